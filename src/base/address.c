@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Socket addresses as text and numbers. Nothing here may look a name up or open a socket of its
+ * own; the one question to the system is the number of an interface named in an IPv6 scope.
+ */
+#include "address.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    V4_BITS = 32,
+    V6_BITS = 128,
+    V4_MAPPED_BITS = 96, /* the prefix ::ffff:0:0 */
+    PORT_DIGITS_MAX = 5,
+    IP_TEXT_SIZE = INET6_ADDRSTRLEN + sizeof("%4294967295"),
+    LISTEN_TEXT_SIZE = ADDRESS_HOST_SIZE,
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_name_octet(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
+           c == '_' || c == '.';
+}
+
+static bool is_name(const char *text)
+{
+    /* No host name starts with a hyphen (RFC 1123 2.1), and one that did would be taken for an
+     * option by the programs an acp script calls. */
+    if (*text == '\0' || *text == '-')
+        return false;
+    while (is_name_octet(*text))
+        text++;
+    return *text == '\0';
+}
+
+/* One spelling for one number: no sign, no blank, no leading zero. */
+static bool parse_decimal(const char *text, size_t digits_max, unsigned long max,
+                          unsigned long *value_r)
+{
+    unsigned long value = 0;
+    size_t n = 0;
+
+    for (; n < digits_max && is_digit(text[n]); n++)
+        value = value * 10 + (unsigned long)(text[n] - '0');
+    if (n == 0 || text[n] != '\0' || (n > 1 && text[0] == '0') || value > max)
+        return false;
+    *value_r = value;
+    return true;
+}
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    unsigned long value;
+
+    if (!parse_decimal(text, PORT_DIGITS_MAX, UINT16_MAX, &value))
+        return false;
+    *port = (uint16_t)value;
+    return true;
+}
+
+/*
+ * Checks an IPv6 literal; *scope_r becomes the text behind its '%', or NULL. A scope is taken on
+ * link-local addresses only: elsewhere the kernel ignores it, and "[::1%7]" would be a second name
+ * of [::1] that slips past the check against loops.
+ */
+static bool parse_v6(const char *text, struct in6_addr *v6, const char **scope_r)
+{
+    char literal[INET6_ADDRSTRLEN];
+    const char *percent = strchr(text, '%');
+    size_t length = percent == NULL ? strlen(text) : (size_t)(percent - text);
+
+    *scope_r = NULL;
+    if (length >= sizeof(literal))
+        return false;
+    memcpy(literal, text, length);
+    literal[length] = '\0';
+    if (inet_pton(AF_INET6, literal, v6) != 1)
+        return false;
+    if (percent == NULL)
+        return true;
+    *scope_r = percent + 1;
+    return IN6_IS_ADDR_LINKLOCAL(v6) && is_name(percent + 1) && strlen(percent + 1) < IF_NAMESIZE;
+}
+
+/* Cuts `text` (changed) into a host, which is all that `text` holds afterwards, and a port text,
+ * or NULL where none is written. */
+static char *cut_port(char *text, bool *is_bracketed_r, const char **port_r)
+{
+    char *colon = strchr(text, ':');
+    char *end;
+
+    *port_r = NULL;
+    *is_bracketed_r = text[0] == '[';
+    if (*is_bracketed_r) {
+        end = strchr(text, ']');
+        if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+            return NULL;
+        if (end[1] == ':')
+            *port_r = end + 2;
+        *end = '\0';
+        return text + 1;
+    }
+    if (colon == NULL || strchr(colon + 1, ':') != NULL)
+        return text; /* no colon, or several: a bare IPv6 literal */
+    *colon = '\0';
+    *port_r = colon + 1;
+    return text;
+}
+
+static bool is_host(const char *host, bool is_bracketed)
+{
+    struct in6_addr v6;
+    const char *scope;
+
+    if (is_bracketed || strchr(host, ':') != NULL)
+        return parse_v6(host, &v6, &scope);
+    return is_name(host);
+}
+
+int host_port_parse(struct host_port *hp, const char *text)
+{
+    char copy[ADDRESS_HOST_SIZE + sizeof("[]:65535")];
+    size_t length = strlen(text);
+    const char *port;
+    char *host;
+    bool is_bracketed;
+    uint16_t number = 0;
+
+    memset(hp, 0, sizeof(*hp));
+    if (length >= sizeof(copy))
+        return -1;
+    memcpy(copy, text, length + 1);
+    host = cut_port(copy, &is_bracketed, &port);
+    if (host == NULL || strlen(host) >= sizeof(hp->host) || !is_host(host, is_bracketed))
+        return -1;
+    if (port != NULL && (!parse_port(port, &number) || number == 0))
+        return -1;
+    memcpy(hp->host, host, strlen(host) + 1);
+    hp->port = number;
+    hp->is_bracketed = is_bracketed;
+    return 0;
+}
+
+static void set_v4(struct address *address, struct in_addr v4, uint16_t port)
+{
+    memset(address, 0, sizeof(*address));
+    address->in4.sin_family = AF_INET;
+    address->in4.sin_addr = v4;
+    address->in4.sin_port = htons(port);
+    address->length = sizeof(address->in4);
+}
+
+static void set_v6(struct address *address, const struct in6_addr *v6, uint32_t scope,
+                   uint16_t port)
+{
+    memset(address, 0, sizeof(*address));
+    address->in6.sin6_family = AF_INET6;
+    address->in6.sin6_addr = *v6;
+    address->in6.sin6_scope_id = scope;
+    address->in6.sin6_port = htons(port);
+    address->length = sizeof(address->in6);
+}
+
+/* 0 is no interface. */
+static uint32_t scope_number(const char *scope)
+{
+    unsigned long value;
+
+    if (parse_decimal(scope, 10, UINT32_MAX, &value))
+        return (uint32_t)value;
+    return if_nametoindex(scope);
+}
+
+int address_from_literal(struct address *address, const char *host, uint16_t port)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    const char *scope;
+    uint32_t number = 0;
+
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        set_v4(address, v4, port);
+        return 0;
+    }
+    if (!parse_v6(host, &v6, &scope))
+        return -1;
+    if (scope != NULL) {
+        number = scope_number(scope);
+        if (number == 0)
+            return -1;
+    }
+    set_v6(address, &v6, number, port);
+    return 0;
+}
+
+static int parse_local(struct address *address, const char *path)
+{
+    size_t length = strlen(path);
+
+    if (length >= sizeof(address->local.sun_path))
+        return -1;
+    memset(address, 0, sizeof(*address));
+    address->local.sun_family = AF_UNIX;
+    memcpy(address->local.sun_path, path, length + 1);
+    address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+    return 0;
+}
+
+int address_parse_listen(struct address *address, const char *text)
+{
+    char copy[LISTEN_TEXT_SIZE];
+    const char *port;
+    char *host;
+    bool is_bracketed;
+    uint16_t number;
+
+    if (text[0] == '/')
+        return parse_local(address, text);
+    if (strlen(text) >= sizeof(copy))
+        return -1;
+    memcpy(copy, text, strlen(text) + 1);
+    host = cut_port(copy, &is_bracketed, &port);
+    if (host == NULL || port == NULL || !parse_port(port, &number))
+        return -1;
+    /* An IPv6 literal without brackets has no port, and brackets hold nothing else. */
+    if (is_bracketed && strchr(host, ':') == NULL)
+        return -1;
+    if (!is_bracketed && strcmp(host, "*") == 0)
+        return address_from_literal(address, "0.0.0.0", number);
+    return address_from_literal(address, host, number);
+}
+
+void address_unmap(struct address *address)
+{
+    struct in_addr v4;
+
+    if (address->sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr))
+        return;
+    memcpy(&v4, &address->in6.sin6_addr.s6_addr[12], sizeof(v4));
+    set_v4(address, v4, ntohs(address->in6.sin6_port));
+}
+
+static const uint8_t *ip_octets(const struct address *address)
+{
+    if (address->sa.sa_family == AF_INET)
+        return (const uint8_t *)&address->in4.sin_addr;
+    return address->in6.sin6_addr.s6_addr;
+}
+
+/* True when the first `bits` bits of `a` and `b` are the same. */
+static bool is_same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned whole = bits / 8;
+    unsigned rest = bits % 8;
+
+    if (memcmp(a, b, whole) != 0)
+        return false;
+    return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
+}
+
+static bool is_zero_behind(const uint8_t *octets, unsigned bits, unsigned total)
+{
+    for (unsigned i = bits; i < total; i++)
+        if ((octets[i / 8] >> (7 - i % 8)) & 1)
+            return false;
+    return true;
+}
+
+/* Like address_from_literal, for a family AF_INET or AF_INET6 and no scope. */
+static bool parse_base(struct address *base, const char *text, unsigned *total_r)
+{
+    if (strchr(text, '%') != NULL || address_from_literal(base, text, 0) < 0)
+        return false;
+    *total_r = base->sa.sa_family == AF_INET ? V4_BITS : V6_BITS;
+    return true;
+}
+
+int address_network_parse(struct address_network *network, const char *text)
+{
+    char copy[INET6_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    size_t length = slash == NULL ? strlen(text) : (size_t)(slash - text);
+    unsigned total;
+    unsigned long bits;
+
+    memset(network, 0, sizeof(*network));
+    if (length >= sizeof(copy))
+        return -1;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    if (!parse_base(&network->base, copy, &total))
+        return -1;
+    bits = total;
+    if (slash != NULL && !parse_decimal(slash + 1, 3, total, &bits))
+        return -1;
+    if (!is_zero_behind(ip_octets(&network->base), (unsigned)bits, total))
+        return -1;
+    address_unmap(&network->base);
+    /* A mapped base has bits set up to V4_MAPPED_BITS, so its prefix is at least that long. */
+    if (total == V6_BITS && network->base.sa.sa_family == AF_INET)
+        bits -= V4_MAPPED_BITS;
+    network->bits = (unsigned)bits;
+    return 0;
+}
+
+bool address_network_contains(const struct address_network *network, const struct address *a)
+{
+    struct address plain = *a;
+    sa_family_t family = network->base.sa.sa_family;
+
+    address_unmap(&plain);
+    if (plain.sa.sa_family != family || (family != AF_INET && family != AF_INET6))
+        return false;
+    return is_same_prefix(ip_octets(&network->base), ip_octets(&plain), network->bits);
+}
+
+/* How many octets of sun_path are the name: 0 for an unnamed socket; an abstract name counts its
+ * leading NUL. */
+static size_t local_length(const struct address *address)
+{
+    const char *path = address->local.sun_path;
+    size_t size = 0;
+
+    if ((size_t)address->length > offsetof(struct sockaddr_un, sun_path))
+        size = (size_t)address->length - offsetof(struct sockaddr_un, sun_path);
+    if (size > sizeof(address->local.sun_path))
+        size = sizeof(address->local.sun_path);
+    if (size > 0 && path[0] == '\0')
+        return size > 1 ? size : 0;
+    return strnlen(path, size);
+}
+
+/* "" when the address is not IP. */
+static void ip_text(const struct address *address, char text[IP_TEXT_SIZE])
+{
+    struct address plain = *address;
+
+    text[0] = '\0';
+    address_unmap(&plain);
+    if (plain.sa.sa_family != AF_INET && plain.sa.sa_family != AF_INET6)
+        return;
+    if (inet_ntop(plain.sa.sa_family, ip_octets(&plain), text, IP_TEXT_SIZE) == NULL)
+        return;
+    if (plain.sa.sa_family == AF_INET6 && plain.in6.sin6_scope_id != 0) {
+        size_t used = strlen(text);
+
+        /* The number, not the name: a sandboxed worker may not ask for the name. */
+        snprintf(text + used, IP_TEXT_SIZE - used, "%%%u", (unsigned)plain.in6.sin6_scope_id);
+    }
+}
+
+const char *address_host_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+    char ip[IP_TEXT_SIZE];
+
+    ip_text(address, ip);
+    memcpy(text, ip, strlen(ip) + 1);
+    return text;
+}
+
+/* Abstract names may hold any octet and the text goes into log lines. */
+static void local_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+    size_t length = local_length(address);
+
+    for (size_t i = 0; i < length; i++) {
+        char c = address->local.sun_path[i];
+
+        text[i] = c < ' ' || c > '~' ? '?' : c;
+    }
+    if (length > 0 && address->local.sun_path[0] == '\0')
+        text[0] = '@';
+    text[length] = '\0';
+}
+
+const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+    char ip[IP_TEXT_SIZE];
+    unsigned port = address_port(address);
+
+    text[0] = '\0';
+    ip_text(address, ip);
+    if (address->sa.sa_family == AF_UNIX)
+        local_text(address, text);
+    else if (strchr(ip, ':') != NULL)
+        snprintf(text, ADDRESS_TEXT_SIZE, "[%s]:%u", ip, port);
+    else if (ip[0] != '\0')
+        snprintf(text, ADDRESS_TEXT_SIZE, "%s:%u", ip, port);
+    return text;
+}
+
+uint16_t address_port(const struct address *address)
+{
+    if (address->sa.sa_family == AF_INET)
+        return ntohs(address->in4.sin_port);
+    if (address->sa.sa_family == AF_INET6)
+        return ntohs(address->in6.sin6_port);
+    return 0;
+}
+
+void address_set_port(struct address *address, uint16_t port)
+{
+    if (address->sa.sa_family == AF_INET)
+        address->in4.sin_port = htons(port);
+    else if (address->sa.sa_family == AF_INET6)
+        address->in6.sin6_port = htons(port);
+}
+
+static bool is_equal_local(const struct address *a, const struct address *b)
+{
+    size_t length = local_length(a);
+
+    return length > 0 && length == local_length(b) &&
+           memcmp(a->local.sun_path, b->local.sun_path, length) == 0;
+}
+
+bool address_is_equal(const struct address *a, const struct address *b)
+{
+    struct address x = *a;
+    struct address y = *b;
+
+    address_unmap(&x);
+    address_unmap(&y);
+    if (x.sa.sa_family != y.sa.sa_family)
+        return false;
+    if (x.sa.sa_family == AF_UNIX)
+        return is_equal_local(&x, &y);
+    if (x.sa.sa_family == AF_INET)
+        return x.in4.sin_port == y.in4.sin_port && x.in4.sin_addr.s_addr == y.in4.sin_addr.s_addr;
+    return x.sa.sa_family == AF_INET6 && x.in6.sin6_port == y.in6.sin6_port &&
+           x.in6.sin6_scope_id == y.in6.sin6_scope_id &&
+           memcmp(&x.in6.sin6_addr, &y.in6.sin6_addr, sizeof(x.in6.sin6_addr)) == 0;
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    if (address->sa.sa_family == AF_INET)
+        return address->in4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
+}
+
+static void wildcard_to_loopback(struct address *address)
+{
+    if (!is_wildcard(address))
+        return;
+    if (address->sa.sa_family == AF_INET)
+        address->in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else
+        address->in6.sin6_addr = in6addr_loopback;
+}
+
+bool address_is_covered_by(const struct address *a, const struct address *listener)
+{
+    struct address from = *a;
+    struct address to = *listener;
+
+    address_unmap(&from);
+    address_unmap(&to);
+    wildcard_to_loopback(&from);
+    if (!is_wildcard(&to))
+        return address_is_equal(&from, &to);
+    if (address_port(&from) != address_port(&to))
+        return false;
+    return from.sa.sa_family == to.sa.sa_family ||
+           (from.sa.sa_family == AF_INET && to.sa.sa_family == AF_INET6);
+}
+
+uint64_t address_account_key(const struct address *address)
+{
+    struct address plain = *address;
+    uint64_t key = 0;
+
+    address_unmap(&plain);
+    /* ffff:ffff::/32 is multicast and nobody's source address, 0:0:0:1::/64 is nobody's either:
+     * room for IPv4 and for ::1. */
+    if (plain.sa.sa_family == AF_INET)
+        return UINT64_C(0xffffffff00000000) | ntohl(plain.in4.sin_addr.s_addr);
+    if (plain.sa.sa_family != AF_INET6)
+        return 0;
+    for (size_t i = 0; i < 8; i++)
+        key = key << 8 | plain.in6.sin6_addr.s6_addr[i];
+    return key == 0 ? 1 : key;
+}
