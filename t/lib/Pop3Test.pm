@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What every test of the whole program uses:
+#
+#     use Pop3Test;
+#
+#     scene 'a message arrives as it is' => sub {
+#         my $server = server(messages => ["Subject: x\r\n\r\nbody\r\n"]);
+#         my $client = proxy($server->address)->client->login;
+#         my ($status, $body) = $client->fetch('RETR 1');
+#         is $body, "Subject: x\r\n\r\nbody\r\n", 'body';
+#         like $client->quit, qr/^\+OK/, 'QUIT';
+#     };
+#
+#     done;
+#
+# A scene is a subtest; at its end its connections are closed, and every
+# process it started must end by itself, with exit status 0, silently, leaving
+# no process behind. done() adds the tests that hold for every file: nothing
+# forbidden reached a fake server, no malformed, unknown or unannounced line is
+# in the log, no password is in it, and no sanitizer had anything to say.
+#
+# The program under test is named by the environment variable POP3_PROXY, else
+# it is src/pop3.proxy below the current directory.
+
+package Pop3Test;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use File::Temp ();
+use Test::More;
+use Pop3Test::Client;
+use Pop3Test::Log;
+use Pop3Test::Loop qw(wait_until pause now);
+use Pop3Test::Process qw(run orphans descendants is_alive);
+use Pop3Test::Proxy;
+use Pop3Test::Server;
+use Pop3Test::Stream;
+
+our @EXPORT = (
+    @Test::More::EXPORT,
+    qw(scene done proxy server run wait_until pause now program directory write_file read_file
+        acp expect_log log_lines features exit_code show is_alive descendants orphans is_root
+        is_sanitized secret executable message),
+);
+
+my %expected;       # event => 1: announced lines of severity warning or worse
+my (@proxies, @servers, @violations, @secrets);
+my $scenes_failed = 0;
+
+# Events of the product, and the least severe level that needs no
+# announcement: a warning is something a test must have provoked.
+my %EVENTS = map { $_ => 1 } qw(session);
+
+my $temporary = File::Temp->newdir('p3XXXXXX', TMPDIR => 1);
+chmod 0755, "$temporary" or die "$temporary: $!\n";
+mkdir "$temporary/san" or die "$temporary/san: $!\n";
+chmod 0777, "$temporary/san";
+
+my $log = Pop3Test::Log->new("$temporary/log");
+secret($Pop3Test::Client::PASSWORD);
+
+for my $name (qw(ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS)) {
+    $ENV{$name} = join ':', grep { defined && length } $ENV{$name}, "log_path=$temporary/san/\L$name";
+}
+delete @ENV{ grep { /^PROXY_/ } keys %ENV };
+
+_start_watchdog();
+
+# ---- the program ----
+
+sub program {
+    my $path = $ENV{POP3_PROXY} || 'src/pop3.proxy';
+    BAIL_OUT("there is no program at $path; name it in POP3_PROXY") if !-x $path;
+    require Cwd;
+    return Cwd::abs_path($path);
+}
+
+# The features named by --version, as a hash.
+sub features {
+    my $result = run([ program(), '--version' ]);
+    my ($second) = $result->{out} =~ /\A[^\n]*\n([^\n]*)/;
+    return { map { $_ => 1 } grep { /\A[a-z0-9-]+\z/ } split /[\s,]+/, $second // '' };
+}
+
+sub is_root { return $> == 0 }
+
+sub is_sanitized {
+    my $octets = read_file(program());
+    return $octets =~ /__asan_init|__tsan_init|__ubsan_handle/;
+}
+
+sub exit_code {
+    my ($status) = @_;
+    return !defined $status ? 'still running' : $status & 127 ? 'signal ' . ($status & 127) : $status >> 8;
+}
+
+# ---- what scenes are made of ----
+
+# server(options): a fake server that is closed at the end of the scene.
+sub server {
+    my $server = Pop3Test::Server->new(@_);
+    push @servers, $server if $server;
+    return $server;
+}
+
+# proxy(arguments..., {options}): a superserver that starts the product.
+sub proxy {
+    my @arguments = @_;
+    my %option = ref $arguments[-1] ? %{ pop @arguments } : ();
+    my $proxy = Pop3Test::Proxy->new(
+        program => program(), log => $log, arguments => [@arguments], %option);
+    push @proxies, $proxy;
+    return $proxy;
+}
+
+sub directory {
+    my ($mode) = @_;
+    my $path = File::Temp::tempdir('dXXXXXX', DIR => "$temporary");
+    chmod $mode // 0755, $path;
+    return $path;
+}
+
+sub write_file {
+    my ($path, $octets, $mode) = @_;
+    open my $file, '>:raw', $path or die "$path: $!\n";
+    print {$file} $octets;
+    close $file or die "$path: $!\n";
+    chmod $mode, $path if defined $mode;
+    return $path;
+}
+
+sub read_file {
+    my ($path) = @_;
+    open my $file, '<:raw', $path or die "$path: $!\n";
+    local $/;
+    return <$file> // '';
+}
+
+# An executable script; returns its path.
+sub executable { my ($text) = @_; return write_file(directory() . '/run', $text, 0755) }
+
+# An access control program in plain sh.
+sub acp { my ($body) = @_; return executable("#!/bin/sh\n$body\n") }
+
+# A password that must never be seen in the log.
+sub secret { my ($word) = @_; push @secrets, $word; return $word }
+
+# A message of at least $octets octets, the same at every run.
+sub message {
+    my ($octets) = @_;
+    my $head = "From: a\@example.org\r\nSubject: test\r\n\r\n";
+    my $line = join '', map { chr(32 + $_ * 7 % 95) } 1 .. 70;
+    my $body = '';
+    $body .= sprintf("%07d", length $body) . "$line\r\n" while length($head) + length $body < $octets;
+    return $head . $body;
+}
+
+# ---- the log ----
+
+# Announces events that this file provokes on purpose.
+sub expect_log { $expected{$_} = 1 for @_; return }
+
+# All lines so far, or those with this event.
+sub log_lines { my ($event) = @_; return defined $event ? $log->with_event($event) : $log->lines }
+
+sub show { return Pop3Test::Stream::show(@_) }
+
+# ---- scenes ----
+
+sub scene {
+    my ($name, $code) = @_;
+    @proxies = @servers = ();
+    my $passed = subtest $name => sub {
+        my $finished = eval { $code->(); 1 };
+        my $error = $@;
+        fail($error =~ s/\n\z//r) if !$finished;
+        _end_scene($finished);
+    };
+    if (!$passed) {
+        my @lines = $log->lines;
+        diag("log: $_->{raw}") for @lines > 8 ? @lines[ -8 .. -1 ] : @lines;
+    }
+    return;
+}
+
+sub _end_scene {
+    my ($finished) = @_;
+    $_->close for @proxies, @servers;
+    my @processes = map { $_->processes } @proxies;
+    my $ended = wait_until(sub { !grep { $_->is_running } @processes }, $Pop3Test::Stream::LIMIT);
+    fail('every process ended by itself') if !$ended;
+    $_->destroy for @processes;
+    Pop3Test::Loop::turn(0) for 1 .. 3;     # what they wrote last
+    for my $proxy (@proxies) {
+        my $any = $proxy->{any_exit};
+        my @wrong = grep { !$any && !$_->{signalled} && $_->{status} } $proxy->processes;
+        fail('exit status: ' . exit_code($_->{status})) for @wrong;
+        fail('standard error: ' . show($proxy->stderr)) if length $proxy->stderr && !$proxy->{any_stderr};
+    }
+    if (!wait_until(sub { !grep { $_->{name} =~ /^pop3\.proxy/ } orphans() }, 3)) {
+        my @left = grep { $_->{name} =~ /^pop3\.proxy/ } orphans();
+        fail("processes left behind: @{[ map { $_->{pid} } @left ]}");
+        kill 'KILL', map { $_->{pid} } @left;
+    }
+    push @violations, map { @{ $_->{violations} } } @servers;
+    @proxies = @servers = ();
+    pass('processes ended in order') if $finished;
+    return;
+}
+
+# The implicit tests, and the plan.
+sub done {
+    my @lines = $log->lines;
+    my @bad = grep { defined } map { _complaint($_) } @lines;
+    ok(!@violations, 'nothing forbidden reached a server') or diag(join "\n", splice @violations, 0, 10);
+    ok(!@bad, 'the log has no unexpected line') or diag(join "\n", splice @bad, 0, 10);
+    my @reports = map { read_file($_) } glob "$temporary/san/*";
+    ok(!@reports, 'no sanitizer report') or diag(substr join("\n", @reports), 0, 8000);
+    done_testing();
+    return;
+}
+
+sub _complaint {
+    my ($line) = @_;
+    return "malformed ($line->{malformed}): " . show($line->{raw}) if $line->{malformed};
+    return "a password: " . show($line->{raw}) if grep { index($line->{raw}, $_) >= 0 } @secrets;
+    return if $expected{ $line->{event} };
+    return "unknown event: $line->{raw}" if !$EVENTS{ $line->{event} };
+    return "not announced: $line->{raw}" if ($line->{priority} & 7) < 5;
+    return;
+}
+
+# ---- nothing may hang ----
+
+sub _start_watchdog {
+    my $limit = $ENV{POP3_TEST_WATCHDOG} || 240;
+    $SIG{ALRM} = sub {
+        diag("the whole file took more than $limit s");
+        exit 255;
+    };
+    alarm $limit;
+    return;
+}
+
+1;

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A stand-in for the syslog daemon: a datagram socket of the test's own, whose
+# path goes to the product in POP3_PROXY_SYSLOG. A child takes the datagrams
+# at once (the kernel keeps only a few), the test gets them as parsed lines.
+
+package Pop3Test::Log;
+
+use strict;
+use warnings;
+use IO::Handle ();
+use Socket qw(AF_UNIX SOCK_DGRAM pack_sockaddr_un);
+use Pop3Test::Loop qw(watch_read wait_until);
+use Pop3Test::Process ();
+
+our @SEVERITIES = qw(emerg alert crit err warning notice info debug);
+
+sub new {
+    my ($class, $path) = @_;
+    my $self = bless { path => $path, lines => [], in => '', markers => 0 }, $class;
+    socket my $socket, AF_UNIX, SOCK_DGRAM, 0 or die "log socket: $!\n";
+    bind $socket, pack_sockaddr_un($path) or die "log socket $path: $!\n";
+    chmod 0666, $path;
+    pipe my $read, my $write or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    _collect($socket, $write) if !$pid;
+    Pop3Test::Process::adopt($pid, 'log collector');
+    close $write;
+    $read->blocking(0);
+    $self->{read} = $read;
+    watch_read($read, sub { $self->_readable });
+    return $self;
+}
+
+# The child: datagrams to length-prefixed records, until the test is gone.
+sub _collect {
+    my ($socket, $write) = @_;
+    $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE TERM);
+    $SIG{INT} = 'IGNORE';
+    while (defined recv $socket, my $datagram, 65536, 0) {
+        my $record = pack('N', length $datagram) . $datagram;
+        while (length $record) {
+            my $put = syswrite $write, $record or POSIX::_exit(0);
+            substr $record, 0, $put, '';
+        }
+    }
+    POSIX::_exit(0);
+}
+
+sub path { return $_[0]{path} }
+
+sub _readable {
+    my ($self) = @_;
+    sysread $self->{read}, $self->{in}, 65536, length $self->{in} or return;
+    while (length $self->{in} >= 4) {
+        my $length = unpack 'N', $self->{in};
+        last if length $self->{in} < 4 + $length;
+        my $text = substr $self->{in}, 4, $length;
+        substr $self->{in}, 0, 4 + $length, '';
+        if ($text =~ /\Amarker (\d+)\z/) { $self->{marker} = $1 }
+        else                             { push @{ $self->{lines} }, parse($text) }
+    }
+    return;
+}
+
+# One line as a hash: raw, severity, pid, text, event, and all fields under
+# `f'. A line that does not follow the format has the key `malformed'.
+sub parse {
+    my ($raw) = @_;
+    my $line = { raw => $raw, f => {}, event => '' };
+    my $format = qr/\A<(\d+)>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?pop3\.proxy\[(\d+)\]: (.*)\z/s;
+    if ($raw !~ $format) {
+        $line->{malformed} = 'frame';
+        return $line;
+    }
+    @$line{qw(priority pid text)} = ($1, $2, $3);
+    $line->{severity} = $SEVERITIES[ $line->{priority} & 7 ];
+    my $rest = $line->{text};
+    $line->{malformed} = 'octets' if $rest =~ /[^\x20-\x7e]/;
+    while ($rest =~ s/\A([a-z][a-z_0-9]*)=("[^"]*"|[^ "]*)(?: |\z)//) {
+        $line->{malformed} = "repeated key $1" if exists $line->{f}{$1};
+        $line->{f}{$1} = $2;
+    }
+    $line->{malformed} = 'fields' if length $rest;
+    $line->{event} = $line->{f}{event} // '';
+    return $line;
+}
+
+# Everything logged before this call by anybody, as parsed lines.
+sub lines {
+    my ($self) = @_;
+    my $marker = ++$self->{markers};
+    socket my $socket, AF_UNIX, SOCK_DGRAM, 0 or die "socket: $!\n";
+    send $socket, "marker $marker", 0, pack_sockaddr_un($self->{path}) or die "log marker: $!\n";
+    wait_until(sub { ($self->{marker} // 0) >= $marker }, 10) or die "log: the marker was lost\n";
+    return @{ $self->{lines} };
+}
+
+sub with_event { my ($self, $event) = @_; return grep { $_->{event} eq $event } $self->lines }
+
+# Waits for a line with this event; dies without one.
+sub wait_event {
+    my ($self, $event, $limit) = @_;
+    my $found = wait_until(sub { (grep { $_->{event} eq $event } @{ $self->{lines} })[-1] },
+        $limit // $Pop3Test::Stream::LIMIT);
+    return $found // die "log: no event=$event in time\n";
+}
+
+# The fields of the one session line written by process $pid or a child of it.
+sub session_of {
+    my ($self, $pid) = @_;
+    my @found = grep { $_->{pid} == $pid } $self->with_event('session');
+    die "log: " . @found . " session lines of process $pid\n" if @found != 1;
+    return $found[0]{f};
+}
+
+# What a value stood for before it was escaped.
+sub unescape {
+    my ($value) = @_;
+    $value =~ s/\A"(.*)"\z/$1/s;
+    $value =~ s/\\x([0-9a-f]{2})/chr hex $1/ge;
+    return $value;
+}
+
+1;

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Children of a test: started with chosen descriptors in a process group of
+# their own, reaped by the loop, killed by their own number at the end at the
+# latest. The test is a child subreaper where the system allows it, so that
+# what a child leaves behind becomes visible as well.
+
+package Pop3Test::Process;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Fcntl qw(F_DUPFD);
+use IO::Handle ();
+use POSIX qw(WNOHANG dup2);
+use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
+
+our @EXPORT_OK = qw(spawn run descendants orphans is_alive);
+
+my %running;    # pid => object
+my $owner = $$;
+
+each_turn(\&reap);
+
+# Linux only; elsewhere orphans go to init unseen.
+sub _become_subreaper {
+    my %prctl = (x86_64 => 157, aarch64 => 167);
+    my $number = $^O eq 'linux' && length pack('P', '') == 8 && $prctl{ (POSIX::uname())[4] };
+    return $number && eval { syscall($number, 36, 1, 0, 0, 0) == 0 };
+}
+our $is_subreaper = _become_subreaper();
+
+# spawn(command => [...], fds => {0 => $fh, ...}, env => {...}, unset => [...],
+# before => sub {...}): the process, already running. `before' runs in the
+# child just before the exec.
+sub spawn {
+    my (%option) = @_;
+    my $pid = fork;
+    die "fork: $!\n" if !defined $pid;
+    if (!$pid) {
+        eval { _child(\%option); 1 } or syswrite STDERR, "child: $@";
+        POSIX::_exit(127);
+    }
+    my $self = bless { pid => $pid, name => $option{command}[0] }, __PACKAGE__;
+    $running{$pid} = $self;
+    return $self;
+}
+
+sub _child {
+    my ($option) = @_;
+    $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE INT TERM);
+    POSIX::setpgid(0, 0);
+    my $fds = $option->{fds} || {};
+    # High copies first: a wanted number may be in use by another handle.
+    my %copy = map { $_ => fcntl($fds->{$_}, F_DUPFD, 40) } keys %$fds;
+    dup2($copy{$_}, $_) for keys %copy;
+    POSIX::close($_) for values %copy;
+    if (!$fds->{0} && !$option->{no_stdin}) {
+        my $null = POSIX::open('/dev/null', POSIX::O_RDONLY());
+        dup2($null, 0);
+        POSIX::close($null) if $null;
+    }
+    delete @ENV{ @{ $option->{unset} || [] } };
+    my $env = $option->{env} || {};
+    $ENV{$_} = $env->{$_} for keys %$env;
+    $option->{before}->() if $option->{before};
+    { exec { $option->{command}[0] } @{ $option->{command} } };
+    die "exec $option->{command}[0]: $!\n";
+}
+
+# Takes over a child that was forked elsewhere.
+sub adopt {
+    my ($pid, $name) = @_;
+    return $running{$pid} = bless { pid => $pid, name => $name }, __PACKAGE__;
+}
+
+sub pid { return $_[0]{pid} }
+
+sub reap {
+    for my $pid (keys %running) {
+        next if waitpid($pid, WNOHANG) != $pid;
+        my $self = delete $running{$pid};
+        $self->{status} = $?;
+        $self->{ended}  = now();
+    }
+    return;
+}
+
+# The wait status when the process ends within the limit, else undef.
+sub wait {
+    my ($self, $limit) = @_;
+    wait_until(sub { defined $self->{status} }, $limit // 15);
+    return $self->{status};
+}
+
+sub is_running { my ($self) = @_; reap(); return !defined $self->{status} }
+
+sub signal {
+    my ($self, $signal) = @_;
+    kill $signal, $self->{pid} if $self->is_running;
+    $self->{signalled} = 1;
+    return $self;
+}
+
+# Ends it by force, with the group it leads.
+sub destroy {
+    my ($self) = @_;
+    return if !$self->is_running;
+    kill 'KILL', -$self->{pid}, $self->{pid};
+    $self->wait(5);
+    return;
+}
+
+sub _processes {
+    my %found;
+    for my $dir (glob '/proc/[0-9]*') {
+        open my $file, '<', "$dir/stat" or next;
+        my ($pid, $name, $state, $parent)
+            = do { local $/; <$file> // '' } =~ /^(\d+) \((.*)\) (\S) (\d+)/s or next;
+        $found{$pid} = { pid => $pid, name => $name, state => $state, parent => $parent };
+    }
+    return \%found;
+}
+
+# Process numbers of $pid and everything below it.
+sub descendants {
+    my ($pid) = @_;
+    my $all = _processes();
+    my @found = grep { $all->{$_} } $pid;
+    for (my $i = 0; $i < @found; $i++) {
+        push @found, grep { $all->{$_}{parent} == $found[$i] } keys %$all;
+    }
+    return @found;
+}
+
+# Processes that became ours because their parent went away; zombies among
+# them are reaped and not counted.
+sub orphans {
+    my $all = _processes();
+    my @left;
+    for my $process (grep { $_->{parent} == $owner && !$running{ $_->{pid} } } values %$all) {
+        next if $process->{state} eq 'Z' && waitpid($process->{pid}, WNOHANG) == $process->{pid};
+        push @left, $process;
+    }
+    return @left;
+}
+
+# A zombie counts as gone.
+sub is_alive {
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return kill 0, $pid;
+    my $stat = do { local $/; <$file> } // return 0;
+    return $stat !~ /^\d+ \(.*\) [ZX] /s;
+}
+
+# Runs a command to its end (or the limit): {status, out, err, late}. The
+# loop goes on meanwhile, so it may talk to servers of this very test.
+sub run {
+    my ($command, %option) = @_;
+    my $limit = delete $option{limit} // 30;
+    my %got = (out => '', err => '');
+    my %fds = %{ delete $option{fds} || {} };
+    my @open;
+    for my $number (grep { !$fds{$_} } 1, 2) {
+        pipe my $read, my $write or die "pipe: $!\n";
+        my $name = $number == 1 ? 'out' : 'err';
+        $fds{$number} = $write;
+        push @open, $read;
+        $read->blocking(0);
+        watch_read($read, sub {
+            my $n = sysread $read, $got{$name}, 65536, length $got{$name};
+            return if !defined $n && ($!{EAGAIN} || $!{EINTR});
+            return if $n;
+            unwatch($read);
+            @open = grep { $_ != $read } @open;
+        });
+    }
+    my $process = spawn(command => $command, fds => \%fds, %option);
+    %fds = ();
+    defined $process->wait($limit) or $got{late} = 1;
+    $process->destroy;
+    wait_until(sub { !@open }, 2);      # a grandchild may keep them open
+    unwatch($_) for @open;
+    return { %got, status => $process->{status}, pid => $process->{pid} };
+}
+
+END {
+    if ($$ == $owner) {
+        local $?;
+        for my $pid (keys %running) {
+            kill 'KILL', -$pid, $pid;
+            waitpid $pid, 0;
+        }
+    }
+}
+
+1;

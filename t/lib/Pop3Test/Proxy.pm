@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Starts the product. As inetd does it: a listening socket here, and for each
+# connection a process with that connection as descriptors 0 and 1. A client
+# made by this object knows its process.
+
+package Pop3Test::Proxy;
+
+use strict;
+use warnings;
+use IO::Socket::IP;
+use Socket;
+use Pop3Test::Client;
+use Pop3Test::Loop qw(watch_read unwatch wait_until);
+use Pop3Test::Process qw(spawn);
+
+# program, log (Pop3Test::Log), arguments, and:
+#   env, unset     changes to the environment
+#   host           address to listen on (127.0.0.1)
+#   stderr         'socket': as inetd does it; otherwise captured
+#   before         code to run in the child before the exec
+#   wrapper        reference to a list: a command that executes the rest
+sub new {
+    my ($class, %option) = @_;
+    my $self = bless { host => '127.0.0.1', clients => [], stderr_octets => '', %option }, $class;
+    $self->{listener} = IO::Socket::IP->new(
+        LocalHost => $self->{host}, LocalPort => 0, Listen => 128, Proto => 'tcp',
+        $self->{host} =~ /\A::ffff:/ ? (V6Only => 0) : (),
+    ) or die "cannot listen on $self->{host}: $@\n";
+    return $self;
+}
+
+sub port { return $_[0]{listener}->sockport }
+
+# Where a client connects: [::ffff:127.0.0.1] is reached through IPv4.
+sub client_host {
+    my ($self) = @_;
+    return $self->{host} =~ /\A::ffff:(.*)/ ? $1 : $self->{host};
+}
+
+sub _command {
+    my ($self) = @_;
+    return [ @{ $self->{wrapper} || [] }, $self->{program}, @{ $self->{arguments} } ];
+}
+
+# Starts one product process on these descriptors.
+sub start {
+    my ($self, $input, $output, %option) = @_;
+    my $error = $output;
+    if (($self->{stderr} // '') ne 'socket') {
+        pipe my $read, my $write or die "pipe: $!\n";
+        $error = $write;
+        $read->blocking(0);
+        watch_read($read, sub {
+            my $got = sysread $read, $self->{stderr_octets}, 65536, length $self->{stderr_octets};
+            return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
+            unwatch($read);
+            close $read;
+        });
+    }
+    my $process = spawn(
+        command => $self->_command,
+        fds     => { 0 => $input, 1 => $output, 2 => $error },
+        env     => { POP3_PROXY_SYSLOG => $self->{log}->path, %{ $self->{env} || {} } },
+        unset   => $self->{unset},
+        before  => $self->{before},
+    );
+    push @{ $self->{processes} }, $process;
+    return $process;
+}
+
+sub stderr { return $_[0]{stderr_octets} }
+
+sub _client {
+    my ($self, $fh, $process, %option) = @_;
+    my $client = Pop3Test::Client->new(
+        $fh, name => 'client', process => $process, log => $self->{log}, %option);
+    push @{ $self->{clients} }, $client;
+    return $client;
+}
+
+# A TCP client and the process that serves it. rcvbuf, sndbuf: bounds for the
+# client's kernel buffers.
+sub client {
+    my ($self, %option) = @_;
+    my $socket = IO::Socket::IP->new(
+        PeerHost => $self->client_host, PeerPort => $self->port, Proto => 'tcp',
+        $option{rcvbuf} ? (Sockopts => [ [ SOL_SOCKET, SO_RCVBUF, pack 'i', $option{rcvbuf} ] ]) : (),
+    ) or die "cannot connect to the stand-in of inetd: $@\n";
+    my $accepted = $self->{listener}->accept or die "accept: $!\n";
+    my $process  = $self->start($accepted, $accepted);
+    return $self->_client($socket, $process, tcp => 1, %option);
+}
+
+# The same over a pair of UNIX stream sockets.
+sub client_on_socketpair {
+    my ($self) = @_;
+    socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!\n";
+    return $self->_client($ours, $self->start($theirs, $theirs));
+}
+
+# The same over two pipes.
+sub client_on_pipes {
+    my ($self) = @_;
+    pipe my $their_in,  my $our_out or die "pipe: $!\n";
+    pipe my $our_in, my $their_out  or die "pipe: $!\n";
+    my $process = $self->start($their_in, $their_out);
+    close $_ for $their_in, $their_out;
+    return $self->_client($our_in, $process, wfh => $our_out);
+}
+
+# Serves everybody who connects from now on, for clients that are programs of
+# their own. Returns the port.
+sub serve {
+    my ($self) = @_;
+    my $listener = $self->{listener};
+    $listener->blocking(0);
+    watch_read($listener, sub {
+        my $accepted = $listener->accept or return;
+        $self->start($accepted, $accepted);
+    });
+    return $self->port;
+}
+
+sub processes { return @{ $_[0]{processes} || [] } }
+
+sub close {
+    my ($self) = @_;
+    $_->close for @{ $self->{clients} };
+    my $listener = delete $self->{listener} or return;
+    unwatch($listener);
+    close $listener;
+    return;
+}
+
+1;

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A connection as a test sees it, on either side of the proxy: octets go out
+# without blocking, what arrives is collected in the background. The reading
+# methods wait with a limit and die with what they have when it passes, so a
+# test never hangs and never goes on with half an answer.
+
+package Pop3Test::Stream;
+
+use strict;
+use warnings;
+use Errno qw(EAGAIN EINTR EWOULDBLOCK);
+use IO::Handle ();
+use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Pop3Test::Loop qw(watch_read watch_write unwatch wait_until now);
+
+our $LIMIT = $ENV{POP3_TEST_LIMIT} || 15;   # seconds for any single wait
+
+# $out is given where reading and writing use two descriptors (pipes).
+sub new {
+    my ($class, $fh, %option) = @_;
+    my $self = bless {
+        name => 'stream', in => '', all => '', out => '', eof => 0, fh => $fh, wfh => $fh, %option,
+    }, $class;
+    $_->blocking(0) for $self->{fh}, $self->{wfh};
+    setsockopt $fh, IPPROTO_TCP, TCP_NODELAY, 1 if $self->{tcp};
+    $self->resume;
+    return $self;
+}
+
+# Stops and restarts reading: a peer that does not take what it is sent.
+sub hold { my ($self) = @_; unwatch($self->{fh}, 'read'); return $self }
+
+sub resume {
+    my ($self) = @_;
+    watch_read($self->{fh}, sub { $self->_readable }) if $self->{fh} && !$self->{eof};
+    return $self;
+}
+
+sub _readable {
+    my ($self) = @_;
+    my $got = sysread $self->{fh}, my $octets, 65536;
+    return if !defined $got && ($!{EAGAIN} || $!{EINTR} || $!{EWOULDBLOCK});
+    if (!$got) {
+        $self->{eof} = now();
+        $self->{reset} = 1 if !defined $got;
+        unwatch($self->{fh}, 'read');
+    } else {
+        $self->{in}  .= $octets;
+        $self->{all} .= $octets if !$self->{forget};
+    }
+    $self->{on_input}->($self) if $self->{on_input};
+    return;
+}
+
+sub _writable {
+    my ($self) = @_;
+    my $put = syswrite $self->{wfh}, $self->{out}, 262144;
+    if (defined $put) {
+        substr $self->{out}, 0, $put, '';
+    } elsif (!$!{EAGAIN} && !$!{EINTR} && !$!{EWOULDBLOCK}) {
+        $self->{broken} = "$!";
+        $self->{out}    = '';
+    }
+    if (length $self->{out}) {
+        watch_write($self->{wfh}, sub { $self->_writable });
+    } else {
+        unwatch($self->{wfh}, 'write');
+        $self->_end_of_output;
+    }
+    return;
+}
+
+# What was to happen behind the last octet.
+sub _end_of_output {
+    my ($self) = @_;
+    return if length $self->{out} || !$self->{wfh};
+    return $self->close if delete $self->{close_when_sent};
+    return if !delete $self->{half_close};
+    return shutdown $self->{wfh}, 1 if -S $self->{wfh};
+    unwatch($self->{wfh});
+    close delete $self->{wfh};
+    return;
+}
+
+# Sends these octets, now as far as the other end takes them, the rest in the
+# background.
+sub send {
+    my ($self, @octets) = @_;
+    return $self if !$self->{wfh};
+    $self->{out} .= join '', @octets;
+    $self->_writable if length $self->{out};
+    return $self;
+}
+
+sub send_line { my ($self, $line) = @_; return $self->send("$line\r\n") }
+
+# Waits until everything given to send() was taken by the kernel.
+sub sent {
+    my ($self, $limit) = @_;
+    return wait_until(sub { !length $self->{out} }, $limit // $LIMIT) // $self->_late('sent');
+}
+
+# Ends our direction behind the last octet given to send().
+sub half_close {
+    my ($self) = @_;
+    $self->{half_close} = 1;
+    $self->_end_of_output;
+    return $self;
+}
+
+# Ends the connection there.
+sub close_when_sent {
+    my ($self) = @_;
+    $self->{close_when_sent} = 1;
+    $self->_end_of_output;
+    return $self;
+}
+
+sub close {
+    my ($self) = @_;
+    for my $fh (grep { defined } delete @{$self}{qw(fh wfh)}) {
+        next if !defined fileno $fh;
+        unwatch($fh);
+        close $fh;
+    }
+    $self->{eof} ||= now();
+    return $self;
+}
+
+# Closes with a reset instead of a FIN.
+sub reset {
+    my ($self) = @_;
+    setsockopt $self->{fh}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+    return $self->close;
+}
+
+sub is_open { my ($self) = @_; return !$self->{eof} }
+
+sub _late {
+    my ($self, $what) = @_;
+    my $have = Pop3Test::Stream::show($self->{in});
+    my $state = $self->{eof} ? 'closed' : 'no answer in time';
+    die "$self->{name}: waiting for $what: $state; unread: \"$have\"\n";
+}
+
+# Printable form of octets for messages; long ones are cut in the middle.
+sub show {
+    my ($octets) = @_;
+    $octets = substr($octets, 0, 200) . '...' . substr $octets, -100 if length $octets > 320;
+    $octets =~ s/\r/\\r/g;
+    $octets =~ s/\n/\\n/g;
+    $octets =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ge;
+    return $octets;
+}
+
+# The next $count octets.
+sub octets {
+    my ($self, $count, $limit) = @_;
+    wait_until(sub { length $self->{in} >= $count || $self->{eof} }, $limit // $LIMIT);
+    $self->_late("$count octets") if length $self->{in} < $count;
+    return substr $self->{in}, 0, $count, '';
+}
+
+# The next line with its line end.
+sub raw_line {
+    my ($self, $limit) = @_;
+    wait_until(sub { index($self->{in}, "\n") >= 0 || $self->{eof} }, $limit // $LIMIT);
+    my $end = index $self->{in}, "\n";
+    $self->_late('a line') if $end < 0;
+    return substr $self->{in}, 0, $end + 1, '';
+}
+
+# The next line without its CRLF; anything but CRLF at its end is an error.
+sub line {
+    my ($self, $limit) = @_;
+    my $line = $self->raw_line($limit);
+    $line =~ s/\r\n\z// or die "$self->{name}: a line without CRLF: " . show($line) . "\n";
+    return $line;
+}
+
+# Waits for these very octets as the next ones.
+sub expect {
+    my ($self, $octets, $limit) = @_;
+    my $got = $self->octets(length $octets, $limit);
+    die "$self->{name}: expected \"" . show($octets) . '", got "' . show($got) . "\"\n" if $got ne $octets;
+    return $self;
+}
+
+# Everything until the other end closes.
+sub rest {
+    my ($self, $limit) = @_;
+    wait_until(sub { $self->{eof} }, $limit // $LIMIT) or $self->_late('the end');
+    my $rest = $self->{in};
+    $self->{in} = '';
+    return $rest;
+}
+
+# True when the other end closes within the limit without a further octet.
+sub closes {
+    my ($self, $limit) = @_;
+    my $rest = $self->rest($limit);
+    die "$self->{name}: octets before the end: " . show($rest) . "\n" if length $rest;
+    return 1;
+}
+
+# True when nothing (no octet, no end) arrives for $seconds.
+sub quiet {
+    my ($self, $seconds) = @_;
+    return !wait_until(sub { length $self->{in} || $self->{eof} }, $seconds);
+}
+
+# Every octet received so far, read or not.
+sub received { my ($self) = @_; return $self->{all} }
+
+# Waits until the process at the other end has read all we sent. Where the
+# kernel does not tell, a short pause stands in: the test then proves less,
+# but does not fail.
+sub taken {
+    my ($self) = @_;
+    $self->sent;
+    my ($ours, $theirs) = ($self->{fh}->sockport, $self->{fh}->peerport);
+    my $known = open my $probe, '<', '/proc/net/tcp';
+    return Pop3Test::Loop::pause(0.03) if !$known;
+    wait_until(sub { _queues($ours, $theirs) == 0 }, $LIMIT) // $self->_late('being read');
+    return $self;
+}
+
+# Octets on their way from port $ours to port $theirs; -1 when the connection
+# is not listed any more.
+sub _queues {
+    my ($ours, $theirs) = @_;
+    my $sum = 0;
+    my @want = (sprintf('%04X %04X', $ours, $theirs), sprintf('%04X %04X', $theirs, $ours));
+    for my $file ('/proc/net/tcp', '/proc/net/tcp6') {
+        open my $table, '<', $file or next;
+        while (my $row = <$table>) {
+            my ($local, $remote, $tx, $rx)
+                = $row =~ /^\s*\d+: \w+:(\w{4}) \w+:(\w{4}) \w\w (\w{8}):(\w{8})/ or next;
+            $sum += hex $tx if "$local $remote" eq $want[0];
+            $sum += hex $rx if "$local $remote" eq $want[1];
+        }
+    }
+    return $sum;
+}
+
+1;
