@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How the load generator reads and writes a connection: plain TCP or TLS, never blocking. The
+ * only file that knows OpenSSL; without HAVE_OPENSSL it knows plain TCP only.
+ */
+#ifndef POP3_BENCH_TRANSPORT_H
+#define POP3_BENCH_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct transport {
+    int fd;
+    void *tls;                  /* SSL *, or NULL on a plain connection */
+    bool wants_write;           /* the last call waits for room to send, not for octets */
+};
+
+enum transport_result {
+    TRANSPORT_OK,               /* octets were moved, or the handshake is done */
+    TRANSPORT_AGAIN,            /* wait for the descriptor, then call again */
+    TRANSPORT_EOF,              /* an orderly end */
+    TRANSPORT_RUDE_EOF,         /* TLS: the connection ended without close_notify */
+    TRANSPORT_ERROR             /* transport_error() says what */
+};
+
+struct transport_tls {
+    const char *ca_file;        /* PEM; NULL: the certificate is not checked */
+    const char *name;           /* for SNI, and checked where ca_file is set */
+    bool is_resuming;           /* use tickets of earlier sessions, each once */
+};
+
+/* What the handshakes were. */
+struct transport_counts {
+    uint64_t handshakes, resumed;
+};
+
+/* Every connection from here on speaks TLS 1.3. Ends the program where that cannot be. */
+void transport_use_tls(const struct transport_tls *settings);
+
+/* Takes over a socket that is connected or connecting. */
+void transport_open(struct transport *transport, int fd);
+
+/* Goes on with the handshake: OK, AGAIN, EOF or ERROR. At once OK on a plain connection. */
+enum transport_result transport_handshake(struct transport *transport);
+
+/* Up to `size` octets; OK with *len_r > 0, or why not. */
+enum transport_result transport_read(struct transport *transport, char *data, size_t size,
+                                     size_t *len_r);
+enum transport_result transport_write(struct transport *transport, const char *data, size_t len,
+                                      size_t *len_r);
+
+/* Closes the descriptor. */
+void transport_close(struct transport *transport);
+
+const char *transport_error(void);
+struct transport_counts transport_counts(void);
+
+#endif
