@@ -3,7 +3,7 @@
  * Socket addresses as text and numbers. Nothing here may look a name up or open a socket of its
  * own; the one question to the system is the number of an interface named in an IPv6 scope.
  */
-#include "address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

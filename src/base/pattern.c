@@ -3,7 +3,7 @@
  * Wildcard patterns and lists of them. Knows texts only: what a server name is, and that it may
  * have a port, is the caller's business.
  */
-#include "pattern.h"
+#include "base/pattern.h"
 
 #include <errno.h>
 #include <stdint.h>

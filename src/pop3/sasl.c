@@ -3,7 +3,7 @@
  * SASL messages: strict base64 and the form of each mechanism's messages. May not read or write a
  * stream, nor decide who is let in; it says what a client claims, or that the claim is malformed.
  */
-#include "sasl.h"
+#include "pop3/sasl.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum {
 static const struct sasl_mechanism_info mechanisms[SASL_MECHANISM_COUNT] = {
 #define SASL_MECHANISM(id, name, feature, is_token)                                                \
     [SASL_MECHANISM_##id] = {name, feature, is_token},
-#include "sasl_mechanism.def"
+#include "pop3/sasl_mechanism.def"
 #undef SASL_MECHANISM
 };
 

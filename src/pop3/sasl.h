@@ -36,7 +36,7 @@ enum {
 enum sasl_mechanism {
     SASL_MECHANISM_NONE,
 #define SASL_MECHANISM(id, name, feature, is_token) SASL_MECHANISM_##id,
-#include "sasl_mechanism.def"
+#include "pop3/sasl_mechanism.def"
 #undef SASL_MECHANISM
     SASL_MECHANISM_COUNT,
 };
