@@ -51,7 +51,7 @@ bool pattern_is_match(const char *pattern, const char *text)
         if (*pattern == '*') {
             star = ++pattern;
             retry = text;
-        } else if (*pattern == '?' || (*pattern != '\0' && lower(*pattern) == lower(*text))) {
+        } else if (*pattern == '?' || lower(*pattern) == lower(*text)) {
             pattern++;
             text++;
         } else if (star != NULL) {

@@ -45,6 +45,7 @@ static void host_port_takes(void **state)
         {"pop.example.net:110", "pop.example.net", 110, false},
         {"POP-3_a.example.net.:65535", "POP-3_a.example.net.", 65535, false},
         {"h:1", "h", 1, false},
+        {"azAZ09_", "azAZ09_", 0, false},
         {"10.0.0.1:995", "10.0.0.1", 995, false},
         {"::1", "::1", 0, false},
         {"2001:db8::1", "2001:db8::1", 0, false},
@@ -54,6 +55,7 @@ static void host_port_takes(void **state)
         {"[::1]", "::1", 0, true},
         {"[::1]:110", "::1", 110, true},
         {"[fe80::1%eth0.7]:110", "fe80::1%eth0.7", 110, true},
+        {"fe80::1%fifteen-octets0", "fe80::1%fifteen-octets0", 0, false},
     };
 
     (void)state;
@@ -131,7 +133,7 @@ static void host_port_refuses(void **state)
         "[fe80::1%-]:110",
         "[fe80::1%a%b]:110",
         "[fe80::1%eth0/]:110",
-        "[fe80::1%sixteenoctets0123]:1",
+        "[fe80::1%sixteen-octets00]:1",
         "::ffff:1.2.3.4.5",
         "12345::",
         "g::1",
@@ -157,19 +159,62 @@ static void host_port_lengths(void **state)
     struct host_port hp;
 
     (void)state;
-    memset(text, 'a', sizeof(text));
-    memcpy(text + ADDRESS_HOST_SIZE - 1, ":65535", sizeof(":65535"));
-    assert_int_equal(host_port_parse(&hp, text), 0);
-    assert_int_equal(strlen(hp.host), ADDRESS_HOST_SIZE - 1);
-    assert_int_equal(hp.port, 65535);
+    for (size_t n = 1; n + sizeof(":65535") <= sizeof(text); n++) {
+        int expected = n < ADDRESS_HOST_SIZE ? 0 : -1;
 
-    memset(text, 'a', sizeof(text));
-    memcpy(text + ADDRESS_HOST_SIZE, ":1", sizeof(":1"));
-    assert_int_equal(host_port_parse(&hp, text), -1);
+        memset(text, 'a', sizeof(text));
+        text[n] = '\0';
+        assert_int_equal(host_port_parse(&hp, text), expected);
+        assert_int_equal(strlen(hp.host), expected == 0 ? n : 0);
+        memcpy(text + n, ":65535", sizeof(":65535"));
+        assert_int_equal(host_port_parse(&hp, text), expected);
+        assert_int_equal(strlen(hp.host), expected == 0 ? n : 0);
+        assert_int_equal(hp.port, expected == 0 ? 65535 : 0);
+    }
+}
 
-    memset(text, 'a', sizeof(text));
-    text[sizeof(text) - 1] = '\0';
-    assert_int_equal(host_port_parse(&hp, text), -1);
+/* Literals of every length, none of them good: the copies made on the way must hold them. */
+static void overlong_literals(void **state)
+{
+    char text[400];
+
+    (void)state;
+    for (size_t n = 1; n < sizeof(text); n++) {
+        struct address_network network;
+        struct address a;
+        struct host_port hp;
+
+        memset(text, '1', n);
+        text[n] = '\0';
+        assert_int_equal(address_from_literal(&a, text, 1), -1);
+        assert_int_equal(address_network_parse(&network, text), -1);
+        assert_int_equal(address_parse_listen(&a, text), -1);
+        memset(text, ':', n);
+        if (n != 2) {
+            assert_int_equal(address_from_literal(&a, text, 1), -1);
+            assert_int_equal(address_network_parse(&network, text), -1);
+            assert_int_equal(host_port_parse(&hp, text), -1);
+        }
+    }
+}
+
+static void nothing_left_behind(void **state)
+{
+    static const char zero[sizeof(((struct sockaddr_in *)0)->sin_zero)];
+    struct address a;
+
+    (void)state;
+    memset(&a, 0xff, sizeof(a));
+    assert_int_equal(address_from_literal(&a, "1.2.3.4", 110), 0);
+    assert_memory_equal(a.in4.sin_zero, zero, sizeof(zero));
+    memset(&a, 0xff, sizeof(a));
+    assert_int_equal(address_from_literal(&a, "::1", 110), 0);
+    assert_int_equal(a.in6.sin6_flowinfo, 0);
+    assert_int_equal(a.in6.sin6_scope_id, 0);
+    memset(&a, 0xff, sizeof(a));
+    assert_int_equal(address_parse_listen(&a, "/x"), 0);
+    assert_int_equal(a.length, offsetof(struct sockaddr_un, sun_path) + sizeof("/x"));
+    assert_int_equal(a.local.sun_path[sizeof(a.local.sun_path) - 1], 0);
 }
 
 static void literals(void **state)
@@ -355,6 +400,7 @@ static void networks_parse(void **state)
             fail_msg("refused: %s", good[i].text);
         assert_int_equal(n.base.sa.sa_family, good[i].family);
         assert_int_equal(n.bits, good[i].bits);
+        assert_int_equal(address_port(&n.base), 0);
     }
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct address_network n;
@@ -436,11 +482,15 @@ static void texts_of_unix_sockets(void **state)
     struct address unnamed = local("", 0);
     struct address abstract = local("\0a\nb\x80", 5);
     struct address lies = local("/x", 2);
+    struct address only_nul = local("\0", 1);
+    struct address limits = local("/ ~\x1f\x7f", 5);
     char text[ADDRESS_TEXT_SIZE];
 
     (void)state;
     assert_string_equal(address_text(&unnamed, text), "");
     assert_string_equal(address_text(&abstract, text), "@a?b?");
+    assert_string_equal(address_text(&only_nul, text), "");
+    assert_string_equal(address_text(&limits, text), "/ ~??");
     full.local.sun_family = AF_UNIX;
     memset(full.local.sun_path, 'p', sizeof(full.local.sun_path));
     full.length = sizeof(full.local);
@@ -546,6 +596,8 @@ static void equality_of_unix_sockets(void **state)
     struct address abstract = local("\0x", 2);
     struct address abstract_longer = local("\0x\0", 3);
     struct address unnamed = local("", 0);
+    struct address only_nul = local("\0", 1);
+    struct address shortest = local("x", 1);
     struct address unset = {0};
 
     (void)state;
@@ -555,6 +607,10 @@ static void equality_of_unix_sockets(void **state)
     assert_true(address_is_equal(&abstract, &abstract));
     assert_false(address_is_equal(&abstract, &abstract_longer));
     assert_false(address_is_equal(&unnamed, &unnamed));
+    assert_false(address_is_equal(&only_nul, &only_nul));
+    assert_true(address_is_equal(&shortest, &shortest));
+    assert_true(address_is_covered_by(&path, &with_nul));
+    assert_false(address_is_covered_by(&path, &other));
     assert_false(address_is_equal(&unset, &unset));
     assert_false(address_is_equal(&unset, &path));
 }
@@ -603,6 +659,7 @@ static void loops(void **state)
     }
     assert_false(address_is_covered_by(&unset, &any));
     assert_false(address_is_covered_by(&any, &unset));
+    assert_false(address_is_covered_by(&unset, &unset));
 }
 
 static uint64_t key_of(const char *host, uint16_t port)
@@ -638,6 +695,8 @@ int main(void)
         cmocka_unit_test(host_port_takes),
         cmocka_unit_test(host_port_refuses),
         cmocka_unit_test(host_port_lengths),
+        cmocka_unit_test(overlong_literals),
+        cmocka_unit_test(nothing_left_behind),
         cmocka_unit_test(literals),
         cmocka_unit_test(scopes),
         cmocka_unit_test(listen_addresses),

@@ -72,6 +72,7 @@ static void patterns(void **state)
         {"a*?c", "abc", true},
         {"a*?c", "ac", false},
         {"HOST", "host", true},
+        {"azAZ", "AZaz", true},
         {"host", "HoSt", true},
         {"*.EXAMPLE.net", "a.example.NET", true},
         {"[", "{", false},
@@ -298,6 +299,52 @@ static void long_entry(void **state)
     pattern_list_free(list);
 }
 
+/* Texts of every length round the sizes of the block they are kept in. */
+static void every_length(void **state)
+{
+    static char text[2200];
+
+    (void)state;
+    for (size_t n = 1; n < sizeof(text); n++) {
+        struct pattern_list *list = new_list();
+
+        memset(text, 'x', n);
+        text[n] = '\0';
+        assert_int_equal(pattern_list_add(list, text), 0);
+        assert_int_equal(pattern_list_add(list, "y"), 0);
+        assert_true(pattern_list_is_match(list, text));
+        assert_true(pattern_list_is_match(list, "y"));
+        pattern_list_free(list);
+    }
+}
+
+static void fill_with_letters(char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)('a' + (i * i * 7 + i / 3) % 26);
+    text[n] = '\0';
+}
+
+/* Entries that begin like others stand next to each other in the table now and then. */
+static void prefixes(void **state)
+{
+    enum { LONGEST = 600 };
+    struct pattern_list *list = new_list();
+    char text[LONGEST + 2];
+
+    (void)state;
+    for (size_t n = 2; n <= LONGEST; n += 2) {
+        fill_with_letters(text, n);
+        assert_int_equal(pattern_list_add(list, text), 0);
+        assert_int_equal(pattern_list_count(list), n / 2);
+    }
+    for (size_t n = 1; n <= LONGEST + 1; n++) {
+        fill_with_letters(text, n);
+        assert_int_equal(pattern_list_is_match(list, text), n % 2 == 0);
+    }
+    pattern_list_free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +353,7 @@ int main(void)
         cmocka_unit_test(list_matches), cmocka_unit_test(repeated_entries),
         cmocka_unit_test(bad_entries),  cmocka_unit_test(csv),
         cmocka_unit_test(many_entries), cmocka_unit_test(long_entry),
+        cmocka_unit_test(every_length), cmocka_unit_test(prefixes),
     };
 
     return cmocka_run_group_tests_name("pattern", tests, NULL, NULL);
