@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The log writer: puts lines together, escapes what came from the network, and hands each line to
+ * the kernel in one non-blocking call. It may not know what the lines say.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+    SYSLOG_FACILITY_MAIL = 2 << 3,
+    SYSLOG_RECONNECT_MS = 1000,
+    SYSLOG_PATIENCE_MS = 10,    /* for a daemon that is behind by a few lines; */
+    SYSLOG_IMPATIENT_MS = 1000, /* one that stays behind is not waited for again so soon */
+    TARGET_BYTES = 256,
+};
+
+static const char program[] = "pop3.proxy";
+
+static struct {
+    char target[TARGET_BYTES];
+    char syslog_path[TARGET_BYTES];
+    int descriptor;
+    bool is_syslog;
+    bool may_block; /* the descriptor could not be made non-blocking: ask before each write */
+    int64_t reconnect_at_ms;
+    int64_t patient_from_ms;
+    uint64_t lost;
+    _Atomic uint64_t *lost_counter;
+} log_state = {.descriptor = -1};
+
+/* ---- where lines go ---- */
+
+static int open_syslog(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd == -1)
+        return -1;
+    memcpy(to.sun_path, path, strnlen(path, sizeof(to.sun_path) - 1));
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == -1) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Standard error is shared with whoever started us, so its description must stay as it is: open
+ * the same file once more, non-blocking. A socket cannot be opened like that; it is asked before
+ * each write. */
+static int open_stderr(bool *may_block_r)
+{
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    *may_block_r = fd == -1;
+    return fd == -1 ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) : fd;
+}
+
+static int open_target(const char *target, bool *may_block_r, struct error *error)
+{
+    *may_block_r = false;
+    if (strcmp(target, "syslog") == 0)
+        return open_syslog(log_state.syslog_path);
+    if (strcmp(target, "stderr") == 0)
+        return open_stderr(may_block_r);
+
+    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+    if (fd == -1)
+        error_set(error, "cannot open the log file %s: %s", target, strerror(errno));
+    return fd;
+}
+
+int log_open(const char *target, struct error *error)
+{
+    const char *syslog_path = getenv("POP3_PROXY_SYSLOG");
+    bool is_syslog = strcmp(target, "syslog") == 0;
+    bool may_block;
+
+    if (strlen(target) >= sizeof(log_state.target))
+        return error_set(error, "the path of the log file is too long: %s", target);
+    snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s",
+             syslog_path != NULL ? syslog_path : "/dev/log");
+
+    int fd = open_target(target, &may_block, error);
+    if (fd == -1 && !is_syslog)
+        return -1;
+    if (log_state.descriptor != -1)
+        close(log_state.descriptor);
+    if (log_state.target != target)
+        snprintf(log_state.target, sizeof(log_state.target), "%s", target);
+    log_state.descriptor = fd;
+    log_state.is_syslog = is_syslog;
+    log_state.may_block = may_block;
+    log_state.reconnect_at_ms = 0;
+    return 0;
+}
+
+int log_reopen(struct error *error)
+{
+    return log_open(log_state.target, error);
+}
+
+void log_count_lost_in(_Atomic uint64_t *counter)
+{
+    log_state.lost_counter = counter;
+}
+
+int log_descriptor(void)
+{
+    return log_state.descriptor;
+}
+
+/* ---- putting a line together ---- */
+
+static void add_raw(struct log_line *line, const char *text, size_t length)
+{
+    size_t room = sizeof(line->text) - line->length;
+
+    if (length > room)
+        length = room;
+    memcpy(line->text + line->length, text, length);
+    line->length += length;
+}
+
+static void add_escaped(struct log_line *line, const char *value, size_t length, bool keep_blank)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t written = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        unsigned char octet = (unsigned char)value[i];
+        bool is_plain = octet > 0x20 && octet < 0x7f && octet != '"' && octet != '\\';
+        char escaped[4] = {'\\', 'x', hex[octet >> 4], hex[octet & 15]};
+        size_t width = is_plain || (octet == ' ' && keep_blank) ? 1 : sizeof(escaped);
+
+        if (written + width > LOG_VALUE_BYTES) {
+            add_raw(line, "...", 3);
+            return;
+        }
+        add_raw(line, width == 1 ? &value[i] : escaped, width);
+        written += width;
+    }
+}
+
+static void add_key(struct log_line *line, const char *key)
+{
+    add_raw(line, " ", 1);
+    add_raw(line, key, strlen(key));
+    add_raw(line, "=", 1);
+}
+
+void log_begin(struct log_line *line, enum log_level level, const char *event)
+{
+    line->length = 0;
+    line->level = level;
+    add_raw(line, "event=", 6);
+    add_raw(line, event, strlen(event));
+}
+
+void log_add_octets(struct log_line *line, const char *key, const char *value, size_t length)
+{
+    add_key(line, key);
+    if (length == 0)
+        add_raw(line, "-", 1);
+    else
+        add_escaped(line, value, length, false);
+}
+
+void log_add(struct log_line *line, const char *key, const char *value)
+{
+    log_add_octets(line, key, value, value == NULL ? 0 : strlen(value));
+}
+
+void log_add_number(struct log_line *line, const char *key, int64_t value)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%" PRId64, value);
+
+    add_key(line, key);
+    add_raw(line, digits, (size_t)length);
+}
+
+void log_add_duration(struct log_line *line, const char *key, int64_t duration_ms)
+{
+    char digits[32];
+    int length = snprintf(digits, sizeof(digits), "%" PRId64 ".%03d", duration_ms / 1000,
+                          (int)(duration_ms % 1000));
+
+    add_key(line, key);
+    add_raw(line, digits, (size_t)length);
+}
+
+void log_add_text(struct log_line *line, const char *key, const char *text)
+{
+    add_key(line, key);
+    add_raw(line, "\"", 1);
+    add_escaped(line, text, strlen(text), true);
+    add_raw(line, "\"", 1);
+}
+
+void log_message(enum log_level level, const char *event, const char *format, ...)
+{
+    struct log_line line;
+    char text[ERROR_TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    log_begin(&line, level, event);
+    log_add_text(&line, "text", text);
+    log_end(&line);
+}
+
+/* ---- handing it to the kernel ---- */
+
+/* RFC 3164: <PRI>Mmm dd hh:mm:ss program[pid]: */
+static size_t put_prefix(char *to, size_t size, enum log_level level)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = time(NULL);
+    struct tm local;
+    int length;
+
+    localtime_r(&now, &local);
+    if (log_state.is_syslog)
+        length = snprintf(to, size, "<%d>%.3s %2d %02d:%02d:%02d %s[%d]: ",
+                          SYSLOG_FACILITY_MAIL | (int)level, months + 3 * local.tm_mon,
+                          local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, program,
+                          (int)getpid());
+    else
+        length = snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ",
+                          local.tm_year + 1900, local.tm_mon + 1, local.tm_mday, local.tm_hour,
+                          local.tm_min, local.tm_sec, program, (int)getpid());
+    return (size_t)length;
+}
+
+static void reconnect_syslog(void)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (now_ms < log_state.reconnect_at_ms)
+        return;
+    log_state.reconnect_at_ms = now_ms + SYSLOG_RECONNECT_MS;
+    if (log_state.descriptor != -1)
+        close(log_state.descriptor);
+    log_state.descriptor = open_syslog(log_state.syslog_path);
+}
+
+/* The daemon's queue is full, which a burst of lines brings about (it holds as few as ten): give it
+ * a moment, but not each line a moment when it is stuck. */
+static bool wait_for_syslog(void)
+{
+    struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
+
+    if (clock_now_ms() < log_state.patient_from_ms)
+        return false;
+    if (poll(&ready, 1, SYSLOG_PATIENCE_MS) == 1)
+        return true;
+    log_state.patient_from_ms = clock_now_ms() + SYSLOG_IMPATIENT_MS;
+    return false;
+}
+
+static bool send_syslog(const char *text, size_t length)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (log_state.descriptor != -1 &&
+            send(log_state.descriptor, text, length, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+            return true;
+        if (log_state.descriptor == -1 || (errno != EAGAIN && errno != ENOBUFS))
+            reconnect_syslog();
+        else if (!wait_for_syslog())
+            return false;
+    }
+    return false;
+}
+
+static bool write_descriptor(const char *text, size_t length)
+{
+    struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
+
+    if (log_state.descriptor == -1)
+        return false;
+    if (log_state.may_block && (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0))
+        return false;
+    return write(log_state.descriptor, text, length) == (ssize_t)length;
+}
+
+static bool write_line(const struct log_line *line)
+{
+    char text[LOG_LINE_BYTES + 128];
+    size_t length = put_prefix(text, sizeof(text), line->level);
+
+    memcpy(text + length, line->text, line->length);
+    length += line->length;
+    if (line->length == sizeof(line->text))
+        memcpy(text + length - 3, "...", 3);
+    if (log_state.is_syslog)
+        return send_syslog(text, length);
+    text[length++] = '\n';
+    return write_descriptor(text, length);
+}
+
+static void count_lost(void)
+{
+    log_state.lost++;
+    if (log_state.lost_counter != NULL)
+        atomic_fetch_add_explicit(log_state.lost_counter, 1, memory_order_relaxed);
+}
+
+/* True when nothing was lost, or the line that says how much got through. */
+static bool report_lost(void)
+{
+    struct log_line report;
+
+    if (log_state.lost == 0)
+        return true;
+    log_begin(&report, LOG_LEVEL_WARNING, "log-lines-lost");
+    log_add_number(&report, "count", (int64_t)log_state.lost);
+    if (!write_line(&report))
+        return false;
+    log_state.lost = 0;
+    return true;
+}
+
+void log_end(struct log_line *line)
+{
+    int saved_errno = errno;
+
+    if (!report_lost() || !write_line(line))
+        count_lost();
+    errno = saved_errno;
+}

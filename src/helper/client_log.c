@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writing the client log. Another program may read a file at any moment; it must never see half a
+ * line.
+ */
+#include "helper/client_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { FILE_MODE = 0644 };
+
+/* Nothing that leaves the directory or hides in it. */
+static int is_file_name(const char *client)
+{
+    return client[0] != '\0' && client[0] != '.' && strchr(client, '/') == NULL;
+}
+
+static int write_file(const char *path, const char *line)
+{
+    size_t length = strlen(line);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    ssize_t written;
+
+    if (fd == -1)
+        return -1;
+    written = write(fd, line, length);
+    if (close(fd) == -1 || written != (ssize_t)length) {
+        if (written >= 0 && written != (ssize_t)length)
+            errno = ENOSPC;
+        return -1;
+    }
+    return 0;
+}
+
+int client_log_write(const char *directory, const char *client, const char *line)
+{
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];
+    struct log_line report;
+    int result = -1;
+
+    if (!is_file_name(client) ||
+        snprintf(path, sizeof(path), "%s/%s", directory, client) >= (int)sizeof(path) ||
+        snprintf(temporary, sizeof(temporary), "%s/.%s.%d", directory, client, (int)getpid()) >=
+            (int)sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+    } else if (write_file(temporary, line) == 0 && rename(temporary, path) == 0) {
+        result = 0;
+    } else {
+        int error = errno;
+        unlink(temporary);
+        errno = error;
+    }
+    if (result == -1) {
+        log_begin(&report, LOG_LEVEL_ERROR, "client-log-failed");
+        log_add(&report, "directory", directory);
+        log_add(&report, "client", client);
+        log_add_text(&report, "error", strerror(errno));
+        log_end(&report);
+    }
+    return result;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sessions' side of the helper: asks, waits within the caller's limit, and asks again when the
+ * helper died under the question. May not know how the helper does its work.
+ */
+#include "helper/helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "helper/helper_process.h"
+#include "helper/message.h"
+
+enum { ATTEMPTS_MAX = 3 };
+
+void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf)
+{
+    *helper = (struct helper){.conf = conf, .request_fd = -1};
+}
+
+static void forget_helper(struct helper *helper)
+{
+    if (helper->pid == 0)
+        return; /* the master's: it starts a new one, and the way to it stays */
+    close(helper->request_fd);
+    helper->request_fd = -1;
+    helper->pid = 0;
+}
+
+void helper_close(struct helper *helper)
+{
+    if (helper->request_fd != -1)
+        close(helper->request_fd);
+    helper->request_fd = -1;
+    helper->pid = 0;
+}
+
+/* The helper's helper: forked twice so that it is nobody's zombie. */
+static enum io_status start_on_demand(struct helper *helper)
+{
+    int pair[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+        return IO_FAILED;
+    pid = fork();
+    if (pid == 0) {
+        if (fork() != 0)
+            _exit(0);
+        close(pair[0]);
+        helper_process_run(helper->conf, pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    if (pid == -1) {
+        close(pair[0]);
+        return IO_FAILED;
+    }
+    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    helper->request_fd = pair[0];
+    helper->pid = pid;
+    return IO_OK;
+}
+
+/* Sends a request. *answer_fd_r is the caller's to close. */
+static enum io_status ask(struct helper *helper, const struct message *request,
+                          int64_t deadline_ms, int *answer_fd_r)
+{
+    int pair[2];
+    enum io_status status = IO_OK;
+
+    if (request->is_bad) {
+        errno = EMSGSIZE;
+        return IO_FAILED;
+    }
+    if (helper->request_fd == -1)
+        status = start_on_demand(helper);
+    if (status != IO_OK)
+        return status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+        return IO_FAILED;
+    status = message_send(helper->request_fd, request->data, request->length, pair[1],
+                          deadline_ms);
+    close(pair[1]);
+    if (status != IO_OK) {
+        close(pair[0]);
+        return status;
+    }
+    *answer_fd_r = pair[0];
+    return IO_OK;
+}
+
+/* Called for each message of an answer. Returns IO_AGAIN when more must follow. */
+typedef enum io_status answer_handler(void *context, char *data, size_t length);
+
+static enum io_status receive_answer(int fd, answer_handler *handle, void *context,
+                                     int64_t deadline_ms)
+{
+    char data[MESSAGE_OUTPUT_BYTES + 16];
+    enum io_status status;
+
+    do {
+        size_t length;
+        int passed_fd;
+
+        status = message_receive(fd, data, sizeof(data), deadline_ms, &length, &passed_fd);
+        if (passed_fd != -1 && status == IO_OK)
+            close(passed_fd); /* the helper passes none; never keep one */
+        if (status == IO_OK)
+            status = handle(context, data, length);
+    } while (status == IO_AGAIN);
+    return status;
+}
+
+/* Asks until there is an answer, the limit has passed, or helpers keep dying. */
+static enum io_status call(struct helper *helper, const struct message *request,
+                           answer_handler *handle, void *context, int64_t deadline_ms)
+{
+    enum io_status status = IO_EOF;
+
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && status == IO_EOF; attempt++) {
+        int fd;
+
+        status = ask(helper, request, deadline_ms, &fd);
+        if (status == IO_OK) {
+            status = receive_answer(fd, handle, context, deadline_ms);
+            close(fd);
+        } else if (status == IO_FAILED && errno == EPIPE) {
+            status = IO_EOF;
+        }
+        if (status == IO_EOF)
+            forget_helper(helper);
+    }
+    return status == IO_EOF ? IO_FAILED : status;
+}
+
+/* ---- the requests ---- */
+
+static enum io_status take_addresses(void *context, char *data, size_t length)
+{
+    struct helper_addresses *addresses = context;
+
+    if (length != 1 + sizeof(*addresses) || data[0] != MESSAGE_ADDRESSES) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    memcpy(addresses, data + 1, sizeof(*addresses));
+    return addresses->count <= DIAL_ADDRESSES_MAX ? IO_OK : IO_FAILED;
+}
+
+enum io_status helper_resolve(struct helper *helper, const char *host, uint16_t port,
+                              int64_t deadline_ms, struct helper_addresses *addresses)
+{
+    char memory[ADDRESS_HOST_SIZE + 8];
+    struct message request;
+    enum io_status status;
+
+    message_begin(&request, memory, sizeof(memory), MESSAGE_RESOLVE);
+    message_put(&request, host);
+    status = call(helper, &request, take_addresses, addresses, deadline_ms);
+    for (size_t i = 0; status == IO_OK && i < addresses->count; i++)
+        address_set_port(&addresses->list[i], port);
+    return status;
+}
+
+struct access_answer {
+    helper_output *output;
+    void *context;
+    bool granted;
+};
+
+static enum io_status take_access(void *context, char *data, size_t length)
+{
+    struct access_answer *answer = context;
+
+    if (data[0] == MESSAGE_OUTPUT) {
+        enum io_status status = answer->output(answer->context, data + 1, length - 1);
+        return status == IO_OK ? IO_AGAIN : status;
+    }
+    if (length != 2 || data[0] != MESSAGE_RESULT) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    answer->granted = data[1] == MESSAGE_RESULT_DONE;
+    if (data[1] == MESSAGE_RESULT_TIME_LIMIT)
+        return IO_DEADLINE;
+    return data[1] == MESSAGE_RESULT_FAILED ? IO_FAILED : IO_OK;
+}
+
+enum io_status helper_ask_access(struct helper *helper, const struct helper_access *access,
+                                 helper_output *output, void *context, int64_t deadline_ms,
+                                 bool *granted_r)
+{
+    struct access_answer answer = {.output = output, .context = context};
+    struct buffer scratch = {.is_secret = true};
+    struct message request;
+    size_t room;
+    char *memory = buffer_room(&scratch, MESSAGE_BYTES, &room);
+    enum io_status status;
+
+    *granted_r = false;
+    if (memory == NULL)
+        return IO_FAILED;
+    message_begin(&request, memory, room, MESSAGE_ACCESS);
+    message_put_number(&request, deadline_ms - clock_now_ms());
+#define ACP_VARIABLE(name, field) message_put(&request, access->field);
+#include "helper/acp.def"
+#undef ACP_VARIABLE
+    buffer_added(&scratch, request.length);
+    status = call(helper, &request, take_access, &answer, deadline_ms + HELPER_GRACE_MS);
+    buffer_clear(&scratch);
+    *granted_r = status == IO_OK && answer.granted;
+    return status;
+}
+
+static enum io_status take_result(void *context, char *data, size_t length)
+{
+    (void)context;
+    return length == 2 && data[0] == MESSAGE_RESULT && data[1] == MESSAGE_RESULT_DONE ? IO_OK
+                                                                                     : IO_FAILED;
+}
+
+enum io_status helper_record_client(struct helper *helper, const char *client, const char *line,
+                                    int64_t deadline_ms)
+{
+    char memory[MESSAGE_RECORD_BYTES];
+    struct message request;
+
+    message_begin(&request, memory, sizeof(memory), MESSAGE_RECORD_CLIENT);
+    message_put(&request, client);
+    message_put(&request, line);
+    return call(helper, &request, take_result, NULL, deadline_ms);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The helper's loop: takes requests, hands each to its module. Everything here is asynchronous but
+ * the client log's one small file.
+ */
+#include "helper/helper_process.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "helper/acp.h"
+#include "helper/client_log.h"
+#include "helper/job.h"
+#include "helper/message.h"
+#include "helper/resolver.h"
+
+struct helper_process {
+    const struct conf_instance *conf;
+    ev_io requests;
+    ev_prepare idle;
+    bool has_askers; /* somebody still holds the other end */
+};
+
+enum io_status job_answer(int answer_fd, enum message_kind kind, const void *data, size_t length)
+{
+    char first = (char)kind;
+    struct iovec pieces[2] = {{.iov_base = &first, .iov_len = 1},
+                              {.iov_base = (void *)(uintptr_t)data, .iov_len = length}};
+    struct msghdr header = {.msg_iov = pieces, .msg_iovlen = 2};
+
+    if (sendmsg(answer_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+        return IO_OK;
+    return errno == EAGAIN || errno == ENOBUFS ? IO_AGAIN : IO_FAILED;
+}
+
+void job_finish(int answer_fd, enum message_result result)
+{
+    char octet = (char)result;
+
+    /* If even this does not fit, the close tells the asking side that nothing will come. */
+    (void)job_answer(answer_fd, MESSAGE_RESULT, &octet, 1);
+    close(answer_fd);
+}
+
+static void serve_resolve(struct message *request, int answer_fd)
+{
+    const char *host = message_get(request);
+
+    if (message_is_done(request))
+        resolver_ask(host, answer_fd);
+    else
+        close(answer_fd);
+}
+
+static void serve_record(const struct conf_values *values, struct message *request, int answer_fd)
+{
+    const char *client = message_get(request);
+    const char *line = message_get(request);
+    bool is_done = message_is_done(request) && values->client_log != NULL &&
+                   client_log_write(values->client_log, client, line) == 0;
+
+    job_finish(answer_fd, is_done ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_FAILED);
+}
+
+static void serve(struct helper_process *helper, char *data, size_t length, int answer_fd)
+{
+    const struct conf_values *values = &helper->conf->section.values;
+    struct acp_setting setting = {.program = values->acp, .prefix = values->acp_prefix};
+    struct message request;
+    int kind = message_open(&request, data, length);
+
+    if (kind == MESSAGE_RESOLVE)
+        serve_resolve(&request, answer_fd);
+    else if (kind == MESSAGE_ACCESS && setting.program != NULL)
+        acp_run(EV_DEFAULT_ &setting, &request, answer_fd);
+    else if (kind == MESSAGE_RECORD_CLIENT)
+        serve_record(values, &request, answer_fd);
+    else
+        close(answer_fd);
+}
+
+static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    static char data[MESSAGE_BYTES];
+    struct helper_process *helper = watcher->data;
+    size_t length = 0;
+    int answer_fd = -1;
+    enum io_status status =
+        message_receive(watcher->fd, data, sizeof(data), CLOCK_PASSED, &length, &answer_fd);
+
+    (void)events;
+    if (status == IO_OK && answer_fd != -1)
+        serve(helper, data, length, answer_fd);
+    explicit_bzero(data, length); /* a password may have been in it */
+    if (status == IO_EOF || status == IO_FAILED) {
+        helper->has_askers = false;
+        ev_io_stop(loop, watcher);
+    }
+}
+
+/* Before each sleep: nobody left to ask and nothing left to do? */
+static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    const struct helper_process *helper = watcher->data;
+
+    (void)events;
+    if (!helper->has_askers && acp_running() == 0 && resolver_pending() == 0)
+        ev_break(loop, EVBREAK_ALL);
+}
+
+static void close_other_fds(int request_fd)
+{
+    int log_fd = log_descriptor();
+    int low = log_fd < request_fd ? log_fd : request_fd;
+    int high = log_fd < request_fd ? request_fd : log_fd;
+
+    if (low > 3)
+        close_range(3, (unsigned)low - 1, 0);
+    if (high > low + 1 && low >= 2)
+        close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+    close_range((unsigned)high + 1, ~0U, 0);
+}
+
+/* Standard descriptors may be the client's connection; the helper must not hold it open. */
+static void detach_standard_fds(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null == -1)
+        return;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fd != log_descriptor())
+            dup2(null, fd);
+    close(null);
+}
+
+void helper_process_run(const struct conf_instance *conf, int request_fd)
+{
+    static struct helper_process helper;
+    sigset_t none;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
+    detach_standard_fds();
+    close_other_fds(request_fd);
+
+    helper = (struct helper_process){.conf = conf, .has_askers = true};
+    if (ev_default_loop(EVFLAG_AUTO) == NULL || resolver_init(EV_DEFAULT) == -1) {
+        log_message(LOG_LEVEL_ERROR, "helper-failed", "the helper cannot start");
+        return;
+    }
+    ev_io_init(&helper.requests, on_request, request_fd, EV_READ);
+    ev_prepare_init(&helper.idle, on_idle);
+    helper.requests.data = helper.idle.data = &helper;
+    ev_io_start(EV_DEFAULT_ &helper.requests);
+    ev_prepare_start(EV_DEFAULT_ &helper.idle);
+    ev_run(EV_DEFAULT_ 0);
+    resolver_end();
+}

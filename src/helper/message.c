@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages between sessions and the helper: building, parsing, and one datagram each way. Knows
+ * nothing of what they ask for.
+ */
+#include "helper/message.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void message_begin(struct message *message, char *memory, size_t size, enum message_kind kind)
+{
+    *message = (struct message){.data = memory, .size = size, .length = 1};
+    memory[0] = (char)kind;
+}
+
+void message_put(struct message *message, const char *text)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    if (message->size - message->length < length + 1) {
+        message->is_bad = true;
+        return;
+    }
+    if (length > 0)
+        memcpy(message->data + message->length, text, length);
+    message->data[message->length + length] = '\0';
+    message->length += length + 1;
+}
+
+void message_put_number(struct message *message, int64_t number)
+{
+    char digits[24];
+
+    snprintf(digits, sizeof(digits), "%" PRId64, number);
+    message_put(message, digits);
+}
+
+int message_open(struct message *message, char *data, size_t length)
+{
+    *message = (struct message){.data = data, .size = length, .length = length, .at = 1};
+    return length == 0 ? 0 : data[0];
+}
+
+const char *message_get(struct message *message)
+{
+    const char *text = message->data + message->at;
+    const char *end = NULL;
+
+    if (message->at < message->length)
+        end = memchr(text, '\0', message->length - message->at);
+    if (end == NULL) {
+        message->is_bad = true;
+        return "";
+    }
+    message->at += (size_t)(end - text) + 1;
+    return text;
+}
+
+int64_t message_get_number(struct message *message)
+{
+    const char *text = message_get(message);
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (text[0] == '\0' || *end != '\0' || errno != 0) {
+        message->is_bad = true;
+        return 0;
+    }
+    return number;
+}
+
+bool message_is_done(const struct message *message)
+{
+    return !message->is_bad && message->at == message->length;
+}
+
+/* Room for one descriptor, aligned as the kernel wants it. */
+union control {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
+                            int64_t deadline_ms)
+{
+    union control control = {.room = {0}};
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    if (passed_fd != -1) {
+        header.msg_control = &control;
+        header.msg_controllen = sizeof(control);
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &passed_fd, sizeof(int));
+    }
+    for (;;) {
+        if (sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+            return IO_OK;
+        if (errno != EAGAIN && errno != EINTR)
+            return IO_FAILED;
+        enum io_status status = wait_for_one(fd, POLLOUT, deadline_ms);
+        if (status != IO_OK)
+            return status;
+    }
+}
+
+static int passed_fd_of(struct msghdr *header)
+{
+    int fd = -1;
+    const struct cmsghdr *control = CMSG_FIRSTHDR(header);
+
+    if (control != NULL && control->cmsg_level == SOL_SOCKET &&
+        control->cmsg_type == SCM_RIGHTS && control->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(control), sizeof(int));
+    return fd;
+}
+
+enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
+                               size_t *length_r, int *passed_fd_r)
+{
+    union control control;
+    struct iovec piece = {.iov_base = data, .iov_len = size};
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof(control)};
+
+    for (;;) {
+        enum io_status status = wait_for_one(fd, POLLIN, deadline_ms);
+        if (status != IO_OK)
+            return status;
+        ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (got > 0) {
+            *length_r = (size_t)got;
+            *passed_fd_r = passed_fd_of(&header);
+            return IO_OK;
+        }
+        if (got == 0)
+            return IO_EOF;
+        if (errno != EAGAIN && errno != EINTR)
+            return IO_FAILED;
+    }
+}

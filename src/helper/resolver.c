@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * c-ares on libev, and the cache. Questions for a name that is being looked up wait for the same
+ * answer, so a thousand sessions for one server cost one query per TTL.
+ */
+#include "helper/resolver.h"
+
+#include <ares.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "helper/helper.h"
+#include "helper/job.h"
+
+enum {
+    BUCKETS = 1024,
+    NAMES_MAX = 4096, /* beyond it the cache is emptied of what is not being looked up */
+    TTL_MIN_S = 5,    /* also for /etc/hosts, and for a name that has no address */
+    TTL_MAX_S = 3600,
+    QUERY_TIMEOUT_MS = 2000,
+    QUERY_TRIES = 3,
+};
+
+struct asker {
+    struct asker *next;
+    int answer_fd;
+};
+
+struct name {
+    struct name *next;
+    struct asker *askers; /* not NULL while being looked up */
+    int64_t expires_ms;
+    struct helper_addresses addresses;
+    char host[];
+};
+
+/* One descriptor of c-ares. */
+struct query_fd {
+    ev_io io;
+    struct query_fd *next;
+};
+
+static struct {
+    struct ev_loop *loop;
+    ares_channel channel;
+    struct timespec conf_changed;
+    ev_timer timer;
+    struct query_fd *fds;
+    struct name *buckets[BUCKETS];
+    unsigned names;
+    unsigned pending;
+} state;
+
+unsigned resolver_pending(void)
+{
+    return state.pending;
+}
+
+/* ---- c-ares on the loop ---- */
+
+static void set_timer(void)
+{
+    struct timeval left;
+
+    ev_timer_stop(state.loop, &state.timer);
+    if (ares_timeout(state.channel, NULL, &left) == NULL)
+        return;
+    ev_timer_set(&state.timer, (double)left.tv_sec + (double)left.tv_usec / 1e6 + 0.001, 0.0);
+    ev_timer_start(state.loop, &state.timer);
+}
+
+static void on_query_fd(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    ares_socket_t fd = watcher->fd;
+
+    (void)loop;
+    ares_process_fd(state.channel, (events & EV_READ) != 0 ? fd : ARES_SOCKET_BAD,
+                    (events & EV_WRITE) != 0 ? fd : ARES_SOCKET_BAD);
+    set_timer();
+}
+
+static void on_query_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+    ares_process_fd(state.channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    set_timer();
+}
+
+static struct query_fd **find_query_fd(int fd)
+{
+    struct query_fd **link = &state.fds;
+
+    while (*link != NULL && (*link)->io.fd != fd)
+        link = &(*link)->next;
+    return link;
+}
+
+/* c-ares tells which of its sockets it wants watched for what; nothing: it is closing it. */
+static void on_query_fd_state(void *context, ares_socket_t fd, int readable, int writable)
+{
+    struct query_fd **link = find_query_fd(fd);
+    struct query_fd *query = *link;
+
+    (void)context;
+    if (query == NULL) {
+        query = calloc(1, sizeof(*query));
+        if (query == NULL)
+            return; /* the query then ends by its time limit */
+        ev_io_init(&query->io, on_query_fd, fd, 0);
+        *link = query;
+    }
+    ev_io_stop(state.loop, &query->io);
+    if (!readable && !writable) {
+        *link = query->next;
+        free(query);
+        return;
+    }
+    ev_io_set(&query->io, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+    ev_io_start(state.loop, &query->io);
+}
+
+static int open_channel(void)
+{
+    struct ares_options options = {
+        .timeout = QUERY_TIMEOUT_MS,
+        .tries = QUERY_TRIES,
+        .sock_state_cb = on_query_fd_state,
+    };
+
+    return ares_init_options(&state.channel, &options,
+                             ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) ==
+                   ARES_SUCCESS
+               ? 0
+               : -1;
+}
+
+/* resolv.conf is read when the channel is opened: open another one when it has changed. */
+static void follow_resolv_conf(void)
+{
+    struct stat now;
+    ares_channel old = state.channel;
+
+    if (state.pending > 0 || stat("/etc/resolv.conf", &now) == -1 ||
+        (now.st_mtim.tv_sec == state.conf_changed.tv_sec &&
+         now.st_mtim.tv_nsec == state.conf_changed.tv_nsec))
+        return;
+    state.conf_changed = now.st_mtim;
+    if (open_channel() == -1)
+        state.channel = old;
+    else
+        ares_destroy(old);
+}
+
+int resolver_init(struct ev_loop *loop)
+{
+    struct stat now;
+
+    state.loop = loop;
+    ev_timer_init(&state.timer, on_query_timer, 0.0, 0.0);
+    if (stat("/etc/resolv.conf", &now) == 0)
+        state.conf_changed = now.st_mtim;
+    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_channel() == -1) {
+        log_message(LOG_LEVEL_ERROR, "resolver-failed", "c-ares cannot be set up");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- the cache ---- */
+
+static size_t bucket_of(const char *host)
+{
+    size_t hash = 5381;
+
+    for (; *host != '\0'; host++)
+        hash = hash * 33 + (unsigned char)*host;
+    return hash % BUCKETS;
+}
+
+static struct name *find_name(const char *host)
+{
+    struct name *name = state.buckets[bucket_of(host)];
+
+    while (name != NULL && strcmp(name->host, host) != 0)
+        name = name->next;
+    return name;
+}
+
+static void forget_names(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct name **link = &state.buckets[i];
+        while (*link != NULL) {
+            struct name *name = *link;
+            if (name->askers != NULL) {
+                link = &name->next;
+                continue;
+            }
+            *link = name->next;
+            free(name);
+            state.names--;
+        }
+    }
+}
+
+static struct name *add_name(const char *host)
+{
+    size_t length = strlen(host) + 1;
+    struct name *name = calloc(1, sizeof(*name) + length);
+    struct name **bucket = &state.buckets[bucket_of(host)];
+
+    if (name == NULL)
+        return NULL;
+    memcpy(name->host, host, length);
+    name->next = *bucket;
+    *bucket = name;
+    state.names++;
+    return name;
+}
+
+/* ---- questions and answers ---- */
+
+static void answer_askers(struct name *name)
+{
+    struct asker *asker = name->askers;
+
+    name->askers = NULL;
+    while (asker != NULL) {
+        struct asker *next = asker->next;
+        (void)job_answer(asker->answer_fd, MESSAGE_ADDRESSES, &name->addresses,
+                         sizeof(name->addresses));
+        close(asker->answer_fd);
+        free(asker);
+        asker = next;
+    }
+}
+
+static void keep_addresses(struct name *name, const struct ares_addrinfo *found)
+{
+    struct helper_addresses *addresses = &name->addresses;
+    const struct ares_addrinfo_node *node;
+    int64_t ttl_s = TTL_MAX_S;
+
+    addresses->count = 0;
+    for (node = found->nodes; node != NULL && addresses->count < DIAL_ADDRESSES_MAX;
+         node = node->ai_next) {
+        struct address *address = &addresses->list[addresses->count];
+        if (node->ai_addrlen > sizeof(address->storage))
+            continue;
+        memcpy(&address->storage, node->ai_addr, node->ai_addrlen);
+        address->length = (socklen_t)node->ai_addrlen;
+        addresses->count++;
+        if (node->ai_ttl < ttl_s)
+            ttl_s = node->ai_ttl;
+    }
+    addresses->ttl_s = ttl_s < TTL_MIN_S ? TTL_MIN_S : ttl_s;
+}
+
+static void on_resolved(void *context, int status, int timeouts, struct ares_addrinfo *found)
+{
+    struct name *name = context;
+    bool is_final = status == ARES_SUCCESS || status == ARES_ENOTFOUND || status == ARES_ENODATA;
+    int64_t ttl_s = 0; /* a resolver that does not answer is asked again next time */
+
+    (void)timeouts;
+    state.pending--;
+    name->addresses = (struct helper_addresses){.ttl_s = TTL_MIN_S};
+    if (status == ARES_SUCCESS)
+        keep_addresses(name, found);
+    if (is_final)
+        ttl_s = name->addresses.ttl_s;
+    else if (status != ARES_EDESTRUCTION)
+        log_message(LOG_LEVEL_WARNING, "resolve-failed", "%s: %s", name->host,
+                    ares_strerror(status));
+    name->expires_ms = clock_after_ms(ttl_s * 1000);
+    answer_askers(name);
+    ares_freeaddrinfo(found);
+}
+
+static void look_up(struct name *name)
+{
+    struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+
+    state.pending++;
+    ares_getaddrinfo(state.channel, name->host, NULL, &hints, on_resolved, name);
+    set_timer();
+}
+
+void resolver_ask(const char *host, int answer_fd)
+{
+    struct name *name = find_name(host);
+    struct asker *asker = malloc(sizeof(*asker));
+
+    if (name == NULL && state.names >= NAMES_MAX)
+        forget_names();
+    if (name == NULL)
+        name = add_name(host);
+    if (name == NULL || asker == NULL) {
+        free(asker);
+        close(answer_fd);
+        return;
+    }
+    bool is_under_way = name->askers != NULL;
+    *asker = (struct asker){.next = name->askers, .answer_fd = answer_fd};
+    name->askers = asker;
+    if (is_under_way)
+        return;
+    if (clock_now_ms() < name->expires_ms) {
+        answer_askers(name);
+        return;
+    }
+    follow_resolv_conf();
+    look_up(name);
+}
+
+void resolver_end(void)
+{
+    ares_destroy(state.channel);
+    forget_names();
+    ares_library_cleanup();
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names to addresses, without ever blocking: c-ares on the helper's event loop, with a cache that
+ * keeps answers for their TTL.
+ */
+#ifndef HELPER_RESOLVER_H
+#define HELPER_RESOLVER_H
+
+#include <ev.h>
+
+/* Begins; returns 0, or -1 when the resolver library cannot be set up (logged). */
+int resolver_init(struct ev_loop *loop);
+void resolver_end(void);
+
+/* Looks `host` up and sends the answer as MESSAGE_ADDRESSES to `answer_fd`, which it takes
+ * over. */
+void resolver_ask(const char *host, int answer_fd);
+
+/* Lookups that are still under way. */
+unsigned resolver_pending(void);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connecting with overlapping attempts, so that a dead first address costs a moment and not the
+ * whole connect limit.
+ */
+#include "io/dial.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { NEXT_ATTEMPT_MS = 250 };
+
+struct attempts {
+    struct pollfd fds[DIAL_ADDRESSES_MAX]; /* fd -1: not begun, or failed */
+    size_t begun;
+    size_t alive;
+    int last_error;
+};
+
+static int begin_connect(const struct address *to, int socket_buffer_bytes)
+{
+    int on = 1;
+    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd == -1)
+        return -1;
+    /* Neither option decides over success: a UNIX socket has no TCP_NODELAY. */
+    if (to->sa.sa_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (socket_buffer_bytes > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &socket_buffer_bytes,
+                         sizeof(socket_buffer_bytes));
+    if (connect(fd, &to->sa, to->length) == 0 || errno == EINPROGRESS)
+        return fd;
+
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static void begin_next(struct attempts *attempts, const struct address *addresses,
+                       int socket_buffer_bytes)
+{
+    int fd = begin_connect(&addresses[attempts->begun], socket_buffer_bytes);
+
+    attempts->fds[attempts->begun] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    attempts->begun++;
+    if (fd == -1)
+        attempts->last_error = errno;
+    else
+        attempts->alive++;
+}
+
+static void drop(struct attempts *attempts, size_t i)
+{
+    close(attempts->fds[i].fd);
+    attempts->fds[i].fd = -1;
+    attempts->alive--;
+}
+
+/* Looks at the attempts that have news. Returns the index of one that is connected, or the number
+ * of attempts when none is. */
+static size_t collect(struct attempts *attempts)
+{
+    for (size_t i = 0; i < attempts->begun; i++) {
+        int error = 0;
+        socklen_t size = sizeof(error);
+
+        if (attempts->fds[i].fd == -1 || attempts->fds[i].revents == 0)
+            continue;
+        if (getsockopt(attempts->fds[i].fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+            error = errno;
+        if (error == 0)
+            return i;
+        attempts->last_error = error;
+        drop(attempts, i);
+    }
+    return attempts->begun;
+}
+
+static void drop_all_but(struct attempts *attempts, size_t kept)
+{
+    for (size_t i = 0; i < attempts->begun; i++)
+        if (i != kept && attempts->fds[i].fd != -1)
+            drop(attempts, i);
+}
+
+enum io_status dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+                    int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+{
+    struct attempts attempts = {.last_error = EADDRNOTAVAIL};
+    enum io_status status = IO_FAILED;
+
+    if (count > DIAL_ADDRESSES_MAX)
+        count = DIAL_ADDRESSES_MAX;
+    while (attempts.begun < count || attempts.alive > 0) {
+        int64_t until_ms = deadline_ms;
+
+        if (attempts.begun < count) {
+            begin_next(&attempts, addresses, socket_buffer_bytes);
+            if (attempts.alive == 0)
+                continue;
+            if (attempts.begun < count)
+                until_ms = clock_earlier(deadline_ms, clock_after_ms(NEXT_ATTEMPT_MS));
+        }
+        status = wait_for(attempts.fds, (unsigned)attempts.begun, until_ms);
+        if (status == IO_OK) {
+            size_t i = collect(&attempts);
+            if (i < attempts.begun) {
+                drop_all_but(&attempts, i);
+                *fd_r = attempts.fds[i].fd;
+                *chosen_r = i;
+                return IO_OK;
+            }
+            status = IO_FAILED;
+        } else if (status != IO_DEADLINE || until_ms == deadline_ms) {
+            break;
+        }
+    }
+    drop_all_but(&attempts, attempts.begun);
+    errno = attempts.last_error;
+    return status;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The buffered half of a stream, the same over every kind of connection. Knows nothing of POP3 and
+ * nothing of what moves the octets.
+ */
+#include "io/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+void stream_close(struct stream *stream)
+{
+    if (stream->ops == NULL)
+        return;
+    buffer_clear(&stream->in);
+    buffer_clear(&stream->out);
+    stream->ops->close(stream);
+    stream->ops = NULL;
+    stream->read_status = IO_FAILED;
+    stream->write_status = IO_FAILED;
+}
+
+enum io_status stream_try_fill(struct stream *stream, size_t limit)
+{
+    size_t room;
+    size_t moved = 0;
+    char *to;
+    enum io_status status;
+
+    if (stream->read_status != IO_OK)
+        return stream->read_status;
+    to = buffer_room(&stream->in, limit, &room);
+    if (to == NULL) {
+        errno = ENOMEM;
+        return stream->read_status = IO_FAILED;
+    }
+    if (room == 0)
+        return IO_AGAIN;
+    status = stream->ops->read(stream, to, room, &moved);
+    buffer_added(&stream->in, moved);
+    if (status == IO_EOF || status == IO_FAILED)
+        stream->read_status = status;
+    return status;
+}
+
+enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
+{
+    if (stream->read_status != IO_OK)
+        return stream->read_status;
+    for (;;) {
+        enum io_status status = IO_OK;
+
+        if (!stream->ops->has_pending(stream))
+            status = wait_for_one(stream->read_fd, stream->read_wants, deadline_ms);
+        if (status == IO_OK)
+            status = stream_try_fill(stream, limit);
+        if (status != IO_AGAIN)
+            return status;
+    }
+}
+
+bool stream_is_readable(struct stream *stream)
+{
+    if (stream->read_status != IO_OK || stream->ops->has_pending(stream))
+        return true;
+    return wait_for_one(stream->read_fd, POLLIN, CLOCK_PASSED) == IO_OK;
+}
+
+void stream_put(struct stream *stream, const void *data, size_t length)
+{
+    if (stream->write_status == IO_OK && !buffer_append(&stream->out, data, length)) {
+        errno = ENOBUFS;
+        stream->write_status = IO_FAILED;
+    }
+}
+
+void stream_put_text(struct stream *stream, const char *text)
+{
+    stream_put(stream, text, strlen(text));
+}
+
+enum io_status stream_try_write(struct stream *stream, const void *data, size_t length,
+                                bool has_more, size_t *moved_r)
+{
+    enum io_status status;
+
+    *moved_r = 0;
+    if (stream->write_status != IO_OK)
+        return stream->write_status;
+    status = stream->ops->write(stream, data, length, has_more, moved_r);
+    if (status == IO_FAILED)
+        stream->write_status = status;
+    return status;
+}
+
+enum io_status stream_flush(struct stream *stream, bool has_more, int64_t deadline_ms)
+{
+    while (stream->write_status == IO_OK && buffer_length(&stream->out) > 0) {
+        size_t moved;
+        enum io_status status = stream_try_write(stream, buffer_data(&stream->out),
+                                                 buffer_length(&stream->out), has_more, &moved);
+
+        buffer_consume(&stream->out, moved);
+        if (status == IO_AGAIN)
+            status = wait_for_one(stream->write_fd, stream->write_wants, deadline_ms);
+        if (status != IO_OK)
+            return status;
+    }
+    return stream->write_status;
+}

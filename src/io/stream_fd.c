@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A stream over plain descriptors: a socket, or whatever a superserver or a person at a terminal
+ * gave us as standard input and output.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/stream.h"
+
+static bool is_again(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static enum io_status result(ssize_t moved, size_t *moved_r)
+{
+    if (moved < 0)
+        return is_again(errno) ? IO_AGAIN : IO_FAILED;
+    *moved_r = (size_t)moved;
+    return moved == 0 ? IO_EOF : IO_OK;
+}
+
+static enum io_status socket_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
+{
+    return result(recv(stream->read_fd, to, size, MSG_DONTWAIT), moved_r);
+}
+
+static enum io_status socket_write(struct stream *stream, const void *from, size_t length,
+                                   bool has_more, size_t *moved_r)
+{
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (has_more ? MSG_MORE : 0);
+
+    return result(send(stream->write_fd, from, length, flags), moved_r);
+}
+
+/* Pipes and terminals are left in the mode in which they were given to us, because others may share
+ * them: the caller has waited for them to be ready, and then one read() and a write() of at most
+ * PIPE_BUF octets do not sleep. */
+static enum io_status plain_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
+{
+    struct pollfd ready = {.fd = stream->read_fd, .events = POLLIN};
+
+    if (poll(&ready, 1, 0) == 0)
+        return IO_AGAIN;
+    return result(read(stream->read_fd, to, size), moved_r);
+}
+
+static enum io_status plain_write(struct stream *stream, const void *from, size_t length,
+                                  bool has_more, size_t *moved_r)
+{
+    struct pollfd ready = {.fd = stream->write_fd, .events = POLLOUT};
+
+    (void)has_more;
+    if (poll(&ready, 1, 0) == 0)
+        return IO_AGAIN;
+    return result(write(stream->write_fd, from, length < PIPE_BUF ? length : PIPE_BUF), moved_r);
+}
+
+static bool nothing_pending(const struct stream *stream)
+{
+    (void)stream;
+    return false;
+}
+
+static void close_fds(struct stream *stream)
+{
+    close(stream->read_fd);
+    if (stream->write_fd != stream->read_fd)
+        close(stream->write_fd);
+}
+
+static const struct stream_ops socket_ops = {socket_read, socket_write, nothing_pending, close_fds};
+static const struct stream_ops plain_ops = {plain_read, plain_write, nothing_pending, close_fds};
+
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+static void open_with(struct stream *stream, const struct stream_ops *ops, int read_fd,
+                      int write_fd)
+{
+    *stream = (struct stream){
+        .ops = ops,
+        .read_fd = read_fd,
+        .write_fd = write_fd,
+        .read_wants = POLLIN,
+        .write_wants = POLLOUT,
+    };
+}
+
+void stream_open_socket(struct stream *stream, int fd)
+{
+    open_with(stream, &socket_ops, fd, fd);
+}
+
+void stream_open_fds(struct stream *stream, int read_fd, int write_fd)
+{
+    bool both_sockets = is_socket(read_fd) && is_socket(write_fd);
+
+    open_with(stream, both_sockets ? &socket_ops : &plain_ops, read_fd, write_fd);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sleep of a process that serves one session at a time: ppoll() with the signals let in.
+ */
+#include "io/wait.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static volatile sig_atomic_t stop_requested;
+static sigset_t asleep_mask;
+static int has_mask;
+
+void wait_open_signals(const sigset_t *blocked)
+{
+    sigprocmask(SIG_BLOCK, blocked, &asleep_mask);
+    has_mask = 1;
+}
+
+void wait_request_stop(void)
+{
+    stop_requested = 1;
+}
+
+void wait_clear_stop(void)
+{
+    stop_requested = 0;
+}
+
+int wait_is_stop_requested(void)
+{
+    return stop_requested;
+}
+
+/* Fills the time left; NULL for a deadline that never comes. */
+static const struct timespec *time_left(struct timespec *left, int64_t deadline_ms)
+{
+    if (deadline_ms == CLOCK_NEVER)
+        return NULL;
+
+    int64_t left_ms = deadline_ms == CLOCK_PASSED ? 0 : deadline_ms - clock_now_ms();
+    if (left_ms < 0)
+        left_ms = 0;
+    left->tv_sec = (time_t)(left_ms / 1000);
+    left->tv_nsec = (long)(left_ms % 1000) * 1000000;
+    return left;
+}
+
+enum io_status wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    for (;;) {
+        struct timespec left;
+
+        if (stop_requested)
+            return IO_STOPPED;
+        int ready = ppoll(fds, count, time_left(&left, deadline_ms),
+                          has_mask ? &asleep_mask : NULL);
+        if (ready > 0)
+            return IO_OK;
+        if (ready == -1 && errno != EINTR)
+            return IO_FAILED;
+        if (ready == 0 && (deadline_ms == CLOCK_PASSED || clock_now_ms() >= deadline_ms))
+            return IO_DEADLINE;
+    }
+}
+
+enum io_status wait_for_one(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+
+    return wait_for(&one, 1, deadline_ms);
+}

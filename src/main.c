@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pop3.proxy: the command line, then one of two ways to start. The only file that exits.
+ */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "config/options.h"
+#include "master/inetd.h"
+
+int main(int argc, char *argv[])
+{
+    struct options options;
+    struct error error;
+    int code = EX_OK;
+
+    if (options_parse(&options, argc, argv, &error) == -1) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        options_free(&options);
+        return EX_USAGE;
+    }
+    switch (options.action) {
+    case OPTIONS_HELP:
+        options_print_help();
+        break;
+    case OPTIONS_VERSION:
+        options_print_version();
+        break;
+    case OPTIONS_SESSION:
+        code = inetd_run(&options.section);
+        break;
+    }
+    options_free(&options);
+    return code;
+}

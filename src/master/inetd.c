@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The process of a superserver's one session: privileges, signals, the connection, the session.
+ */
+#include "master/inetd.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "helper/helper.h"
+#include "io/wait.h"
+#include "master/privileges.h"
+#include "session/session.h"
+
+/* A session that ends because the system failed, not because of a peer. */
+static int exit_code(enum outcome outcome)
+{
+    return outcome == OUTCOME_INTERNAL ? EX_OSERR : EX_OK;
+}
+
+static void on_stop(int number)
+{
+    (void)number;
+    wait_request_stop();
+}
+
+static void set_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop};
+    sigset_t stops;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGHUP);
+    wait_open_signals(&stops);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGHUP, &stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* What can be seen at the start is said at the start. Standard error may be the client's
+ * connection, so it is the log that hears it. */
+static void warn_of_settings(const struct conf_instance *instance)
+{
+    const struct conf_values *values = &instance->section.values;
+
+    if (values->acp != NULL && access(values->acp, X_OK) == -1)
+        log_message(LOG_LEVEL_ERROR, "configuration", "acp %s cannot be run: %m", values->acp);
+    if (values->client_log != NULL && access(values->client_log, W_OK | X_OK) == -1)
+        log_message(LOG_LEVEL_ERROR, "configuration", "client log directory %s: %m",
+                    values->client_log);
+    if (values->timeout < 600 && !values->quiet)
+        log_message(LOG_LEVEL_WARNING, "configuration",
+                    "timeout is %lld seconds; RFC 1939 asks for at least 600",
+                    (long long)values->timeout);
+}
+
+static void tune_connection(int fd, const struct conf_values *values)
+{
+    int on = 1;
+    int octets = (int)values->socket_buffer;
+
+    /* Neither works on a pipe or a terminal, and neither is needed there. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (octets > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+}
+
+static int serve(const struct conf_instance *instance)
+{
+    static struct session session;
+    struct helper helper;
+    struct session_start start = {.conf = instance, .helper = &helper};
+    enum outcome outcome;
+
+    set_signals();
+    helper_init_on_demand(&helper, instance);
+    tune_connection(STDIN_FILENO, &instance->section.values);
+    outcome = session_run(&session, &start, STDIN_FILENO, STDOUT_FILENO);
+    helper_close(&helper);
+    return exit_code(outcome);
+}
+
+int inetd_run(struct conf_section *section)
+{
+    struct conf_instance instance;
+    struct error error;
+    int code;
+
+    /* Someone who tries it by hand wants to see the log. */
+    if (log_open(isatty(STDERR_FILENO) ? "stderr" : "syslog", &error) == -1 ||
+        conf_instance_init(&instance, section, &error) == -1) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        return EX_USAGE;
+    }
+    if (privileges_drop(PRIVILEGES_UID, PRIVILEGES_GID, &error) == -1) {
+        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        conf_instance_free(&instance);
+        return EX_OSERR;
+    }
+    privileges_harden(instance.section.values.acp != NULL);
+    warn_of_settings(&instance);
+    code = serve(&instance);
+    conf_instance_free(&instance);
+    return code;
+}

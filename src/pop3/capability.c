@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The capability table. Pure.
+ */
+#include "pop3/capability.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum source { SOURCE_OURS, SOURCE_SERVERS };
+
+static const struct {
+    const char *word;
+    enum source source;
+} rows[CAPABILITY_COUNT] = {
+#define CAPABILITY(name, word, source) {word, SOURCE_##source},
+#include "pop3/capability.def"
+#undef CAPABILITY
+};
+
+const char *capability_word(enum capability capability)
+{
+    return rows[capability].word;
+}
+
+bool capability_is_ours(enum capability capability)
+{
+    return rows[capability].source == SOURCE_OURS;
+}
+
+bool capability_is_relayed(const char *line, size_t length)
+{
+    const char *blank = memchr(line, ' ', length);
+    size_t width = blank == NULL ? length : (size_t)(blank - line);
+
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] >= 0x7f)
+            return false;
+    for (int i = 0; i < CAPABILITY_COUNT; i++)
+        if (rows[i].source == SOURCE_SERVERS && strlen(rows[i].word) == width &&
+            strncasecmp(rows[i].word, line, width) == 0)
+            return true;
+    return false;
+}

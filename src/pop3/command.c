@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command table at work. Whatever passes here may be sent to a server, so the checks are
+ * strict: no control octet, no argument where none belongs, numbers that are numbers.
+ */
+#include "pop3/command.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum argument_kind {
+    ARGUMENT_NONE,
+    ARGUMENT_TEXT,
+    ARGUMENT_NUMBER,
+    ARGUMENT_OPTIONAL_NUMBER,
+    ARGUMENT_TWO_NUMBERS,
+};
+
+enum reply_kind { REPLY_ONE, REPLY_MULTI, REPLY_LISTING };
+
+struct command_row {
+    const char *keyword;
+    enum command_state states;
+    enum argument_kind argument;
+    enum reply_kind reply;
+};
+
+static const struct command_row rows[COMMAND_COUNT] = {
+#define COMMAND(keyword, states, argument, reply)                                                  \
+    {#keyword, COMMAND_STATE_##states, ARGUMENT_##argument, REPLY_##reply},
+#include "pop3/command.def"
+#undef COMMAND
+};
+
+static bool is_control(unsigned char octet)
+{
+    return octet < 0x20 || octet == 0x7f;
+}
+
+static enum command_verb find_verb(const char *line, size_t length)
+{
+    for (int verb = 0; verb < COMMAND_COUNT; verb++)
+        if (strlen(rows[verb].keyword) == length &&
+            strncasecmp(rows[verb].keyword, line, length) == 0)
+            return (enum command_verb)verb;
+    return COMMAND_COUNT;
+}
+
+static bool has_bad_octets(const char *line, size_t length, bool allow_8bit)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char octet = (unsigned char)line[i];
+        if (is_control(octet) || (octet >= 0x80 && !allow_8bit))
+            return true;
+    }
+    return false;
+}
+
+/* The number's length at the start of the text, 0 when there is none or it is too long. */
+static size_t number_length(const char *text, size_t length)
+{
+    size_t digits = 0;
+
+    while (digits < length && text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    return digits <= COMMAND_NUMBER_DIGITS ? digits : 0;
+}
+
+/* A message number: digits, not 0 (RFC 1939, section 3: numbered from 1). */
+static bool is_message_number(const char *text, size_t length)
+{
+    bool is_zero = true;
+
+    if (length == 0 || number_length(text, length) != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        is_zero = is_zero && text[i] == '0';
+    return !is_zero;
+}
+
+static bool is_two_numbers(const char *text, size_t length)
+{
+    const char *blank = memchr(text, ' ', length);
+
+    if (blank == NULL)
+        return false;
+
+    size_t first = (size_t)(blank - text);
+    size_t second = length - first - 1;
+    return is_message_number(text, first) && second > 0 &&
+           number_length(blank + 1, second) == second;
+}
+
+static bool is_argument_good(const struct command *command)
+{
+    const char *text = command->argument;
+    size_t length = command->argument_length;
+
+    switch (rows[command->verb].argument) {
+    case ARGUMENT_NONE:
+        return text == NULL;
+    case ARGUMENT_TEXT:
+        return length > 0;
+    case ARGUMENT_NUMBER:
+        return text != NULL && is_message_number(text, length);
+    case ARGUMENT_OPTIONAL_NUMBER:
+        return text == NULL || is_message_number(text, length);
+    case ARGUMENT_TWO_NUMBERS:
+        return text != NULL && is_two_numbers(text, length);
+    }
+    return false;
+}
+
+enum command_fault command_parse(struct command *command, const char *line, size_t length,
+                                 enum command_state state)
+{
+    const char *blank = memchr(line, ' ', length);
+    size_t width = blank == NULL ? length : (size_t)(blank - line);
+
+    *command = (struct command){.verb = find_verb(line, width)};
+    if (has_bad_octets(line, length, command->verb == COMMAND_PASS))
+        return COMMAND_BAD_OCTETS;
+    if (command->verb == COMMAND_COUNT)
+        return COMMAND_UNKNOWN;
+
+    const struct command_row *row = &rows[command->verb];
+    if (row->argument != ARGUMENT_TEXT)
+        while (length > width && line[length - 1] == ' ')
+            length--; /* "STAT " is what some mail programs send */
+    if (length > width) {
+        command->argument = line + width + 1;
+        command->argument_length = length - width - 1;
+    }
+    command->is_multi_line = row->reply == REPLY_MULTI ||
+                             (row->reply == REPLY_LISTING && command->argument == NULL);
+    if (((unsigned)row->states & (unsigned)state) == 0)
+        return COMMAND_WRONG_STATE;
+    return is_argument_good(command) ? COMMAND_GOOD : COMMAND_BAD_ARGUMENT;
+}
+
+const char *command_keyword(enum command_verb verb)
+{
+    return verb < COMMAND_COUNT ? rows[verb].keyword : "unknown";
+}
+
+const char *command_fault_text(enum command_fault fault)
+{
+    switch (fault) {
+    case COMMAND_GOOD:
+        break;
+    case COMMAND_UNKNOWN:
+        return "command not supported";
+    case COMMAND_BAD_OCTETS:
+        return "characters that do not belong into a command";
+    case COMMAND_BAD_ARGUMENT:
+        return "wrong or missing argument";
+    case COMMAND_WRONG_STATE:
+        return "command not allowed now";
+    case COMMAND_TOO_LONG:
+        return "line too long";
+    }
+    return "";
+}
+
+const char *command_fault_word(enum command_fault fault)
+{
+    switch (fault) {
+    case COMMAND_GOOD:
+        break;
+    case COMMAND_UNKNOWN:
+        return "unknown";
+    case COMMAND_BAD_OCTETS:
+        return "bad-octets";
+    case COMMAND_BAD_ARGUMENT:
+        return "bad-argument";
+    case COMMAND_WRONG_STATE:
+        return "wrong-state";
+    case COMMAND_TOO_LONG:
+        return "too-long";
+    }
+    return "good";
+}

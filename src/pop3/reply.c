@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Status lines and the search for the end of a multi-line reply. The search looks at every octet
+ * of every message, so its common path goes through memory in vectors; everything else here is
+ * plain.
+ */
+#include "pop3/reply.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* ---- status lines ---- */
+
+static bool has_indicator(const char *line, size_t length, const char *indicator)
+{
+    size_t width = strlen(indicator);
+
+    return length >= width && memcmp(line, indicator, width) == 0;
+}
+
+/* What has come so far can still become an indicator. */
+static bool may_become_status(const char *data, size_t length)
+{
+    static const char ok[] = "+OK";
+    static const char err[] = "-ERR";
+    size_t ok_width = length < sizeof(ok) - 1 ? length : sizeof(ok) - 1;
+    size_t err_width = length < sizeof(err) - 1 ? length : sizeof(err) - 1;
+
+    return length < REPLY_LINE_BYTES &&
+           (memcmp(data, ok, ok_width) == 0 || memcmp(data, err, err_width) == 0);
+}
+
+enum reply_status reply_parse(const char *data, size_t length, size_t *length_r)
+{
+    size_t limit = length < REPLY_LINE_BYTES ? length : REPLY_LINE_BYTES;
+    const char *newline = length == 0 ? NULL : memchr(data, '\n', limit);
+
+    *length_r = 0;
+    if (newline == NULL)
+        return length == 0 || may_become_status(data, length) ? REPLY_INCOMPLETE : REPLY_INVALID;
+    if (newline == data || newline[-1] != '\r')
+        return REPLY_INVALID;
+
+    size_t text_length = (size_t)(newline - data) - 1;
+    *length_r = text_length + 2;
+    if (has_indicator(data, text_length, "+OK"))
+        return REPLY_OK;
+    if (has_indicator(data, text_length, "-ERR"))
+        return REPLY_ERR;
+    return REPLY_INVALID;
+}
+
+void reply_clean(char *line, size_t length)
+{
+    for (size_t i = 0; i + 2 < length; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+}
+
+bool reply_has_code(const char *line, size_t length)
+{
+    static const char start[] = "-ERR [";
+    size_t width = sizeof(start) - 1;
+
+    return length > width + 1 && memcmp(line, start, width) == 0 && line[width] != ']' &&
+           memchr(line + width, ']', length - width) != NULL;
+}
+
+/* ---- the end of a multi-line reply ---- */
+
+static const char end_mark[] = "\r\n.\r\n";
+enum { END_MARK_LENGTH = sizeof(end_mark) - 1 };
+
+void reply_end_init(struct reply_end *end)
+{
+    end->matched = 2; /* the status line's CRLF */
+}
+
+/* One octet through the automaton. The mark's only proper border is CRLF, so a mismatch falls back
+ * to "CR seen" at most. */
+static void step(struct reply_end *end, char octet)
+{
+    if (octet == end_mark[end->matched])
+        end->matched++;
+    else
+        end->matched = octet == '\r' ? 1 : 0;
+}
+
+/* The first place from `data` on where LF and '.' stand side by side; `end` when there is none
+ * before the last octet. A dot behind a line's end is rare in a message, so this finds nothing
+ * for pages on end. */
+static const char *find_dot_line(const char *data, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i lf = _mm_set1_epi8('\n');
+    const __m128i dot = _mm_set1_epi8('.');
+
+    for (; end - data > 64; data += 64) {
+        __m128i hit = _mm_setzero_si128();
+        for (int i = 0; i < 64; i += 16) {
+            __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(data + i));
+            __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(data + i + 1));
+            hit = _mm_or_si128(
+                hit, _mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot)));
+        }
+        if (_mm_movemask_epi8(hit) != 0)
+            break;
+    }
+#endif
+    while (end - data > 1) {
+        const char *newline = memchr(data, '\n', (size_t)(end - data) - 1);
+        if (newline == NULL)
+            break;
+        if (newline[1] == '.')
+            return newline;
+        data = newline + 1;
+    }
+    return end;
+}
+
+/* The automaton's state behind the piece [data, end), from its last octets alone. */
+static unsigned state_at_end(const char *data, const char *end)
+{
+    struct reply_end tail = {0};
+    const char *from = end - data > END_MARK_LENGTH - 1 ? end - (END_MARK_LENGTH - 1) : data;
+
+    for (; from < end; from++)
+        step(&tail, *from);
+    return tail.matched;
+}
+
+size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bool *is_end_r)
+{
+    const char *stop = data + length;
+    const char *at = data;
+
+    *is_end_r = false;
+    /* A mark begun in an earlier piece: octet by octet until it is decided. */
+    while (at < stop && end->matched > 0) {
+        step(end, *at++);
+        if (end->matched == END_MARK_LENGTH) {
+            *is_end_r = true;
+            return (size_t)(at - data);
+        }
+    }
+    for (;;) {
+        const char *line_end = find_dot_line(at, stop);
+        if (line_end == stop)
+            break;
+        if (line_end > at && line_end[-1] == '\r' && stop - line_end >= 4 &&
+            memcmp(line_end, "\n.\r\n", 4) == 0) {
+            *is_end_r = true;
+            return (size_t)(line_end + 4 - data);
+        }
+        if (stop - line_end < 4)
+            break; /* perhaps the mark, cut by the piece's end */
+        at = line_end + 1;
+    }
+    end->matched = at < stop ? state_at_end(at, stop) : end->matched;
+    return length;
+}

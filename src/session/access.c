@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Access control: the operator's program decides whether this client may have this server. What it
+ * prints goes to the client as lines; only its exit status decides.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "session/stages.h"
+
+/* What the acp printed so far on the current line. */
+struct acp_lines {
+    struct session *session;
+    int64_t deadline_ms;
+    bool has_text;   /* on the line that is not ended yet */
+    bool has_lines;
+};
+
+static void put_octet(struct acp_lines *lines, char octet)
+{
+    struct stream *client = &lines->session->client;
+
+    if (octet == '\n') {
+        stream_put(client, "\r\n", 2);
+        lines->has_lines = true;
+        lines->has_text = false;
+    } else if (octet != '\r' && octet != '\0') {
+        stream_put(client, &octet, 1);
+        lines->has_text = true;
+    }
+}
+
+/* The helper passes at most 64 KiB in all, in pieces that fit the client's buffer. */
+static enum io_status take_output(void *context, const char *data, size_t length)
+{
+    struct acp_lines *lines = context;
+
+    for (size_t i = 0; i < length; i++)
+        put_octet(lines, data[i]);
+    return stream_flush(&lines->session->client, false, lines->deadline_ms);
+}
+
+static void end_last_line(struct acp_lines *lines)
+{
+    if (lines->has_text)
+        put_octet(lines, '\n');
+    if (lines->has_lines)
+        lines->session->is_reply_owed = false;
+}
+
+static enum io_status ask(struct session *session, struct acp_lines *lines, bool *granted_r)
+{
+    const struct credentials *credentials = &session->credentials;
+    char interface[ADDRESS_TEXT_SIZE];
+    char client[ADDRESS_TEXT_SIZE];
+    char port[8];
+    char client_port[8];
+    char server_port[8];
+    struct helper_access access = {
+        .interface = address_host_text(&session->local_address, interface),
+        .port = port,
+        .client = address_host_text(&session->client_address, client),
+        .client_port = client_port,
+        .server = session->server_name.host,
+        .server_port = server_port,
+        .server_login = credentials->user,
+        .username = credentials->proxy_user,
+        .password = credentials->proxy_password,
+        .session = session->id,
+    };
+
+    snprintf(port, sizeof(port), "%u", address_port(&session->local_address));
+    snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
+    snprintf(server_port, sizeof(server_port), "%u", session->server_name.port);
+    return helper_ask_access(session->helper, &access, take_output, lines, lines->deadline_ms,
+                             granted_r);
+}
+
+enum outcome access_ask(struct session *session)
+{
+    const struct conf_values *values = &session->conf->section.values;
+    struct acp_lines lines = {.session = session};
+    enum io_status status;
+    bool granted;
+
+    if (values->acp == NULL)
+        return OUTCOME_NONE;
+    session->stage = SESSION_STAGE_ACCESS;
+    lines.deadline_ms =
+        clock_earlier(session->login_deadline_ms, clock_after_ms(values->acp_timeout * 1000));
+    status = ask(session, &lines, &granted);
+    end_last_line(&lines);
+    if (session->client.write_status != IO_OK)
+        return OUTCOME_CLIENT_LOST;
+    if (status == IO_STOPPED)
+        return OUTCOME_STOPPED;
+    if (status == IO_DEADLINE)
+        return OUTCOME_ACP_TIMEOUT;
+    if (status != IO_OK)
+        return OUTCOME_ACP_FAILED;
+    if (!granted)
+        return OUTCOME_ACCESS_DENIED;
+    session->is_reply_owed = true; /* the login itself is still to be answered */
+    return OUTCOME_NONE;
+}

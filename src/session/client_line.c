@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The client's side of the wire: reading command lines, refusing what may not pass, saying things.
+ *
+ * A line is a command only when it is complete, so what a lost client had half sent is never acted
+ * on; and a line that is too long is skipped as a whole, never cut.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "session/stages.h"
+
+enum { CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES };
+
+/* ---- finding a line in what has been read ---- */
+
+/* Drops what belongs to an overlong line. True when its end was among it. */
+static bool skip_line(struct session *session)
+{
+    struct buffer *in = &session->client.in;
+    const char *newline = memchr(buffer_data(in), '\n', buffer_length(in));
+
+    if (newline == NULL) {
+        buffer_consume(in, buffer_length(in));
+        return false;
+    }
+    buffer_consume(in, (size_t)(newline - buffer_data(in)) + 1);
+    session->is_skipping_line = false;
+    return true;
+}
+
+/* A line is there: sets line_length, its end included, or 0 for an overlong line just skipped. */
+static bool find_line(struct session *session)
+{
+    struct buffer *in = &session->client.in;
+    size_t length = buffer_length(in);
+    const char *newline;
+
+    session->line_length = 0;
+    if (length == 0)
+        return false;
+    if (session->is_skipping_line)
+        return skip_line(session);
+    newline = memchr(buffer_data(in), '\n', length);
+    if (newline != NULL && newline - buffer_data(in) < COMMAND_LINE_BYTES) {
+        session->line_length = (size_t)(newline - buffer_data(in)) + 1;
+        return true;
+    }
+    if (newline == NULL && length < COMMAND_LINE_BYTES)
+        return false;
+    session->is_skipping_line = true;
+    return skip_line(session);
+}
+
+static enum command_fault parse_line(const struct session *session, enum command_state state,
+                                     struct command *command)
+{
+    const char *line;
+    size_t length = session->line_length;
+
+    *command = (struct command){.verb = COMMAND_COUNT};
+    if (length == 0)
+        return COMMAND_TOO_LONG;
+    line = buffer_data(&session->client.in);
+    length--; /* LF; a CR before it belongs to the end, any other is a fault */
+    if (length > 0 && line[length - 1] == '\r')
+        length--;
+    return command_parse(command, line, length, state);
+}
+
+void client_line_done(struct session *session)
+{
+    buffer_consume(&session->client.in, session->line_length);
+    session->line_length = 0;
+}
+
+/* ---- waiting for one ---- */
+
+static enum outcome wait_for_client(struct session *session, int64_t deadline_ms)
+{
+    /* What the server sends unasked, or its end, must not wait for the client's next command. */
+    bool has_server = stream_is_open(&session->server);
+    struct pollfd fds[2] = {
+        {.fd = session->client.read_fd, .events = session->client.read_wants},
+        {.fd = has_server ? session->server.read_fd : -1, .events = POLLIN},
+    };
+    enum io_status status;
+
+    if (session->client.ops->has_pending(&session->client))
+        return has_server ? server_check_quiet(session) : OUTCOME_NONE;
+    status = wait_for(fds, 2, deadline_ms);
+    if (status != IO_OK)
+        return client_outcome(status, session->stage == SESSION_STAGE_RELAY
+                                          ? OUTCOME_IDLE_TIMEOUT
+                                          : OUTCOME_LOGIN_TIMEOUT);
+    return fds[1].revents != 0 ? server_check_quiet(session) : OUTCOME_NONE;
+}
+
+/* Reads once more. OUTCOME_NONE: something came, or nothing yet. */
+static enum outcome read_more(struct session *session, int64_t deadline_ms)
+{
+    enum outcome outcome = OUTCOME_NONE;
+    enum io_status status;
+
+    if (!session->is_client_gone)
+        outcome = client_flush(session, deadline_ms);
+    if (outcome == OUTCOME_NONE && !session->is_client_gone &&
+        session->client.read_status == IO_OK)
+        outcome = wait_for_client(session, deadline_ms);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    status = stream_try_fill(&session->client, CLIENT_READ_BYTES);
+    if (status == IO_AGAIN)
+        return session->is_client_gone ? OUTCOME_CLIENT_LOST : OUTCOME_NONE;
+    return client_outcome(status, OUTCOME_NONE);
+}
+
+enum outcome client_line_read(struct session *session, enum command_state state,
+                              int64_t deadline_ms, struct command *command,
+                              enum command_fault *fault_r)
+{
+    bool has_waited = false;
+
+    while (!find_line(session)) {
+        enum outcome outcome = read_more(session, deadline_ms);
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+        has_waited = true;
+    }
+    *fault_r = parse_line(session, state, command);
+    session->is_reply_owed = true;
+    /* A line that was already there: nobody has looked at the server yet. */
+    return has_waited || !stream_is_open(&session->server) ? OUTCOME_NONE
+                                                           : server_check_quiet(session);
+}
+
+/* ---- saying things ---- */
+
+void client_say(struct session *session, const char *line)
+{
+    stream_put_text(&session->client, line);
+    stream_put(&session->client, "\r\n", 2);
+    session->is_reply_owed = false;
+}
+
+enum outcome client_flush(struct session *session, int64_t deadline_ms)
+{
+    enum io_status status;
+
+    if (session->is_client_gone)
+        return OUTCOME_NONE;
+    status = stream_flush(&session->client, false, deadline_ms);
+    if (status == IO_FAILED && session->stage == SESSION_STAGE_RELAY) {
+        /* What it sent before it went, a QUIT above all, still counts. */
+        session->is_client_gone = true;
+        buffer_clear(&session->client.out);
+        return OUTCOME_NONE;
+    }
+    return client_outcome(status, OUTCOME_CLIENT_STALLED);
+}
+
+enum outcome refuse_command(struct session *session, const struct command *command,
+                            enum command_fault fault)
+{
+    struct log_line line;
+
+    /* The line itself is not logged: it may be a password typed in the wrong place. */
+    session_log_begin(&line, session, LOG_LEVEL_NOTICE, "refused-command");
+    log_add(&line, "command", command_keyword(command->verb));
+    log_add(&line, "fault", command_fault_word(fault));
+    log_end(&line);
+    stream_put_text(&session->client, "-ERR ");
+    client_say(session, command_fault_text(fault));
+    client_line_done(session);
+    session->refused++;
+    return session->refused > SESSION_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;
+}

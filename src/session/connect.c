@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the server's name to a connection.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "io/dial.h"
+#include "session/stages.h"
+
+static void log_failure(struct session *session, const char *event, const char *error)
+{
+    char text[SERVER_TEXT_SIZE];
+    struct log_line line;
+
+    session_log_begin(&line, session, LOG_LEVEL_WARNING, event);
+    log_add(&line, "server", server_text(session, text));
+    log_add_text(&line, "error", error);
+    log_end(&line);
+}
+
+/* A literal needs no helper. */
+static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
+                                   struct helper_addresses *found)
+{
+    const struct host_port *name = &session->server_name;
+    enum io_status status;
+
+    found->count = 1;
+    if (address_from_literal(&found->list[0], name->host, name->port) == 0)
+        return OUTCOME_NONE;
+    session->stage = SESSION_STAGE_RESOLVE;
+    status = helper_resolve(session->helper, name->host, name->port, deadline_ms, found);
+    if (status == IO_STOPPED)
+        return OUTCOME_STOPPED;
+    if (status == IO_DEADLINE)
+        return OUTCOME_RESOLVE_TIMEOUT;
+    if (status != IO_OK || found->count == 0) {
+        log_failure(session, "resolve-failed", "the name has no address, or no resolver answers");
+        return OUTCOME_RESOLVE_FAILED;
+    }
+    return OUTCOME_NONE;
+}
+
+/* Connecting to ourselves would be a loop without end. */
+static bool is_loop(const struct session *session, const struct helper_addresses *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        if (address_is_equal(&found->list[i], &session->local_address))
+            return true;
+        for (size_t k = 0; k < session->own_address_count; k++)
+            if (address_is_covered_by(&found->list[i], &session->own_addresses[k]))
+                return true;
+    }
+    return false;
+}
+
+static enum outcome dial_outcome(struct session *session, enum io_status status)
+{
+    switch (status) {
+    case IO_OK:
+        return OUTCOME_NONE;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_DEADLINE:
+        return OUTCOME_CONNECT_TIMEOUT;
+    default:
+        log_failure(session, "connect-failed", strerror(errno));
+        return OUTCOME_CONNECT_FAILED;
+    }
+}
+
+enum outcome connect_server(struct session *session)
+{
+    const struct conf_values *values = &session->conf->section.values;
+    int64_t deadline_ms =
+        clock_earlier(session->login_deadline_ms, clock_after_ms(values->connect_timeout * 1000));
+    struct helper_addresses found;
+    size_t chosen;
+    int fd;
+    enum outcome outcome = find_addresses(session, deadline_ms, &found);
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (is_loop(session, &found))
+        return OUTCOME_LOOP;
+    session->stage = SESSION_STAGE_CONNECT;
+    outcome = dial_outcome(session, dial(found.list, found.count, (int)values->socket_buffer,
+                                         deadline_ms, &fd, &chosen));
+    if (outcome == OUTCOME_NONE)
+        stream_open_socket(&session->server, fd);
+    return outcome;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The AUTHORIZATION state: greeting, then USER and PASS. The server is not contacted yet: it is
+ * chosen by the login name.
+ */
+#include <string.h>
+
+#include "session/stages.h"
+
+void credentials_wipe(struct credentials *credentials)
+{
+    buffer_clear(&credentials->memory);
+    credentials->user = NULL;
+    credentials->password = NULL;
+    credentials->proxy_user = NULL;
+    credentials->proxy_password = NULL;
+}
+
+/* Keeps a NUL-terminated copy in the secret memory. NULL when there is no room: a line fits
+ * several times, so that is a failure of the system. */
+static char *keep_text(struct credentials *credentials, const char *text, size_t length)
+{
+    struct buffer *memory = &credentials->memory;
+    char *kept;
+
+    memory->is_secret = true;
+    if (!buffer_append(memory, text, length) || !buffer_append(memory, "", 1))
+        return NULL;
+    kept = buffer_data(memory) + buffer_length(memory) - length - 1;
+    return kept;
+}
+
+static enum outcome take_user(struct session *session, const struct command *command)
+{
+    credentials_wipe(&session->credentials); /* a second USER replaces the first */
+    session->credentials.user =
+        keep_text(&session->credentials, command->argument, command->argument_length);
+    if (session->credentials.user == NULL)
+        return OUTCOME_INTERNAL;
+    client_say(session, "+OK password please");
+    return OUTCOME_NONE;
+}
+
+static enum outcome take_password(struct session *session, const struct command *command)
+{
+    session->credentials.password =
+        keep_text(&session->credentials, command->argument, command->argument_length);
+    return session->credentials.password == NULL ? OUTCOME_INTERNAL : OUTCOME_NONE;
+}
+
+/* One good command. *is_done_r: the credentials are complete. */
+static enum outcome serve_command(struct session *session, const struct command *command,
+                                  bool *is_done_r)
+{
+    enum outcome outcome = OUTCOME_NONE;
+
+    switch (command->verb) {
+    case COMMAND_USER:
+        outcome = take_user(session, command);
+        break;
+    case COMMAND_PASS:
+        if (session->credentials.user == NULL)
+            return refuse_command(session, command, COMMAND_WRONG_STATE);
+        outcome = take_password(session, command);
+        *is_done_r = true;
+        break;
+    case COMMAND_CAPA:
+        capa_say_ours(session);
+        client_say(session, ".");
+        break;
+    case COMMAND_QUIT:
+        client_say(session, "+OK bye");
+        outcome = OUTCOME_QUIT_BEFORE_LOGIN;
+        break;
+    default:
+        return refuse_command(session, command, COMMAND_WRONG_STATE);
+    }
+    client_line_done(session);
+    return outcome;
+}
+
+enum outcome login_run(struct session *session)
+{
+    bool is_done = false;
+
+    client_say(session, "+OK POP3 proxy ready");
+    while (!is_done) {
+        struct command command;
+        enum command_fault fault;
+        enum outcome outcome = client_line_read(session, COMMAND_STATE_AUTH,
+                                                session->login_deadline_ms, &command, &fault);
+
+        if (outcome == OUTCOME_NONE)
+            outcome = fault == COMMAND_GOOD ? serve_command(session, &command, &is_done)
+                                            : refuse_command(session, &command, fault);
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+    }
+    return OUTCOME_NONE;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Logging in at the server with the client's credentials, and telling the client how it went. The
+ * refusal of a user name and that of a password look the same from outside.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pop3/reply.h"
+#include "session/stages.h"
+
+enum {
+    RECORD_LIMIT_MS = 2000, /* a slow disk must not hold a login up for longer */
+    RECORD_BYTES = 1024,
+};
+
+static int64_t reply_deadline_ms(const struct session *session)
+{
+    return clock_earlier(session->login_deadline_ms,
+                         clock_after_ms(session->conf->section.values.server_timeout * 1000));
+}
+
+static enum outcome read_greeting(struct session *session)
+{
+    struct server_reply greeting;
+    enum outcome outcome = server_reply_read(session, reply_deadline_ms(session), &greeting);
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (!greeting.is_ok)
+        return OUTCOME_SERVER_REFUSED;
+    return server_reply_done(session, &greeting, true);
+}
+
+/* Sends one command and reads its reply, which must be alone: a spare reply would be taken for the
+ * answer to the next command, and a refused password would look like a login. */
+static enum outcome exchange(struct session *session, const char *keyword, const char *argument,
+                             struct server_reply *reply)
+{
+    struct stream *server = &session->server;
+    int64_t deadline_ms = reply_deadline_ms(session);
+    enum outcome outcome = server_check_quiet(session);
+    enum io_status status;
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    stream_put_text(server, keyword);
+    stream_put(server, " ", 1);
+    stream_put_text(server, argument);
+    stream_put(server, "\r\n", 2);
+    status = stream_flush(server, false, deadline_ms);
+    if (status != IO_OK)
+        return server_outcome(status, OUTCOME_SERVER_TIMEOUT);
+    outcome = server_reply_read(session, deadline_ms, reply);
+    if (outcome == OUTCOME_NONE && buffer_length(&server->in) > reply->length)
+        outcome = OUTCOME_SERVER_UNSOLICITED;
+    return outcome;
+}
+
+/* The server's own words where they have a response code, else ours (RFC 3206). */
+static enum outcome refuse_login(struct session *session, const struct server_reply *reply)
+{
+    if (reply_has_code(reply->line, reply->length)) {
+        stream_put(&session->client, reply->line, reply->length);
+        session->is_reply_owed = false;
+    } else {
+        client_say(session, "-ERR [AUTH] bad login");
+    }
+    return OUTCOME_LOGIN_REFUSED;
+}
+
+/* ---- the client log ---- */
+
+/* Blanks, backslashes and whatever does not print, as \xHH: the line has four fields. */
+static size_t put_escaped(char *to, size_t size, const char *text)
+{
+    size_t length = 0;
+
+    for (; *text != '\0' && length + 5 < size; text++) {
+        unsigned char octet = (unsigned char)*text;
+        if (octet > 0x20 && octet < 0x7f && octet != '\\')
+            to[length++] = *text;
+        else
+            length += (size_t)snprintf(to + length, 5, "\\x%02x", octet);
+    }
+    to[length] = '\0';
+    return length;
+}
+
+/* "<unix time> <client ip> <user> <server>" */
+static void record_client(struct session *session)
+{
+    const struct host_port *server = &session->server_name;
+    char client[ADDRESS_TEXT_SIZE];
+    char user[RECORD_BYTES / 2];
+    char port[8] = "";
+    char line[RECORD_BYTES];
+    bool is_ipv6 = strchr(server->host, ':') != NULL;
+
+    address_host_text(&session->client_address, client);
+    if (session->conf->section.values.client_log == NULL || client[0] == '\0')
+        return;
+    put_escaped(user, sizeof(user), session->user);
+    if (server->port != 110)
+        snprintf(port, sizeof(port), ":%u", server->port);
+    snprintf(line, sizeof(line), "%lld %s %s %s%s%s%s\n", (long long)clock_wall_s(), client, user,
+             is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
+             is_ipv6 && port[0] != '\0' ? "]" : "", port);
+    /* A log that cannot be written must not make a login fail; the helper has said why. */
+    (void)helper_record_client(session->helper, client, line,
+                               clock_earlier(session->login_deadline_ms,
+                                             clock_after_ms(RECORD_LIMIT_MS)));
+}
+
+static void log_login(const struct session *session)
+{
+    char client[ADDRESS_TEXT_SIZE];
+    char server[SERVER_TEXT_SIZE];
+    struct log_line line;
+
+    if (session->conf->section.values.quiet)
+        return;
+    session_log_begin(&line, session, LOG_LEVEL_INFO, "login");
+    log_add(&line, "client", address_host_text(&session->client_address, client));
+    log_add(&line, "user", session->user);
+    log_add(&line, "server", server_text(session, server));
+    log_end(&line);
+}
+
+/* From here on nothing secret passes, and wiping every octet would only cost time. */
+static void forget_secrets(struct session *session)
+{
+    credentials_wipe(&session->credentials);
+    session->client.in.is_secret = false;
+    session->server.out.is_secret = false;
+}
+
+enum outcome server_login(struct session *session)
+{
+    struct credentials *credentials = &session->credentials;
+    struct server_reply reply;
+    enum outcome outcome;
+
+    session->stage = SESSION_STAGE_SERVER_LOGIN;
+    outcome = read_greeting(session);
+    if (outcome == OUTCOME_NONE)
+        outcome = exchange(session, "USER", credentials->user, &reply);
+    if (outcome == OUTCOME_NONE && reply.is_ok) {
+        server_reply_done(session, &reply, true);
+        outcome = exchange(session, "PASS", credentials->password, &reply);
+    }
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (!reply.is_ok)
+        return refuse_login(session, &reply);
+    record_client(session);
+    log_login(session);
+    stream_put(&session->client, reply.line, reply.length);
+    session->is_reply_owed = false;
+    forget_secrets(session);
+    return server_reply_done(session, &reply, true);
+}

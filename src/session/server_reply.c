@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's side of the wire: reading status lines, and noticing when the server says more than
+ * it was asked. One reply a command: a spare one would be taken for the answer to the next command,
+ * so it ends the session.
+ */
+#include "pop3/reply.h"
+#include "base/clock.h"
+#include "session/stages.h"
+
+enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+                               struct server_reply *reply)
+{
+    struct buffer *in = &session->server.in;
+
+    for (;;) {
+        enum reply_status status = reply_parse(buffer_data(in), buffer_length(in), &reply->length);
+        enum io_status read_status;
+
+        if (status == REPLY_OK || status == REPLY_ERR) {
+            reply_clean(buffer_data(in), reply->length);
+            reply->line = buffer_data(in);
+            reply->is_ok = status == REPLY_OK;
+            return OUTCOME_NONE;
+        }
+        if (status == REPLY_INVALID)
+            return OUTCOME_SERVER_BAD_REPLY;
+        read_status = stream_fill(&session->server, BUFFER_BLOCK_BYTES, deadline_ms);
+        if (read_status != IO_OK)
+            return server_outcome(read_status, OUTCOME_SERVER_TIMEOUT);
+    }
+}
+
+enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
+                               bool is_last)
+{
+    buffer_consume(&session->server.in, reply->length);
+    return is_last && buffer_length(&session->server.in) > 0 ? OUTCOME_SERVER_UNSOLICITED
+                                                             : OUTCOME_NONE;
+}
+
+enum outcome server_check_quiet(struct session *session)
+{
+    enum io_status status;
+
+    if (buffer_length(&session->server.in) > 0)
+        return OUTCOME_SERVER_UNSOLICITED;
+    if (!stream_is_readable(&session->server))
+        return OUTCOME_NONE;
+    status = stream_try_fill(&session->server, REPLY_LINE_BYTES);
+    if (status == IO_OK)
+        return OUTCOME_SERVER_UNSOLICITED;
+    return status == IO_AGAIN ? OUTCOME_NONE : server_outcome(status, OUTCOME_NONE);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A session from top to bottom: the stages in order, then the last word to the client, the close
+ * and the log line.
+ */
+#include "session/session.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "session/stages.h"
+
+enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
+
+typedef enum outcome stage_function(struct session *session);
+
+static stage_function *const stages[] = {
+    login_run, select_server, access_ask, connect_server, server_login, relay_run,
+};
+
+/* ---- from I/O to outcomes ---- */
+
+enum outcome client_outcome(enum io_status status, enum outcome at_deadline)
+{
+    switch (status) {
+    case IO_OK:
+    case IO_AGAIN:
+        return OUTCOME_NONE;
+    case IO_EOF:
+        return OUTCOME_CLIENT_CLOSED;
+    case IO_DEADLINE:
+        return at_deadline;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_FAILED:
+        break;
+    }
+    return OUTCOME_CLIENT_LOST;
+}
+
+enum outcome server_outcome(enum io_status status, enum outcome at_deadline)
+{
+    switch (status) {
+    case IO_OK:
+    case IO_AGAIN:
+        return OUTCOME_NONE;
+    case IO_EOF:
+        return OUTCOME_SERVER_CLOSED;
+    case IO_DEADLINE:
+        return at_deadline;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_FAILED:
+        break;
+    }
+    return OUTCOME_SERVER_LOST;
+}
+
+/* ---- logging ---- */
+
+void session_log_begin(struct log_line *line, const struct session *session, enum log_level level,
+                       const char *event)
+{
+    log_begin(line, level, event);
+    log_add(line, "session", session->id);
+}
+
+const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZE])
+{
+    const struct host_port *server = &session->server_name;
+    bool is_ipv6 = strchr(server->host, ':') != NULL;
+
+    text[0] = '\0';
+    if (server->port != 0)
+        snprintf(text, SERVER_TEXT_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", server->host,
+                 server->port);
+    return text;
+}
+
+static const char *stage_word(enum session_stage stage)
+{
+    static const char *const words[] = {"login",   "access",       "resolve", "connect",
+                                        "server-login", "relay", "close"};
+
+    return words[stage];
+}
+
+static const char *commit_word(const struct session *session)
+{
+    if (session->commit == COMMIT_OK)
+        return "ok";
+    return session->deleted > 0 ? "lost" : "none";
+}
+
+static void log_session(const struct session *session, enum outcome outcome)
+{
+    char client[ADDRESS_TEXT_SIZE];
+    char server[SERVER_TEXT_SIZE];
+    struct log_line line;
+
+    session_log_begin(&line, session, outcome_level(outcome), "session");
+    log_add(&line, "instance", session->conf->section.name);
+    log_add(&line, "client", address_host_text(&session->client_address, client));
+    log_add_number(&line, "port", address_port(&session->client_address));
+    log_add(&line, "user", session->user);
+    log_add(&line, "server", server_text(session, server));
+    log_add_number(&line, "octets", (int64_t)session->reply_octets);
+    log_add_number(&line, "retrieved", (int64_t)session->retrieved);
+    log_add_number(&line, "deleted", (int64_t)session->deleted);
+    log_add(&line, "commit", commit_word(session));
+    log_add_duration(&line, "duration", clock_now_ms() - session->started_ms);
+    log_add(&line, "stage", stage_word(session->stage));
+    log_add(&line, "reason", outcome_reason(outcome));
+    log_end(&line);
+}
+
+/* ---- begin, run, end ---- */
+
+/* Unique over restarts and processes: the second, the process, and a count within it. */
+static void make_id(char id[SESSION_ID_SIZE])
+{
+    static _Atomic unsigned count;
+
+    snprintf(id, SESSION_ID_SIZE, "%llx-%x-%x", (unsigned long long)clock_wall_s(),
+             (unsigned)getpid(), atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+}
+
+static void read_address(struct address *address, int fd,
+                         int (*get)(int, struct sockaddr *, socklen_t *))
+{
+    address->length = sizeof(address->storage);
+    if (get(fd, &address->sa, &address->length) == -1)
+        *address = (struct address){0};
+    address_unmap(address);
+}
+
+static void begin(struct session *session, const struct session_start *start, int read_fd,
+                  int write_fd)
+{
+    *session = (struct session){
+        .conf = start->conf,
+        .helper = start->helper,
+        .own_addresses = start->own_addresses,
+        .own_address_count = start->own_address_count,
+        .started_ms = clock_now_ms(),
+    };
+    session->login_deadline_ms =
+        session->started_ms + start->conf->section.values.login_timeout * 1000;
+    make_id(session->id);
+    read_address(&session->client_address, read_fd, getpeername);
+    read_address(&session->local_address, read_fd, getsockname);
+    stream_open_fds(&session->client, read_fd, write_fd);
+    session->client.in.is_secret = true;
+    session->server.out.is_secret = true;
+}
+
+/* The login limit is the sum of everything before: where it has passed, it is the reason. */
+static enum outcome with_login_limit(const struct session *session, enum outcome outcome)
+{
+    bool is_limit = outcome == OUTCOME_RESOLVE_TIMEOUT || outcome == OUTCOME_CONNECT_TIMEOUT ||
+                    outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT;
+
+    if (is_limit && session->stage < SESSION_STAGE_RELAY &&
+        clock_now_ms() >= session->login_deadline_ms)
+        return OUTCOME_LOGIN_TIMEOUT;
+    return outcome;
+}
+
+/* One line, if the client still waits for one: before login always, later only as the answer to a
+ * command of which it has seen nothing. */
+static void say_last_word(struct session *session, enum outcome outcome)
+{
+    const char *reply = outcome_reply(outcome);
+    bool may_speak = session->stage < SESSION_STAGE_RELAY || session->is_reply_owed;
+
+    /* What the acp printed was the answer. */
+    if (session->stage == SESSION_STAGE_ACCESS && !session->is_reply_owed)
+        may_speak = false;
+    if (session->is_client_gone)
+        return;
+    if (reply != NULL && may_speak)
+        client_say(session, reply);
+    wait_clear_stop();
+    /* More is said to follow: the close does, and its FIN rides along. */
+    (void)stream_flush(&session->client, true, clock_after_ms(LAST_WORD_MS));
+}
+
+static void end(struct session *session, enum outcome outcome)
+{
+    if (stream_is_open(&session->server))
+        stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
+    say_last_word(session, outcome);
+    stream_close(&session->client);
+    credentials_wipe(&session->credentials);
+    log_session(session, outcome);
+}
+
+enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,
+                         int write_fd)
+{
+    enum outcome outcome = OUTCOME_NONE;
+
+    begin(session, start, read_fd, write_fd);
+    for (size_t i = 0; outcome == OUTCOME_NONE && i < sizeof(stages) / sizeof(stages[0]); i++)
+        outcome = stages[i](session);
+    outcome = with_login_limit(session, outcome);
+    end(session, outcome);
+    return outcome;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One POP3 session between a client and a server, from greeting to close:
+ *
+ *   greeting -> login -> select server -> ask acp -> connect -> log in at the server -> relay
+ *
+ * Each stage is a file of its own. A session knows neither what started it nor what its streams
+ * are made of, and shares nothing with other sessions of its process.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/buffer.h"
+#include "config/conf.h"
+#include "helper/helper.h"
+#include "io/stream.h"
+#include "session/outcome.h"
+
+enum {
+    SESSION_ID_SIZE = 32,
+    SESSION_USER_SIZE = 256, /* for logs; longer names are cut there, and only there */
+    SESSION_REFUSED_MAX = 5, /* the manual: the next one ends the session */
+};
+
+enum session_stage {
+    SESSION_STAGE_LOGIN,
+    SESSION_STAGE_ACCESS,
+    SESSION_STAGE_RESOLVE,
+    SESSION_STAGE_CONNECT,
+    SESSION_STAGE_SERVER_LOGIN,
+    SESSION_STAGE_RELAY,
+    SESSION_STAGE_CLOSE,
+};
+
+/* What the login stages pass to each other; wiped and gone once the login is answered. The texts
+ * lie in `memory`, a secret buffer. */
+struct credentials {
+    struct buffer memory;
+    char *user;        /* for the server */
+    char *password;
+    char *proxy_user;  /* for the acp; "" without proxy authentication */
+    char *proxy_password;
+};
+
+/* What became of the deletions of a session. */
+enum commit_state {
+    COMMIT_NONE, /* there were none */
+    COMMIT_OK,   /* the server confirmed QUIT */
+    COMMIT_LOST, /* it did not: the messages are still there, or nobody knows */
+};
+
+struct session {
+    const struct conf_instance *conf;
+    struct helper *helper;
+    const struct address *own_addresses; /* listening addresses: a server among them is a loop */
+    size_t own_address_count;
+
+    struct stream client;
+    struct stream server;
+    struct address client_address; /* AF_UNSPEC when standard input is no socket */
+    struct address local_address;
+
+    char id[SESSION_ID_SIZE];
+    enum session_stage stage;
+    int64_t started_ms;
+    int64_t login_deadline_ms;
+    bool is_reply_owed; /* the client waits for a word and has not seen the start of one */
+    bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
+
+    size_t line_length;    /* of the command line at the start of the client's input */
+    bool is_skipping_line; /* inside a line that is too long */
+
+    struct credentials credentials;
+    char user[SESSION_USER_SIZE]; /* as sent to the server, for logs */
+    struct host_port server_name; /* as selected; port 0 until one is */
+
+    unsigned refused;
+    uint64_t reply_octets;
+    uint64_t retrieved;
+    uint64_t deleted;
+    enum commit_state commit;
+};
+
+/* What starts a session. */
+struct session_start {
+    const struct conf_instance *conf;
+    struct helper *helper;
+    const struct address *own_addresses;
+    size_t own_address_count;
+};
+
+/*
+ * Runs a session over the two descriptors, which may be the same and are closed at the end, and
+ * writes its log line. Returns how it ended.
+ */
+enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,
+                         int write_fd);
+
+#endif

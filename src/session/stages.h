@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stages of a session and what they share. Inside src/session only.
+ *
+ * A stage returns OUTCOME_NONE when the session goes on, anything else ends it.
+ */
+#ifndef SESSION_STAGES_H
+#define SESSION_STAGES_H
+
+#include "pop3/command.h"
+#include "session/session.h"
+
+/* ---- the stages, in order ---- */
+
+/* USER, PASS and what else may come before; ends when there are credentials. */
+enum outcome login_run(struct session *session);
+/* Splits the login name into proxy user, user and server; finds the server allowed. */
+enum outcome select_server(struct session *session);
+/* Lets the acp decide. */
+enum outcome access_ask(struct session *session);
+/* Opens the server stream; its greeting is still unread. */
+enum outcome connect_server(struct session *session);
+/* Reads the greeting, logs in, records the client, passes the answer on. */
+enum outcome server_login(struct session *session);
+/* Passes commands and replies until the end. */
+enum outcome relay_run(struct session *session);
+
+/* ---- the two line readers ---- */
+
+/*
+ * Waits for the client's next command line and parses it. COMMAND_GOOD and the faults are in
+ * *fault_r; the line stays in the client's buffer until client_line_done(). Output for the client
+ * is flushed before waiting. While a server is connected it is watched too: what it sends
+ * unasked, or its end, ends the session.
+ */
+enum outcome client_line_read(struct session *session, enum command_state state,
+                              int64_t deadline_ms, struct command *command,
+                              enum command_fault *fault_r);
+void client_line_done(struct session *session);
+
+/* A status line of the server. The text lies in the server's input buffer, control octets
+ * replaced, until server_reply_done(). */
+struct server_reply {
+    const char *line;
+    size_t length; /* with CRLF */
+    bool is_ok;
+};
+
+/* Waits for the reply that the server owes. */
+enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+                               struct server_reply *reply);
+/* Drops the line. `is_last`: nothing may follow it, and what does ends the session. */
+enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
+                               bool is_last);
+/* A command may go to the server only when nothing unread has come from it. */
+enum outcome server_check_quiet(struct session *session);
+
+/* ---- CAPA ---- */
+
+/* The status line and our own capabilities; the closing dot is the caller's to say. */
+void capa_say_ours(struct session *session);
+/* The answer to CAPA after login: ours, and what may pass of the server's list behind `reply`. */
+enum outcome capa_relay(struct session *session, const struct server_reply *reply,
+                        int64_t deadline_ms);
+
+/* ---- saying things ---- */
+
+/* Puts a line of ours into the client's output. */
+void client_say(struct session *session, const char *line);
+/* Sends what is in the client's output. */
+enum outcome client_flush(struct session *session, int64_t deadline_ms);
+/* Refuses a command: says why, logs, counts. Ends the session at the sixth. */
+enum outcome refuse_command(struct session *session, const struct command *command,
+                            enum command_fault fault);
+
+/* ---- logging ---- */
+
+/* Begins a line about this session. */
+void session_log_begin(struct log_line *line, const struct session *session, enum log_level level,
+                       const char *event);
+
+/* The server as logs and the acp see it: "host:port". Returns `text`. */
+enum { SERVER_TEXT_SIZE = ADDRESS_HOST_SIZE + 16 };
+const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZE]);
+
+/* ---- from I/O to outcomes ---- */
+
+enum outcome client_outcome(enum io_status status, enum outcome at_deadline);
+enum outcome server_outcome(enum io_status status, enum outcome at_deadline);
+
+/* Wipes the credentials. */
+void credentials_wipe(struct credentials *credentials);
+
+#endif
