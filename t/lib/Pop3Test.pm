@@ -29,6 +29,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 use File::Temp ();
+use FindBin;
 use Test::More;
 use Pop3Test::Client;
 use Pop3Test::Log;
@@ -41,7 +42,7 @@ use Pop3Test::Stream;
 our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done proxy server run wait_until pause now program directory write_file read_file
-        acp expect_log log_lines features exit_code show is_alive descendants orphans is_root
+        acp expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
         is_sanitized secret executable message),
 );
 
@@ -49,16 +50,23 @@ my %expected;       # event => 1: announced lines of severity warning or worse
 my (@proxies, @servers, @violations, @secrets);
 my $scenes_failed = 0;
 
-# Events of the product, and the least severe level that needs no
-# announcement: a warning is something a test must have provoked.
-my %EVENTS = map { $_ => 1 } qw(session);
+# The product's events. A warning or worse is something a test must have
+# provoked and announced with expect_log(); so is a session that ended for a
+# reason of that level (expect_reason()).
+my %EVENTS = map { $_ => 1 } qw(session login refused-command configuration acp-output acp-failed
+    resolve-failed connect-failed client-log-failed log-lines-lost);
+
+# reason => level, from the table in the sources.
+my %REASONS = do {
+    my $table = do { local (@ARGV, $/) = "$FindBin::Bin/../src/session/outcome.def"; <> };
+    $table =~ /^OUTCOME\(\w+,\s*"([^"]+)",\s*(\w+)/mg;
+};
 
 my $temporary = File::Temp->newdir('p3XXXXXX', TMPDIR => 1);
 chmod 0755, "$temporary" or die "$temporary: $!\n";
 mkdir "$temporary/san" or die "$temporary/san: $!\n";
 chmod 0777, "$temporary/san";
 
-my $log = Pop3Test::Log->new("$temporary/log");
 secret($Pop3Test::Client::PASSWORD);
 
 for my $name (qw(ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS)) {
@@ -110,7 +118,7 @@ sub proxy {
     my @arguments = @_;
     my %option = ref $arguments[-1] ? %{ pop @arguments } : ();
     my $proxy = Pop3Test::Proxy->new(
-        program => program(), log => $log, arguments => [@arguments], %option);
+        program => program(), log => _log(), arguments => [@arguments], %option);
     push @proxies, $proxy;
     return $proxy;
 }
@@ -162,8 +170,14 @@ sub message {
 # Announces events that this file provokes on purpose.
 sub expect_log { $expected{$_} = 1 for @_; return }
 
+my $log;
+
+sub _log { return $log ||= Pop3Test::Log->new("$temporary/log") }
+
+sub expect_reason { $expected{"reason=$_"} = 1 for @_; return }
+
 # All lines so far, or those with this event.
-sub log_lines { my ($event) = @_; return defined $event ? $log->with_event($event) : $log->lines }
+sub log_lines { my ($event) = @_; return defined $event ? _log()->with_event($event) : _log()->lines }
 
 sub show { return Pop3Test::Stream::show(@_) }
 
@@ -179,7 +193,7 @@ sub scene {
         _end_scene($finished);
     };
     if (!$passed) {
-        my @lines = $log->lines;
+        my @lines = _log()->lines;
         diag("log: $_->{raw}") for @lines > 8 ? @lines[ -8 .. -1 ] : @lines;
     }
     return;
@@ -212,7 +226,7 @@ sub _end_scene {
 
 # The implicit tests, and the plan.
 sub done {
-    my @lines = $log->lines;
+    my @lines = _log()->lines;
     my @bad = grep { defined } map { _complaint($_) } @lines;
     ok(!@violations, 'nothing forbidden reached a server') or diag(join "\n", splice @violations, 0, 10);
     ok(!@bad, 'the log has no unexpected line') or diag(join "\n", splice @bad, 0, 10);
@@ -226,9 +240,14 @@ sub _complaint {
     my ($line) = @_;
     return "malformed ($line->{malformed}): " . show($line->{raw}) if $line->{malformed};
     return "a password: " . show($line->{raw}) if grep { index($line->{raw}, $_) >= 0 } @secrets;
-    return if $expected{ $line->{event} };
     return "unknown event: $line->{raw}" if !$EVENTS{ $line->{event} };
-    return "not announced: $line->{raw}" if ($line->{priority} & 7) < 5;
+    my $announced = $expected{ $line->{event} };
+    if ($line->{event} eq 'session') {
+        my $reason = $line->{f}{reason} // '';
+        return "unknown reason: $line->{raw}" if !$REASONS{$reason};
+        $announced = $expected{"reason=$reason"};
+    }
+    return "not announced: $line->{raw}" if !$announced && ($line->{priority} & 7) < 5;
     return;
 }
 

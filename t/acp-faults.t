@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Access control programs that misbehave: hanging with children, printing
+# without end, leaving a daemon behind that holds their output, or being
+# outlived by the client. The exit status alone decides, within the limit.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+expect_log(qw(acp-failed configuration log-lines-lost));
+expect_reason(qw(acp-timeout acp-failed));
+
+my $wait_forever = 'exec tail -f /dev/null';
+
+sub pids_in {
+    my ($file, $count) = @_;
+    my @pids;
+    wait_until(sub {
+        @pids = -e $file ? read_file($file) =~ /^(\d+)\n/mg : ();
+        return @pids >= $count;
+    }, 10) or die "the acp did not write its process numbers\n";
+    return @pids;
+}
+
+scene 'a hanging acp is killed with its whole process group' => sub {
+    my $server = server();
+    my $file   = directory(0777) . '/pids';
+    my $acp = acp("(echo \$\$ >>$file; trap '' TERM HUP INT; $wait_forever) & echo \$! >>$file\n"
+        . "echo \$\$ >>$file; trap '' TERM HUP INT; while :; do wait; done");
+    my $client = proxy('--acp-timeout', 1, '-a', $acp, $server->address)->client;
+    my $start  = now();
+    like $client->try_login, qr/^-ERR/, 'denied';
+    my $took = now() - $start;
+    $client->closes;
+    cmp_ok $took, '>=', 0.9, 'not before the limit';
+    cmp_ok $took, '<', 4.5, 'but at it';
+    my @pids = pids_in($file, 3);
+    ok wait_until(sub { !grep { is_alive($_) } @pids }, 5), 'all of the group are gone' or kill 'KILL', @pids;
+    is scalar $server->connections, 0, 'the server was not contacted';
+};
+
+scene '-t bounds the acp as well' => sub {
+    my $client = proxy('-t', 1, '-a', acp($wait_forever), server()->address)->client;
+    my $start = now();
+    like $client->try_login, qr/^-ERR/, 'denied';
+    cmp_ok now() - $start, '<', 4.5, 'in time';
+};
+
+scene 'a daemon left behind does not delay the login' => sub {
+    my $server = server();
+    my $file   = directory(0777) . '/pids';
+    for my $status (0, 1) {
+        unlink $file;
+        my $acp = acp("tail -f /dev/null & echo \$! >>$file; exit $status");
+        my $client = proxy('--acp-timeout', 8, '-a', $acp, $server->address)->client;
+        my $start  = now();
+        my $reply  = $client->try_login;
+        cmp_ok now() - $start, '<', 4, "exit $status: answered at once";
+        like $reply, $status ? qr/^-ERR/ : qr/^\+OK/, "exit $status: by exit status";
+        if (!$status) { like $client->quit, qr/^\+OK/, 'the session works' }
+        else          { ok $client->closes, 'the session ended' }
+        ok defined $client->process->wait(5), "exit $status: the proxy ended too";
+        kill 'KILL', pids_in($file, 1);
+    }
+};
+
+scene '10 MB of output to the log' => sub {
+    my $server = server();
+    my $acp = executable("#!$^X\nprint STDERR 'x' x 99, \"\\n\" for 1 .. 100_000; exit 0;\n");
+    my $client = proxy('--acp-timeout', 60, '--login-timeout', 60, '-a', $acp, $server->address)->client;
+    like $client->try_login(undef, undef), qr/^\+OK/, 'granted';
+    like $client->quit, qr/^\+OK/, 'the session works';
+    my $octets = 0;
+    $octets += length $_->{text} for log_lines('acp-output');
+    cmp_ok $octets, '<', 3 * 65536, 'at most 64 KiB of it went to the log';
+};
+
+scene '10 MB in a single line' => sub {
+    my $acp = executable("#!$^X\nprint STDERR 'x' x 10_000_000; exit 1;\n");
+    my $client = proxy('--acp-timeout', 60, '-a', $acp, server()->address)->client;
+    like $client->try_login, qr/^-ERR/, 'denied';
+    $client->closes;
+    cmp_ok length $_->{raw}, '<=', 2048, 'lines are bounded' for (log_lines('acp-output'))[-1];
+};
+
+scene '10 MB of output to the client' => sub {
+    my $acp = executable("#!$^X\n\$SIG{PIPE} = 'IGNORE'; print '-ERR ', 'x' x 93, \"\\n\" for 1 .. 100_000; exit 1;\n");
+    my $client = proxy('--acp-timeout', 60, '-a', $acp, server()->address)->client;
+    like $client->try_login, qr/^-ERR x+$/, 'its first line';
+    my $rest = $client->rest(60);
+    unlike $rest, qr/[^\r]\n|\r[^\n]/, 'every line ends in CRLF';
+    unlike $rest, qr/^\+OK/m, 'nobody got in';
+};
+
+scene 'a client that reads none of it' => sub {
+    my $acp = executable("#!$^X\n\$SIG{PIPE} = 'IGNORE'; print '-ERR ', 'x' x 93, \"\\n\" for 1 .. 400_000; exit 1;\n");
+    my $client = proxy('--acp-timeout', 2, '-a', $acp, server()->address)->client(rcvbuf => 4096);
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->hold->send_line('PASS x');
+    ok defined $client->process->wait(15), 'the session ends at the limit';
+};
+
+scene 'a client that leaves meanwhile' => sub {
+    my $server = server();
+    my $file   = directory(0777) . '/pids';
+    my $client = proxy('--acp-timeout', 2, '-a', acp("echo \$\$ >>$file; $wait_forever"), $server->address)->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    my ($pid) = pids_in($file, 1);
+    $client->close;
+    ok defined $client->process->wait(10), 'the proxy ends';
+    ok wait_until(sub { !is_alive($pid) }, 5), 'the acp as well' or kill 'KILL', $pid;
+    is scalar $server->connections, 0, 'nobody was logged in';
+};
+
+scene 'a killed proxy leaves no hanging acp for ever' => sub {
+    my $file   = directory(0777) . '/pids';
+    my $client = proxy('--acp-timeout', 2, '-a', acp("echo \$\$ >>$file; $wait_forever"), server()->address)->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    my ($pid) = pids_in($file, 1);
+    $client->process->signal('TERM');
+    ok wait_until(sub { !is_alive($pid) }, 10), 'the acp ends' or kill 'KILL', $pid;
+};
+
+scene 'output that looks like a log line' => sub {
+    my $client = proxy('-a', acp(q{printf 'x\nevent=session session=1 reason=forged\n\r\001y\n' >&2; exit 1}),
+        server()->address)->client;
+    $client->try_login;
+    $client->closes;
+    my @forged = grep { ($_->{f}{reason} // '') eq 'forged' } log_lines();
+    is scalar @forged, 0, 'is none';
+};
+
+done;

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The command line: a mistake costs exit status 64 and exactly one line on
+# standard error that names it, before anything is said to a client; --help
+# and --version answer; every option of the manual is taken in its short form.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+sub try { return run([ program(), @_ ], limit => 10) }
+
+sub is_usage_error {
+    my ($name, $named, @arguments) = @_;
+    my $result = try(@arguments);
+    is exit_code($result->{status}), 64, "$name: exit status";
+    like $result->{err}, qr/\A[^\n]+\n\z/, "$name: one line";
+    like $result->{err}, $named, "$name: names the mistake";
+    is $result->{out}, '', "$name: nothing on standard output";
+    return;
+}
+
+scene 'usage errors' => sub {
+    is_usage_error('no operand',            qr/server/i);
+    is_usage_error('two operands',          qr/b\.example/, 'a.example', 'b.example');
+    is_usage_error('an unknown option',     qr/X/,  '-X', 'a.example');
+    is_usage_error('an unknown long option', qr/no-such-thing/, '--no-such-thing', 'a.example');
+    is_usage_error('-s without -e',         qr/-e|select-server/, '-s', 'a.example', 'b.example');
+    is_usage_error('an option without its argument', qr/-?a|acp/, '-a');
+    is_usage_error("-t $_", qr/timeout|-t/, '-t', $_, 'a.example')
+        for '0', '-1', '10x', 'x', '', ' ', '99999999999999999999', '1.5', '0x10';
+    is_usage_error('an empty -c',           qr/delimiter|-c/, '-e', '-c', '', 'a.example');
+    is_usage_error('an empty operand',      qr/server|operand/i, '');
+    is_usage_error("the operand $_", qr/\Q$_\E|port/, $_)
+        for 'a.example:0', 'a.example:65536', 'a.example:x', 'a.example:', '[::1', '[::1]x';
+    is_usage_error('- without -e', qr/-e|server/, '-');
+};
+
+scene 'a mistake with a line break in it' => sub {
+    is_usage_error('a line break in an option', qr/./, "-t", "1\n2", 'a.example');
+    is_usage_error('a line break in the prefix', qr/./, "-v", "A\nB", 'a.example');
+};
+
+scene '--help and --version' => sub {
+    for my $option ('-h', '--help') {
+        my $result = try($option);
+        is exit_code($result->{status}), 0, "$option: exit status";
+        is $result->{err}, '', "$option: nothing on standard error";
+        like $result->{out}, qr/^\s*-$_\b/m, "$option: explains -$_" for qw(a c e l m s t v h V);
+        unlike $result->{out}, qr/^.{121}/m, "$option: no line is too long";
+    }
+    for my $option ('-V', '--version') {
+        my $result = try($option);
+        is exit_code($result->{status}), 0, "$option: exit status";
+        is $result->{err}, '', "$option: nothing on standard error";
+        like $result->{out}, qr/\Apop3\.proxy \S+\n[^\n]*\n/, "$option: version and a line of features";
+        my @unknown = grep { !/^(?:capa|pipelining|resp-codes|utf8|tls|stls|server-tls|auth-(?:plain|login|external)
+                |xoauth2|oauthbearer|proxy-protocol|send-proxy-protocol|xclient|metrics|systemd|seccomp)$/x }
+            map { split /[\s,]+/ } $result->{out} =~ /\A[^\n]*\n(?:features:? *)?([^\n]*)/;
+        is "@unknown", '', "$option: only known features";
+    }
+};
+
+scene 'every option of the manual is accepted' => sub {
+    my $server = server(messages => ["Subject: x\r\n\r\n"]);
+    my $acp    = acp('exit 0');
+    my $logs   = directory(0777);
+    my @sets = (
+        [],
+        [qw(-m)],
+        [ '-t', 600 ], ['-t600'],
+        [ '-a', $acp ], [ '-a', $acp, '-v', 'X_' ],
+        [ '-l', $logs ],
+        ['-e'], [ '-e', '-c', '%' ], [ '-e', '-s', 'a.example,b.example' ],
+        [ '-em', '-t', 600 ],
+    );
+    for my $set (@sets) {
+        my $client = proxy(@$set, $server->address)->client->login;
+        like $client->quit, qr/^\+OK/, "[@$set]: a session";
+    }
+    my $client = proxy('--', $server->address)->client->login;
+    like $client->quit, qr/^\+OK/, '-- ends the options';
+};
+
+scene 'long names of the manual\'s options' => sub {
+    my $server = server();
+    my @long = ('--select-server', '--quiet', '--timeout', 600, '--acp', acp('exit 0'), '--acp-prefix', 'P_',
+        '--client-log', directory(0777), '--delimiters', '%', '--allow-servers', 'a.example');
+    my $client = proxy(@long, $server->address)->client->login;
+    like $client->quit, qr/^\+OK/, 'a session';
+};
+
+scene 'a timeout below that of RFC 1939 is taken, with a warning' => sub {
+    expect_log('configuration');
+    my $client = proxy('-t', 5, server()->address)->client->login;
+    like $client->quit, qr/^\+OK/, 'a session';
+    my @warnings = grep { ($_->{priority} & 7) == 4 && /timeout/ || $_->{raw} =~ /timeout/ } log_lines();
+    is scalar(grep { $_->{pid} == $client->process->pid } @warnings), 1, 'one line says so';
+};
+
+done;

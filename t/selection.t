@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Server selection: which server is asked for which login name, and which
+# logins are refused before any server, name server or acp hears of them.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+expect_reason('loop');
+
+# The login name a server saw, with the server reached as said.
+sub name_at {
+    my ($server, $name, @arguments) = @_;
+    my $before = $server->connections;
+    my $client = proxy(@arguments)->client->login($name);
+    $client->quit;
+    is $server->connections - $before, 1, "$name [@arguments]: the server was contacted";
+    my ($user) = ($server->connections)[-1]->lines;
+    return $user =~ s/^USER //r;
+}
+
+sub is_refused {
+    my ($name, @arguments) = @_;
+    my $proxy  = proxy(@arguments);
+    my $client = $proxy->client;
+    my $reply  = $client->try_login($name);
+    like $reply, qr/^-ERR/, "$name [@arguments]: refused";
+    return $reply;
+}
+
+scene 'without -e the whole name goes to the server of the command line' => sub {
+    my $server = server();
+    is name_at($server, $_, $server->address), $_, 'name'
+        for 'joe', 'joe@127.0.0.1', 'joe@[::1]:1', 'joe%x@y', 'joe@', 'a:b@c';
+};
+
+scene 'the server is contacted when the password arrives' => sub {
+    my $server = server();
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    like $client->ask('USER joe'), qr/^\+OK/, 'USER';
+    pause(0.2);
+    is scalar $server->connections, 0, 'not before';
+    like $client->ask('PASS x'), qr/^\+OK/, 'PASS';
+    is scalar $server->connections, 1, 'but then';
+    $client->quit;
+};
+
+scene 'with -e the client selects' => sub {
+    my ($default, $other) = (server(), server());
+    my $address = $other->address;
+    is name_at($other, "joe\@$address", '-e', $_), 'joe', "name at the selected server, operand $_"
+        for $default->address, '-';
+    is name_at($other, "joe\@$address", '-e'), 'joe', 'name at the selected server, no operand';
+    is name_at($default, 'joe', '-e', $default->address), 'joe', 'the default server without selection';
+    is name_at($default, 'joe@', '-e', $default->address), 'joe', 'an empty server part means the default';
+    is name_at($other, "joe\@example.org\@$address", '-e', '-'), 'joe@example.org', 'split at the last delimiter';
+    is name_at($other, "joe\@localhost:$other->{port}", '-e', '-'), 'joe', 'by name';
+    is $default->saw(qr/example\.org|127/), 0, 'the default server heard of nothing else';
+};
+
+scene 'a bracketed IPv6 address' => sub {
+    my $server = server(host => '::1') or plan(skip_all => 'no IPv6 loopback here');
+    is name_at($server, "joe\@[::1]:$server->{port}", '-e', '-'), 'joe', 'selected';
+    is name_at($server, 'joe', "[::1]:$server->{port}"), 'joe', 'as operand';
+    is name_at($server, "joe\@[::1]:$server->{port}", '-e', '-s', '[::1]:*', '-'), 'joe', 'on the list';
+    is_refused("joe\@[::1]:$server->{port}", '-e', '-s', '[::1]', '-');
+};
+
+scene 'no server to be had' => sub {
+    like is_refused('joe',  '-e', '-'), qr/^-ERR/, 'no default: refused';
+    is_refused('joe@', '-e', '-');
+    is_refused('joe',  '-e');
+};
+
+scene 'server parts that are none' => sub {
+    my $server = server();
+    for my $name ("joe\@127.0.0.1:0", 'joe@127.0.0.1:65536', 'joe@127.0.0.1:x', 'joe@127.0.0.1:', 'joe@:' . $server->port,
+        'joe@[::1', 'joe@[127.0.0.1', 'joe@a b', 'joe@-x', 'joe@' . 'a' x 300) {
+        is_refused($name, '-e', $server->address);
+    }
+    is scalar $server->connections, 0, 'the default server is not taken instead';
+};
+
+scene 'other delimiters' => sub {
+    my $server = server();
+    my $address = $server->address;
+    is name_at($server, "joe%$address", '-e', '-c', '%', '-'), 'joe', '-c %';
+    is name_at($server, "joe\@example.org%$address", '-e', '-c', '%', '-'), 'joe@example.org', '@ is plain then';
+    is name_at($server, "joe%$address", '-e', '-c', '@%', '-'), 'joe', '-c @%: one';
+    is name_at($server, "joe\@$address", '-e', '-c', '@%', '-'), 'joe', '-c @%: the other';
+    is name_at($server, "joe%a\@$address", '-e', '-c', '@%', '-'), 'joe%a', 'the last of several';
+    is name_at($server, "joe\@a%$address", '-e', '-c', '@%', '-'), 'joe@a', 'whichever it is';
+    is name_at($server, "joe#$address", '-e', '-c', '#', '-'), 'joe', '-c #';
+};
+
+scene 'the list of servers' => sub {
+    my $server = server();
+    my ($address, $port) = ($server->address, $server->port);
+    my @allowed = (
+        $address, "a.example,$address", "$address,a.example", '127.0.0.1:*', '127.0.0.?:*', '127.*', '*', '*:*',
+        "a.example , $address",
+    );
+    is name_at($server, "joe\@$address", '-e', '-s', $_, '-'), 'joe', "-s '$_' allows $address" for @allowed;
+    my @denied = ('127.0.0.1', "127.0.0.1:1$port", '127.0.0.1:', 'localhost:*', '127.0.0.??:*', 'a.example', '127.0.0.1:?',
+        '27.0.0.1:*');
+    for my $list (@denied) {
+        like is_refused("joe\@$address", '-e', '-s', $list, '-'), qr/^-ERR/, "-s '$list' does not allow $address";
+    }
+    for my $pattern ('LOCALHOST:*', 'Local*:*', 'l?calhost:*') {
+        is name_at($server, "joe\@localhost:$port", '-e', '-s', $pattern, '-'), 'joe', "-s '$pattern'";
+    }
+    is name_at($server, "joe\@LocalHost:$port", '-e', '-s', 'localhost:*', '-'), 'joe', 'case does not matter';
+};
+
+scene 'names are never looked up for the list' => sub {
+    my $server = server();
+    is_refused("joe\@127.0.0.1:$server->{port}", '-e', '-s', 'localhost:*', '-');
+    is_refused("joe\@localhost:$server->{port}", '-e', '-s', '127.0.0.1:*', '-');
+    is scalar $server->connections, 0, 'no connection';
+};
+
+scene 'the default server need not be on the list' => sub {
+    my $server = server();
+    is name_at($server, 'joe', '-e', '-s', 'a.example', $server->address), 'joe', 'default';
+};
+
+scene 'off the list: the acp is not run' => sub {
+    my $server = server();
+    my $mark   = directory(0777) . '/ran';
+    my $acp    = acp("echo x >>$mark");
+    is_refused("joe\@$server->{host}:$server->{port}", '-e', '-s', 'a.example', '-a', $acp, '-');
+    ok !-e $mark, 'no trace of the acp';
+    is name_at($server, 'joe@' . $server->address, '-e', '-s', '127*', '-a', $acp, '-'), 'joe', 'on the list';
+    ok -e $mark, 'there it runs';
+};
+
+scene 'a loop is refused' => sub {
+    my $proxy  = proxy('-e', '-');
+    my $port   = $proxy->port;
+    for my $host ('127.0.0.1', 'localhost') {
+        my $client = $proxy->client;
+        $proxy->{listener}->blocking(0);
+        like $client->try_login("joe\@$host:$port"), qr/^-ERR \[SYS\/PERM\]/, "$host:$port is ourselves";
+        ok !$proxy->{listener}->accept, 'and was not contacted';
+        $proxy->{listener}->blocking(1);
+    }
+};
+
+done;
