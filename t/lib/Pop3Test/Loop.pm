@@ -18,8 +18,7 @@ my %reader;     # file number => callback
 my %writer;
 my @each_turn;  # called after every select(), e.g. to reap children
 
-# Interrupts select() when a child ends.
-$SIG{CHLD} = sub { };
+use constant SLICE => 0.02;     # how late the end of a child may be noticed
 
 sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
@@ -65,7 +64,7 @@ sub wait_until {
         return $value if $value;
         my $left = $end - now();
         return if $left <= 0;
-        turn($left < 0.1 ? $left : 0.1);
+        turn($left < SLICE ? $left : SLICE);
     }
 }
 
