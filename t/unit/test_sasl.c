@@ -867,6 +867,40 @@ static void tokens_at_the_limit(void **state)
     assert_int_equal(length, 0);
 }
 
+/* A buffer without room stays as it is; one with room for a NUL becomes "". */
+static void no_room(void **state)
+{
+    char text[2] = "x";
+    size_t length;
+
+    (void)state;
+    assert_int_equal(sasl_login_decode(MESSAGE("u"), text, 0), SASL_TOO_LONG);
+    assert_int_equal(sasl_external_decode(MESSAGE(""), text, 0), SASL_EMPTY);
+    assert_int_equal(sasl_base64_encode("", 0, text, 0, &length), SASL_TOO_LONG);
+    assert_string_equal(text, "x");
+    assert_int_equal(sasl_external_decode(MESSAGE(""), text, 1), SASL_OK);
+    assert_string_equal(text, "");
+    text[0] = 'x';
+    assert_int_equal(sasl_login_decode(MESSAGE("u"), text, 1), SASL_TOO_LONG);
+    assert_string_equal(text, "");
+}
+
+/* The sizes asked for are the sizes needed, not more. */
+static void exact_room(void **state)
+{
+    static const char message[] = "n,a=u,\1auth=Bearer 1234\1\1";
+    char text[SASL_BASE64_SIZE(sizeof(message) - 1 + 2)];
+    size_t length;
+
+    (void)state;
+    assert_int_equal(sasl_plain_encode("u", "pwd", text, SASL_BASE64_SIZE(6), &length), SASL_OK);
+    assert_int_equal(sasl_token_encode(SASL_MECHANISM_OAUTHBEARER, MESSAGE(message), ",", text,
+                                       sizeof(text), &length),
+                     SASL_OK);
+    assert_int_equal(length, sizeof(text) - 1);
+    assert_int_equal((sizeof(message) - 1 + 2) % 3, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -898,6 +932,8 @@ int main(void)
         cmocka_unit_test(tokens_written_again),
         cmocka_unit_test(tokens_written_again_refuse),
         cmocka_unit_test(tokens_at_the_limit),
+        cmocka_unit_test(no_room),
+        cmocka_unit_test(exact_room),
     };
 
     return cmocka_run_group_tests_name("sasl", tests, NULL, NULL);
