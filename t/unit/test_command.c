@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What passes as a command: the table's keywords, states and arguments, and nothing else.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pop3/command.h"
+
+static struct command command;
+
+static enum command_fault parse_n(const char *line, size_t length, enum command_state state)
+{
+    return command_parse(&command, line, length, state);
+}
+
+static enum command_fault before(const char *line)
+{
+    return parse_n(line, strlen(line), COMMAND_STATE_AUTH);
+}
+
+static enum command_fault after(const char *line)
+{
+    return parse_n(line, strlen(line), COMMAND_STATE_TRANS);
+}
+
+static void test_keywords(void **state)
+{
+    (void)state;
+    assert_int_equal(before("USER joe"), COMMAND_GOOD);
+    assert_int_equal(command.verb, COMMAND_USER);
+    assert_int_equal(command.argument_length, 3);
+    assert_int_equal(before("uSeR joe"), COMMAND_GOOD);
+    assert_int_equal(after("stat"), COMMAND_GOOD);
+    assert_int_equal(after("STATS"), COMMAND_UNKNOWN);
+    assert_int_equal(after("STA"), COMMAND_UNKNOWN);
+    assert_int_equal(after("XTND XMIT"), COMMAND_UNKNOWN);
+    assert_int_equal(after(""), COMMAND_UNKNOWN);
+    assert_int_equal(after(" STAT"), COMMAND_UNKNOWN);
+    assert_int_equal(after("STAT\tx"), COMMAND_BAD_OCTETS);
+}
+
+static void test_states(void **state)
+{
+    (void)state;
+    assert_int_equal(before("STAT"), COMMAND_WRONG_STATE);
+    assert_int_equal(after("USER joe"), COMMAND_WRONG_STATE);
+    assert_int_equal(after("PASS x"), COMMAND_WRONG_STATE);
+    assert_int_equal(before("CAPA"), COMMAND_GOOD);
+    assert_int_equal(after("CAPA"), COMMAND_GOOD);
+    assert_int_equal(before("QUIT"), COMMAND_GOOD);
+    assert_int_equal(after("QUIT"), COMMAND_GOOD);
+}
+
+static void test_password_is_the_rest(void **state)
+{
+    (void)state;
+    assert_int_equal(before("PASS  two words "), COMMAND_GOOD);
+    assert_int_equal(command.argument_length, 11);
+    assert_memory_equal(command.argument, " two words ", 11);
+    assert_int_equal(before("PASS"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(before("PASS "), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(before("PASS s\xc3\xa9same"), COMMAND_GOOD);
+    assert_int_equal(before("USER s\xc3\xa9same"), COMMAND_BAD_OCTETS);
+}
+
+static void test_control_octets(void **state)
+{
+    char line[] = "PASS a?b";
+
+    (void)state;
+    for (int octet = 0; octet < 0x20; octet++) {
+        line[6] = (char)octet;
+        assert_int_equal(parse_n(line, 8, COMMAND_STATE_AUTH), COMMAND_BAD_OCTETS);
+    }
+    line[6] = 0x7f;
+    assert_int_equal(parse_n(line, 8, COMMAND_STATE_AUTH), COMMAND_BAD_OCTETS);
+    assert_int_equal(after("RETR 1\r"), COMMAND_BAD_OCTETS);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(after("RETR 1"), COMMAND_GOOD);
+    assert_true(command.is_multi_line);
+    assert_int_equal(after("RETR 4294967295"), COMMAND_GOOD);
+    assert_int_equal(after("RETR 0"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR 00"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR -1"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR 1x"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR 1 2"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("RETR 12345678901"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 1 0"), COMMAND_GOOD);
+    assert_int_equal(after("TOP 1"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 1 2 3"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 0 1"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("STAT 1"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("NOOP "), COMMAND_GOOD);
+}
+
+static void test_listings(void **state)
+{
+    (void)state;
+    assert_int_equal(after("LIST"), COMMAND_GOOD);
+    assert_true(command.is_multi_line);
+    assert_int_equal(after("LIST "), COMMAND_GOOD);
+    assert_true(command.is_multi_line);
+    assert_int_equal(after("LIST 3"), COMMAND_GOOD);
+    assert_false(command.is_multi_line);
+    assert_int_equal(after("UIDL 3"), COMMAND_GOOD);
+    assert_false(command.is_multi_line);
+    assert_int_equal(after("DELE 3"), COMMAND_GOOD);
+    assert_false(command.is_multi_line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keywords),       cmocka_unit_test(test_states),
+        cmocka_unit_test(test_password_is_the_rest), cmocka_unit_test(test_control_octets),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_listings),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
