@@ -46,6 +46,33 @@ static int check_PATH(const char *value, struct error *error)
     return 0;
 }
 
+static int check_LISTEN(const char *value, struct error *error)
+{
+    struct address parsed;
+
+    if (address_parse_listen(&parsed, value) == -1)
+        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path");
+    return 0;
+}
+
+static int check_LOG(const char *value, struct error *error)
+{
+    if (strcmp(value, "syslog") != 0 && strcmp(value, "stderr") != 0 && value[0] != '/')
+        return error_set(error, "must be syslog, stderr or an absolute path");
+    return 0;
+}
+
+/* Whether they exist is looked up where they are needed. */
+static int check_USER(const char *value, struct error *error)
+{
+    const char *colon = strchr(value, ':');
+
+    if (value[0] == '\0' || value[0] == ':' ||
+        (colon != NULL && (colon[1] == '\0' || strchr(colon + 1, ':') != NULL)))
+        return error_set(error, "must be USER or USER:GROUP");
+    return 0;
+}
+
 static int check_DELIMITERS(const char *value, struct error *error)
 {
     if (value[0] == '\0')
@@ -343,6 +370,31 @@ static void cut_to_timeout(struct conf_section *section, enum conf_key key)
         *limit = section->values.timeout;
 }
 
+/* Half the places for one address is Postfix's rule; a pool that may not grow below what is kept
+ * ready is a mistake, but only where both were set. */
+static void set_pool_defaults(struct conf_section *section)
+{
+    struct conf_values *values = &section->values;
+
+    if (section->place[CONF_KEY_max_workers] == NULL && values->max_workers < values->workers)
+        values->max_workers = values->workers;
+    if (section->place[CONF_KEY_workers] == NULL && values->workers > values->max_workers)
+        values->workers = values->max_workers;
+    if (section->place[CONF_KEY_max_per_ip] == NULL)
+        values->max_per_ip = (values->max_workers + 1) / 2;
+}
+
+static int check_pool(const struct conf_section *section, struct error *error)
+{
+    const struct conf_values *values = &section->values;
+
+    if (values->workers > values->max_workers)
+        return error_set(error, "%s: workers = %lld is more than max_workers = %lld",
+                         place_of(section, CONF_KEY_workers), (long long)values->workers,
+                         (long long)values->max_workers);
+    return 0;
+}
+
 static int set_server(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = &instance->section.values;
@@ -429,11 +481,13 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
 {
     *instance = (struct conf_instance){.section = *section};
     *section = (struct conf_section){0};
+    set_pool_defaults(&instance->section);
     cut_to_timeout(&instance->section, CONF_KEY_login_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_connect_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_server_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_acp_timeout);
-    if (set_server(instance, error) == -1 || set_allowed(instance, error) == -1) {
+    if (check_pool(&instance->section, error) == -1 || set_server(instance, error) == -1 ||
+        set_allowed(instance, error) == -1) {
         conf_instance_free(instance);
         return -1;
     }
@@ -445,4 +499,13 @@ void conf_instance_free(struct conf_instance *instance)
     pattern_list_free(instance->allowed);
     conf_section_free(&instance->section);
     *instance = (struct conf_instance){0};
+}
+
+void conf_free(struct conf *conf)
+{
+    for (size_t i = 0; i < conf->count; i++)
+        conf_instance_free(&conf->instances[i]);
+    free(conf->instances);
+    conf_section_free(&conf->proxy);
+    *conf = (struct conf){0};
 }

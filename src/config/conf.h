@@ -107,4 +107,15 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
                        struct error *error);
 void conf_instance_free(struct conf_instance *instance);
 
+/* ---- a whole configuration ---- */
+
+/* The server process and its instances. */
+struct conf {
+    struct conf_section proxy;
+    size_t count;
+    struct conf_instance *instances;
+};
+
+void conf_free(struct conf *conf);
+
 #endif
