@@ -85,7 +85,7 @@ enum outcome access_ask(struct session *session)
 
     if (values->acp == NULL)
         return OUTCOME_NONE;
-    session->stage = SESSION_STAGE_ACCESS;
+    session_enter(session, SESSION_STAGE_ACCESS);
     lines.deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(values->acp_timeout * 1000));
     status = ask(session, &lines, &granted);

@@ -30,7 +30,7 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     found->count = 1;
     if (address_from_literal(&found->list[0], name->host, name->port) == 0)
         return OUTCOME_NONE;
-    session->stage = SESSION_STAGE_RESOLVE;
+    session_enter(session, SESSION_STAGE_RESOLVE);
     status = helper_resolve(session->helper, name->host, name->port, deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;
@@ -85,7 +85,7 @@ enum outcome connect_server(struct session *session)
         return outcome;
     if (is_loop(session, &found))
         return OUTCOME_LOOP;
-    session->stage = SESSION_STAGE_CONNECT;
+    session_enter(session, SESSION_STAGE_CONNECT);
     outcome = dial_outcome(session, dial(found.list, found.count, (int)values->socket_buffer,
                                          deadline_ms, &fd, &chosen));
     if (outcome == OUTCOME_NONE)

@@ -86,6 +86,7 @@ static enum outcome pass(struct transfer *transfer, const char *data, size_t len
         length -= moved;
         transfer->to_client.octets += moved;
         transfer->session->reply_octets += moved;
+        session_progress(transfer->session);
         if (status == IO_AGAIN)
             outcome = wait_for_room(transfer);
         else if (status != IO_OK)
@@ -230,7 +231,7 @@ enum outcome relay_run(struct session *session)
 {
     int64_t timeout_ms = session->conf->section.values.timeout * 1000;
 
-    session->stage = SESSION_STAGE_RELAY;
+    session_enter(session, SESSION_STAGE_RELAY);
     for (;;) {
         struct command command;
         enum command_fault fault;

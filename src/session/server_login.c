@@ -143,7 +143,7 @@ enum outcome server_login(struct session *session)
     struct server_reply reply;
     enum outcome outcome;
 
-    session->stage = SESSION_STAGE_SERVER_LOGIN;
+    session_enter(session, SESSION_STAGE_SERVER_LOGIN);
     outcome = read_greeting(session);
     if (outcome == OUTCOME_NONE)
         outcome = exchange(session, "USER", credentials->user, &reply);

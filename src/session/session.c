@@ -19,8 +19,37 @@ enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
 typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
-    login_run, select_server, access_ask, connect_server, server_login, relay_run,
+    admission_run, login_run,      attempt_run,  select_server,
+    access_ask,    connect_server, server_login, relay_run,
 };
+
+/* ---- who watches ---- */
+
+void session_progress(const struct session *session)
+{
+    if (session->watch != NULL && session->watch->progress != NULL)
+        session->watch->progress(session->watch->context, session);
+}
+
+void session_enter(struct session *session, enum session_stage stage)
+{
+    session->stage = stage;
+    session_progress(session);
+}
+
+enum outcome admission_run(struct session *session)
+{
+    if (session->watch == NULL || session->watch->admit == NULL)
+        return OUTCOME_NONE;
+    return session->watch->admit(session->watch->context, session);
+}
+
+enum outcome attempt_run(struct session *session)
+{
+    if (session->watch == NULL || session->watch->may_log_in == NULL)
+        return OUTCOME_NONE;
+    return session->watch->may_log_in(session->watch->context, session);
+}
 
 /* ---- from I/O to outcomes ---- */
 
@@ -81,10 +110,10 @@ const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZ
     return text;
 }
 
-static const char *stage_word(enum session_stage stage)
+const char *session_stage_word(enum session_stage stage)
 {
-    static const char *const words[] = {"login",   "access",       "resolve", "connect",
-                                        "server-login", "relay", "close"};
+    static const char *const words[] = {"login",        "access", "resolve", "connect",
+                                        "server-login", "relay"};
 
     return words[stage];
 }
@@ -113,7 +142,7 @@ static void log_session(const struct session *session, enum outcome outcome)
     log_add_number(&line, "deleted", (int64_t)session->deleted);
     log_add(&line, "commit", commit_word(session));
     log_add_duration(&line, "duration", clock_now_ms() - session->started_ms);
-    log_add(&line, "stage", stage_word(session->stage));
+    log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));
     log_end(&line);
 }
@@ -144,6 +173,7 @@ static void begin(struct session *session, const struct session_start *start, in
     *session = (struct session){
         .conf = start->conf,
         .helper = start->helper,
+        .watch = start->watch,
         .own_addresses = start->own_addresses,
         .own_address_count = start->own_address_count,
         .started_ms = clock_now_ms(),
@@ -158,12 +188,16 @@ static void begin(struct session *session, const struct session_start *start, in
     session->server.out.is_secret = true;
 }
 
-/* The login limit is the sum of everything before: where it has passed, it is the reason. */
-static enum outcome with_login_limit(const struct session *session, enum outcome outcome)
+/* The true reason where another one hides it: the login limit is the sum of everything before, and
+ * a stop may have been for this session alone. */
+static enum outcome true_outcome(const struct session *session, enum outcome outcome)
 {
     bool is_limit = outcome == OUTCOME_RESOLVE_TIMEOUT || outcome == OUTCOME_CONNECT_TIMEOUT ||
                     outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT;
 
+    if (outcome == OUTCOME_STOPPED && session->watch != NULL &&
+        session->watch->is_shed != NULL && session->watch->is_shed(session->watch->context))
+        return OUTCOME_SHED;
     if (is_limit && session->stage < SESSION_STAGE_RELAY &&
         clock_now_ms() >= session->login_deadline_ms)
         return OUTCOME_LOGIN_TIMEOUT;
@@ -207,7 +241,7 @@ enum outcome session_run(struct session *session, const struct session_start *st
     begin(session, start, read_fd, write_fd);
     for (size_t i = 0; outcome == OUTCOME_NONE && i < sizeof(stages) / sizeof(stages[0]); i++)
         outcome = stages[i](session);
-    outcome = with_login_limit(session, outcome);
+    outcome = true_outcome(session, outcome);
     end(session, outcome);
     return outcome;
 }

@@ -33,8 +33,11 @@ enum session_stage {
     SESSION_STAGE_CONNECT,
     SESSION_STAGE_SERVER_LOGIN,
     SESSION_STAGE_RELAY,
-    SESSION_STAGE_CLOSE,
+    SESSION_STAGE_COUNT
 };
+
+/* The word for logs and the status. */
+const char *session_stage_word(enum session_stage stage);
 
 /* What the login stages pass to each other; wiped and gone once the login is answered. The texts
  * lie in `memory`, a secret buffer. */
@@ -53,8 +56,28 @@ enum commit_state {
     COMMIT_LOST, /* it did not: the messages are still there, or nobody knows */
 };
 
+struct session;
+
+/*
+ * What watches over a session from outside: admits it, counts it, shows it. Each function may be
+ * NULL.
+ */
+struct session_watch {
+    void *context;
+    /* The client's address is known and nothing has been said yet. Anything but OUTCOME_NONE ends
+     * the session in place of the greeting. */
+    enum outcome (*admit)(void *context, const struct session *session);
+    /* The credentials are there, nobody has been asked about them. */
+    enum outcome (*may_log_in)(void *context, const struct session *session);
+    /* The stage has changed, or octets were passed on. */
+    void (*progress)(void *context, const struct session *session);
+    /* A stop that was requested is meant for this session alone, to make room. */
+    bool (*is_shed)(void *context);
+};
+
 struct session {
     const struct conf_instance *conf;
+    const struct session_watch *watch;
     struct helper *helper;
     const struct address *own_addresses; /* listening addresses: a server among them is a loop */
     size_t own_address_count;
@@ -89,6 +112,7 @@ struct session {
 struct session_start {
     const struct conf_instance *conf;
     struct helper *helper;
+    const struct session_watch *watch; /* NULL: nobody */
     const struct address *own_addresses;
     size_t own_address_count;
 };

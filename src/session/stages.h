@@ -10,12 +10,21 @@
 #include "pop3/command.h"
 #include "session/session.h"
 
+/* The session is in this stage from here on. */
+void session_enter(struct session *session, enum session_stage stage);
+/* Lets the watcher see the counters. */
+void session_progress(const struct session *session);
+
 /* ---- the stages, in order ---- */
 
+/* Is there a place for this client? */
+enum outcome admission_run(struct session *session);
 /* USER, PASS and what else may come before; ends when there are credentials. */
 enum outcome login_run(struct session *session);
 /* Splits the login name into proxy user, user and server; finds the server allowed. */
 enum outcome select_server(struct session *session);
+/* Has this address failed too often? */
+enum outcome attempt_run(struct session *session);
 /* Lets the acp decide. */
 enum outcome access_ask(struct session *session);
 /* Opens the server stream; its greeting is still unread. */

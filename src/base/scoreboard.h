@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scoreboard: what each worker is doing, in memory shared between the master, its workers and
+ * whoever shows the status. Knows nothing of POP3: stages and counters are numbers here, whose
+ * names their owners keep.
+ *
+ * A slot has one writer at a time, the worker it belongs to; the master writes it only while no
+ * worker does. Readers take consistent copies through a sequence count, without locks; they show
+ * them, and decide nothing by their texts.
+ */
+#ifndef BASE_SCOREBOARD_H
+#define BASE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SCOREBOARD_ID_SIZE = 32,
+    SCOREBOARD_CLIENT_SIZE = 64,
+    SCOREBOARD_USER_SIZE = 64,
+    SCOREBOARD_SERVER_SIZE = 64,
+    SCOREBOARD_OUTCOMES_MAX = 64,
+};
+
+enum scoreboard_state {
+    SCOREBOARD_FREE,     /* no process */
+    SCOREBOARD_STARTING, /* forked, not waiting yet */
+    SCOREBOARD_IDLE,     /* waiting for a connection */
+    SCOREBOARD_BUSY,     /* serving a session */
+};
+
+/* The texts of a session, for people. */
+struct scoreboard_texts {
+    char id[SCOREBOARD_ID_SIZE];
+    char client[SCOREBOARD_CLIENT_SIZE];
+    char user[SCOREBOARD_USER_SIZE];
+    char server[SCOREBOARD_SERVER_SIZE];
+};
+
+struct scoreboard_slot {
+    _Atomic int pid; /* 0: free; written by the master */
+    _Atomic int state;
+    _Atomic int stage;             /* of the session */
+    _Atomic bool is_logged_in;     /* never shed then */
+    _Atomic uint32_t session;      /* counts this worker's sessions; odd means nothing */
+    _Atomic uint32_t shed_session; /* the master asks this one to end */
+    _Atomic int64_t started_ms;    /* monotonic: the session's begin, or the wait's */
+    _Atomic uint64_t octets;       /* passed to the client in this session */
+    _Atomic uint64_t account;      /* key in the account table whose place it holds; 0: none */
+    _Atomic uint32_t sequence;     /* odd while the texts are being written */
+    struct scoreboard_texts texts;
+};
+
+/* Totals of an instance over all its workers; they outlive reloads. */
+struct scoreboard_totals {
+    _Atomic uint64_t sessions;  /* begun */
+    _Atomic uint64_t logins;    /* that succeeded */
+    _Atomic uint64_t octets;    /* of replies */
+    _Atomic uint64_t retrieved; /* messages */
+    _Atomic uint64_t deleted;
+    _Atomic uint64_t refused;    /* commands */
+    _Atomic uint64_t log_lost;   /* lines */
+    _Atomic uint64_t crashes;    /* of workers */
+    _Atomic uint64_t throttled;  /* pauses in forking */
+    _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
+};
+
+/* The slots of a pool and what its processes tell each other. */
+struct scoreboard {
+    size_t slot_count;
+    _Atomic int idle;              /* workers waiting */
+    _Atomic uint64_t accepted;     /* connections taken */
+    _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
+    struct scoreboard_slot slots[];
+};
+
+/* NULL when there is no memory. */
+struct scoreboard *scoreboard_new(size_t slot_count);
+void scoreboard_free(struct scoreboard *scoreboard);
+
+/* Writes the texts of the session that begins or goes on; longer ones are cut, unprintable octets
+ * replaced. NULL leaves a text as it is. By the slot's worker only. */
+void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const char *client,
+                            const char *user, const char *server);
+
+/* A consistent copy of the texts. False when the writer died or was stopped in the middle of
+ * it. */
+bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts);
+
+static inline void scoreboard_add(_Atomic uint64_t *counter, uint64_t amount)
+{
+    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+}
+
+#endif
