@@ -95,9 +95,10 @@ sub quit {
     return $reply;
 }
 
-# The one log line of this session, as a hash; the connection must have ended.
+# The one log line of this session, as a hash; waits for the session's end.
 sub session_line {
     my ($self) = @_;
+    defined $self->{process}->wait or die "client: the session does not end\n";
     return $self->{log}->session_of($self->{process}->pid);
 }
 

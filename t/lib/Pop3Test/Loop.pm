@@ -20,6 +20,8 @@ my @each_turn;  # called after every select(), e.g. to reap children
 
 use constant SLICE => 0.02;     # how late the end of a child may be noticed
 
+$SIG{PIPE} = 'IGNORE';          # a failed write is an answer, not an end
+
 sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
 sub watch_read  { my ($fh, $callback) = @_; $reader{fileno $fh} = $callback; return }

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Client lines up to 8 KiB are taken whole; a longer one is refused with one
+# -ERR, never cut, and the session goes on behind its end, at no cost of
+# memory worth naming.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+scene 'lines that are taken' => sub {
+    my $server = server();
+    my $proxy  = proxy($server->address);
+    for my $length (255, 512, 1024, 4096, 8000, 8190) {
+        my $password = secret('p' x ($length - 7));
+        my $client   = $proxy->client->login('joe', $password);
+        is + (($server->connections)[-1]->lines)[1], "PASS $password", "a PASS of $length octets is whole";
+        $client->quit;
+    }
+    my $name = 'u' x 4000;
+    $proxy->client->login($name)->quit;
+    is + (($server->connections)[-1]->lines)[0], "USER $name", 'a long user name is whole';
+};
+
+scene 'a longer one is refused once' => sub {
+    my $server = server();
+    for my $length (8200, 8192 * 2, 8192 * 2 + 1, 20_000, 100_000, 3_000_000) {
+        for my $command ('NOOP', 'QUIT', 'DELE') {
+            my $client = proxy($server->address)->client->login;
+            $client->send($command . ' ' x 3 . 'x' x ($length - 9) . "\r\n" . "NOOP\r\n");
+            like $client->reply, qr/^-ERR ./, "$command, $length octets: refused";
+            is $client->reply, '+OK', 'the session goes on behind it';
+            is $client->quit, '+OK bye', 'QUIT';
+        }
+    }
+    is $server->saw(qr/x/), 0, 'no part of them reached the server';
+};
+
+scene 'lines around the limit are whole or refused' => sub {
+    my $server = server();
+    my $proxy  = proxy($server->address);
+    my $refused = 0;
+    for my $length (8185 .. 8200) {
+        my $password = secret('q' x ($length - 7));
+        my $client   = $proxy->client;
+        $client->greeting;
+        $client->ask('USER joe');
+        my $before = $server->connections;
+        my $reply  = $client->ask("PASS $password");
+        if ($reply =~ /^\+OK/) {
+            ok !$refused, "$length octets: taken, none shorter was refused";
+            is + (($server->connections)[-1]->lines)[1], "PASS $password", "$length octets: whole";
+        } else {
+            $refused++;
+            is scalar $server->connections, $before, "$length octets: refused before the server was asked";
+        }
+    }
+    ok $refused, 'there is a limit';
+};
+
+scene 'a long line in small pieces' => sub {
+    my $client = proxy(server()->address)->client->login;
+    for (1 .. 30) {
+        $client->send('x' x 500);
+        $client->taken;
+    }
+    $client->send("\r\nSTAT\r\n");
+    like $client->reply, qr/^-ERR/, 'one refusal';
+    like $client->reply, qr/^\+OK 0 0/, 'then the next command';
+    $client->quit;
+};
+
+scene 'a long line before login' => sub {
+    my $server = server();
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    like $client->ask('USER ' . 'x' x 10_000), qr/^-ERR/, 'USER refused';
+    like $client->ask('PASS y'), qr/^-ERR/, 'so PASS is out of place';
+    like $client->ask('USER joe'), qr/^\+OK/, 'a new USER';
+    like $client->ask('PASS ' . 'x' x 10_000), qr/^-ERR/, 'PASS refused';
+    is scalar $server->connections, 0, 'no server so far';
+    like $client->ask('PASS y'), qr/^\+OK/, 'the login works';
+    $client->quit;
+};
+
+scene 'a line that ends in the middle of the next read' => sub {
+    my $server = server();
+    my $client = proxy($server->address)->client->login;
+    $client->send('x' x 9000);
+    $client->taken;
+    $client->send("\nNOOP\r\nLAST\r\n");
+    like $client->reply, qr/^-ERR/, 'refused';
+    is $client->reply, '+OK',   'NOOP';
+    is $client->reply, '+OK 0', 'LAST';
+    $client->quit;
+};
+
+scene 'an endless line costs no memory' => sub {
+    plan(skip_all => 'needs /proc') if !-r '/proc/self/smaps_rollup';
+    plan(skip_all => 'a sanitizer has its own ideas of memory') if is_sanitized();
+    my $client = proxy(server()->address)->client->login;
+    my $size = sub {
+        my $sum = 0;
+        for my $pid (descendants($client->process->pid)) {
+            $sum += $1 if read_file("/proc/$pid/smaps_rollup") =~ /^Private_Dirty:\s+(\d+)/m;
+        }
+        return $sum;
+    };
+    $client->ask('NOOP');
+    my $before = $size->();
+    $client->send('x' x 20_000_000);
+    $client->sent(60);
+    $client->taken;
+    cmp_ok $size->() - $before, '<=', 64, 'KiB more after 20 MB';
+    $client->send("\r\n");
+    like $client->reply, qr/^-ERR/, 'refused';
+    $client->quit;
+};
+
+scene 'and neither does an endless status line' => sub {
+    plan(skip_all => 'needs /proc') if !-r '/proc/self/smaps_rollup';
+    expect_reason('server-bad-reply');
+    my $server = server(on => { STAT => '' });
+    my $client = proxy($server->address)->client->login;
+    $client->send_line('STAT');
+    $server->wait_line(qr/STAT/);
+    my $connection = ($server->connections)[-1];
+    $connection->send('+OK ' . 'x' x 20_000_000);
+    like $client->rest, qr/\A-ERR [^\r\n]{1,200}\r\n\z/, 'cut off';
+    ok $connection->{broken} || wait_until(sub { $connection->{eof} }, 5), 'the server connection is closed';
+};
+
+done;
