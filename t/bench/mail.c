@@ -34,7 +34,7 @@ static __attribute__((format(printf, 1, 2))) struct text text_make(const char *f
 /* A multi-line reply with one line for each message: its number and what `row` prints. */
 static struct text listing(const struct mailbox *box, const char *head, bool is_uidl)
 {
-    size_t room = strlen(head) + box->count * 64UL + sizeof(MAIL_END);
+    size_t room = strlen(head) + box->count * 64UL + 2 * sizeof(MAIL_END);
     struct text text = {.at = bench_alloc(room, 1)};
     unsigned n;
 
