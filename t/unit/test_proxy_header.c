@@ -224,6 +224,52 @@ static void few_reads(void **state)
     assert_int_equal(header.more, 16);
 }
 
+/* `more` is the shortest rest that can follow, field by field. */
+static void v1_shortest_rest(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t more;
+    } rows[] = {
+        {"P", 14},
+        {"PROXY T", 15},
+        {"PROXY U", 8},
+        {"PROXY TCP4", 22},
+        {"PROXY TCP6", 12},
+        {"PROXY UNKNOWN", 2},
+        {"PROXY UNKNOWN x", 2},
+        {"PROXY UNKNOWN x\r", 1},
+        {"PROXY TCP4 ", 21},
+        {"PROXY TCP4 1", 20},
+        {"PROXY TCP4 1.2.3.4", 14},
+        {"PROXY TCP4 111.22.33.44", 14},
+        {"PROXY TCP4 1.2.3.4 ", 13},
+        {"PROXY TCP4 111.22.33.44 1", 12},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 ", 5},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 9", 4},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 99", 4},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 99 ", 3},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 99 9", 2},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 99 99", 2},
+        {"PROXY TCP4 1.2.3.4 1.2.3.4 99 99\r", 1},
+        {"PROXY TCP6 ", 11},
+        {"PROXY TCP6 :", 10},
+        {"PROXY TCP6 ::", 9},
+        {"PROXY TCP6 ::1", 9},
+        {"PROXY TCP6 ::1 ", 8},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct proxy_header header;
+
+        assert_int_equal(parse(&header, PROXY_HEADER_ACCEPT_V1, rows[i].line, strlen(rows[i].line)),
+                         PROXY_HEADER_MORE);
+        if (header.more != rows[i].more)
+            fail_msg("%s: %zu", rows[i].line, header.more);
+    }
+}
+
 static void v1_refuses(void **state)
 {
     static const struct {
@@ -637,13 +683,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(v1_takes),           cmocka_unit_test(v2_takes),
         cmocka_unit_test(versions_not_taken), cmocka_unit_test(prefixes),
-        cmocka_unit_test(few_reads),          cmocka_unit_test(v1_refuses),
-        cmocka_unit_test(wrong_beginnings),   cmocka_unit_test(v1_lengths),
-        cmocka_unit_test(v2_refuses),         cmocka_unit_test(v2_unix_addresses),
-        cmocka_unit_test(v2_longest),         cmocka_unit_test(v1_builds),
-        cmocka_unit_test(v1_builds_unknown),  cmocka_unit_test(v1_builds_longest),
-        cmocka_unit_test(v2_builds),          cmocka_unit_test(v2_builds_local),
-        cmocka_unit_test(v2_builds_longest),
+        cmocka_unit_test(few_reads),          cmocka_unit_test(v1_shortest_rest),
+        cmocka_unit_test(v1_refuses),         cmocka_unit_test(wrong_beginnings),
+        cmocka_unit_test(v1_lengths),         cmocka_unit_test(v2_refuses),
+        cmocka_unit_test(v2_unix_addresses),  cmocka_unit_test(v2_longest),
+        cmocka_unit_test(v1_builds),          cmocka_unit_test(v1_builds_unknown),
+        cmocka_unit_test(v1_builds_longest),  cmocka_unit_test(v2_builds),
+        cmocka_unit_test(v2_builds_local),    cmocka_unit_test(v2_builds_longest),
     };
 
     return cmocka_run_group_tests_name("proxy_header", tests, NULL, NULL);
