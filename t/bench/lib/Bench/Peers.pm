@@ -225,6 +225,19 @@ END
 
 sub start_dovecot {
     my ($at) = @_;
+    my $self = getpwuid $>;
+    my $user = $at->{user} ? '' : <<"END";      # not root: all of it under one name, no chroot
+default_internal_user = $self
+default_login_user = $self
+default_internal_group = 
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+END
+    my $chroot = $at->{user} ? '' : "chroot =";
     my $tls = $at->{is_tls} ? "ssl = required\nssl_cert = <$at->{cert}\nssl_key = <$at->{key}"
                             : 'ssl = no';
     my ($plain_port, $tls_port) = $at->{is_tls} ? (0, $at->{port}) : ($at->{port}, 0);
@@ -241,6 +254,7 @@ auth_mechanisms = plain
 auth_failure_delay = 0
 default_client_limit = @{[2 * $at->{room}]}
 default_process_limit = 200
+$user
 $tls
 passdb {
   driver = static
@@ -259,6 +273,7 @@ service pop3-login {
   process_limit = $at->{cores}
   client_limit = $at->{room}
   vsz_limit = 0
+  $chroot
 }
 END
 }
