@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Loop qw(watch_read unwatch);
+use Pop3Test::Slow;
 use Socket qw(:DEFAULT inet_pton);
 
 expect_log(qw(resolve-failed connect-failed));
@@ -75,17 +76,8 @@ scene 'dead addresses in front' => sub {
 
 scene 'an address that swallows everything in front' => sub {
     my ($hole, $server) = servers_on('127.0.0.2', '127.0.0.3');
-    my @queued;
     unwatch($hole->{listener});
-    listen $hole->{listener}, 0;
-    for (1 .. 8) {
-        socket my $socket, PF_INET, SOCK_STREAM, 0 or die $!;
-        $socket->blocking(0);
-        connect $socket, pack_sockaddr_in($hole->port, inet_aton('127.0.0.2'));
-        push @queued, $socket;
-    }
-    vec(my $ready = '', fileno $queued[-1], 1) = 1;
-    plan(skip_all => 'a full queue does not hang here') if select undef, $ready, undef, 0.1;
+    my @queued  = fill_queue($hole->{listener}) or plan(skip_all => 'a full queue does not hang here');
     my $wrapper = with_files("127.0.0.2 two.example\n127.0.0.3 two.example\n");
     my $start   = now();
     is login_to('two.example', $server->port, $wrapper, '--connect-timeout', 6)->quit, '+OK bye', 'the next is tried';

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What tests of time limits share: slow parties, and the measuring of ends.
+
+package Pop3Test::Slow;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Socket qw(:DEFAULT);
+use Test::More;
+use Pop3Test::Loop qw(each_turn now);
+
+our @EXPORT = qw(SLACK ends_at drip fill_queue);
+
+# How late an end may be: the machine may be busy with other tests.
+use constant SLACK => 3;
+
+# The session of $client ends $limit seconds after $since, not earlier (by
+# more than a tenth), not much later. Returns all that came before the end.
+sub ends_at {
+    my ($name, $client, $since, $limit) = @_;
+    my $rest = $client->rest($limit + SLACK + 5);
+    my $took = $client->{eof} - $since;
+    cmp_ok $took, '>=', $limit - 0.1, "$name: not before the limit";
+    cmp_ok $took, '<', $limit + SLACK, "$name: at the limit";
+    return $rest;
+}
+
+# Sends $octets every $seconds in the background until the stream is closed,
+# or $times times.
+sub drip {
+    my ($stream, $octets, $seconds, $times) = @_;
+    my $next = now();
+    each_turn(sub {
+        return if $stream->{eof} || now() < $next || defined $times && $times-- <= 0;
+        $next = now() + $seconds;
+        $stream->send($octets);
+    });
+    return;
+}
+
+# Fills the queue of a listening IPv4 socket, so that a further connection
+# hangs. Returns the sockets to keep; none where it does not hang here.
+sub fill_queue {
+    my ($listener) = @_;
+    listen $listener, 0 or die "listen: $!\n";
+    my @queued;
+    for (1 .. 8) {
+        socket my $socket, PF_INET, SOCK_STREAM, 0 or die "socket: $!\n";
+        $socket->blocking(0);
+        connect $socket, getsockname $listener;
+        push @queued, $socket;
+    }
+    vec(my $ready = '', fileno $queued[-1], 1) = 1;
+    return select(undef, $ready, undef, 0.1) ? () : @queued;
+}
+
+1;

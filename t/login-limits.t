@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Time limits up to the login: one absolute limit for everything, and limits
+# for the single steps. Each scene makes one party slow and measures when the
+# client hears of it.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Slow;
+use Socket;
+
+expect_log(qw(configuration acp-failed connect-failed));
+expect_reason(qw(login-timeout connect-timeout server-timeout acp-timeout));
+
+my $own = qr/\A-ERR \[SYS\/TEMP\] [^\r\n]+\r\n\z/;
+
+# A client that has sent everything up to PASS, which comes next.
+sub before_pass {
+    my ($proxy) = @_;
+    my $client = $proxy->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    return $client;
+}
+
+scene 'a silent client' => sub {
+    my $client = proxy('--login-timeout', 1, server()->address)->client;
+    my $start  = now();
+    $client->greeting;
+    like ends_at('silent', $client, $start, 1), qr/\A-ERR [^\r\n]+\r\n\z/, 'told so';
+    is $client->session_line->{reason}, 'login-timeout', 'reason';
+};
+
+scene 'a client that drips' => sub {
+    my $proxy = proxy('--login-timeout', 1, server()->address);
+    my %client;
+    for my $drop ('x', "USER joe\r\n", "CAPA\r\n") {
+        my $start = now();
+        $client{$drop} = [ $proxy->client, $start ];
+        drip($client{$drop}[0], $drop, 0.15);
+    }
+    ends_at(show($_), @{ $client{$_} }, 1) for sort keys %client;
+};
+
+scene 'a server that is silent' => sub {
+    my %client;
+    for my $stage ('greeting', 'USER', 'PASS') {
+        my $server = $stage eq 'greeting' ? server(script => 1) : server(on => { $stage => '' });
+        my $client = before_pass(proxy('--server-timeout', 1, $server->address));
+        $client{$stage} = [ $client, now() ];
+        $client->send_line('PASS x');
+    }
+    for my $stage (sort keys %client) {
+        like ends_at($stage, @{ $client{$stage} }, 1), $own, "$stage: told so";
+        is $client{$stage}[0]->session_line->{reason}, 'server-timeout', "$stage: reason";
+    }
+};
+
+scene 'a server that drips' => sub {
+    my %client;
+    for my $stage ('greeting', 'USER', 'PASS') {
+        my $slow   = sub { $_[0]->send('+OK '); drip($_[0], 'x', 0.1); '' };
+        my $server = server($stage eq 'greeting' ? (script => 1, on_accept => $slow) : (on => { $stage => $slow }));
+        my $start  = now();
+        my $client = before_pass(proxy('--login-timeout', 1, $server->address));
+        $client->send_line('PASS x');
+        $client{$stage} = [ $client, $start ];
+    }
+    like ends_at($_, @{ $client{$_} }, 1), $own, "$_: told so" for sort keys %client;
+};
+
+scene 'the login limit is the sum of everything' => sub {
+    my $client = proxy('--login-timeout', 2, '--server-timeout', 2, server(on => { PASS => '' })->address)->client;
+    my $start  = now();
+    $client->greeting;
+    pause(1);
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    like ends_at('sum', $client, $start, 2), $own, 'told so';
+    is $client->session_line->{reason}, 'login-timeout', 'reason';
+};
+
+scene 'a hanging acp within the login limit' => sub {
+    my $start  = now();
+    my $client = before_pass(proxy('--login-timeout', 1, '-a', acp('exec tail -f /dev/null'), server()->address));
+    $client->send_line('PASS x');
+    like ends_at('acp', $client, $start, 1), qr/\A-ERR /, 'told so';
+};
+
+scene 'a server that cannot be reached' => sub {
+    socket my $listener, PF_INET, SOCK_STREAM, 0 or die $!;
+    bind $listener, pack_sockaddr_in(0, inet_aton('127.0.0.1')) or die $!;
+    my @queued = fill_queue($listener) or plan(skip_all => 'a full queue does not hang here');
+    my ($port) = unpack_sockaddr_in(getsockname $listener);
+    my %client;
+    for my $option ('--connect-timeout', '--login-timeout') {
+        my $start  = now();
+        my $client = before_pass(proxy($option, 1, "127.0.0.1:$port"));
+        $client->send_line('PASS x');
+        $client{$option} = [ $client, $start ];
+    }
+    like ends_at($_, @{ $client{$_} }, 1), $own, "$_: told so" for sort keys %client;
+};
+
+scene '-t is felt in every limit' => sub {
+    my $start  = now();
+    my $silent = proxy('-t', 1, server()->address)->client;
+    $silent->greeting;
+    my $waiting = before_pass(proxy('-t', 1, server(script => 1)->address));
+    $waiting->send_line('PASS x');
+    ends_at('login', $silent, $start, 1);
+    ends_at('server', $waiting, $start, 1);
+};
+
+done;

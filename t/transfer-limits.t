@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Time limits behind the login: the idle limit, replies that are owed, and the
+# least rate of a transfer, which cuts a stalled peer but not a slow one that
+# lives. Nor is what nobody reads collected in memory.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Slow;
+
+expect_log('configuration');
+expect_reason(qw(server-timeout server-stalled idle-timeout client-stalled));
+
+scene 'an idle client' => sub {
+    my $proxy = proxy('-t', 1, server()->address);
+    my ($idle, $dripping) = map { $proxy->client->login } 1 .. 2;
+    my $start = now();
+    drip($dripping, 'x', 0.1);
+    is ends_at('idle', $idle, $start, 1), '', 'closed without a reply';
+    is $idle->session_line->{reason}, 'idle-timeout', 'reason';
+    ends_at('half a line for ever', $dripping, $start, 1);
+};
+
+scene 'an active client is not idle' => sub {
+    my $client = proxy('-t', 1, server()->address)->client->login;
+    my $start  = now();
+    for (1 .. 4) {
+        pause(0.5);
+        is $client->ask('NOOP'), '+OK', 'after half the limit';
+    }
+    cmp_ok now() - $start, '>', 1.5, 'longer than the limit in all';
+    $client->quit;
+};
+
+scene 'a server that owes a reply after login' => sub {
+    my $server = server(on => { STAT => '' });
+    my $client = proxy('--server-timeout', 1, $server->address)->client->login;
+    my $start  = now();
+    $client->send_line('STAT');
+    like ends_at('STAT', $client, $start, 1), qr/\A-ERR \[SYS\/TEMP\] [^\r\n]+\r\n\z/, 'told so';
+    is $client->session_line->{reason}, 'server-timeout', 'reason';
+};
+
+scene 'a server that stalls or drips in a message' => sub {
+    my %client;
+    for my $name ('stalls', 'drips') {
+        my $server = server(on => { RETR => sub {
+            $_[0]->send("+OK\r\nhalf a ");
+            drip($_[0], 'x', 0.2) if $name eq 'drips';
+            return '';
+        } });
+        my $client = proxy('--server-timeout', 1, $server->address)->client->login;
+        $client{$name} = [ $client, now() ];
+        $client->send_line('RETR 1');
+    }
+    for my $name (sort keys %client) {
+        my ($client, $start) = @{ $client{$name} };
+        my $seen = $client->rest;
+        cmp_ok $client->{eof} - $start, '<', 2 + SLACK, "$name: cut within two spans of the limit";
+        like $seen, qr/\A\+OK\r\nhalf a x*\z/, "$name: nothing said into the message";
+        is $client->session_line->{reason}, 'server-stalled', "$name: reason";
+    }
+};
+
+scene 'a slow transfer that lives' => sub {
+    my $server = server(on => { RETR => sub {
+        my ($connection) = @_;
+        $connection->send("+OK\r\n");
+        drip($connection, 'x' x 98 . "\r\n", 0.25, 11);
+        my $end = now() + 3;
+        Pop3Test::Loop::each_turn(sub { $connection->send(".\r\n") if $end && now() >= $end && !($end = 0) });
+        return '';
+    } });
+    my $client = proxy('-t', 1, '--server-timeout', 1, $server->address)->client->login;
+    my ($status, $body) = $client->fetch('RETR 1');
+    is length $body, 1100, 'is not cut, though it takes longer than the limits';
+    $client->quit;
+};
+
+scene 'a client that does not read its message' => sub {
+    my $server = server(messages => [ message(20_000_000) ]);
+    my $client = proxy('-t', 1, $server->address)->client(rcvbuf => 4096)->login;
+    my $start  = now();
+    $client->hold->send_line('RETR 1');
+    ok defined $client->process->wait(2 + SLACK), 'is cut within two spans of the limit';
+    cmp_ok now() - $start, '>=', 0.9, 'not at once';
+    is $client->session_line->{reason}, 'client-stalled', 'reason';
+    ok !$server->saw(qr/QUIT/i), 'no QUIT';
+};
+
+scene 'an unread message is not collected' => sub {
+    my $server = server(messages => [ message(50_000_000) ], sndbuf => 65536);
+    my $client = proxy($server->address)->client(rcvbuf => 16384)->login;
+    $client->hold->send_line('RETR 1');
+    my $connection = ($server->connections)[-1];
+    wait_until(sub { length $connection->{out} }, 10);
+    my $before;
+    do { $before = length $connection->{out}; pause(0.3) } while length $connection->{out} < $before;
+    my $gone = length($server->{messages}[0]) - length $connection->{out};
+    cmp_ok $gone, '<', 2_500_000, "octets under way in all buffers";
+    $client->close;
+};
+
+done;
