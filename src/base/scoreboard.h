@@ -29,6 +29,7 @@ enum scoreboard_state {
     SCOREBOARD_STARTING, /* forked, not waiting yet */
     SCOREBOARD_IDLE,     /* waiting for a connection */
     SCOREBOARD_BUSY,     /* serving a session */
+    SCOREBOARD_LEAVING,  /* about to exit in order */
 };
 
 /* The texts of a session, for people. */

@@ -24,6 +24,11 @@ void helper_init_on_demand(struct helper *helper, const struct conf_instance *co
     *helper = (struct helper){.conf = conf, .request_fd = -1};
 }
 
+void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd)
+{
+    *helper = (struct helper){.conf = conf, .request_fd = request_fd};
+}
+
 static void forget_helper(struct helper *helper)
 {
     if (helper->pid == 0)

@@ -49,6 +49,10 @@ typedef enum io_status helper_output(void *context, const char *data, size_t len
 /* A helper that is forked when first needed, by the process of the one session. */
 void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf);
 
+/* The way to the helper of a pool, which the master keeps running: `request_fd` is its asking
+ * end. */
+void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd);
+
 /* Lets the helper go: it ends by itself once its work is done. */
 void helper_close(struct helper *helper);
 

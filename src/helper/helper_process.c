@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "helper/acp.h"
 #include "helper/client_log.h"
@@ -116,35 +116,10 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
         ev_break(loop, EVBREAK_ALL);
 }
 
-static void close_other_fds(int request_fd)
-{
-    int log_fd = log_descriptor();
-    int low = log_fd < request_fd ? log_fd : request_fd;
-    int high = log_fd < request_fd ? request_fd : log_fd;
-
-    if (low > 3)
-        close_range(3, (unsigned)low - 1, 0);
-    if (high > low + 1 && low >= 2)
-        close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-    close_range((unsigned)high + 1, ~0U, 0);
-}
-
-/* Standard descriptors may be the client's connection; the helper must not hold it open. */
-static void detach_standard_fds(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null == -1)
-        return;
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fd != log_descriptor())
-            dup2(null, fd);
-    close(null);
-}
-
 void helper_process_run(const struct conf_instance *conf, int request_fd)
 {
     static struct helper_process helper;
+    int keep[] = {log_descriptor(), request_fd};
     sigset_t none;
 
     signal(SIGPIPE, SIG_IGN);
@@ -153,8 +128,9 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
-    detach_standard_fds();
-    close_other_fds(request_fd);
+    /* Standard descriptors may be the client's connection; the helper must not hold it open. */
+    descriptors_detach_standard(log_descriptor());
+    descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
 
     helper = (struct helper_process){.conf = conf, .has_askers = true};
     if (ev_default_loop(EVFLAG_AUTO) == NULL || resolver_init(EV_DEFAULT) == -1) {

@@ -183,7 +183,10 @@ static void begin(struct session *session, const struct session_start *start, in
     make_id(session->id);
     read_address(&session->client_address, read_fd, getpeername);
     read_address(&session->local_address, read_fd, getsockname);
-    stream_open_fds(&session->client, read_fd, write_fd);
+    if (read_fd == write_fd)
+        stream_open_socket(&session->client, read_fd);
+    else
+        stream_open_fds(&session->client, read_fd, write_fd);
     session->client.in.is_secret = true;
     session->server.out.is_secret = true;
 }

@@ -118,8 +118,8 @@ struct session_start {
 };
 
 /*
- * Runs a session over the two descriptors, which may be the same and are closed at the end, and
- * writes its log line. Returns how it ended.
+ * Runs a session over the two descriptors, which are closed at the end, and writes its log line.
+ * If they are the same, it is a socket. Returns how it ended.
  */
 enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,
                          int write_fd);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listening sockets. What is set on them is inherited by every accepted connection, so that a
+ * worker needs no call for it: TCP_NODELAY, and a bounded send buffer.
+ */
+#include "master/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+enum { INHERITED_MAX = 256, NAME_SIZE = 64 };
+
+/* A socket that came with the process and that nobody has asked for yet. */
+struct inherited {
+    int fd; /* -1: taken */
+    char name[NAME_SIZE];
+    struct address address;
+};
+
+static struct listener *listeners;
+static struct inherited inherited[INHERITED_MAX];
+static size_t inherited_count;
+
+const struct listener *listener_first(void)
+{
+    return listeners;
+}
+
+/* ---- what the environment passes on ---- */
+
+static void read_bound_address(int fd, struct address *address)
+{
+    address->length = sizeof(address->storage);
+    if (getsockname(fd, &address->sa, &address->length) == -1)
+        *address = (struct address){0};
+}
+
+static void add_inherited(int fd, const char *name)
+{
+    struct inherited *one = &inherited[inherited_count];
+    struct address address;
+
+    read_bound_address(fd, &address);
+    if (inherited_count == INHERITED_MAX || address.length == 0)
+        return;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    *one = (struct inherited){.fd = fd, .address = address};
+    snprintf(one->name, sizeof(one->name), "%s", name);
+    inherited_count++;
+}
+
+static void inherit_from_systemd(void)
+{
+#ifdef HAVE_SYSTEMD
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+
+    for (int i = 0; i < count; i++) {
+        add_inherited(SD_LISTEN_FDS_START + i, names == NULL ? "" : names[i]);
+        if (names != NULL)
+            free(names[i]);
+    }
+    free(names);
+#endif
+}
+
+/* "5,6,9": the descriptors of the binary that was replaced. */
+static void inherit_from_upgrade(void)
+{
+    const char *text = getenv(LISTENER_ENVIRONMENT);
+
+    while (text != NULL && *text != '\0') {
+        char *end;
+        long fd = strtol(text, &end, 10);
+        if (end == text)
+            break;
+        add_inherited((int)fd, "");
+        text = *end == ',' ? end + 1 : end;
+    }
+    unsetenv(LISTENER_ENVIRONMENT);
+}
+
+void listener_inherit(void)
+{
+    inherit_from_systemd();
+    inherit_from_upgrade();
+}
+
+void listener_close_spare(void)
+{
+    for (size_t i = 0; i < inherited_count; i++)
+        if (inherited[i].fd != -1)
+            close(inherited[i].fd);
+    inherited_count = 0;
+}
+
+static bool is_same_path(const struct address *a, const struct address *b)
+{
+    return a->sa.sa_family == AF_UNIX && b->sa.sa_family == AF_UNIX &&
+           strcmp(a->local.sun_path, b->local.sun_path) == 0;
+}
+
+static bool is_same(const struct address *a, const struct address *b)
+{
+    return is_same_path(a, b) || (a->sa.sa_family != AF_UNIX && address_is_equal(a, b));
+}
+
+/* A socket named after the instance, or bound to its address. */
+static int take_inherited(const char *name, const struct address *address)
+{
+    for (size_t i = 0; i < inherited_count; i++) {
+        struct inherited *one = &inherited[i];
+        if (one->fd == -1 || (strcasecmp(one->name, name) != 0 && !is_same(&one->address, address)))
+            continue;
+        int fd = one->fd;
+        one->fd = -1;
+        return fd;
+    }
+    return -1;
+}
+
+/* ---- opening one ---- */
+
+static void set_options(int fd, const struct address *address, const struct conf_values *values)
+{
+    int on = 1;
+    int off = 0;
+    int octets = (int)values->socket_buffer;
+
+    if (address->sa.sa_family == AF_UNIX)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (octets > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    /* [::] takes IPv4 as well; any other IPv6 address only what it says. */
+    if (address->sa.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                         IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) ? &off : &on,
+                         sizeof(on));
+}
+
+/* A socket file that nobody listens on any more is in the way of a new start; one that answers is
+ * somebody's. */
+static void remove_stale_path(const struct address *address)
+{
+    struct stat found;
+    int fd;
+
+    if (stat(address->local.sun_path, &found) == -1 || !S_ISSOCK(found.st_mode))
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return;
+    if (connect(fd, &address->sa, address->length) == -1 && errno == ECONNREFUSED)
+        unlink(address->local.sun_path);
+    close(fd);
+}
+
+static int open_socket(const struct address *address, const struct conf_values *values)
+{
+    int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd == -1)
+        return -1;
+    set_options(fd, address, values);
+    if (address->sa.sa_family == AF_UNIX)
+        remove_stale_path(address);
+    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static const char *mend_for(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "another program listens there; stop it or choose another port";
+    case EACCES:
+    case EPERM:
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+        return "no interface of this machine has the address";
+    default:
+        return "choose another address";
+    }
+}
+
+static struct listener *find_in_use(const char *text)
+{
+    struct listener *listener = listeners;
+
+    while (listener != NULL && strcmp(listener->text, text) != 0)
+        listener = listener->next;
+    return listener;
+}
+
+static struct listener *add_listener(const char *text, int fd)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+
+    if (listener != NULL)
+        listener->text = strdup(text);
+    if (listener == NULL || listener->text == NULL) {
+        free(listener);
+        close(fd);
+        return NULL;
+    }
+    listener->fd = fd;
+    read_bound_address(fd, &listener->address);
+    listener->next = listeners;
+    listeners = listener;
+    return listener;
+}
+
+struct listener *listener_acquire(const struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+    const struct conf_values *values = &section->values;
+    const char *place = section->place[CONF_KEY_listen];
+    struct listener *listener = find_in_use(values->listen);
+    struct address address;
+    int fd;
+
+    if (listener == NULL) {
+        if (address_parse_listen(&address, values->listen) == -1) {
+            error_set(error, "%s: listen = %s is no address", place, values->listen);
+            return NULL;
+        }
+        fd = take_inherited(section->name, &address);
+        if (fd != -1)
+            set_options(fd, &address, values);
+        else
+            fd = open_socket(&address, values);
+        if (fd == -1) {
+            error_set(error, "%s: listen = %s: %s: %s", place, values->listen, strerror(errno),
+                      mend_for(errno));
+            return NULL;
+        }
+        listener = add_listener(values->listen, fd);
+        if (listener == NULL) {
+            error_set(error, "out of memory");
+            return NULL;
+        }
+    } else {
+        set_options(listener->fd, &listener->address, values);
+        (void)listen(listener->fd, (int)values->backlog);
+    }
+    listener->users++;
+    return listener;
+}
+
+void listener_release(struct listener *listener)
+{
+    struct listener **link = &listeners;
+
+    if (--listener->users > 0)
+        return;
+    while (*link != listener)
+        link = &(*link)->next;
+    *link = listener->next;
+    close(listener->fd);
+    free(listener->text);
+    free(listener);
+}
+
+int listener_queue(const struct listener *listener)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+
+    if (listener->address.sa.sa_family == AF_UNIX ||
+        getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == -1)
+        return -1;
+    return (int)info.tcpi_unacked; /* of a listening socket: the accept queue */
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The master's loop: signals in, processes out. A reload builds everything new first and commits
+ * only when all of it is there; until then, and when anything is wrong, the old goes on.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/conf_ini.h"
+#include "master/daemon.h"
+#include "master/listener.h"
+#include "master/notify.h"
+#include "master/pool.h"
+#include "master/privileges.h"
+#include "master/status.h"
+#include "master/upgrade.h"
+
+enum phase {
+    PHASE_RUNNING,
+    PHASE_DRAINING, /* sessions may finish */
+    PHASE_STOPPING, /* sessions are told to end */
+};
+
+static struct {
+    const struct options *options;
+    int argc;
+    char *const *argv;
+    enum phase phase;
+    struct pool *pools; /* those that end among them */
+    struct generation *generation;
+    unsigned generations;
+    pid_t successor;
+    ev_signal signals[6];
+    ev_child children;
+    ev_timer grace;
+    ev_timer watchdog;
+    int exit_code;
+} master;
+
+/* ---- configuration ---- */
+
+static void report_to_stderr(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "pop3.proxy: %s\n", text);
+}
+
+static void report_to_log(void *context, const char *text)
+{
+    const enum log_level *level = context;
+
+    log_message(*level, "configuration", "%s", text);
+}
+
+/* Settings given as options are parsed once more: a file one of them names may have changed. */
+static int load_options(struct conf *conf, conf_report *report, void *context)
+{
+    struct options options;
+    struct error error;
+    int result = -1;
+
+    optind = 0;
+    if (options_parse(&options, master.argc, master.argv, &error) == -1)
+        report(context, error.text);
+    else
+        result = conf_from_section(conf, &options.section, options.listens, options.listen_count,
+                                   report, context);
+    options_free(&options);
+    return result;
+}
+
+static struct generation *load(conf_report *report, void *context)
+{
+    const struct options *options = master.options;
+    struct generation *generation = calloc(1, sizeof(*generation));
+    int result;
+
+    if (generation == NULL) {
+        report(context, "out of memory");
+        return NULL;
+    }
+    if (options->config_file != NULL)
+        result = conf_load(&generation->conf, options->config_file, report, context);
+    else
+        result = load_options(&generation->conf, report, context);
+    if (result == -1) {
+        free(generation);
+        return NULL;
+    }
+    generation->number = ++master.generations;
+    return generation;
+}
+
+/* ---- pools ---- */
+
+static void free_pools(struct pool *pools)
+{
+    while (pools != NULL) {
+        struct pool *next = pools->next;
+        pool_free(pools);
+        pools = next;
+    }
+}
+
+/* A pool for each instance, all or none. The generation is held until they hold it. */
+static struct pool *make_pools(struct generation *generation, struct error *error)
+{
+    struct pool *pools = NULL;
+
+    for (size_t i = 0; i < generation->conf.count; i++) {
+        struct pool *pool = pool_new(generation, &generation->conf.instances[i], error);
+        if (pool == NULL) {
+            free_pools(pools);
+            return NULL;
+        }
+        pool->next = pools;
+        pools = pool;
+    }
+    return pools;
+}
+
+static void start_pools(struct pool *pools)
+{
+    struct pool **end = &pools;
+
+    for (struct pool *pool = pools; pool != NULL; pool = pool->next)
+        pool_start(pool);
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = master.pools;
+    master.pools = pools;
+}
+
+static void for_each_pool(void (*act)(struct pool *pool))
+{
+    for (struct pool *pool = master.pools; pool != NULL; pool = pool->next)
+        act(pool);
+}
+
+/* Those whose last process is gone. */
+static void drop_empty_pools(void)
+{
+    struct pool **link = &master.pools;
+
+    while (*link != NULL) {
+        struct pool *pool = *link;
+        if (pool->state == POOL_RUNNING || !pool_is_empty(pool)) {
+            link = &pool->next;
+            continue;
+        }
+        *link = pool->next;
+        pool_free(pool);
+    }
+}
+
+static void tell_counts(void)
+{
+    size_t busy = 0;
+    size_t idle = 0;
+
+    for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next) {
+        int waiting = atomic_load(&pool->scoreboard->idle);
+        size_t waits = waiting > 0 ? (size_t)waiting : 0;
+        idle += waits;
+        busy += pool->alive > waits ? pool->alive - waits : 0;
+    }
+    notify_status(busy, idle);
+}
+
+/* ---- the end ---- */
+
+static void leave_if_done(void)
+{
+    if (master.phase == PHASE_RUNNING || master.pools != NULL)
+        return;
+    status_stop();
+    ev_break(EV_DEFAULT_ EVBREAK_ALL);
+}
+
+static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    log_message(LOG_LEVEL_WARNING, "master", "sessions did not end in time and are killed");
+    for_each_pool(pool_kill);
+}
+
+static void stop(const char *why)
+{
+    double grace_s = (double)master.generation->conf.proxy.values.grace;
+
+    if (master.phase == PHASE_STOPPING)
+        return;
+    master.phase = PHASE_STOPPING;
+    log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
+    notify_stopping();
+    for_each_pool(pool_stop);
+    ev_timer_init(&master.grace, on_grace_over, grace_s, 0.0);
+    ev_timer_start(EV_DEFAULT_ &master.grace);
+    drop_empty_pools();
+    leave_if_done();
+}
+
+static void drain(const char *why)
+{
+    if (master.phase != PHASE_RUNNING)
+        return;
+    master.phase = PHASE_DRAINING;
+    log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
+                why);
+    notify_stopping();
+    for_each_pool(pool_retire);
+    drop_empty_pools();
+    leave_if_done();
+}
+
+/* ---- reload ---- */
+
+static void open_log(struct conf *conf, bool is_first)
+{
+    const struct conf_section *proxy = &conf->proxy;
+    bool is_by_hand = is_first && proxy->place[CONF_KEY_log] == NULL &&
+                      !master.options->is_daemon && isatty(STDERR_FILENO);
+    struct error error;
+
+    /* Someone who starts it at a terminal wants to see the log there. */
+    if (is_by_hand || proxy->place[CONF_KEY_log] != NULL || is_first)
+        if (log_open(is_by_hand ? "stderr" : proxy->values.log, &error) == -1)
+            log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+}
+
+/* What may fail, in the order in which it can still be taken back. */
+static struct pool *prepare(struct generation *generation, struct error *error)
+{
+    const char *pidfile = generation->conf.proxy.values.pidfile;
+    struct pool *pools = make_pools(generation, error);
+
+    if (pools != NULL && pidfile != NULL && pidfile_take(pidfile, error) == -1) {
+        free_pools(pools);
+        return NULL;
+    }
+    return pools;
+}
+
+static void release_generation(struct generation *generation)
+{
+    if (generation != NULL && --generation->users == 0) {
+        conf_free(&generation->conf);
+        free(generation);
+    }
+}
+
+static void reload(void)
+{
+    enum log_level level = LOG_LEVEL_ERROR;
+    struct generation *generation;
+    struct pool *pools;
+    struct error error;
+
+    notify_reloading();
+    generation = load(report_to_log, &level);
+    if (generation == NULL) {
+        log_message(LOG_LEVEL_ERROR, "reload-failed", "the old settings stay in force");
+        notify_ready();
+        return;
+    }
+    generation->users++; /* the master's own */
+    pools = prepare(generation, &error);
+    if (pools == NULL) {
+        log_message(LOG_LEVEL_ERROR, "reload-failed", "%s; the old settings stay in force",
+                    error.text);
+        release_generation(generation);
+        notify_ready();
+        return;
+    }
+    open_log(&generation->conf, false);
+    struct pool *old = master.pools;
+    start_pools(pools);
+    for (; old != NULL; old = old->next)
+        pool_retire(old);
+    release_generation(master.generation);
+    master.generation = generation;
+    drop_empty_pools();
+    status_restart(master.pools, &generation->conf);
+    level = LOG_LEVEL_WARNING;
+    conf_warn(&generation->conf, false, report_to_log, &level);
+    log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances", generation->number,
+                generation->conf.count);
+    notify_ready();
+    tell_counts();
+}
+
+static void reopen_logs(void)
+{
+    struct error error;
+
+    if (log_reopen(&error) == -1) {
+        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        return;
+    }
+    for_each_pool(pool_refresh);
+    log_message(LOG_LEVEL_NOTICE, "log-reopened", "generation %u", master.generation->number);
+}
+
+/* ---- upgrade ---- */
+
+static void on_upgrade_done(bool is_ready)
+{
+    if (is_ready) {
+        pidfile_hand_on();
+        drain("upgrade: the new binary has taken over");
+        return;
+    }
+    master.successor = 0;
+    log_message(LOG_LEVEL_ERROR, "upgrade-failed",
+                "the new binary did not come up; this one goes on");
+}
+
+static void upgrade(void)
+{
+    if (master.successor > 0 || master.phase != PHASE_RUNNING)
+        return;
+    log_message(LOG_LEVEL_NOTICE, "upgrade", "starting the new binary");
+    master.successor = upgrade_start(EV_DEFAULT_ on_upgrade_done);
+}
+
+/* ---- events ---- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    switch (watcher->signum) {
+    case SIGHUP:
+        if (master.phase == PHASE_RUNNING)
+            reload();
+        break;
+    case SIGTERM:
+    case SIGINT:
+        stop(watcher->signum == SIGINT ? "INT" : "TERM");
+        break;
+    case SIGQUIT:
+        drain("QUIT");
+        break;
+    case SIGUSR1:
+        reopen_logs();
+        break;
+    case SIGUSR2:
+        upgrade();
+        break;
+    }
+}
+
+static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
+{
+    struct pool *pool = master.pools;
+
+    (void)loop;
+    (void)events;
+    if (status_reap(watcher->rpid))
+        return;
+    while (pool != NULL && !pool_reap(pool, watcher->rpid, watcher->rstatus))
+        pool = pool->next;
+    drop_empty_pools();
+    leave_if_done();
+}
+
+static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    notify_alive();
+    tell_counts();
+}
+
+static void watch(void)
+{
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
+    double watchdog_s = notify_watchdog_s();
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        ev_signal_init(&master.signals[i], on_signal, numbers[i]);
+        ev_signal_start(EV_DEFAULT_ &master.signals[i]);
+    }
+    ev_child_init(&master.children, on_child, 0, 0);
+    ev_child_start(EV_DEFAULT_ &master.children);
+    if (watchdog_s > 0) {
+        ev_timer_init(&master.watchdog, on_watchdog, watchdog_s, watchdog_s);
+        ev_timer_start(EV_DEFAULT_ &master.watchdog);
+    }
+}
+
+/* ---- the start ---- */
+
+/* The first configuration is in force: sockets are bound, workers forked. */
+static int begin(struct generation *generation)
+{
+    enum log_level level = LOG_LEVEL_WARNING;
+    struct error error;
+    struct pool *pools;
+
+    open_log(&generation->conf, true);
+    pools = prepare(generation, &error);
+    if (pools == NULL) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        return EX_OSERR;
+    }
+    listener_close_spare();
+    start_pools(pools);
+    status_restart(master.pools, &generation->conf);
+    conf_warn(&generation->conf, false, report_to_log, &level);
+    for (const struct listener *l = listener_first(); l != NULL; l = l->next) {
+        char text[ADDRESS_TEXT_SIZE];
+        log_message(LOG_LEVEL_NOTICE, "listening", "%s", address_text(&l->address, text));
+    }
+    log_message(LOG_LEVEL_NOTICE, "started", "generation %u, %zu instances", generation->number,
+                generation->conf.count);
+    return EX_OK;
+}
+
+static int loop_until_told(void)
+{
+    int code = begin(master.generation);
+
+    if (code != EX_OK)
+        return code;
+    daemon_ready();
+    upgrade_ready();
+    notify_ready();
+    tell_counts();
+    ev_run(EV_DEFAULT_ 0);
+    pidfile_remove();
+    release_generation(master.generation);
+    log_message(LOG_LEVEL_NOTICE, "stopped", "all sessions have ended");
+    return EX_OK;
+}
+
+int master_run(const struct options *options, int argc, char *const argv[])
+{
+    struct error error;
+
+    master.options = options;
+    master.argc = argc;
+    master.argv = argv;
+    upgrade_remember(argv);
+    master.generation = load(report_to_stderr, NULL);
+    if (master.generation == NULL)
+        return EX_CONFIG;
+    master.generation->users++;
+    listener_inherit();
+    if (options->is_daemon && !upgrade_is_successor() && daemon_detach(&error) == -1) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        return EX_OSERR;
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    if (ev_default_loop(EVFLAG_AUTO) == NULL) {
+        fprintf(stderr, "pop3.proxy: libev cannot be set up\n");
+        return EX_OSERR;
+    }
+    watch();
+    return loop_until_told();
+}

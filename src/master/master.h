@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The master of the preforking server: it reads the configuration, owns sockets and processes, and
+ * sleeps. It never reads an octet that came from the network.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include "config/options.h"
+
+/*
+ * Runs the server the options describe until it is told to end. `argv` is what it was started with,
+ * for a reload of options and for the next binary. Returns the process's exit code: 0 after an
+ * orderly end, 78 for a bad configuration, 71 when the system refused something.
+ */
+int master_run(const struct options *options, int argc, char *const argv[]);
+
+#endif

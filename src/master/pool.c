@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a pool: its making, its processes, what a dead one leaves behind. How many processes
+ * there should be is decided in pool_size.c.
+ */
+#include "master/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/shared.h"
+#include "helper/helper_process.h"
+#include "master/privileges.h"
+#include "master/worker.h"
+#include "session/session.h"
+
+enum { INSIST_MS = 100 };
+
+static struct instance_memory *memories;
+
+struct instance_memory *instance_memory_get(const char *name)
+{
+    struct instance_memory *memory = memories;
+
+    while (memory != NULL && strcmp(memory->name, name) != 0)
+        memory = memory->next;
+    if (memory != NULL)
+        return memory;
+    memory = calloc(1, sizeof(*memory));
+    if (memory == NULL)
+        return NULL;
+    memory->name = strdup(name);
+    memory->totals = shared_new(sizeof(*memory->totals));
+    memory->accounts = account_table_new();
+    if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL) {
+        shared_free(memory->totals, sizeof(*memory->totals));
+        account_table_free(memory->accounts);
+        free(memory->name);
+        free(memory);
+        return NULL;
+    }
+    memory->next = memories;
+    memories = memory;
+    return memory;
+}
+
+/* ---- processes ---- */
+
+/* Forks with every signal held back in the child until it has handlers of its own: the master's
+ * would tell the master. */
+static pid_t fork_quietly(void)
+{
+    sigset_t all;
+    sigset_t before;
+    pid_t pid;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid != 0) {
+        int error = errno;
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        errno = error;
+    }
+    return pid;
+}
+
+static struct scoreboard_slot *free_slot(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++)
+        if (atomic_load(&pool->scoreboard->slots[i].pid) == 0)
+            return &pool->scoreboard->slots[i];
+    return NULL;
+}
+
+static bool fork_worker(struct pool *pool)
+{
+    struct scoreboard_slot *slot = free_slot(pool);
+    pid_t pid;
+
+    if (slot == NULL)
+        return false;
+    atomic_store(&slot->state, SCOREBOARD_STARTING);
+    atomic_store(&slot->session, 0);
+    atomic_store(&slot->shed_session, 0);
+    pid = fork_quietly();
+    if (pid == 0)
+        _exit(worker_run(pool, slot));
+    if (pid == -1) {
+        atomic_store(&slot->state, SCOREBOARD_FREE);
+        return false;
+    }
+    atomic_store(&slot->pid, (int)pid);
+    pool->alive++;
+    return true;
+}
+
+size_t pool_grow(struct pool *pool, size_t count)
+{
+    size_t room = pool->scoreboard->slot_count - pool->alive;
+    size_t forked = 0;
+
+    if (count > room)
+        count = room;
+    while (forked < count && fork_worker(pool))
+        forked++;
+    if (forked < count)
+        pool_size_throttle(pool, strerror(errno));
+    return forked;
+}
+
+static void run_helper(struct pool *pool)
+{
+    struct error error;
+
+    if (privileges_drop(pool->uid, pool->gid, &error) == -1) {
+        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        _exit(EX_OSERR);
+    }
+    helper_process_run(pool->instance, pool->request_fds[1]);
+    _exit(EX_OK);
+}
+
+static void start_helper(struct pool *pool)
+{
+    pid_t pid = fork_quietly();
+
+    if (pid == 0)
+        run_helper(pool);
+    pool->helper_pid = pid == -1 ? 0 : pid;
+    if (pid == -1)
+        pool_size_throttle(pool, strerror(errno));
+}
+
+/* ---- making one ---- */
+
+static int open_channels(struct pool *pool)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pool->request_fds) == -1)
+        return -1;
+    pool->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return pool->notify_fd == -1 ? -1 : 0;
+}
+
+static size_t count_listeners(void)
+{
+    size_t count = 0;
+
+    for (const struct listener *l = listener_first(); l != NULL; l = l->next)
+        count++;
+    return count;
+}
+
+/* The workers' copy of all listening addresses, as they are when the pool starts. */
+static void copy_own_addresses(struct pool *pool)
+{
+    free(pool->own_addresses);
+    pool->own_address_count = 0;
+    pool->own_addresses = calloc(count_listeners(), sizeof(*pool->own_addresses));
+    for (const struct listener *l = listener_first(); l != NULL && pool->own_addresses != NULL;
+         l = l->next)
+        pool->own_addresses[pool->own_address_count++] = l->address;
+}
+
+struct pool *pool_new(struct generation *generation, const struct conf_instance *instance,
+                      struct error *error)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+
+    if (pool == NULL) {
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    *pool = (struct pool){.instance = instance,
+                          .generation = generation,
+                          .request_fds = {-1, -1},
+                          .notify_fd = -1,
+                          .uid = generation->conf.uid,
+                          .gid = generation->conf.gid,
+                          .master_pid = getpid()};
+    generation->users++;
+    pool_size_init(pool);
+    pool->listener = listener_acquire(instance, error);
+    if (pool->listener == NULL) {
+        pool_free(pool);
+        return NULL;
+    }
+    pool->memory = instance_memory_get(instance->section.name);
+    pool->scoreboard = scoreboard_new((size_t)instance->section.values.max_workers);
+    if (pool->memory == NULL || pool->scoreboard == NULL || open_channels(pool) == -1) {
+        error_set(error, "%s: %s", instance->section.name, strerror(errno));
+        pool_free(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    pool_size_stop(pool);
+    if (pool->listener != NULL)
+        listener_release(pool->listener);
+    for (int i = 0; i < 2; i++)
+        if (pool->request_fds[i] != -1)
+            close(pool->request_fds[i]);
+    if (pool->notify_fd != -1)
+        close(pool->notify_fd);
+    scoreboard_free(pool->scoreboard);
+    free(pool->own_addresses);
+    if (--pool->generation->users == 0) {
+        conf_free(&pool->generation->conf);
+        free(pool->generation);
+    }
+    free(pool);
+}
+
+void pool_start(struct pool *pool)
+{
+    copy_own_addresses(pool);
+    pool->state = POOL_RUNNING;
+    start_helper(pool);
+    pool_size_start(pool);
+    pool_size_refill(pool);
+}
+
+/* ---- ending it ---- */
+
+static void signal_workers(struct pool *pool, int number)
+{
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
+        pid_t pid = atomic_load(&pool->scoreboard->slots[i].pid);
+        if (pid != 0)
+            kill(pid, number);
+    }
+}
+
+/* A signal that came just before a session fell asleep was not heard: say it again. */
+static void on_insist(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool *pool = timer->data;
+
+    (void)loop;
+    (void)events;
+    if (pool->state == POOL_STOPPING)
+        signal_workers(pool, WORKER_SIGNAL_STOP);
+}
+
+static void insist(struct pool *pool)
+{
+    if (ev_is_active(&pool->insist))
+        return;
+    ev_timer_init(&pool->insist, on_insist, INSIST_MS / 1e3, INSIST_MS / 1e3);
+    pool->insist.data = pool;
+    ev_timer_start(EV_DEFAULT_ &pool->insist);
+}
+
+/* The workers close their copies of the socket; with ours nobody listens any more, unless another
+ * pool does. */
+static void stop_listening(struct pool *pool)
+{
+    pool_size_stop(pool);
+    if (pool->listener != NULL)
+        listener_release(pool->listener);
+    pool->listener = NULL;
+}
+
+/* With the last worker of a pool that ends goes its helper. */
+static void dismiss_helper(const struct pool *pool)
+{
+    if (pool->state != POOL_RUNNING && pool->alive == 0 && pool->helper_pid != 0)
+        kill(pool->helper_pid, SIGTERM);
+}
+
+void pool_retire(struct pool *pool)
+{
+    if (pool->state != POOL_RUNNING)
+        return;
+    pool->state = POOL_RETIRING;
+    stop_listening(pool);
+    signal_workers(pool, WORKER_SIGNAL_RETIRE);
+    dismiss_helper(pool);
+}
+
+void pool_stop(struct pool *pool)
+{
+    pool->state = POOL_STOPPING;
+    stop_listening(pool);
+    signal_workers(pool, WORKER_SIGNAL_STOP);
+    insist(pool);
+    dismiss_helper(pool);
+}
+
+void pool_kill(struct pool *pool)
+{
+    signal_workers(pool, SIGKILL);
+    if (pool->helper_pid != 0)
+        kill(pool->helper_pid, SIGKILL);
+}
+
+void pool_refresh(struct pool *pool)
+{
+    if (pool->state == POOL_RUNNING)
+        signal_workers(pool, WORKER_SIGNAL_RETIRE); /* each that leaves is replaced */
+}
+
+bool pool_is_empty(const struct pool *pool)
+{
+    return pool->alive == 0 && pool->helper_pid == 0;
+}
+
+/* ---- what a dead process leaves behind ---- */
+
+static void log_death(const struct pool *pool, const struct scoreboard_slot *slot, pid_t pid,
+                      int status)
+{
+    struct scoreboard_texts texts;
+    struct log_line line;
+
+    log_begin(&line, LOG_LEVEL_ALERT, "worker-died");
+    log_add(&line, "instance", pool->instance->section.name);
+    log_add_number(&line, "pid", pid);
+    if (WIFSIGNALED(status))
+        log_add(&line, "signal", strsignal(WTERMSIG(status)));
+    else
+        log_add_number(&line, "exit", WEXITSTATUS(status));
+    if (atomic_load(&slot->state) == SCOREBOARD_BUSY && scoreboard_read_texts(slot, &texts)) {
+        log_add(&line, "session", texts.id);
+        log_add(&line, "client", texts.client);
+        log_add(&line, "user", texts.user);
+        log_add(&line, "server", texts.server);
+        log_add(&line, "stage", session_stage_word((enum session_stage)atomic_load(&slot->stage)));
+    }
+    log_end(&line);
+}
+
+static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
+{
+    uint64_t key = atomic_exchange(&slot->account, 0);
+
+    if (key != 0)
+        account_give_place_back(pool->memory->accounts, key);
+    atomic_store(&slot->state, SCOREBOARD_FREE);
+    atomic_store(&slot->pid, 0);
+    pool->alive--;
+}
+
+static void reap_worker(struct pool *pool, struct scoreboard_slot *slot, pid_t pid, int status)
+{
+    bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
+    bool has_served = atomic_load(&slot->session) > 0;
+
+    if (!is_orderly) {
+        log_death(pool, slot, pid, status);
+        scoreboard_add(&pool->memory->totals->crashes, 1);
+    }
+    clear_slot(pool, slot);
+    if (!is_orderly)
+        pool_count_afresh(pool);
+    if (pool->state != POOL_RUNNING)
+        return;
+    if (!is_orderly && !has_served)
+        pool_size_throttle(pool, "a worker died before its first session");
+    pool_size_refill(pool);
+}
+
+static void reap_helper(struct pool *pool, int status)
+{
+    pool->helper_pid = 0;
+    if (pool->state != POOL_RUNNING && pool->alive == 0)
+        return;
+    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d; a new one is started",
+                pool->instance->section.name, status);
+    start_helper(pool);
+}
+
+bool pool_reap(struct pool *pool, pid_t pid, int status)
+{
+    if (pid == pool->helper_pid) {
+        reap_helper(pool, status);
+        return true;
+    }
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
+        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+        if (atomic_load(&slot->pid) != pid)
+            continue;
+        reap_worker(pool, slot, pid, status);
+        dismiss_helper(pool);
+        return true;
+    }
+    return false;
+}

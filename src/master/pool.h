@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pool: the workers of one instance under one configuration, the helper they share, and the
+ * memory in which they are seen. A reload makes new pools and retires the old ones.
+ */
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/account.h"
+#include "base/error.h"
+#include "base/scoreboard.h"
+#include "config/conf.h"
+#include "master/listener.h"
+
+/* What is kept over reloads for all instances of one name. */
+struct instance_memory {
+    struct instance_memory *next;
+    char *name;
+    struct scoreboard_totals *totals; /* shared */
+    struct account_table *accounts;   /* shared */
+};
+
+/* A configuration in use by pools; freed with the last of them. */
+struct generation {
+    struct conf conf;
+    unsigned number;
+    unsigned users;
+};
+
+enum pool_state {
+    POOL_RUNNING,
+    POOL_RETIRING, /* no new sessions; those that run may end */
+    POOL_STOPPING, /* sessions are told to end */
+};
+
+struct pool {
+    struct pool *next;
+    struct generation *generation;
+    const struct conf_instance *instance;
+    struct listener *listener; /* NULL once the pool takes no connections any more */
+    struct instance_memory *memory;
+    struct scoreboard *scoreboard;
+    struct address *own_addresses; /* all listening ones, against loops */
+    size_t own_address_count;
+    uid_t uid;
+    gid_t gid;
+    pid_t master_pid;
+    enum pool_state state;
+    size_t alive; /* workers that have a process */
+
+    int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */
+    pid_t helper_pid;
+
+    int notify_fd;     /* workers write: the last idle one is taken */
+    ev_io notified;
+    ev_io waiting;     /* a connection waits while no worker is idle */
+    ev_timer look;     /* looks at the queue while it may stall */
+    ev_timer shrink;   /* retires surplus workers */
+    ev_timer throttle; /* forking is paused */
+    ev_timer insist;   /* says retire or stop once more */
+    double throttle_s;      /* the last pause */
+    double throttle_over_s; /* when it ended */
+    uint64_t accepted_before;
+    unsigned calm_looks;
+    unsigned looks;
+};
+
+/* Makes a pool of the instance; nothing runs yet. The pool shares `generation`. NULL with `error`
+ * set when a socket or memory cannot be had. */
+struct pool *pool_new(struct generation *generation, const struct conf_instance *instance,
+                      struct error *error);
+/* Starts the helper and the workers. */
+void pool_start(struct pool *pool);
+/* No new connections for this pool: idle workers leave now, busy ones after their session. */
+void pool_retire(struct pool *pool);
+/* As well, and sessions are told to end. */
+void pool_stop(struct pool *pool);
+/* Kills what is left. */
+void pool_kill(struct pool *pool);
+/* Replaces every worker by a new one (after the log was reopened). */
+void pool_refresh(struct pool *pool);
+/* No process is left. */
+bool pool_is_empty(const struct pool *pool);
+/* Frees an empty pool and its shares. */
+void pool_free(struct pool *pool);
+
+/* A child has ended. Returns whether it was one of this pool's; cleans up behind it, and replaces
+ * it if need be. */
+bool pool_reap(struct pool *pool, pid_t pid, int status);
+
+/* The memory kept for the instance's name; made on first use. NULL: no memory. */
+struct instance_memory *instance_memory_get(const char *name);
+
+/* ---- the size of the pool: pool_size.c ---- */
+
+/* Forks up to `count` workers, within max_workers. Returns how many were. */
+size_t pool_grow(struct pool *pool, size_t count);
+/* Corrects the count of idle workers after one died that could not count itself out. */
+void pool_count_afresh(struct pool *pool);
+/* Sets up and ends the watchers that steer the size. */
+void pool_size_init(struct pool *pool);
+void pool_size_start(struct pool *pool);
+void pool_size_stop(struct pool *pool);
+/* A worker has died before its first session, or fork() failed: pauses the forking. */
+void pool_size_throttle(struct pool *pool, const char *why);
+/* Brings the pool back to what is kept ready, unless forking is paused. */
+void pool_size_refill(struct pool *pool);
+
+#endif

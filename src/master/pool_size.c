@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How many workers a pool has.
+ *
+ * While workers are idle the master sleeps. The worker that takes the last idle place wakes it.
+ * With nobody idle it watches the listening socket; once a connection waits there it looks every
+ * few milliseconds. A small pool whose sessions finish quickly serves best and is left alone: the
+ * pool grows, doubling, only when the queue stalls, that is, when more connections wait than were
+ * taken since the last look. When it may not grow any further, sessions that have not logged in
+ * make room.
+ */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/pool.h"
+#include "master/worker.h"
+#include "session/session.h"
+
+#define LOOK_S          0.005
+#define LOOK_SLOWLY_S   0.05
+#define SHRINK_S        1.0
+#define THROTTLE_MIN_S  0.1
+#define THROTTLE_MAX_S  10.0
+#define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
+
+enum {
+    CALM_LOOKS = 20,         /* without a stall, before the master sleeps again */
+    RESERVE_LOOKS = 20,      /* between two looks at how few are idle */
+    SHED_QUEUE_PART = 50,    /* so much of the queue gets a place at each look: all in half a second */
+    SHED_LOGIN_LIMIT_MS = 10000, /* under stress no login may take longer */
+};
+
+static size_t count_state(const struct pool *pool, enum scoreboard_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++)
+        count += atomic_load(&pool->scoreboard->slots[i].state) == (int)state;
+    return count;
+}
+
+void pool_count_afresh(struct pool *pool)
+{
+    atomic_store(&pool->scoreboard->idle, (int)count_state(pool, SCOREBOARD_IDLE));
+}
+
+/* Those that will wait in a moment count: they were forked for the connections that wait now. */
+static size_t count_idle(const struct pool *pool)
+{
+    return count_state(pool, SCOREBOARD_IDLE) + count_state(pool, SCOREBOARD_STARTING);
+}
+
+static size_t wanted_workers(const struct pool *pool)
+{
+    return (size_t)pool->instance->section.values.workers;
+}
+
+static bool is_full(const struct pool *pool)
+{
+    return pool->alive >= pool->scoreboard->slot_count;
+}
+
+/* ---- throttle ---- */
+
+static void on_throttle_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    pool_size_refill(timer->data);
+}
+
+void pool_size_throttle(struct pool *pool, const char *why)
+{
+    struct log_line line;
+
+    if (ev_is_active(&pool->throttle))
+        return;
+    if (ev_now(EV_DEFAULT) > pool->throttle_over_s + THROTTLE_FORGET_S)
+        pool->throttle_s = 0;
+    pool->throttle_s = pool->throttle_s == 0 ? THROTTLE_MIN_S : pool->throttle_s * 2;
+    if (pool->throttle_s > THROTTLE_MAX_S)
+        pool->throttle_s = THROTTLE_MAX_S;
+    log_begin(&line, LOG_LEVEL_ALERT, "fork-throttled");
+    log_add(&line, "instance", pool->instance->section.name);
+    log_add_duration(&line, "pause", (int64_t)(pool->throttle_s * 1000));
+    log_add_text(&line, "reason", why);
+    log_end(&line);
+    scoreboard_add(&pool->memory->totals->throttled, 1);
+    pool->throttle_over_s = ev_now(EV_DEFAULT) + pool->throttle_s;
+    ev_timer_set(&pool->throttle, pool->throttle_s, 0.0);
+    ev_timer_start(EV_DEFAULT_ &pool->throttle);
+}
+
+void pool_size_refill(struct pool *pool)
+{
+    size_t wanted = wanted_workers(pool);
+
+    if (pool->state == POOL_RUNNING && pool->alive < wanted && !ev_is_active(&pool->throttle))
+        pool_grow(pool, wanted - pool->alive);
+}
+
+/* ---- surplus ---- */
+
+/* Half of what is idle beyond the workers kept ready leaves each second. */
+static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool *pool = timer->data;
+    size_t idle = count_idle(pool);
+    size_t wanted = wanted_workers(pool);
+    size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
+
+    (void)events;
+    for (size_t i = pool->scoreboard->slot_count; i > 0 && surplus > 0; i--) {
+        struct scoreboard_slot *slot = &pool->scoreboard->slots[i - 1];
+        if (atomic_load(&slot->state) != SCOREBOARD_IDLE)
+            continue;
+        kill(atomic_load(&slot->pid), WORKER_SIGNAL_RETIRE);
+        surplus--;
+    }
+    if (pool->alive <= wanted)
+        ev_timer_stop(loop, timer);
+}
+
+static void grow(struct pool *pool, size_t count)
+{
+    if (ev_is_active(&pool->throttle) || pool_grow(pool, count) == 0)
+        return;
+    if (pool->alive > wanted_workers(pool) && !ev_is_active(&pool->shrink))
+        ev_timer_again(EV_DEFAULT_ &pool->shrink);
+}
+
+/* ---- overload: making room ---- */
+
+static bool may_be_shed(const struct scoreboard_slot *slot)
+{
+    return atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
+           atomic_load(&slot->shed_session) != atomic_load(&slot->session);
+}
+
+static void shed(struct pool *pool, struct scoreboard_slot *slot)
+{
+    (void)pool;
+    atomic_store(&slot->shed_session, atomic_load(&slot->session));
+    kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
+}
+
+/* The oldest session that has not logged in, of the address that holds most places. */
+static struct scoreboard_slot *find_victim(struct pool *pool)
+{
+    struct scoreboard_slot *victim = NULL;
+    int victim_places = 0;
+
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
+        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+        int places;
+
+        if (!may_be_shed(slot))
+            continue;
+        places = account_places(pool->memory->accounts, atomic_load(&slot->account));
+        if (victim == NULL || places > victim_places ||
+            (places == victim_places &&
+             atomic_load(&slot->started_ms) < atomic_load(&victim->started_ms))) {
+            victim = slot;
+            victim_places = places;
+        }
+    }
+    return victim;
+}
+
+static void shed_too_slow(struct pool *pool)
+{
+    int64_t limit_ms = clock_now_ms() - SHED_LOGIN_LIMIT_MS;
+
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
+        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+        if (may_be_shed(slot) && atomic_load(&slot->started_ms) < limit_ms)
+            shed(pool, slot);
+    }
+}
+
+/* A signal may have come just before its session fell asleep, unheard: say it again. */
+static void repeat_sheds(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
+        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+        if (atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
+            atomic_load(&slot->shed_session) == atomic_load(&slot->session))
+            kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
+    }
+}
+
+/* Returns whether anybody was asked to leave. */
+static bool make_room(struct pool *pool, size_t queue)
+{
+    size_t count = 1 + queue / SHED_QUEUE_PART;
+    bool has_shed = false;
+
+    repeat_sheds(pool);
+    shed_too_slow(pool);
+    for (; count > 0; count--) {
+        struct scoreboard_slot *victim = find_victim(pool);
+        if (victim == NULL)
+            break;
+        shed(pool, victim);
+        has_shed = true;
+    }
+    return has_shed;
+}
+
+/* ---- looking ---- */
+
+static void look_again_in(struct pool *pool, double seconds)
+{
+    pool->look.repeat = seconds;
+    ev_timer_again(EV_DEFAULT_ &pool->look);
+}
+
+/* The master sleeps: woken by the next worker that takes the last place, or, while no worker is
+ * idle, by the next connection that finds none. */
+static void sleep_until_needed(struct pool *pool)
+{
+    ev_timer_stop(EV_DEFAULT_ &pool->look);
+    pool_count_afresh(pool);
+    atomic_store(&pool->scoreboard->is_master_awake, false);
+    if (atomic_load(&pool->scoreboard->idle) > 0)
+        return;
+    atomic_store(&pool->scoreboard->is_master_awake, true);
+    ev_io_start(EV_DEFAULT_ &pool->waiting);
+}
+
+static void start_looking(struct pool *pool)
+{
+    ev_io_stop(EV_DEFAULT_ &pool->waiting);
+    pool->calm_looks = 0;
+    pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
+    look_again_in(pool, LOOK_S);
+}
+
+/* More wait than were taken since the last look. */
+static bool is_stalled(struct pool *pool, size_t queue)
+{
+    uint64_t accepted = atomic_load(&pool->scoreboard->accepted);
+    uint64_t taken = accepted - pool->accepted_before;
+
+    pool->accepted_before = accepted;
+    return queue > 0 && count_idle(pool) == 0 && queue > taken;
+}
+
+static void relieve(struct pool *pool, size_t queue)
+{
+    size_t count = queue < pool->alive ? queue : pool->alive;
+
+    if (!is_full(pool)) {
+        grow(pool, count);
+        look_again_in(pool, LOOK_S);
+    } else {
+        look_again_in(pool, make_room(pool, queue) ? LOOK_S : LOOK_SLOWLY_S);
+    }
+}
+
+/* Sessions that stay, none of which stalls anybody yet: have a few workers ready for the next. */
+static void keep_reserve(struct pool *pool)
+{
+    size_t reserve = (wanted_workers(pool) + 3) / 4;
+    size_t idle = count_idle(pool);
+
+    if (idle < reserve && !is_full(pool))
+        grow(pool, reserve - idle);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool *pool = timer->data;
+    int queue = listener_queue(pool->listener);
+
+    (void)loop;
+    (void)events;
+    if (queue < 0) /* not known: nobody idle is all there is to see */
+        queue = count_idle(pool) == 0;
+    if (is_stalled(pool, (size_t)queue)) {
+        pool->calm_looks = 0;
+        relieve(pool, (size_t)queue);
+        return;
+    }
+    if (queue > 0)
+        pool->calm_looks = 0;
+    else if (++pool->calm_looks >= CALM_LOOKS) {
+        keep_reserve(pool);
+        sleep_until_needed(pool);
+    }
+}
+
+static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct pool *pool = watcher->data;
+    uint64_t count;
+
+    (void)loop;
+    (void)events;
+    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
+        !ev_is_active(&pool->look))
+        start_looking(pool);
+}
+
+static void on_waiting(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    start_looking(watcher->data);
+}
+
+/* ---- set-up ---- */
+
+void pool_size_init(struct pool *pool)
+{
+    ev_init(&pool->notified, on_notified);
+    ev_init(&pool->waiting, on_waiting);
+    ev_timer_init(&pool->look, on_look, 0.0, LOOK_S);
+    ev_timer_init(&pool->shrink, on_shrink, 0.0, SHRINK_S);
+    ev_timer_init(&pool->throttle, on_throttle_over, 0.0, 0.0);
+    pool->notified.data = pool->waiting.data = pool->look.data = pool->shrink.data =
+        pool->throttle.data = pool;
+}
+
+void pool_size_start(struct pool *pool)
+{
+    ev_io_set(&pool->notified, pool->notify_fd, EV_READ);
+    ev_io_set(&pool->waiting, pool->listener->fd, EV_READ);
+    ev_io_start(EV_DEFAULT_ &pool->notified);
+}
+
+void pool_size_stop(struct pool *pool)
+{
+    ev_io_stop(EV_DEFAULT_ &pool->notified);
+    ev_io_stop(EV_DEFAULT_ &pool->waiting);
+    ev_timer_stop(EV_DEFAULT_ &pool->look);
+    ev_timer_stop(EV_DEFAULT_ &pool->shrink);
+    ev_timer_stop(EV_DEFAULT_ &pool->throttle);
+    ev_timer_stop(EV_DEFAULT_ &pool->insist);
+}
