@@ -50,7 +50,7 @@ const struct mailbox *mail_find(const char *user);
 /* The password of a user: another one is refused, so an exchanged login is found out. */
 void mail_password(const char *user, char *password_r, size_t size);
 
-/* The lines of a block behind its stamp, MAIL_BLOCK - MAIL_LINE octets, the same for every block. */
+/* The lines of a block behind its stamp, MAIL_BLOCK - MAIL_LINE octets, alike for all blocks. */
 const char *mail_block_rest(void);
 
 /* Writes the stamp of a block: MAIL_LINE octets, no NUL. */

@@ -39,7 +39,7 @@ static struct {
     enum mode mode;
     uint64_t clients, sessions, rate, sources, messages, size;
     uint64_t seconds_ns, ramp_ns, delay_ns, stall_ns, deadline_ns;
-    const char *script;
+    const char *script, *suffix;
     bool is_tls;
     struct transport_tls tls;
 } set = {
@@ -584,6 +584,7 @@ static const char help[] =
     "  --messages N              how many there are (10)\n"
     "  --size OCTETS             of each; a multiple of 64 (8192)\n"
     "  --delay-ms N              wait so long between a reply and the next command (0)\n"
+    "  --user-suffix TEXT        behind each user name, such as %server:port (none)\n"
     "how clients arrive\n"
     "  --mode closed             --clients at once, each begins anew when it is through\n"
     "  --mode storm              --clients at once, one session each\n"
@@ -634,6 +635,7 @@ static void take_option(int option, const char *name)
     case 'u': set.is_tls = set.tls.is_resuming = true; break;
     case 'C': set.tls.ca_file = optarg; break;
     case 'N': set.tls.name = optarg; break;
+    case 'x': set.suffix = optarg; break;
     case 'p': bench_end_with_parent(); break;
     case 'h': fputs(help, stdout); exit(0);
     default: fputs(help, stderr); exit(64);
@@ -652,6 +654,7 @@ static void take_options(int argc, char **argv)
         {"stall", required_argument, NULL, 'w'},    {"deadline", required_argument, NULL, 'D'},
         {"tls", no_argument, NULL, 'T'},            {"tls-resume", no_argument, NULL, 'u'},
         {"tls-ca", required_argument, NULL, 'C'},   {"tls-name", required_argument, NULL, 'N'},
+        {"user-suffix", required_argument, NULL, 'x'},
         {"with-parent", no_argument, NULL, 'p'},    {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -661,6 +664,8 @@ static void take_options(int argc, char **argv)
         take_option(option, options[which].name);
     if (optind < argc || !set.address.sin_port)
         bench_die("--connect ADDRESS:PORT is wanted, and no operand");
+    if (set.suffix && strlen(set.suffix) > 64)
+        bench_die("--user-suffix: at most 64 octets");
     if (set.mode == MODE_OPEN && !set.seconds_ns)
         bench_die("--mode open needs --seconds");
     if (set.mode == MODE_CLOSED && !set.seconds_ns && !set.sessions)
@@ -677,6 +682,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     bench_raise_files();
     script_build(&script, set.script, (unsigned)set.messages, set.size);
+    script.suffix = set.suffix;
     if (set.is_tls)
         transport_use_tls(&set.tls);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -85,7 +85,8 @@ size_t script_command(const struct script *script, size_t step, unsigned number,
     case STEP_GREETING:
         return 0;
     case STEP_USER:
-        len = snprintf(text_r, SCRIPT_COMMAND_MAX, "USER %s\r\n", user);
+        len = snprintf(text_r, SCRIPT_COMMAND_MAX, "USER %s%s\r\n", user,
+                       script->suffix ? script->suffix : "");
         break;
     case STEP_PASS:
         mail_password(user, password, sizeof(password));

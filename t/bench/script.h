@@ -31,6 +31,7 @@ struct script {
     size_t login_done;                  /* the step behind PASS */
     const struct mailbox *box;
     char users[MAIL_USER_MAX];          /* the name of a user without its number */
+    const char *suffix;                 /* behind the name in USER: "%server:port", for the proxy */
 };
 
 enum script_result {

@@ -7,8 +7,8 @@
 #
 # A peer's `start` gets a hash: dir, listen, port, server, server_port, auth_port, is_tls, pem,
 # cert, key, cores (how many), sessions (at once), room (how many sessions the limit of descriptors
-# allows), workload, proxy, programs, user, group, binary, note (a function for a remark); it
-# writes its files and returns the command line.
+# allows), workload, proxy, programs, user, group, binary, note (a function for a remark),
+# free_port (a function), grown (how large); it writes its files and returns the command line.
 package Bench::Peers;
 
 use strict;
@@ -33,7 +33,8 @@ sub start_floor_blocking {
     my $is_holding = $at->{workload} =~ /^(idle|wan)/;
     return ("$at->{programs}/relay_floor", '--with-parent', '--mode', 'blocking',
             '--listen', "$at->{listen}:$at->{port}", '--server', "$at->{server}:$at->{server_port}",
-            '--buffer', 262144, '--workers', 4, '--max-workers', $is_holding ? $at->{sessions} + 8 : 4);
+            '--buffer', 262144, '--workers', 4,
+            '--max-workers', $is_holding ? $at->{sessions} + 8 : 4);
 }
 
 sub start_floor_event {
@@ -48,7 +49,8 @@ sub start_floor_event {
 sub product_config {
     my ($at, %key) = @_;
     my $proxy = '';
-    my $instance = "listen = $at->{listen}:$at->{port}\nserver = $at->{server}:$at->{server_port}\n";
+    my $instance = "listen = $at->{listen}:$at->{port}\n"
+        . "server = $at->{server}:$at->{server_port}\n";
     $key{log} = "$at->{dir}/log";
     $key{user} = $at->{user} if $at->{user};
     for my $key (sort keys %key) {
@@ -123,6 +125,26 @@ sub start_pop3_many {
     my $room = $at->{sessions} + 64;
     return start_product($at, {workers => $at->{cores}, max_workers => $at->{cores},
                                sessions_per_worker => $room < 1024 ? 1024 : $room}, %open_door);
+}
+
+# One of its own dimensions, `grown` large.
+sub start_pop3_grown {
+    my ($at) = @_;
+    my %key = (workers => 8, max_workers => 8);
+    my $count = $at->{grown};
+    @key{qw(workers max_workers)} = ($count, $count) if $at->{workload} =~ /^pool-/;
+    if ($at->{workload} =~ /^allow-/) {
+        my $names = join '', map { "mail$_.isp.example\n" } 2 .. $count;
+        my $file = config($at, 'allow', "$names$at->{server}:$at->{server_port}\n");
+        @key{qw(select_server delimiters allow_servers_file)} = ('yes', '"%"', $file);
+    }
+    my @command = start_product($at, \%key, %open_door);
+    return @command unless $at->{workload} =~ /^instances-/;
+    open my $file, '>>', $command[-1] or die "$command[-1]: $!\n";
+    print {$file} "\n[instance more$_]\nlisten = $at->{listen}:" . $at->{free_port}->()
+        . "\nserver = $at->{server}:$at->{server_port}\n" for 2 .. $count;
+    close $file or die "$command[-1]: $!\n";
+    return @command;
 }
 
 # ---- HAProxy ----
@@ -340,13 +362,15 @@ my @peers = (
     {name => 'floor_blocking', label => 'floor, blocking', plain => 1,
      start => \&start_floor_blocking},
     {name => 'pop3_hot', label => 'pop3.proxy, 4 workers', plain => 1, tls => 1, is_product => 1,
-     start => \&start_pop3_hot, only => qr/^(poll|fetch|bulk|open|storm|scale)/},
+     start => \&start_pop3_hot, only => qr/^(poll|fetch|bulk|open|storm|scale|size)/},
     {name => 'pop3_64', label => 'pop3.proxy, 64 workers', plain => 1, is_product => 1,
      start => \&start_pop3_64, only => qr/^(poll|fetch)$/},
     {name => 'pop3_auto', label => 'pop3.proxy, as it comes', plain => 1, tls => 1,
      is_product => 1, start => \&start_pop3_auto},
     {name => 'pop3_many', label => 'pop3.proxy, many a worker', plain => 1, tls => 1,
      is_product => 1, start => \&start_pop3_many},
+    {name => 'pop3_grown', label => 'pop3.proxy', plain => 1, is_product => 1, is_growing => 1,
+     start => \&start_pop3_grown, only => qr/^(pool|instances|allow)-/},
     {name => 'haproxy', label => 'HAProxy, TCP', plain => 1, tls => 1, needs => ['haproxy'],
      start => \&start_haproxy},
     {name => 'haproxy_splice', label => 'HAProxy, splice', plain => 1, needs => ['haproxy'],

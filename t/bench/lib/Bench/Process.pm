@@ -226,7 +226,8 @@ sub tree {
 
 sub pids {
     my ($self) = @_;
-    my ($group) = map { $self->{groups}{$_} } grep { $self->{groups}{$_} } qw(cpuacct memory unified);
+    my ($group) = grep { defined } map { $self->{groups}{$_} }
+        qw(cpuacct memory unified);
     return tree($self->{pid}) unless $group;
     return split /\n/, slurp("$group/cgroup.procs") || '';
 }
@@ -275,7 +276,8 @@ sub memory_v2 {
     my $kernel = $stat{kernel};
     $kernel = ($stat{slab} || 0) + ($stat{kernel_stack} || 0) + ($stat{pagetables} || 0)
         unless defined $kernel;
-    return {user => ($stat{anon} || 0) + ($stat{shmem} || 0), kernel => $kernel + ($stat{sock} || 0)};
+    return {user => ($stat{anon} || 0) + ($stat{shmem} || 0),
+            kernel => $kernel + ($stat{sock} || 0)};
 }
 
 # Without a group: the pages of the tree, shared ones in parts, and what the whole kernel holds.

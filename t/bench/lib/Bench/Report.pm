@@ -82,7 +82,7 @@ sub ratio {
 
 sub cell { my ($format, $value) = @_; return defined $value ? sprintf $format, $value : '-' }
 
-sub table {
+sub rows {
     my ($result, $order) = @_;
     my ($figure, $heading, $format) = @{$main{$result->{about}}};
     my @columns = column_list($result);
@@ -95,7 +95,22 @@ sub table {
                      (map { cell($_->[2], $peer->{median}{$_->[0]}) } @columns),
                      $peer->{errors} || ''];
     }
-    return heading($result) . layout(@rows) . remarks($result, $order);
+    return @rows;
+}
+
+sub table {
+    my ($result, $order) = @_;
+    return heading($result) . layout(rows($result, $order)) . remarks($result, $order);
+}
+
+# The same for a README.
+sub markdown {
+    my ($result, $order) = @_;
+    my @rows = rows($result, $order);
+    my @lines = map { '| ' . join(' | ', @$_) . ' |' } @rows;
+    splice @lines, 1, 0, '|---' . '|--:' x (@{$rows[0]} - 1) . '|';
+    my $heading = heading($result) =~ s/^\s*(\S+): (.*)\n/\n**$1**: $2\n\n/r;
+    return $heading . join("\n", @lines) . "\n";
 }
 
 sub heading {
@@ -110,7 +125,8 @@ sub layout {
     my @width;
     for my $row (@rows) {
         for my $i (0 .. $#$row) {
-            $width[$i] = length $row->[$i] if length $row->[$i] > ($width[$i] || 0);
+            $width[$i] = 0 unless defined $width[$i];
+            $width[$i] = length $row->[$i] if length $row->[$i] > $width[$i];
         }
     }
     my $text = '';
