@@ -106,13 +106,14 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     }
 }
 
-/* Before each sleep: nobody left to ask and nothing left to do? */
+/* Before each sleep: nobody left to ask, and no program left to see to its end? A lookup that is
+ * still under way has nobody to answer to. */
 static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     const struct helper_process *helper = watcher->data;
 
     (void)events;
-    if (!helper->has_askers && acp_running() == 0 && resolver_pending() == 0)
+    if (!helper->has_askers && acp_running() == 0)
         ev_break(loop, EVBREAK_ALL);
 }
 

@@ -57,11 +57,6 @@ static struct {
     unsigned pending;
 } state;
 
-unsigned resolver_pending(void)
-{
-    return state.pending;
-}
-
 /* ---- c-ares on the loop ---- */
 
 static void set_timer(void)
@@ -323,7 +318,7 @@ void resolver_ask(const char *host, int answer_fd)
 
 void resolver_end(void)
 {
-    ares_destroy(state.channel);
+    ares_destroy(state.channel); /* answers what is still asked */
     forget_names();
     ares_library_cleanup();
 }

@@ -16,7 +16,4 @@ void resolver_end(void);
  * over. */
 void resolver_ask(const char *host, int answer_fd);
 
-/* Lookups that are still under way. */
-unsigned resolver_pending(void);
-
 #endif
