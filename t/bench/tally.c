@@ -152,7 +152,8 @@ void tally_print(const char *head, uint64_t elapsed_ns)
     printf("\"latency_ms\":{\"mean\":%.4f,\"p50\":%.4f,\"p90\":%.4f,\"p99\":%.4f,\"max\":%.4f},",
            mean_ms(), percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99),
            percentile_ms(1));
-    printf("\"tls\":{\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64 ",\XX.handshakes, tls.resumed, rude_ends);
+    printf("\"tls\":{\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64
+           ",\"no_close_notify\":%" PRIu64 "},", tls.handshakes, tls.resumed, rude_ends);
     printf("\"cpu_s\":{\"user\":%.6f,\"system\":%.6f}}\n", seconds(usage.ru_utime),
            seconds(usage.ru_stime));
     fflush(stdout);

@@ -251,7 +251,7 @@ sub start_dovecot {
     my $user = $at->{user} ? '' : <<"END";      # not root: all of it under one name, no chroot
 default_internal_user = $self
 default_login_user = $self
-default_internal_group = 
+default_internal_group =
 service anvil {
   chroot =
 }

@@ -21,6 +21,8 @@ sub now { return clock_gettime(CLOCK_MONOTONIC) }
 
 sub pause { select undef, undef, undef, $_[0] }
 
+sub ticks_a_second { return POSIX::sysconf(_SC_CLK_TCK) }
+
 sub slurp {
     my ($path) = @_;
     open my $file, '<', $path or return undef;
@@ -99,7 +101,7 @@ sub prepare_groups {
 
 sub describe_groups {
     my $cpu = $group_base{cpuacct} ? 'cgroup v1 cpuacct' : $group_base{unified}
-        ? 'cgroup v2 cpu.stat' : '/proc/PID/stat, in ticks of 1/' . POSIX::sysconf(_SC_CLK_TCK) . ' s';
+        ? 'cgroup v2 cpu.stat' : '/proc/PID/stat, in ticks of 1/' . ticks_a_second() . ' s';
     my $memory = $group_base{memory} ? 'cgroup v1 memory, kernel included'
         : $group_base{unified} && -e "$group_base{unified}/memory.stat"
         ? 'cgroup v2 memory, kernel included' : 'estimate: PSS and the kernel\'s totals';
@@ -240,7 +242,7 @@ sub cpu_of_tree {
         $user += $stat->{ticks}[0] + $stat->{ticks}[2];
         $system += $stat->{ticks}[1] + $stat->{ticks}[3];
     }
-    my $hz = POSIX::sysconf(_SC_CLK_TCK);
+    my $hz = ticks_a_second();
     return ($user / $hz, $system / $hz);
 }
 

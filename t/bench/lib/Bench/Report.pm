@@ -55,7 +55,8 @@ sub summarise {
     my $figure = $main{$result->{about}}[0];
     my $reference = $result->{peers}{$REFERENCE};
     for my $peer (values %{$result->{peers}}) {
-        my %names = map { map { $_ => 1 } grep { $_ ne 'first_error' } keys %$_ } @{$peer->{rounds}};
+        my %names = map { map { $_ => 1 } grep { $_ ne 'first_error' } keys %$_ }
+            @{$peer->{rounds}};
         for my $name (keys %names) {
             my @values = sorted(map { $_->{$name} } @{$peer->{rounds}});
             $peer->{$_->[0]}{$name} = $_->[1]
@@ -72,7 +73,8 @@ sub ratio {
     my ($peer, $reference, $figure) = @_;
     my @ratios;
     for my $i (0 .. $#{$peer->{rounds}}) {
-        my ($mine, $its) = ($peer->{rounds}[$i]{$figure}, ($reference->{rounds}[$i] || {})->{$figure});
+        my ($mine, $its) =
+            ($peer->{rounds}[$i]{$figure}, ($reference->{rounds}[$i] || {})->{$figure});
         push @ratios, $mine / $its if defined $mine && $its;
     }
     return median(@ratios);
@@ -89,7 +91,8 @@ sub rows {
     my @rows = (['', $heading, 'range', 'x HAProxy', (map { $_->[1] } @columns), 'errors']);
     for my $definition (@$order) {
         my $peer = $result->{peers}{$definition->{name}} or next;
-        my $range = cell($format, $peer->{min}{$figure}) . '-' . cell($format, $peer->{max}{$figure});
+        my $range = cell($format, $peer->{min}{$figure})
+            . '-' . cell($format, $peer->{max}{$figure});
         push @rows, [$definition->{label}, cell($format, $peer->{median}{$figure}),
                      defined $peer->{median}{$figure} ? $range : '-', cell('%.2f', $peer->{ratio}),
                      (map { cell($_->[2], $peer->{median}{$_->[0]}) } @columns),
@@ -144,7 +147,8 @@ sub remarks {
     my $text = '';
     for my $definition (@$order) {
         my $name = $definition->{name};
-        my ($error) = map { $_->{first_error} || () } @{($result->{peers}{$name} || {})->{rounds} || []};
+        my ($error) = map { $_->{first_error} || () }
+            @{($result->{peers}{$name} || {})->{rounds} || []};
         $text .= "  ! $definition->{label}: $error\n" if $error;
         $text .= "  - $definition->{label}: $_\n" for @{$result->{notes}{$name} || []};
     }
