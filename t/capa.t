@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# CAPA before and after login: our own list, then the server's cut down to
+# what is relayed; what was announced before stays announced.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+plan(skip_all => 'built without capa') if !features()->{capa};
+expect_reason(qw(server-bad-reply server-unsolicited server-closed server-timeout));
+
+sub capabilities {
+    my ($client) = @_;
+    my ($status, $body) = $client->fetch('CAPA');
+    die "CAPA: $status\n" if $status !~ /^\+OK/;
+    return [ split /\r\n/, $body ];
+}
+
+sub words { my ($list) = @_; return { map { (split / /)[0] => 1 } @$list } }
+
+scene 'before login' => sub {
+    my $server = server();
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    my $words = words(capabilities($client));
+    ok $words->{$_}, $_ for qw(TOP USER UIDL PIPELINING RESP-CODES AUTH-RESP-CODE);
+    ok !$words->{$_}, "no $_" for qw(STLS SASL UTF8 LANG);
+    capabilities($client) for 1 .. 10;
+    like $client->ask('USER joe'), qr/^\+OK/, 'it never counts as refused';
+    ok words(capabilities($client))->{TOP}, 'also between USER and PASS';
+    is scalar $server->connections, 0, 'no server is asked';
+    like $client->ask('PASS x'), qr/^\+OK/, 'PASS';
+    $client->quit;
+};
+
+scene 'after login: the server\'s list, cut down' => sub {
+    my @theirs = ('TOP', 'UIDL', 'USER', 'SASL PLAIN LOGIN CRAM-MD5', 'STLS', 'UTF8 USER', 'LANG', 'XOIP', 'EXPIRE 30',
+        'LOGIN-DELAY 900', 'IMPLEMENTATION Test 1', 'X-FOO bar');
+    my $client = proxy(server(capa => \@theirs)->address)->client;
+    $client->greeting;
+    my $before = capabilities($client);
+    $client->ask('USER joe');
+    $client->ask('PASS x');
+    my $after = capabilities($client);
+    my $words = words($after);
+    ok $words->{ (split / /)[0] }, "$_ is still announced" for @$before;
+    ok !$words->{$_}, "$_ is not relayed, so not announced" for qw(STLS LANG XOIP X-FOO SASL);
+    my %lines = map { $_ => 1 } @$after;
+    ok $lines{$_}, "$_ is passed on" for 'EXPIRE 30', 'LOGIN-DELAY 900';
+    is scalar keys %lines, scalar @$after, 'nothing twice';
+    $client->quit;
+};
+
+scene 'a server without CAPA' => sub {
+    my $client = proxy(server()->address)->client->login;
+    ok words(capabilities($client))->{TOP}, 'our own list';
+    capabilities($client) for 1 .. 10;
+    is $client->ask('NOOP'), '+OK', 'the session goes on, and nothing was counted';
+    $client->quit;
+};
+
+scene 'CAPA in a pipeline' => sub {
+    my $client = proxy(server(capa => ['TOP'])->address)->client;
+    $client->send("CAPA\r\nUSER joe\r\nCAPA\r\nPASS x\r\nCAPA\r\nNOOP\r\nQUIT\r\n");
+    my $list = qr/\+OK[^\r\n]*\r\n(?:[A-Z][^\r\n]*\r\n)+\.\r\n/;
+    like $client->rest, qr/\A\+OK[^\r\n]*\r\n$list\+OK[^\r\n]*\r\n$list\+OK logged in\r\n$list\+OK\r\n\+OK bye\r\n\z/, 'in order';
+};
+
+scene 'lists that are none' => sub {
+    my %wrong = (
+        'bare LF'        => "+OK\r\nTOP\n.\r\n",
+        'an endless line' => "+OK\r\n" . 'x' x 100_000,
+        'endless lines'  => "+OK\r\n" . "TOP\r\n" x 50_000,
+        'octets behind'  => "+OK\r\nTOP\r\n.\r\n+OK\r\n",
+        'an end too early' => "+OK\r\nTOP\r\n",
+    );
+    for my $name (sort keys %wrong) {
+        my $server = server(on => { CAPA => sub { $_[0]->send($wrong{$name}); $_[0]->half_close if $name =~ /early/; '' } });
+        my $client = proxy($server->address)->client->login;
+        $client->send_line('CAPA');
+        my $seen = $client->rest;
+        cmp_ok length $seen, '<', 20_000, "$name: ends";
+    }
+};
+
+scene 'control octets in a list are not passed on' => sub {
+    my $server = server(on => { CAPA => "+OK\r\nEXPIRE \e[2J\r\nIMPLEMENTATION a\0b\r\nTOP\r\n.\r\n" });
+    my $client = proxy($server->address)->client->login;
+    $client->send("CAPA\r\nQUIT\r\n");
+    unlike $client->rest, qr/[\x00-\x09\x0b\x0c\x0e-\x1f]/, 'none';
+};
+
+scene 'CAPA with an argument' => sub {
+    my $client = proxy(server()->address)->client;
+    $client->greeting;
+    like $client->ask('CAPA x'), qr/^-ERR/, 'is malformed';
+    $client->quit;
+};
+
+done;

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The process of a session: whom it runs as, what it holds open, what it
+# leaves behind, and that standard error, which may be the client's
+# connection, stays unused.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+sub status_of {
+    my ($pid) = @_;
+    return { read_file("/proc/$pid/status") =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
+}
+
+scene 'started by root it becomes 65535/65534' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    plan(skip_all => 'needs /proc') if !-r '/proc/self/status';
+    my $server = server();
+    my $file   = directory(0777) . '/id';
+    my $client = proxy('-a', acp("id -u >$file; id -g >>$file; id -G >>$file"), '-l', directory(0777), $server->address)
+        ->client->login;
+    for my $pid (descendants($client->process->pid)) {
+        my $status = status_of($pid);
+        is $status->{Uid} =~ s/\s+/ /gr, '65535 65535 65535 65535', 'user, for good';
+        is $status->{Gid} =~ s/\s+/ /gr, '65534 65534 65534 65534', 'group, for good';
+        is_deeply [ grep { $_ != 65534 } split ' ', $status->{Groups} ], [], 'no other group';
+        is $status->{CapEff}, '0000000000000000', 'no capability';
+        is $status->{CapPrm}, '0000000000000000', 'nor a permitted one';
+    }
+    is read_file($file), "65535\n65534\n65534\n", 'so does the acp';
+    $client->quit;
+};
+
+scene 'started by somebody else it stays so' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    my $before = sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 };
+    my $client = proxy(server()->address, { before => $before })->client->login;
+    my $status = status_of($client->process->pid);
+    is $status->{Uid} =~ s/\s.*//r, 12346, 'user';
+    is $status->{Gid} =~ s/\s.*//r, 12345, 'group';
+    $client->quit;
+};
+
+scene 'few descriptors, none of the superserver\'s' => sub {
+    plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
+    my $server = server(messages => ["Subject: x\r\n\r\n"]);
+    my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), $server->address)->client->login;
+    for my $pid (descendants($client->process->pid)) {
+        my @open = map { s{.*/}{}r } glob "/proc/$pid/fd/*";
+        cmp_ok scalar @open, '<=', 12, "at most a dozen: @open";
+    }
+    $client->fetch("RETR 1") for 1 .. 50;
+    my @after = glob '/proc/' . $client->process->pid . '/fd/*';
+    cmp_ok scalar @after, '<=', 12, 'nor later';
+    $client->quit;
+};
+
+scene 'no core file, no dump' => sub {
+    plan(skip_all => 'needs /proc') if !-r '/proc/self/limits';
+    my $client = proxy(server()->address)->client->login;
+    my ($soft) = read_file('/proc/' . $client->process->pid . '/limits') =~ /^Max core file size\s+(\S+)/m;
+    is $soft, 0, 'limit of core files';
+    is((stat '/proc/' . $client->process->pid . '/environ')[4], 0, 'not dumpable') if is_root();
+    $client->quit;
+};
+
+scene 'standard error is the client\'s connection, as inetd does it' => sub {
+    expect_log(qw(configuration client-log-failed acp-failed));
+    expect_reason('acp-failed');
+    my $server = server();
+    for my $set ([], [ '-t', 5 ], [ '-l', '/no/such/directory' ], [ '-a', acp('echo x >&2') ]) {
+        my $client = proxy(@$set, $server->address, { stderr => 'socket' })->client->login;
+        is $client->quit, '+OK bye', "[@$set] a clean session";
+        unlike $client->received, qr/^(?!\+OK)/m, "[@$set] nothing but replies";
+    }
+    my $client = proxy('-a', '/no/such/acp', $server->address, { stderr => 'socket' })->client;
+    $client->send("USER joe\r\nPASS x\r\n");
+    unlike $client->rest, qr/^(?!\+OK|-ERR)./m, 'nothing but replies';
+};
+
+scene 'a session that ends leaves no process' => sub {
+    my $server = server();
+    for my $way ('quit', 'close', 'reset') {
+        my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), $server->address)->client->login;
+        my @pids   = descendants($client->process->pid);
+        $client->$way;
+        ok wait_until(sub { !grep { is_alive($_) } @pids }, 2), "$way: all " . @pids . ' are gone';
+    }
+};
+
+scene 'a killed session leaves none either' => sub {
+    for my $signal (qw(KILL TERM)) {
+        my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), server()->address)->client->login;
+        my @pids   = descendants($client->process->pid);
+        $client->process->signal($signal);
+        ok wait_until(sub { !grep { is_alive($_) } @pids }, 2), "$signal: all " . @pids . ' are gone';
+    }
+};
+
+scene 'TERM before the login' => sub {
+    my $client = proxy(server()->address)->client;
+    $client->greeting;
+    $client->process->signal('TERM');
+    like $client->rest, qr/\A(?:-ERR [^\r\n]+\r\n)?\z/, 'a word at most';
+    ok defined $client->process->wait(3), 'and the end';
+};
+
+scene 'a message under way is not cut by a signal that means nothing' => sub {
+    my $server = server(messages => [ message(3_000_000) ]);
+    my $client = proxy($server->address)->client(rcvbuf => 8192)->login;
+    $client->hold->send_line('RETR 1');
+    for my $signal (qw(WINCH CONT PIPE XFSZ CHLD URG)) {
+        kill $signal, $client->process->pid;
+        pause(0.02);
+    }
+    $client->resume;
+    $client->reply;
+    is length $client->body, length($server->{messages}[0] =~ s/^\./../mgr), 'complete';
+    $client->quit;
+};
+
+scene 'stopped and continued' => sub {
+    my $server = server(messages => [ message(500_000) ]);
+    my $client = proxy($server->address)->client->login;
+    kill 'STOP', $client->process->pid;
+    $client->send("RETR 1\r\nNOOP\r\n");
+    pause(0.1);
+    kill 'CONT', $client->process->pid;
+    $client->reply;
+    is length $client->body, length($server->{messages}[0] =~ s/^\./../mgr), 'complete';
+    is $client->reply, '+OK', 'and on';
+    $client->quit;
+};
+
+scene 'few file descriptors left' => sub {
+    expect_log(qw(connect-failed client-log-failed configuration privileges acp-failed helper-failed resolve-failed));
+    expect_reason(qw(connect-failed internal-error acp-failed resolve-failed));
+    my $server = server();
+    for my $limit (4 .. 12) {
+        my $wrapper = [ 'sh', '-c', "ulimit -n $limit && exec \"\$@\"", 'sh' ];
+        my $proxy   = proxy('-e', '-a', acp('exit 0'), '-l', directory(0777), $server->address,
+            { wrapper => $wrapper, any_exit => 1, any_stderr => 1 });
+        my $client = $proxy->client;
+        $client->send("USER joe\@localhost:$server->{port}\r\nPASS x\r\nQUIT\r\n");
+        my $seen = $client->rest;
+        like $seen, qr/\A(?:(?:\+OK|-ERR)[^\r\n]*\r\n)*\z/, "limit $limit: clean replies or none";
+        my $status = $client->process->wait(5);
+        ok defined $status && !($status & 127), "limit $limit: no crash, no hang";
+    }
+};
+
+done;

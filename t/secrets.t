@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Passwords: once the login was answered no process of the session has a copy
+# in its memory, and neither arguments, environment nor log ever had one.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+plan(skip_all => 'needs /proc') if !-r '/proc/self/mem';
+plan(skip_all => 'a sanitizer keeps freed memory') if is_sanitized();
+
+# How often each word is in the memory of a process.
+sub count_in_memory {
+    my ($pid, @words) = @_;
+    my %count = map { $_ => 0 } @words;
+    open my $maps, '<', "/proc/$pid/maps" or die "memory of $pid: $!\n";
+    open my $memory, '<:raw', "/proc/$pid/mem" or die "memory of $pid: $!\n";
+    while (my $row = <$maps>) {
+        my ($from, $to, $readable, $name) = $row =~ /^(\w+)-(\w+) (.)\S+ \S+ \S+ \S+\s*(.*)/ or next;
+        next if $readable ne 'r' || $name =~ /^\[v/;
+        no warnings 'portable';         # 64-bit numbers
+        my ($at, $end, $tail) = (hex $from, hex $to, '');
+        while ($at < $end) {
+            my $size = $end - $at < 1 << 20 ? $end - $at : 1 << 20;
+            sysseek $memory, $at, 0 or last;
+            my $got = sysread $memory, my $octets, $size or last;
+            my $piece = $tail . $octets;
+            for my $word (@words) {
+                $count{$word}++ while $piece =~ /\Q$word\E/g;
+            }
+            $tail = substr $piece, -(length($words[0]) - 1);
+            $at += $got;
+        }
+    }
+    return \%count;
+}
+
+# The password is gone, the user name (which the log needs) is still there:
+# the search does find things.
+sub forgets {
+    my ($name, $client, $user, @passwords) = @_;
+    my @pids = descendants($client->process->pid);
+    my ($found_user, $found_password) = (0, 0);
+    for my $pid (@pids) {
+        my $count = eval { count_in_memory($pid, @passwords, $user) };
+        plan(skip_all => "cannot read the memory of a process: $@") if !$count;
+        $found_user     += $count->{$user};
+        $found_password += $count->{$_} for @passwords;
+    }
+    cmp_ok $found_user, '>=', 1, "$name: the search works";
+    is $found_password, 0, "$name: no copy in " . @pids . ' processes';
+    return;
+}
+
+my $serial = 0;
+sub new_password { return secret(sprintf 'Geheim-%05d-%02d-Losung', $$, ++$serial) }
+
+scene 'after a login' => sub {
+    my $password = new_password();
+    my $client   = proxy(server()->address)->client->login('user-in-memory', $password);
+    forgets('at once', $client, 'user-in-memory', $password);
+    $client->ask('NOOP');
+    forgets('later', $client, 'user-in-memory', $password);
+    for my $pid (descendants($client->process->pid)) {
+        unlike read_file("/proc/$pid/$_"), qr/\Q$password\E/, "not in $_" for qw(cmdline environ);
+    }
+    $client->quit;
+};
+
+scene 'after a login in one segment, in pieces, in a long line' => sub {
+    my $password = new_password();
+    my $server   = server(messages => [ message(100_000) ]);
+    my $client   = proxy($server->address)->client;
+    $client->send("USER user-in-memory\r\nPASS $password\r\nNOOP\r\n");
+    $client->reply for 1 .. 4;
+    forgets('one segment', $client, 'user-in-memory', $password);
+    $client->quit;
+
+    $password = new_password();
+    $client = proxy($server->address)->client;
+    for my $piece ('USER user-in-memory', "\r\nPASS " . substr($password, 0, 10), substr($password, 10) . "\r", "\n") {
+        $client->send($piece);
+        $client->taken;
+    }
+    $client->reply for 1 .. 3;
+    forgets('pieces', $client, 'user-in-memory', $password);
+    $client->quit;
+
+    $password = new_password();
+    $client = proxy($server->address)->client->login('user-in-memory', $password . 'x' x 7000);
+    forgets('long', $client, 'user-in-memory', $password);
+    $client->quit;
+};
+
+scene 'after a login through an acp, with the client log and a name' => sub {
+    my ($outer, $inner) = (new_password(), new_password());
+    my $server = server();
+    my $client = proxy('-e', '-l', directory(0777), '-a', acp('exit 0'), '-')->client
+        ->login("out:user-in-memory\@localhost:$server->{port}", "$outer:$inner");
+    forgets('proxy login', $client, 'user-in-memory', $outer, $inner);
+    $client->quit;
+};
+
+scene 'after several attempts' => sub {
+    my ($long, $control, $good) = map { new_password() } 1 .. 3;
+    my $client = proxy(server()->address)->client;
+    $client->greeting;
+    $client->ask('USER user-in-memory');
+    $client->ask("PASS $long" . 'x' x 9000);
+    $client->ask("PASS $control\x01");
+    $client->ask("PASS$good");
+    $client->ask("PASS $good");
+    forgets('refused ones too', $client, 'user-in-memory', $good, $long, $control);
+    $client->quit;
+};
+
+scene 'the log never sees one, whatever goes wrong' => sub {
+    expect_log(qw(acp-failed connect-failed configuration));
+    expect_reason(qw(acp-failed connect-failed server-bad-reply));
+    my $password = new_password();
+    my $gone     = server();
+    my $address  = $gone->address;
+    $gone->close;
+    my $server = server(on => { PASS => "nonsense $password\r\n" });
+    my @ways   = ([$address], [ '-a', '/no/such/acp', $address ], [ '-a', acp('kill -9 $$'), $address ], [ $server->address ],
+        [ '-a', acp('echo "$PROXY_USERNAME" >&2; exit 1'), $address ]);
+    for my $way (@ways) {
+        my $client = proxy(@$way)->client;
+        $client->send("USER a:b\r\nPASS $password:$password\r\n$password\r\nPAS $password\r\n");
+        unlike $client->rest, qr/\Q$password\E/, "[@$way] nor does the client get it back";
+    }
+};
+
+done;

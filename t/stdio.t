@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Descriptors 0 and 1 need not be one TCP socket: a pair of UNIX sockets and
+# two pipes are served just the same, with no client address to tell.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+my @kinds = (socketpair => 'client_on_socketpair', pipes => 'client_on_pipes');
+
+while (my ($kind, $method) = splice @kinds, 0, 2) {
+    scene "a session over $kind" => sub {
+        my $server = server(messages => [ "Subject: x\r\n\r\n.\n\0\r\n", message(300_000) ]);
+        my $client = proxy($server->address)->$method->login;
+        is + ($client->fetch('RETR 1'))[1], "Subject: x\r\n\r\n..\n\0\r\n", 'a message';
+        is + ($client->fetch('RETR 2'))[1], $server->{messages}[1] =~ s/^\./../mgr, 'a big one';
+        $client->ask('DELE 1');
+        like $client->ask('FOO'), qr/^-ERR/, 'a refusal';
+        is $client->quit, '+OK bye', 'QUIT';
+        is_deeply $server->{committed}, [1], 'committed';
+        my $line = $client->session_line;
+        is "$line->{reason} $line->{commit}", 'quit ok', 'in the log';
+    };
+
+    scene "half-close over $kind" => sub {
+        my $server = server(messages => ["Subject: x\r\n\r\n"]);
+        my $client = proxy($server->address)->$method;
+        $client->send("USER joe\r\nPASS x\r\nRETR 1\r\nQUIT\r\n")->half_close;
+        like $client->rest, qr/\+OK message follows\r\nSubject: x\r\n\r\n\.\r\n\+OK bye\r\n\z/, 'everything is answered';
+    };
+
+    scene "lost over $kind" => sub {
+        my $server = server(messages => ["Subject: x\r\n\r\n"]);
+        my $client = proxy($server->address)->$method->login;
+        $client->ask('DELE 1');
+        $client->close;
+        ok defined $client->process->wait(5), 'the session ends';
+        is $server->saw(qr/QUIT/i), 0, 'without QUIT';
+    };
+
+    scene "an acp over $kind" => sub {
+        my $server = server();
+        my $file   = directory(0777) . '/env';
+        my $client = proxy('-a', acp("env >$file; echo +OK hello"), $server->address)->$method;
+        is $client->try_login, '+OK hello', 'its output arrives';
+        like $client->reply, qr/^\+OK/, 'the login too';
+        like read_file($file), qr/^PROXY_CLIENT=$/m, 'PROXY_CLIENT is empty';
+        $client->quit;
+    };
+
+    scene "an idle limit over $kind" => sub {
+        expect_log('configuration');
+        my $client = proxy('-t', 1, server()->address)->$method->login;
+        is $client->rest, '', 'closed without a word';
+    };
+}
+
+scene 'by hand, from a file' => sub {
+    my $server = server(messages => ["Subject: x\r\n\r\nbody\r\n"]);
+    my $script = write_file(directory() . '/in', "USER joe\nPASS x\nSTAT\nQUIT\n");
+    open my $input, '<', $script or die $!;
+    my $result = run([ program(), $server->address ], fds => { 0 => $input },
+        env => { POP3_PROXY_SYSLOG => '/no/such/socket' });
+    is exit_code($result->{status}), 0, 'exit status';
+    like $result->{out}, qr/\A(?:\+OK[^\r\n]*\r\n){5}\z/, 'greeting and four replies';
+    is $result->{err}, '', 'nothing on standard error';
+};
+
+scene 'no standard input at all' => sub {
+    for my $closed ([0], [ 0, 1 ], [ 0, 1, 2 ]) {
+        my $result = run([ program(), server()->address ], limit => 10, env => { POP3_PROXY_SYSLOG => '/no/such/socket' },
+            before => sub { POSIX::close($_) for @$closed });
+        ok !$result->{late}, "closed: @$closed, ends";
+        unlike exit_code($result->{status}), qr/signal/, 'without a crash';
+    }
+};
+
+scene '/dev/null as the client' => sub {
+    my $result = run([ program(), server()->address ], limit => 10, env => { POP3_PROXY_SYSLOG => '/no/such/socket' });
+    is exit_code($result->{status}), 0, 'a session that ends at once';
+    like $result->{out}, qr/\A\+OK[^\r\n]*\r\n\z/, 'greeting';
+};
+
+done;
