@@ -14,7 +14,6 @@
 enum {
     POP3_PORT = 110,
     VALUE_SHOWN = 80,
-    ALLOW_LINE_BYTES = 1024,
 };
 
 /* ---- checks of text values: each returns 0, or -1 with what would be right ---- */
@@ -164,9 +163,16 @@ const struct conf_key_info *conf_key_info(enum conf_key key)
     return &rows[key].info;
 }
 
-bool conf_key_is_path(enum conf_key key)
+/* A word without a slash may be one of "syslog", "stderr", "*:110". */
+bool conf_is_relative_path(enum conf_key key, const char *value)
 {
-    return rows[key].check == check_PATH;
+    conf_check *check = rows[key].check;
+
+    if (value[0] == '/' || value[0] == '\0')
+        return false;
+    if (check == check_LOG || check == check_LISTEN)
+        return strchr(value, '/') != NULL;
+    return check == check_PATH;
 }
 
 enum conf_key conf_key_find(const char *name)
@@ -266,19 +272,30 @@ static int parse_value(struct conf_values *values, const struct key_row *row, co
     return parse_text(value, row, field, error);
 }
 
+void conf_mark_wrong(struct conf_section *section, enum conf_key key, const char *place)
+{
+    section->is_wrong[key] = true;
+    if (section->place[key] == NULL)
+        section->place[key] = strdup(place);
+}
+
 int conf_set(struct conf_section *section, enum conf_key key, const char *value,
              const char *place, struct error *error)
 {
     const struct key_row *row = &rows[key];
     struct error why;
 
-    if (section->place[key] != NULL)
+    if (section->place[key] != NULL && !section->is_wrong[key])
         return error_set(error, "%s: %s is set twice (first: %s); keep one", place, row->info.name,
                          section->place[key]);
-    if (parse_value(&section->values, row, value, &why) == -1)
+    if (parse_value(&section->values, row, value, &why) == -1) {
+        conf_mark_wrong(section, key, place);
         return error_set(error, "%s: %s = %.*s: %s", place, row->info.name, VALUE_SHOWN, value,
                          why.text);
+    }
+    free(section->place[key]);
     section->place[key] = strdup(place);
+    section->is_wrong[key] = false;
     return section->place[key] == NULL ? error_set(error, "out of memory") : 0;
 }
 
@@ -304,9 +321,9 @@ static void set_default(struct conf_values *values, const struct key_row *row)
     }
 }
 
-void conf_section_init(struct conf_section *section, const char *name)
+void conf_section_init(struct conf_section *section, const char *name, const char *where)
 {
-    *section = (struct conf_section){.name = strdup(name)};
+    *section = (struct conf_section){.name = strdup(name), .where = strdup(where)};
     for (int key = 0; key < CONF_KEY_COUNT; key++)
         set_default(&section->values, &rows[key]);
 }
@@ -319,6 +336,7 @@ void conf_section_free(struct conf_section *section)
         free(section->place[key]);
     }
     free(section->name);
+    free(section->where);
     *section = (struct conf_section){0};
 }
 
@@ -340,26 +358,38 @@ static void copy_value(struct conf_values *to, const struct conf_values *from,
         break;
     case CONF_TYPE_TEXT:
         free(*(char **)field);
-        *(char **)field = strdup(*(char *const *)source);
+        *(char **)field = *(char *const *)source == NULL ? NULL : strdup(*(char *const *)source);
         break;
     }
 }
 
+static void copy_key(struct conf_section *to, const struct conf_section *from, int key)
+{
+    copy_value(&to->values, &from->values, &rows[key]);
+    free(to->place[key]);
+    to->place[key] = strdup(from->place[key]);
+    to->is_wrong[key] = from->is_wrong[key];
+}
+
 void conf_inherit(struct conf_section *section, const struct conf_section *defaults)
 {
-    for (int key = 0; key < CONF_KEY_COUNT; key++) {
-        if (section->place[key] != NULL || defaults->place[key] == NULL)
-            continue;
-        copy_value(&section->values, &defaults->values, &rows[key]);
-        section->place[key] = strdup(defaults->place[key]);
-    }
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (section->place[key] == NULL && defaults->place[key] != NULL)
+            copy_key(section, defaults, key);
+}
+
+void conf_override(struct conf_section *section, const struct conf_section *overrides)
+{
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (overrides->place[key] != NULL)
+            copy_key(section, overrides, key);
 }
 
 /* ---- checking a section as a whole ---- */
 
 static const char *place_of(const struct conf_section *section, enum conf_key key)
 {
-    return section->place[key] != NULL ? section->place[key] : section->name;
+    return section->place[key] != NULL ? section->place[key] : section->where;
 }
 
 static void cut_to_timeout(struct conf_section *section, enum conf_key key)
@@ -384,35 +414,76 @@ static void set_pool_defaults(struct conf_section *section)
         values->max_per_ip = (values->max_workers + 1) / 2;
 }
 
-static int check_pool(const struct conf_section *section, struct error *error)
+static int check_pool(struct conf_instance *instance, struct error *error)
 {
+    const struct conf_section *section = &instance->section;
     const struct conf_values *values = &section->values;
 
-    if (values->workers > values->max_workers)
-        return error_set(error, "%s: workers = %lld is more than max_workers = %lld",
-                         place_of(section, CONF_KEY_workers), (long long)values->workers,
-                         (long long)values->max_workers);
+    if (values->workers > values->max_workers && !section->is_wrong[CONF_KEY_workers] &&
+        !section->is_wrong[CONF_KEY_max_workers])
+        return error_set(error,
+                         "%s: workers = %" PRId64 ": must be at most max_workers, which is "
+                         "%" PRId64,
+                         place_of(section, CONF_KEY_workers), values->workers,
+                         values->max_workers);
     return 0;
 }
 
 static int set_server(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = &instance->section.values;
-    const char *name = instance->section.name;
+    const char *place = place_of(&instance->section, CONF_KEY_server);
 
     instance->has_server = values->server != NULL && strcmp(values->server, "-") != 0;
-    if (!instance->has_server) {
-        if (!values->select_server)
-            return error_set(error,
-                             "%s: no server to connect to: give server = HOST[:PORT], or let the "
-                             "client choose with select_server = yes (-e)",
-                             name);
+    if (instance->section.is_wrong[CONF_KEY_server] ||
+        instance->section.is_wrong[CONF_KEY_select_server])
         return 0;
-    }
+    if (!instance->has_server && !values->select_server)
+        return error_set(error,
+                         "%s%s: no server to connect to: give server = HOST[:PORT], or let the "
+                         "client choose with select_server = yes (-e)",
+                         place, values->server != NULL ? ": server = -" : "");
+    if (!instance->has_server)
+        return 0;
     if (host_port_parse(&instance->server, values->server) == -1)
-        return error_set(error, "%s: server = %s is not HOST[:PORT]", name, values->server);
+        return error_set(error, "%s: server = %s is not HOST[:PORT]", place, values->server);
     if (instance->server.port == 0)
         instance->server.port = POP3_PORT;
+    return 0;
+}
+
+/* Without -e nobody chooses, and a list of what may be chosen is a misunderstanding. */
+static int check_allowed(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+    const struct conf_values *values = &section->values;
+    enum conf_key key = values->allow_servers != NULL ? CONF_KEY_allow_servers
+                                                      : CONF_KEY_allow_servers_file;
+
+    if ((values->allow_servers == NULL && values->allow_servers_file == NULL) ||
+        values->select_server || section->is_wrong[CONF_KEY_select_server])
+        return 0;
+    return error_set(error,
+                     "%s: %s = %.*s: needs select_server = yes (-e): without it the client chooses "
+                     "no server",
+                     place_of(section, key), rows[key].info.name, VALUE_SHOWN,
+                     values->allow_servers != NULL ? values->allow_servers
+                                                   : values->allow_servers_file);
+}
+
+static int set_allow_list(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+    const struct conf_values *values = &section->values;
+
+    if (values->allow_servers == NULL && values->allow_servers_file == NULL)
+        return 0;
+    instance->allowed = pattern_list_new();
+    if (instance->allowed == NULL ||
+        (values->allow_servers != NULL &&
+         pattern_list_add_csv(instance->allowed, values->allow_servers) == -1))
+        return error_set(error, "%s: allow_servers: %s",
+                         place_of(section, CONF_KEY_allow_servers), strerror(errno));
     return 0;
 }
 
@@ -429,55 +500,73 @@ static char *trim_line(char *line)
     return line;
 }
 
-static int add_allowed_file(struct pattern_list *list, const char *path, const char *place,
-                            struct error *error)
+/* A line that is no pattern is reported with its place in its own file. */
+static int add_allow_lines(struct pattern_list *list, FILE *file, const char *path,
+                           conf_report *report, void *context)
 {
-    char line[ALLOW_LINE_BYTES];
-    FILE *file = fopen(path, "re");
+    struct error error;
+    char *line = NULL;
+    size_t size = 0;
     int result = 0;
 
-    if (file == NULL)
-        return error_set(error, "%s: allow_servers_file = %s: %s", place, path, strerror(errno));
-    for (unsigned number = 1; result == 0 && fgets(line, sizeof(line), file) != NULL; number++) {
-        bool is_whole = strchr(line, '\n') != NULL || feof(file);
+    for (unsigned number = 1; getline(&line, &size, file) != -1; number++) {
         const char *pattern = trim_line(line);
 
-        if (pattern[0] != '\0' && (!is_whole || pattern_list_add(list, pattern) == -1))
-            result = error_set(error, "%s:%u: not a server name or pattern: %.*s", path, number,
-                               VALUE_SHOWN, pattern);
+        if (pattern[0] == '\0' || pattern_list_add(list, pattern) == 0)
+            continue;
+        error_set(&error, "%s:%u: %.*s: must be one server name or pattern", path, number,
+                  VALUE_SHOWN, pattern);
+        report(context, error.text);
+        result = -1;
     }
-    if (ferror(file))
-        result = error_set(error, "%s: allow_servers_file = %s: cannot read it", place, path);
-    fclose(file);
+    free(line);
     return result;
 }
 
-static int set_allowed(struct conf_instance *instance, struct error *error)
+static int add_allow_file(struct conf_instance *instance, conf_report *report, void *context)
 {
-    const struct conf_section *section = &instance->section;
-    const struct conf_values *values = &section->values;
-    enum conf_key key = values->allow_servers != NULL ? CONF_KEY_allow_servers
-                                                      : CONF_KEY_allow_servers_file;
+    const char *path = instance->section.values.allow_servers_file;
+    FILE *file = fopen(path, "re");
+    struct error error;
+    int result = 0;
 
-    if (values->allow_servers == NULL && values->allow_servers_file == NULL)
-        return 0;
-    if (!values->select_server)
-        return error_set(error, "%s: %s needs select_server = yes (-e): without it the client "
-                         "chooses no server",
-                         place_of(section, key), rows[key].info.name);
-    instance->allowed = pattern_list_new();
-    if (instance->allowed == NULL ||
-        (values->allow_servers != NULL &&
-         pattern_list_add_csv(instance->allowed, values->allow_servers) == -1))
-        return error_set(error, "%s: allow_servers: %s", place_of(section, key), strerror(errno));
-    if (values->allow_servers_file != NULL)
-        return add_allowed_file(instance->allowed, values->allow_servers_file,
-                                place_of(section, CONF_KEY_allow_servers_file), error);
-    return 0;
+    if (file != NULL)
+        result = add_allow_lines(instance->allowed, file, path, report, context);
+    if (file == NULL || ferror(file)) {
+        error_set(&error, "%s: allow_servers_file = %s: %s",
+                  place_of(&instance->section, CONF_KEY_allow_servers_file), path,
+                  strerror(errno));
+        report(context, error.text);
+        result = -1;
+    }
+    if (file != NULL)
+        fclose(file);
+    return result;
 }
 
-int conf_instance_init(struct conf_instance *instance, struct conf_section *section,
-                       struct error *error)
+typedef int instance_check(struct conf_instance *instance, struct error *error);
+
+static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
+{
+    static instance_check *const checks[] = {check_pool, set_server, check_allowed,
+                                             set_allow_list};
+    struct error error;
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (checks[i](instance, &error) == 0)
+            continue;
+        report(context, error.text);
+        result = -1;
+    }
+    if (instance->allowed != NULL && instance->section.values.allow_servers_file != NULL &&
+        add_allow_file(instance, report, context) == -1)
+        result = -1;
+    return result;
+}
+
+int conf_instance_build(struct conf_instance *instance, struct conf_section *section,
+                        conf_report *report, void *context)
 {
     *instance = (struct conf_instance){.section = *section};
     *section = (struct conf_section){0};
@@ -486,12 +575,25 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
     cut_to_timeout(&instance->section, CONF_KEY_connect_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_server_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_acp_timeout);
-    if (check_pool(&instance->section, error) == -1 || set_server(instance, error) == -1 ||
-        set_allowed(instance, error) == -1) {
-        conf_instance_free(instance);
-        return -1;
-    }
-    return 0;
+    if (check_instance(instance, report, context) == 0)
+        return 0;
+    conf_instance_free(instance);
+    return -1;
+}
+
+static void keep_first(void *context, const char *text)
+{
+    struct error *error = context;
+
+    if (error->text[0] == '\0')
+        error_set(error, "%s", text);
+}
+
+int conf_instance_init(struct conf_instance *instance, struct conf_section *section,
+                       struct error *error)
+{
+    error->text[0] = '\0';
+    return conf_instance_build(instance, section, keep_first, error);
 }
 
 void conf_instance_free(struct conf_instance *instance)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -30,7 +31,9 @@ enum conf_key {
 };
 
 enum conf_type { CONF_TYPE_FLAG, CONF_TYPE_NUMBER, CONF_TYPE_TEXT, CONF_TYPE_CHOICE };
-enum conf_scope { CONF_SCOPE_PROXY, CONF_SCOPE_INSTANCE };
+
+/* A key of the pool means nothing to a superserver's one session, nor does one of [proxy]. */
+enum conf_scope { CONF_SCOPE_PROXY, CONF_SCOPE_POOL, CONF_SCOPE_INSTANCE };
 
 /* One value a key. Texts are owned by the section that holds them. A choice is the index of the
  * word in its list. */
@@ -63,8 +66,10 @@ struct conf_key_info {
  * option's name); NULL while it was not. */
 struct conf_section {
     char *name;
+    char *where; /* the place of the section itself: "FILE:LINE" of its header */
     struct conf_values values;
     char *place[CONF_KEY_COUNT];
+    bool is_wrong[CONF_KEY_COUNT]; /* set, but to what it cannot be: reported, and not missing */
 };
 
 /* An instance, checked and ready: what a session is run with. */
@@ -77,15 +82,15 @@ struct conf_instance {
 
 const struct conf_key_info *conf_key_info(enum conf_key key);
 
-/* The value is the path of a file or directory. */
-bool conf_key_is_path(enum conf_key key);
+/* The value names a file or directory by a relative path; the key wants an absolute one. */
+bool conf_is_relative_path(enum conf_key key, const char *value);
 
 /* Finds a key by its name. Returns CONF_KEY_COUNT when there is none. */
 enum conf_key conf_key_find(const char *name);
 
-/* Begins a section with every default. `name` is copied. conf_section_free() wipes nothing: no
- * setting is a secret. */
-void conf_section_init(struct conf_section *section, const char *name);
+/* Begins a section with every default. `name` and `where` are copied. conf_section_free() wipes
+ * nothing: no setting is a secret. */
+void conf_section_init(struct conf_section *section, const char *name, const char *where);
 void conf_section_free(struct conf_section *section);
 
 /*
@@ -95,26 +100,52 @@ void conf_section_free(struct conf_section *section);
 int conf_set(struct conf_section *section, enum conf_key key, const char *value,
              const char *place, struct error *error);
 
+/* Notes that the key was set at `place` (copied) to something that was refused already, so that
+ * later checks do not call it missing. conf_set() does so where it fails. */
+void conf_mark_wrong(struct conf_section *section, enum conf_key key, const char *place);
+
 /* Copies what `defaults` has set and `section` has not. */
 void conf_inherit(struct conf_section *section, const struct conf_section *defaults);
 
+/* Copies what `overrides` has set, whatever `section` has: the command line against the file. */
+void conf_override(struct conf_section *section, const struct conf_section *overrides);
+
+/* Called once a mistake, with one line "FILE:LINE: what is wrong and what would be right". */
+typedef void conf_report(void *context, const char *text);
+
 /*
  * Checks a filled section as a whole and makes the instance of it, whose section it takes over
- * (and frees on failure as well). Limits that were not set are cut to `timeout`. Returns 0, or -1
- * with `error` set.
+ * (and frees on failure as well). Limits that were not set are cut to `timeout`. Reports every
+ * mistake. Returns 0, or -1.
  */
+int conf_instance_build(struct conf_instance *instance, struct conf_section *section,
+                        conf_report *report, void *context);
+
+/* The same for those who can tell of one mistake only. Returns 0, or -1 with `error` set. */
 int conf_instance_init(struct conf_instance *instance, struct conf_section *section,
                        struct error *error);
 void conf_instance_free(struct conf_instance *instance);
 
 /* ---- a whole configuration ---- */
 
+/* The manual's user and group for a start by root without any other setting. */
+enum { CONF_DEFAULT_UID = 65535, CONF_DEFAULT_GID = 65534 };
+
 /* The server process and its instances. */
 struct conf {
     struct conf_section proxy;
+    uid_t uid; /* who the workers are, when started by root: never 0 */
+    gid_t gid;
     size_t count;
     struct conf_instance *instances;
 };
+
+/*
+ * Looks up the section's `user`, by name or number, or takes the manual's. USER alone means the
+ * user's own group. Returns 0, or -1 with `error` set when there is no such user or group, or when
+ * it is root.
+ */
+int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, struct error *error);
 
 void conf_free(struct conf *conf);
 

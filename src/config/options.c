@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * argv to settings. The options come from the key table; this file adds only those that are no
- * setting, and the operand.
+ * argv to settings. The options come from the key table; this file adds those that are no setting,
+ * the operand, and what goes with what.
  */
 #include "config/options.h"
 
@@ -10,23 +10,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "config/conf_ini.h"
 
 /* Long-only options are told apart by values beyond any character. */
 enum {
     OPTION_KEY_BASE = 1000,
-    OWN_OPTIONS = 2, /* --help, --version */
-    LONG_OPTIONS = CONF_KEY_COUNT + OWN_OPTIONS + 1,
+    OPTION_JSON = OPTION_KEY_BASE + CONF_KEY_COUNT,
     LONG_NAME_BYTES = 40,
-    HELP_COLUMN = 32,
+    HELP_WIDTH = 79,
+    HELP_COLUMN = 26,
 };
+
+/* The options that are no setting, or a setting's other name. */
+static const struct option own_longs[] = {
+    {"bind", required_argument, NULL, 'b'},  {"config", required_argument, NULL, 'f'},
+    {"daemon", no_argument, NULL, 'd'},      {"test-config", no_argument, NULL, 'T'},
+    {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'V'},
+    {"json", no_argument, NULL, OPTION_JSON},
+};
+static const char own_shorts[] = "f:dThV";
+
+enum { OWN_OPTIONS = sizeof(own_longs) / sizeof(own_longs[0]) };
 
 struct option_tables {
     char names[CONF_KEY_COUNT][LONG_NAME_BYTES];
-    struct option longs[LONG_OPTIONS];
-    char shorts[2 * CONF_KEY_COUNT + 8];
+    struct option longs[CONF_KEY_COUNT + OWN_OPTIONS + 1];
+    char shorts[2 * CONF_KEY_COUNT + sizeof(own_shorts) + 2];
 };
 
 /* login_timeout -> login-timeout */
@@ -61,15 +74,14 @@ static void build_tables(struct option_tables *tables)
         if (info->type != CONF_TYPE_FLAG)
             *shorts++ = ':';
     }
-    *to++ = (struct option){.name = "help", .val = 'h'};
-    *to++ = (struct option){.name = "version", .val = 'V'};
-    strcpy(shorts, "hV");
+    memcpy(to, own_longs, sizeof(own_longs));
+    memcpy(shorts, own_shorts, sizeof(own_shorts));
 }
 
 /* The key an option's value stands for, or CONF_KEY_COUNT. */
 static enum conf_key key_of_option(int option)
 {
-    if (option >= OPTION_KEY_BASE)
+    if (option >= OPTION_KEY_BASE && option < OPTION_JSON)
         return (enum conf_key)(option - OPTION_KEY_BASE);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
         if (conf_key_info((enum conf_key)key)->option == option)
@@ -91,18 +103,64 @@ static void option_as_written(char *text, size_t size, enum conf_key key, int op
 }
 
 /* A path on the command line may be relative; what runs later has another working directory. */
+static int make_absolute(char absolute[PATH_MAX], const char *path, const char *place,
+                         struct error *error)
+{
+    char here[PATH_MAX];
+    bool is_absolute = path[0] == '/';
+
+    if ((!is_absolute && getcwd(here, sizeof(here)) == NULL) ||
+        (size_t)snprintf(absolute, PATH_MAX, "%s%s%s", is_absolute ? "" : here,
+                         is_absolute ? "" : "/", path) >= PATH_MAX)
+        return error_set(error, "%s: %s: give an absolute path", place, path);
+    return 0;
+}
+
 static int set_from_option(struct conf_section *section, enum conf_key key, const char *value,
                            const char *place, struct error *error)
 {
     char absolute[PATH_MAX];
-    char here[PATH_MAX];
 
-    if (!conf_key_is_path(key) || value[0] == '/' || value[0] == '\0')
+    if (!conf_is_relative_path(key, value))
         return conf_set(section, key, value, place, error);
-    if (getcwd(here, sizeof(here)) == NULL ||
-        (size_t)snprintf(absolute, sizeof(absolute), "%s/%s", here, value) >= sizeof(absolute))
-        return error_set(error, "%s: %s: give an absolute path", place, value);
+    if (make_absolute(absolute, value, place, error) == -1)
+        return -1;
     return conf_set(section, key, absolute, place, error);
+}
+
+/* -b may repeat: every value is checked like the key it is, and kept in a list of its own. */
+static int add_listen(struct options *options, const char *value, const char *place,
+                      struct error *error)
+{
+    struct conf_section scratch;
+    char **listens = realloc(options->listens, (options->listen_count + 1) * sizeof(*listens));
+    int result;
+
+    if (listens == NULL)
+        return error_set(error, "out of memory");
+    options->listens = listens;
+    conf_section_init(&scratch, "", "");
+    result = set_from_option(&scratch, CONF_KEY_listen, value, place, error);
+    if (result == 0) {
+        listens[options->listen_count++] = scratch.values.listen;
+        scratch.values.listen = NULL;
+    }
+    conf_section_free(&scratch);
+    return result;
+}
+
+static int set_config_file(struct options *options, const char *path, struct error *error)
+{
+    char absolute[PATH_MAX];
+
+    if (options->config_file != NULL)
+        return error_set(error, "-f %s: one file only; start a second server for it", path);
+    if (path[0] == '\0')
+        return error_set(error, "-f needs the path of a file");
+    if (make_absolute(absolute, path, "-f", error) == -1)
+        return -1;
+    options->config_file = strdup(absolute);
+    return options->config_file == NULL ? error_set(error, "out of memory") : 0;
 }
 
 static int take_option(struct options *options, int option, struct error *error)
@@ -110,12 +168,29 @@ static int take_option(struct options *options, int option, struct error *error)
     char place[LONG_NAME_BYTES + 2];
     enum conf_key key;
 
-    if (option == 'h' || option == 'V') {
+    switch (option) {
+    case 'h':
+    case 'V':
         options->action = option == 'h' ? OPTIONS_HELP : OPTIONS_VERSION;
         return 0;
+    case 'T':
+        options->action = OPTIONS_TEST;
+        return 0;
+    case 'd':
+        options->is_daemon = true;
+        return 0;
+    case 'f':
+        return set_config_file(options, optarg, error);
+    case OPTION_JSON:
+        options->as_json = true;
+        return 0;
+    default:
+        break;
     }
     key = key_of_option(option);
     option_as_written(place, sizeof(place), key, option);
+    if (key == CONF_KEY_listen)
+        return add_listen(options, optarg, place, error);
     return set_from_option(&options->section, key, optarg != NULL ? optarg : "yes", place, error);
 }
 
@@ -130,20 +205,121 @@ static int refuse_option(int option, const char *argument, struct error *error)
                      argument);
 }
 
-static int take_operands(struct options *options, int argc, char *const argv[],
-                         struct error *error)
+/* ---- what goes with what ---- */
+
+/* With a file, the settings stand in the file: two places for one are one too many. What depends
+ * on who starts it, and how, may be said here. */
+static bool may_override_file(enum conf_key key)
 {
-    if (argc - optind > 1)
+    return key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
+           key == CONF_KEY_workers;
+}
+
+static int check_beside_file(const struct options *options, struct error *error)
+{
+    const struct conf_section *section = &options->section;
+
+    if (options->listen_count > 0)
+        return error_set(error, "-b %s: set it in %s, as listen of an [instance NAME]",
+                         options->listens[0], options->config_file);
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (section->place[key] != NULL && !may_override_file((enum conf_key)key))
+            return error_set(error, "%s: set it in %s: %s = VALUE", section->place[key],
+                             options->config_file, conf_key_info((enum conf_key)key)->name);
+    return 0;
+}
+
+static int take_command(struct options *options, int count, char *const words[],
+                        struct error *error)
+{
+    static const struct {
+        const char *name;
+        enum options_action action;
+    } commands[] = {
+        {"status", OPTIONS_STATUS},
+        {"top", OPTIONS_TOP},
+        {"metrics", OPTIONS_METRICS},
+    };
+
+    if (options->action == OPTIONS_TEST)
+        return error_set(error, "-T checks %s; leave \"%s\" out", options->config_file, words[0]);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(words[0], commands[i].name) == 0)
+            options->action = commands[i].action;
+    if (options->action == OPTIONS_SERVER)
+        return error_set(error, "\"%s\" is no command: status, top or metrics; servers are set in "
+                         "%s",
+                         words[0], options->config_file);
+    if (count > 1 && strcmp(words[1], "--json") == 0 && options->action == OPTIONS_STATUS) {
+        options->as_json = true;
+        count--;
+        words++;
+    }
+    if (count > 1)
+        return error_set(error, "\"%s\" is too much behind %s", words[1], words[0]);
+    return 0;
+}
+
+static int take_file_operands(struct options *options, int count, char *const words[],
+                              struct error *error)
+{
+    if (options->action == OPTIONS_SESSION)
+        options->action = OPTIONS_SERVER;
+    if (check_beside_file(options, error) == -1 ||
+        (count > 0 && take_command(options, count, words, error) == -1))
+        return -1;
+    if (options->as_json && options->action != OPTIONS_STATUS)
+        return error_set(error, "--json goes with the command status only");
+    if (options->is_daemon && options->action != OPTIONS_SERVER)
+        return error_set(error, "-d goes with starting a server only");
+    return 0;
+}
+
+/* One session needs no pool and no master. -u counts when a superserver starts it as root. */
+static int check_without_server(const struct options *options, struct error *error)
+{
+    static const char mend[] = "is for a server: add -b ADDRESS:PORT, or use -f FILE";
+    const struct conf_section *section = &options->section;
+
+    if (options->is_daemon)
+        return error_set(error, "-d %s", mend);
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (section->place[key] != NULL && key != CONF_KEY_user &&
+            conf_key_info((enum conf_key)key)->scope != CONF_SCOPE_INSTANCE)
+            return error_set(error, "%s %s", section->place[key], mend);
+    return 0;
+}
+
+static int take_server(struct options *options, int count, char *const words[],
+                       struct error *error)
+{
+    if (count > 1)
         return error_set(error, "one server only: \"%s\" is too much; options come first",
-                         argv[optind + 1]);
-    if (argc == optind) {
-        if (!options->section.values.select_server)
+                         words[1]);
+    if (count == 0) {
+        if (options->section.values.server == NULL && !options->section.values.select_server)
             return error_set(error, "no server given: name HOST[:PORT], or let the client choose "
                              "with -e; see pop3.proxy --help");
         return 0;
     }
-    return conf_set(&options->section, CONF_KEY_server, argv[optind], "command line", error);
+    return conf_set(&options->section, CONF_KEY_server, words[0], "command line", error);
 }
+
+static int take_operands(struct options *options, int count, char *const words[],
+                         struct error *error)
+{
+    if (options->config_file != NULL)
+        return take_file_operands(options, count, words, error);
+    if (options->as_json)
+        return error_set(error, "--json goes with -f FILE status");
+    if (options->listen_count > 0 && options->action == OPTIONS_SESSION)
+        options->action = OPTIONS_SERVER;
+    if (options->listen_count == 0 && check_without_server(options, error) == -1)
+        return -1;
+    return take_server(options, count, words, error);
+}
+
+/* ---- the whole ---- */
 
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error)
 {
@@ -151,7 +327,7 @@ int options_parse(struct options *options, int argc, char *const argv[], struct 
     int option;
 
     *options = (struct options){.action = OPTIONS_SESSION};
-    conf_section_init(&options->section, "command line");
+    conf_section_init(&options->section, "command line", "command line");
     build_tables(&tables);
     opterr = 0;
     for (;;) {
@@ -164,59 +340,104 @@ int options_parse(struct options *options, int argc, char *const argv[], struct 
             return refuse_option(option, argument, error);
         if (take_option(options, option, error) == -1)
             return -1;
-        if (options->action != OPTIONS_SESSION)
+        if (options->action == OPTIONS_HELP || options->action == OPTIONS_VERSION)
             return 0;
     }
-    return take_operands(options, argc, argv, error);
+    return take_operands(options, argc - optind, argv + optind, error);
 }
 
 void options_free(struct options *options)
 {
+    for (size_t i = 0; i < options->listen_count; i++)
+        free(options->listens[i]);
+    free(options->listens);
+    free(options->config_file);
     conf_section_free(&options->section);
 }
 
 /* ---- what the user asked to see ---- */
 
+/* One option: the left column, then the text, broken at blanks. */
+static void print_entry(const char *left, const char *text)
+{
+    int column = printf("%s", left);
+
+    if (column >= HELP_COLUMN - 1) {
+        putchar('\n');
+        column = 0;
+    }
+    column += printf("%*s", HELP_COLUMN - column, "");
+    while (*text != '\0') {
+        size_t blanks = strspn(text, " ");
+        size_t word = strcspn(text + blanks, " ");
+
+        if (column + (int)(blanks + word) > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+            text += blanks;
+            blanks = 0;
+        }
+        column += printf("%.*s", (int)(blanks + word), text);
+        text += blanks + word;
+    }
+    putchar('\n');
+}
+
 static void print_key_help(enum conf_key key)
 {
     const struct conf_key_info *info = conf_key_info(key);
+    /* The default of max_per_ip hangs on another key; its help says so. */
+    bool has_default = info->type != CONF_TYPE_FLAG && info->default_text != NULL &&
+                       key != CONF_KEY_max_per_ip;
     char name[LONG_NAME_BYTES];
-    char left[LONG_NAME_BYTES + 40];
+    char left[LONG_NAME_BYTES + 80];
+    char text[400];
     char letter[] = "    ";
 
     if (info->option != 0)
         snprintf(letter, sizeof(letter), "-%c, ", info->option);
-    long_name(name, info->name);
-    if (info->argument != NULL)
-        snprintf(left, sizeof(left), "  %s--%s %s", letter, name, info->argument);
-    else
-        snprintf(left, sizeof(left), "  %s--%s", letter, name);
-    if (strlen(left) >= HELP_COLUMN)
-        printf("%s\n%*s", left, HELP_COLUMN, "");
-    else
-        printf("%-*s", HELP_COLUMN, left);
-    if (info->type == CONF_TYPE_FLAG || info->default_text == NULL)
-        printf("%s\n", info->help);
-    else
-        printf("%s (%s)\n", info->help, info->default_text);
+    long_name(name, key == CONF_KEY_listen ? "bind" : info->name);
+    snprintf(left, sizeof(left), "  %s--%s%s%s", letter, name, info->argument != NULL ? " " : "",
+             info->argument != NULL ? info->argument : "");
+    snprintf(text, sizeof(text), has_default ? "%s (%s)" : "%s", info->help, info->default_text);
+    print_entry(left, text);
+}
+
+static void print_keys_of(enum conf_scope scope, const char *title)
+{
+    printf("\n%s\n", title);
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (conf_key_info((enum conf_key)key)->scope == scope && key != CONF_KEY_server)
+            print_key_help((enum conf_key)key);
 }
 
 void options_print_help(void)
 {
     puts("pop3.proxy - POP3 proxy server\n"
          "\n"
-         "usage: pop3.proxy [options] server     one session on standard input and output,\n"
-         "                                       as a superserver such as inetd starts it\n"
+         "usage: pop3.proxy [options] server\n"
+         "           one session on standard input and output, as a superserver such\n"
+         "           as inetd starts it\n"
+         "       pop3.proxy [options] -b ADDRESS:PORT server\n"
+         "           a server with a pool of workers; -b may repeat\n"
+         "       pop3.proxy -f FILE [-d]\n"
+         "           a server with the instances of FILE, see pop3.proxy.conf(5)\n"
+         "       pop3.proxy -f FILE status [--json] | top | metrics\n"
+         "           what the server of FILE is doing\n"
          "\n"
-         "server is HOST[:PORT], [IPV6]:PORT, or - for none (with -e).\n"
-         "\n"
-         "options (defaults in parentheses):");
-    for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (key != CONF_KEY_server)
-            print_key_help((enum conf_key)key);
-    puts("  -h, --help                    this text\n"
-         "  -V, --version                 the version, and the features built in\n"
-         "\n"
+         "server is HOST[:PORT], [IPV6]:PORT, or - for none (with -e). With -f the\n"
+         "settings stand in FILE; -u, -p, -n and --log override it. Defaults stand in\n"
+         "parentheses.");
+    print_keys_of(CONF_SCOPE_INSTANCE, "Sessions:");
+    print_keys_of(CONF_SCOPE_POOL, "A server's pool of workers:");
+    print_keys_of(CONF_SCOPE_PROXY, "A server as a whole:");
+    print_entry("  -f, --config FILE", "take the settings from FILE");
+    print_entry("  -d, --daemon", "detach, once the server is ready");
+    puts("\nOther:");
+    print_entry("  -T, --test-config", "check the settings, print every mistake, and leave");
+    print_entry("  -h, --help", "this text");
+    print_entry("  -V, --version", "the version, and the features built in");
+    puts("\n"
          "Try it: pop3.proxy mail.example.net, then type: USER name\n"
          "The manual: man pop3.proxy");
 }
@@ -225,4 +446,39 @@ void options_print_version(void)
 {
     puts("pop3.proxy " PACKAGE_VERSION);
     puts(FEATURES);
+}
+
+/* ---- -T ---- */
+
+static void print_mistake(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", text);
+}
+
+static void print_warning(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "warning: %s\n", text);
+}
+
+static int load_tested(struct options *options, struct conf *conf)
+{
+    if (options->config_file != NULL)
+        return conf_load(conf, options->config_file, &options->section, print_mistake, NULL);
+    return conf_from_section(conf, &options->section, options->listens, options->listen_count,
+                             print_mistake, NULL);
+}
+
+int options_test(struct options *options)
+{
+    const char *name = options->config_file != NULL ? options->config_file : "command line";
+    struct conf conf;
+
+    if (load_tested(options, &conf) == -1)
+        return EX_CONFIG;
+    conf_warn(&conf, true, print_warning, NULL);
+    printf("%s: ok (%zu instance%s)\n", name, conf.count, conf.count == 1 ? "" : "s");
+    conf_free(&conf);
+    return EX_OK;
 }

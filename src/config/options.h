@@ -10,21 +10,39 @@
 
 enum options_action {
     OPTIONS_SESSION, /* one session on descriptors 0 and 1 */
+    OPTIONS_SERVER,  /* a server, from `config_file` or on `listens` */
+    OPTIONS_TEST,    /* check the settings, whichever of the three they are for, and leave */
+    OPTIONS_STATUS,  /* ask the server of `config_file` and print a table, or JSON */
+    OPTIONS_TOP,     /* the same, over and over */
+    OPTIONS_METRICS, /* ask for the metrics and print them */
     OPTIONS_HELP,    /* print the help and leave */
     OPTIONS_VERSION, /* print version and features and leave */
 };
 
+/* options_free() frees what it points to. */
 struct options {
     enum options_action action;
-    struct conf_section section; /* the settings given; options_free() frees them */
+    struct conf_section section; /* the settings given; with a file those that override it */
+    char *config_file;           /* absolute; NULL without -f */
+    char **listens;              /* each checked; none together with a file */
+    size_t listen_count;
+    bool is_daemon;
+    bool as_json;
 };
 
 /* Parses argv (getopt's permutation off: operands end the options). Returns 0, or -1 with `error`
- * set: a mistake of the user, exit code 64. */
+ * set: a mistake of the user, exit code 64. Paths in the result are absolute. */
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error);
 void options_free(struct options *options);
 
 void options_print_help(void);
 void options_print_version(void);
+
+/*
+ * -T: prints every mistake of the settings to standard error, then warnings, and to standard
+ * output that all is well and how many instances there are. Takes the options' section over.
+ * Returns the exit code, 0 or 78.
+ */
+int options_test(struct options *options);
 
 #endif
