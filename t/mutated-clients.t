@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Some hundred mutated dialogues of clients: no crash, no hang, no report, and
+# not one line reaches the server that the client did not send as a whole
+# line, clean and supported; nor does the client get anything but replies.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Mutate;
+
+expect_log('configuration');
+my $seed  = seed();
+my $total = $ENV{POP3_TEST_MUTATIONS} || 400;
+
+my @messages = map { "B: $_\r\n\r\n" . "B: line\r\n" x $_ } 1 .. 3;
+my @dialogues = (
+    "USER joe\r\nPASS x\r\nSTAT\r\nLIST\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n",
+    "CAPA\r\nUSER joe\r\nPASS x y\r\nCAPA\r\nUIDL\r\nTOP 2 1\r\nRSET\r\nQUIT\r\n",
+    "USER joe\r\nPASS x\r\n" . "NOOP\r\n" x 5 . "LAST\r\nLIST 1\r\nUIDL 2\r\nRETR 3\r\n",
+    "user joe\npass x\nstat\nretr 2\nquit\n",
+    "QUIT\r\n",
+    "USER joe\r\nUSER jim\r\nPASS x\r\nDELE 2\r\nRETR 2\r\nQUIT\r\n",
+);
+
+# Octets that are left when everything a client may get is taken away.
+sub not_a_reply {
+    my ($seen) = @_;
+    $seen =~ s/^(?:\+OK|-ERR)(?: [\x20-\x7e]*)?\r\n//mg;
+    $seen =~ s/^(?:B: [\x20-\x7e]*|\.|\d+ (?:\d+|uid-\d+)|[A-Z][A-Z0-9-]*(?: [\x20-\x7e]+)?|)\r\n//mg;
+    $seen =~ s/\A[^\n]*\z// if length $seen;     # cut off where the session ended
+    return $seen;
+}
+
+# A line as it would be forwarded: the keyword in upper case, no blanks at the
+# end, which may be dropped.
+sub forwarded { my ($line) = @_; return $line =~ s/\r\z//r =~ s/ +\z//r =~ s/^(\w+)/\U$1/r }
+
+# Starts a client that sends $octets in pieces and then leaves in some way.
+sub misbehave {
+    my ($proxy, $octets) = @_;
+    my $client = $proxy->client;
+    my $end    = any_of(qw(half_close half_close half_close close reset));
+    $client->greeting;
+    for my $piece (pieces($octets)) {
+        $client->send($piece);
+        pause(0.001) if rand() < 0.2;
+    }
+    $client->$end;
+    return { client => $client, sent => $octets, end => $end };
+}
+
+# What went wrong in one session; '' when nothing did.
+sub complaint {
+    my ($session) = @_;
+    my $status = $session->{client}->process->wait;
+    return 'hangs' if !defined $status;
+    return 'ends with ' . exit_code($status) if $status;
+    my $rest = not_a_reply($session->{client}->received);
+    return length $rest ? 'the client gets ' . show($rest) : '';
+}
+
+# What went wrong at the server during a round of sessions.
+sub complaints_of_server {
+    my ($server, @round) = @_;
+    my @bad = @{ $server->{violations} };
+    # Only complete lines count: each ends in LF.
+    my %sent = map { map { (forwarded($_) => 1) } $_->{sent} =~ /([^\n]*)\n/g } @round;
+    push @bad, map { 'the server gets what nobody sent: ' . show($_) } grep { !$sent{ forwarded($_) } } $server->lines;
+    my $quits = () = join('', map { $_->{sent} } @round) =~ /^quit *\r?\n/mig;
+    push @bad, 'more QUITs than were sent' if $server->saw(qr/^QUIT/i) > $quits;
+    return @bad;
+}
+
+scene "mutated dialogues, seed $seed" => sub {
+    my ($count, @bad) = (0);
+    while ($count < $total && @bad < 5) {
+        my $server = server(messages => \@messages, capa => [qw(TOP UIDL)]);
+        my $proxy  = proxy('-t', 3, $server->address);
+        my @round  = map { misbehave($proxy, mutate(any_of(@dialogues), int rand 6)) } 1 .. 10;
+        for my $session (@round) {
+            my $why = complaint($session) or next;
+            push @bad, "$why ($session->{end}, sent \"" . show($session->{sent}) . '")';
+        }
+        push @bad, complaints_of_server($server, @round);
+        $_->close for $proxy, $server;
+        $count += @round;
+    }
+    is join("\n", @bad), '', "nothing wrong with any of $count sessions";
+};
+
+done;
