@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -42,7 +43,7 @@ struct acp {
     pid_t pid;
     int answer_fd;
     char session[32];
-    ev_child ended;
+    ev_io ended; /* a pidfd: libev's own way belongs to its default loop, which is the master's */
     ev_timer limit;
     ev_io gone;  /* the asking side closed its end */
     ev_io space; /* the asking side can take output again */
@@ -210,7 +211,7 @@ static void stop_watching(struct acp *acp)
     ev_io_stop(acp->loop, &acp->space);
     ev_io_stop(acp->loop, &acp->out);
     ev_io_stop(acp->loop, &acp->err);
-    ev_child_stop(acp->loop, &acp->ended);
+    ev_io_stop(acp->loop, &acp->ended);
 }
 
 static void log_failure(const struct acp *acp, const char *why)
@@ -251,6 +252,7 @@ static void finish(struct acp *acp)
     close(acp->out.fd);
     close(acp->err.fd);
     close(acp->exec_error_fd);
+    close(acp->ended.fd);
     job_finish(acp->answer_fd, result);
     free(acp);
     running--;
@@ -286,14 +288,15 @@ static void drain_pipes(struct acp *acp)
         continue;
 }
 
-static void on_ended(struct ev_loop *loop, ev_child *watcher, int events)
+static void on_ended(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct acp *acp = watcher->data;
 
     (void)events;
+    if (waitpid(acp->pid, &acp->status, WNOHANG) == 0)
+        return;
     acp->has_ended = true;
-    acp->status = watcher->rstatus;
-    ev_child_stop(loop, watcher);
+    ev_io_stop(loop, watcher);
     ev_timer_stop(loop, &acp->limit);
     ev_io_stop(loop, &acp->out);
     ev_io_stop(loop, &acp->err);
@@ -374,9 +377,9 @@ static void close_if_open(int fd)
         close(fd);
 }
 
-static void watch(struct acp *acp, int out, int err, int64_t limit_ms)
+static void watch(struct acp *acp, int pid_fd, int out, int err, int64_t limit_ms)
 {
-    ev_child_init(&acp->ended, on_ended, acp->pid, 0);
+    ev_io_init(&acp->ended, on_ended, pid_fd, EV_READ);
     ev_timer_init(&acp->limit, on_limit, (double)limit_ms / 1000.0, 0.0);
     ev_io_init(&acp->gone, on_gone, acp->answer_fd, EV_READ);
     ev_io_init(&acp->space, on_space, acp->answer_fd, EV_WRITE);
@@ -384,7 +387,7 @@ static void watch(struct acp *acp, int out, int err, int64_t limit_ms)
     ev_io_init(&acp->err, on_err, err, EV_READ);
     acp->ended.data = acp->limit.data = acp->gone.data = acp->space.data = acp->out.data =
         acp->err.data = acp;
-    ev_child_start(acp->loop, &acp->ended);
+    ev_io_start(acp->loop, &acp->ended);
     ev_timer_start(acp->loop, &acp->limit);
     ev_io_start(acp->loop, &acp->gone);
     ev_io_start(acp->loop, &acp->out);
@@ -394,6 +397,7 @@ static void watch(struct acp *acp, int out, int err, int64_t limit_ms)
 static int start(struct acp *acp, const char *program, char **environment, int64_t limit_ms)
 {
     int out[2], err[2], exec_error[2];
+    int pid_fd = -1;
 
     if (open_pipes(out, err, exec_error) == 0)
         acp->pid = fork();
@@ -401,6 +405,15 @@ static int start(struct acp *acp, const char *program, char **environment, int64
         acp->pid = -1;
     if (acp->pid == 0)
         exec_program(program, environment, out[1], err[1], exec_error[1]);
+    if (acp->pid != -1)
+        pid_fd = pidfd_open(acp->pid, 0);
+    if (acp->pid != -1 && pid_fd == -1) {
+        int error = errno;
+        kill(acp->pid, SIGKILL);
+        waitpid(acp->pid, NULL, 0);
+        acp->pid = -1;
+        errno = error;
+    }
     close_if_open(out[1]);
     close_if_open(err[1]);
     close_if_open(exec_error[1]);
@@ -412,7 +425,7 @@ static int start(struct acp *acp, const char *program, char **environment, int64
     }
     setpgid(acp->pid, acp->pid); /* as the child does: whoever comes first */
     acp->exec_error_fd = exec_error[0];
-    watch(acp, out[0], err[0], limit_ms);
+    watch(acp, pid_fd, out[0], err[0], limit_ms);
     running++;
     return 0;
 }

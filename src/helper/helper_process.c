@@ -24,6 +24,7 @@
 
 struct helper_process {
     const struct conf_instance *conf;
+    struct ev_loop *loop;
     ev_io requests;
     ev_prepare idle;
     bool has_askers; /* somebody still holds the other end */
@@ -80,7 +81,7 @@ static void serve(struct helper_process *helper, char *data, size_t length, int 
     if (kind == MESSAGE_RESOLVE)
         serve_resolve(&request, answer_fd);
     else if (kind == MESSAGE_ACCESS && setting.program != NULL)
-        acp_run(EV_DEFAULT_ &setting, &request, answer_fd);
+        acp_run(helper->loop, &setting, &request, answer_fd);
     else if (kind == MESSAGE_RECORD_CLIENT)
         serve_record(values, &request, answer_fd);
     else
@@ -124,8 +125,13 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     sigset_t none;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
+    signal(SIGINT, SIG_IGN); /* ^C at the terminal is the master's business */
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
@@ -133,16 +139,18 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     descriptors_detach_standard(log_descriptor());
     descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
 
-    helper = (struct helper_process){.conf = conf, .has_askers = true};
-    if (ev_default_loop(EVFLAG_AUTO) == NULL || resolver_init(EV_DEFAULT) == -1) {
+    /* Never the default loop: that one may be the master's, inherited by the fork. */
+    helper = (struct helper_process){
+        .conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
+    if (helper.loop == NULL || resolver_init(helper.loop) == -1) {
         log_message(LOG_LEVEL_ERROR, "helper-failed", "the helper cannot start");
         return;
     }
     ev_io_init(&helper.requests, on_request, request_fd, EV_READ);
     ev_prepare_init(&helper.idle, on_idle);
     helper.requests.data = helper.idle.data = &helper;
-    ev_io_start(EV_DEFAULT_ &helper.requests);
-    ev_prepare_start(EV_DEFAULT_ &helper.idle);
-    ev_run(EV_DEFAULT_ 0);
+    ev_io_start(helper.loop, &helper.requests);
+    ev_prepare_start(helper.loop, &helper.idle);
+    ev_run(helper.loop, 0);
     resolver_end();
 }

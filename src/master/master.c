@@ -90,7 +90,8 @@ static struct generation *load(conf_report *report, void *context)
         return NULL;
     }
     if (options->config_file != NULL)
-        result = conf_load(&generation->conf, options->config_file, report, context);
+        result = conf_load(&generation->conf, options->config_file, &options->section, report,
+                           context);
     else
         result = load_options(&generation->conf, report, context);
     if (result == -1) {

@@ -19,11 +19,15 @@
 #include "base/log.h"
 #include "base/shared.h"
 #include "helper/helper_process.h"
+#include "master/fork.h"
 #include "master/privileges.h"
 #include "master/worker.h"
 #include "session/session.h"
 
 enum { INSIST_MS = 100 };
+
+/* A helper that lives shorter is not replaced at once. */
+#define HELPER_SHORT_LIFE_S 1.0
 
 static struct instance_memory *memories;
 
@@ -54,25 +58,6 @@ struct instance_memory *instance_memory_get(const char *name)
 }
 
 /* ---- processes ---- */
-
-/* Forks with every signal held back in the child until it has handlers of its own: the master's
- * would tell the master. */
-static pid_t fork_quietly(void)
-{
-    sigset_t all;
-    sigset_t before;
-    pid_t pid;
-
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
-    if (pid != 0) {
-        int error = errno;
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        errno = error;
-    }
-    return pid;
-}
 
 static struct scoreboard_slot *free_slot(struct pool *pool)
 {
@@ -130,13 +115,14 @@ static void run_helper(struct pool *pool)
     _exit(EX_OK);
 }
 
-static void start_helper(struct pool *pool)
+void pool_start_helper(struct pool *pool)
 {
     pid_t pid = fork_quietly();
 
     if (pid == 0)
         run_helper(pool);
     pool->helper_pid = pid == -1 ? 0 : pid;
+    pool->helper_started_s = ev_now(EV_DEFAULT);
     if (pid == -1)
         pool_size_throttle(pool, strerror(errno));
 }
@@ -227,7 +213,7 @@ void pool_start(struct pool *pool)
 {
     copy_own_addresses(pool);
     pool->state = POOL_RUNNING;
-    start_helper(pool);
+    pool_start_helper(pool);
     pool_size_start(pool);
     pool_size_refill(pool);
 }
@@ -377,9 +363,12 @@ static void reap_helper(struct pool *pool, int status)
     pool->helper_pid = 0;
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
-    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d; a new one is started",
-                pool->instance->section.name, status);
-    start_helper(pool);
+    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d", pool->instance->section.name,
+                status);
+    if (ev_now(EV_DEFAULT) < pool->helper_started_s + HELPER_SHORT_LIFE_S)
+        pool_size_throttle(pool, "the helper died right after its start");
+    else
+        pool_start_helper(pool);
 }
 
 bool pool_reap(struct pool *pool, pid_t pid, int status)

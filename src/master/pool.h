@@ -54,6 +54,7 @@ struct pool {
 
     int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */
     pid_t helper_pid;
+    double helper_started_s;
 
     int notify_fd;     /* workers write: the last idle one is taken */
     ev_io notified;
@@ -94,6 +95,9 @@ bool pool_reap(struct pool *pool, pid_t pid, int status);
 
 /* The memory kept for the instance's name; made on first use. NULL: no memory. */
 struct instance_memory *instance_memory_get(const char *name);
+
+/* Forks the helper. */
+void pool_start_helper(struct pool *pool);
 
 /* ---- the size of the pool: pool_size.c ---- */
 

@@ -68,8 +68,12 @@ static bool is_full(const struct pool *pool)
 static void on_throttle_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
+    struct pool *pool = timer->data;
+
     (void)events;
-    pool_size_refill(timer->data);
+    if (pool->helper_pid == 0)
+        pool_start_helper(pool);
+    pool_size_refill(pool);
 }
 
 void pool_size_throttle(struct pool *pool, const char *why)
