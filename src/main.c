@@ -7,6 +7,7 @@
 
 #include "config/options.h"
 #include "master/inetd.h"
+#include "master/master.h"
 
 int main(int argc, char *argv[])
 {
@@ -26,8 +27,20 @@ int main(int argc, char *argv[])
     case OPTIONS_VERSION:
         options_print_version();
         break;
+    case OPTIONS_TEST:
+        code = options_test(&options);
+        break;
     case OPTIONS_SESSION:
         code = inetd_run(&options.section);
+        break;
+    case OPTIONS_SERVER:
+        code = master_run(&options, argc, argv);
+        break;
+    case OPTIONS_STATUS:
+    case OPTIONS_TOP:
+    case OPTIONS_METRICS:
+        fputs("pop3.proxy: the server is not wired up yet\n", stderr);
+        code = EX_UNAVAILABLE;
         break;
     }
     options_free(&options);
