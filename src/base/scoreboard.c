@@ -57,6 +57,23 @@ void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const 
     atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
 }
 
+/* Whoever broke into a worker writes what he likes, and where, without an end. */
+static void clean_text(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (; *text != '\0'; text++)
+        if (*text <= 0x20 || *text >= 0x7f)
+            *text = '?';
+}
+
+static void clean_texts(struct scoreboard_texts *texts)
+{
+    clean_text(texts->id, sizeof(texts->id));
+    clean_text(texts->client, sizeof(texts->client));
+    clean_text(texts->user, sizeof(texts->user));
+    clean_text(texts->server, sizeof(texts->server));
+}
+
 bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts)
 {
     for (int i = 0; i < READ_TRIES; i++) {
@@ -65,8 +82,10 @@ bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard
         memcpy(texts, &slot->texts, sizeof(*texts));
         atomic_thread_fence(memory_order_acquire);
         if ((before & 1) == 0 &&
-            atomic_load_explicit(&slot->sequence, memory_order_relaxed) == before)
+            atomic_load_explicit(&slot->sequence, memory_order_relaxed) == before) {
+            clean_texts(texts);
             return true;
+        }
     }
     *texts = (struct scoreboard_texts){0};
     return false;

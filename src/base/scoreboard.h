@@ -56,15 +56,9 @@ struct scoreboard_slot {
 
 /* Totals of an instance over all its workers; they outlive reloads. */
 struct scoreboard_totals {
-    _Atomic uint64_t sessions;  /* begun */
-    _Atomic uint64_t logins;    /* that succeeded */
-    _Atomic uint64_t octets;    /* of replies */
-    _Atomic uint64_t retrieved; /* messages */
-    _Atomic uint64_t deleted;
-    _Atomic uint64_t refused;    /* commands */
-    _Atomic uint64_t log_lost;   /* lines */
-    _Atomic uint64_t crashes;    /* of workers */
-    _Atomic uint64_t throttled;  /* pauses in forking */
+#define TOTAL(field, ...) _Atomic uint64_t field;
+#include "base/totals.def"
+#undef TOTAL
     _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
 };
 
@@ -86,8 +80,8 @@ void scoreboard_free(struct scoreboard *scoreboard);
 void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const char *client,
                             const char *user, const char *server);
 
-/* A consistent copy of the texts. False when the writer died or was stopped in the middle of
- * it. */
+/* A consistent copy of the texts, clean whatever a worker has written there. False, and no texts,
+ * when the writer died or was stopped in the middle of it. */
 bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts);
 
 static inline void scoreboard_add(_Atomic uint64_t *counter, uint64_t amount)

@@ -222,6 +222,7 @@ static void drain(const char *why)
                 why);
     notify_stopping();
     for_each_pool(pool_retire);
+    status_refresh();
     drop_empty_pools();
     leave_if_done();
 }
@@ -247,7 +248,8 @@ static struct pool *prepare(struct generation *generation, struct error *error)
     const char *pidfile = generation->conf.proxy.values.pidfile;
     struct pool *pools = make_pools(generation, error);
 
-    if (pools != NULL && pidfile != NULL && pidfile_take(pidfile, error) == -1) {
+    if (pools != NULL && (status_prepare(&generation->conf, error) == -1 ||
+                          (pidfile != NULL && pidfile_take(pidfile, error) == -1))) {
         free_pools(pools);
         return NULL;
     }
@@ -293,7 +295,7 @@ static void reload(void)
     release_generation(master.generation);
     master.generation = generation;
     drop_empty_pools();
-    status_restart(master.pools, &generation->conf);
+    status_restart(&master.pools, &generation->conf);
     level = LOG_LEVEL_WARNING;
     conf_warn(&generation->conf, false, report_to_log, &level);
     log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances", generation->number,
@@ -320,6 +322,7 @@ static void on_upgrade_done(bool is_ready)
 {
     if (is_ready) {
         pidfile_hand_on();
+        status_stop(); /* its paths are the new one's now */
         drain("upgrade: the new binary has taken over");
         return;
     }
@@ -421,7 +424,7 @@ static int begin(struct generation *generation)
     }
     listener_close_spare();
     start_pools(pools);
-    status_restart(master.pools, &generation->conf);
+    status_restart(&master.pools, &generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
     for (const struct listener *l = listener_first(); l != NULL; l = l->next) {
         char text[ADDRESS_TEXT_SIZE];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Showing what goes on: a process of its own, without privileges, that reads the shared memory and
- * serves the control socket and the metrics. The master stays out of every conversation.
+ * serves the control socket and the metrics. The master binds the sockets, keeps them over
+ * reloads, and stays out of every conversation.
  */
 #ifndef MASTER_STATUS_H
 #define MASTER_STATUS_H
@@ -9,17 +10,40 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/error.h"
 #include "config/conf.h"
 #include "master/pool.h"
 
-/* Starts the process, or replaces it after a reload: it shows the pools as they are now. Does
- * nothing where neither `control` nor `metrics_listen` is set. Failures are logged. */
-void status_restart(struct pool *pools, const struct conf *conf);
+/* The settings can be met by this binary: `metrics_listen` needs it built with libmicrohttpd.
+ * Returns 0, or -1 with `error` set. */
+int status_check(const struct conf *conf, struct error *error);
 
-/* A child has ended: true if it was the status process, which is then started again. */
+/*
+ * Binds what the configuration names and is not bound yet; nothing of it is in force before
+ * status_restart(). A control socket nobody listens on is replaced; one that answers belongs to
+ * another server and is refused, unless that is the one we succeed in an upgrade. Returns 0, or -1
+ * with `error` set ("PLACE: KEY = VALUE: why").
+ */
+int status_prepare(const struct conf *conf, struct error *error);
+
+/*
+ * Starts the process, or replaces it after a reload, on what was prepared. It shows the pools as
+ * they are in the list now; `pools` is the master's list itself, whose head may change. Does
+ * nothing where neither `control` nor `metrics_listen` is set. Failures are logged.
+ */
+void status_restart(struct pool *const *pools, const struct conf *conf);
+
+/* The pools in the list or their states have changed: the process is replaced. */
+void status_refresh(void);
+
+/* A child has ended: true if it was the status process, which is then started again, with a
+ * growing pause if it keeps dying. */
 bool status_reap(pid_t pid);
 
-/* Ends it and removes the control socket. */
+/* In the child that becomes the next binary: lets the metrics' socket pass. */
+void status_hand_on(void);
+
+/* Ends the process, and removes the control socket if it is still ours. */
 void status_stop(void);
 
 #endif

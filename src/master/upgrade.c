@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "master/daemon.h"
 #include "master/listener.h"
+#include "master/status.h"
 
 #define READY_ENVIRONMENT "POP3_PROXY_READY_FD"
 
@@ -112,6 +113,7 @@ static void exec_successor(int ready_fd)
         pass_fd(pidfile_descriptor(), number, sizeof(number));
         setenv(PIDFILE_ENVIRONMENT, number, 1);
     }
+    status_hand_on();
     for (int i = 1; i < NSIG; i++)
         signal(i, SIG_DFL);
     sigemptyset(&none);
