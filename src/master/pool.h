@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/account.h"
+#include "base/cpu_idle.h"
 #include "base/error.h"
 #include "base/scoreboard.h"
 #include "config/conf.h"
@@ -66,8 +67,11 @@ struct pool {
     double throttle_s;      /* the last pause */
     double throttle_over_s; /* when it ended */
     uint64_t accepted_before;
+    double pace; /* connections taken between two looks, on average */
+    unsigned made_room; /* sessions shed at the last look */
+    unsigned still_looks;
     unsigned calm_looks;
-    unsigned looks;
+    struct cpu_idle cpu;
 };
 
 /* Makes a pool of the instance; nothing runs yet. The pool shares `generation`. NULL with `error`

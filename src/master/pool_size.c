@@ -4,10 +4,12 @@
  *
  * While workers are idle the master sleeps. The worker that takes the last idle place wakes it.
  * With nobody idle it watches the listening socket; once a connection waits there it looks every
- * few milliseconds. A small pool whose sessions finish quickly serves best and is left alone: the
- * pool grows, doubling, only when the queue stalls, that is, when more connections wait than were
- * taken since the last look. When it may not grow any further, sessions that have not logged in
- * make room.
+ * few milliseconds, and knows from what was taken lately how long the last in the queue will wait.
+ *
+ * A small pool whose sessions finish quickly serves best, and more processes do not help a
+ * processor that has no time left. So the pool grows, doubling, when nothing was taken for two
+ * looks, when the wait is noticeable though processors are idle, or when it is very long. When it
+ * may not grow any further and the queue does not move, sessions that have not logged in make room.
  */
 #include <signal.h>
 #include <string.h>
@@ -20,17 +22,19 @@
 #include "session/session.h"
 
 #define LOOK_S          0.005
-#define LOOK_SLOWLY_S   0.05
 #define SHRINK_S        1.0
 #define THROTTLE_MIN_S  0.1
 #define THROTTLE_MAX_S  10.0
 #define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
 
 enum {
-    CALM_LOOKS = 20,         /* without a stall, before the master sleeps again */
-    RESERVE_LOOKS = 20,      /* between two looks at how few are idle */
-    SHED_QUEUE_PART = 50,    /* so much of the queue gets a place at each look: all in half a second */
-    SHED_LOGIN_LIMIT_MS = 10000, /* under stress no login may take longer */
+    CALM_LOOKS = 20,      /* without a stall, before the master sleeps again */
+    STALL_LOOKS = 2,      /* in which nothing is taken: the queue stands still */
+    WAIT_NOTED_LOOKS = 4, /* a wait that is worth a process if there is time for one */
+    WAIT_LONG_LOOKS = 200,
+    WAIT_SHED_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
+    SHED_AGE_MIN_MS = 100,    /* a session younger than this is no hindrance yet */
+    SHED_AGE_MAX_MS = 500,    /* and one older than this is, if the queue does not move */
 };
 
 static size_t count_state(const struct pool *pool, enum scoreboard_state state)
@@ -138,21 +142,21 @@ static void grow(struct pool *pool, size_t count)
 
 /* ---- overload: making room ---- */
 
-static bool may_be_shed(const struct scoreboard_slot *slot)
+static bool may_be_shed(const struct scoreboard_slot *slot, int64_t begun_before_ms)
 {
     return atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
-           atomic_load(&slot->shed_session) != atomic_load(&slot->session);
+           atomic_load(&slot->shed_session) != atomic_load(&slot->session) &&
+           atomic_load(&slot->started_ms) < begun_before_ms;
 }
 
-static void shed(struct pool *pool, struct scoreboard_slot *slot)
+static void shed(struct scoreboard_slot *slot)
 {
-    (void)pool;
     atomic_store(&slot->shed_session, atomic_load(&slot->session));
     kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
 }
 
 /* The oldest session that has not logged in, of the address that holds most places. */
-static struct scoreboard_slot *find_victim(struct pool *pool)
+static struct scoreboard_slot *find_victim(struct pool *pool, int64_t begun_before_ms)
 {
     struct scoreboard_slot *victim = NULL;
     int victim_places = 0;
@@ -161,7 +165,7 @@ static struct scoreboard_slot *find_victim(struct pool *pool)
         struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
         int places;
 
-        if (!may_be_shed(slot))
+        if (!may_be_shed(slot, begun_before_ms))
             continue;
         places = account_places(pool->memory->accounts, atomic_load(&slot->account));
         if (victim == NULL || places > victim_places ||
@@ -174,15 +178,15 @@ static struct scoreboard_slot *find_victim(struct pool *pool)
     return victim;
 }
 
-static void shed_too_slow(struct pool *pool)
+/* The age at which a session has had its time if the whole queue is to have its turn soon. */
+static int64_t shed_age_ms(const struct pool *pool, size_t queue)
 {
-    int64_t limit_ms = clock_now_ms() - SHED_LOGIN_LIMIT_MS;
+    int64_t age_ms = (int64_t)(pool->scoreboard->slot_count * WAIT_SHED_LOOKS / queue) *
+                     (int64_t)(LOOK_S * 1000);
 
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
-        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
-        if (may_be_shed(slot) && atomic_load(&slot->started_ms) < limit_ms)
-            shed(pool, slot);
-    }
+    if (age_ms < SHED_AGE_MIN_MS)
+        return SHED_AGE_MIN_MS;
+    return age_ms > SHED_AGE_MAX_MS ? SHED_AGE_MAX_MS : age_ms;
 }
 
 /* A signal may have come just before its session fell asleep, unheard: say it again. */
@@ -196,22 +200,20 @@ static void repeat_sheds(struct pool *pool)
     }
 }
 
-/* Returns whether anybody was asked to leave. */
-static bool make_room(struct pool *pool, size_t queue)
+/* Asks as many to leave as the queue needs to have its turn in time. */
+static void make_room(struct pool *pool, size_t queue)
 {
-    size_t count = 1 + queue / SHED_QUEUE_PART;
-    bool has_shed = false;
+    int64_t begun_before_ms = clock_now_ms() - shed_age_ms(pool, queue);
+    size_t count = 1 + queue * 2 / WAIT_SHED_LOOKS;
 
     repeat_sheds(pool);
-    shed_too_slow(pool);
     for (; count > 0; count--) {
-        struct scoreboard_slot *victim = find_victim(pool);
+        struct scoreboard_slot *victim = find_victim(pool, begun_before_ms);
         if (victim == NULL)
-            break;
-        shed(pool, victim);
-        has_shed = true;
+            return;
+        shed(victim);
+        pool->made_room++;
     }
-    return has_shed;
 }
 
 /* ---- looking ---- */
@@ -239,29 +241,45 @@ static void start_looking(struct pool *pool)
 {
     ev_io_stop(EV_DEFAULT_ &pool->waiting);
     pool->calm_looks = 0;
+    pool->still_looks = 0;
+    pool->pace = 0;
     pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
+    cpu_idle_begin(&pool->cpu);
     look_again_in(pool, LOOK_S);
 }
 
-/* More wait than were taken since the last look. */
-static bool is_stalled(struct pool *pool, size_t queue)
+/* Keeps the average of what is taken between two looks, over the last few. Places that were made
+ * by shedding do not count: the queue would seem to move by itself, and the shedding would stop. */
+static void follow_pace(struct pool *pool)
 {
     uint64_t accepted = atomic_load(&pool->scoreboard->accepted);
-    uint64_t taken = accepted - pool->accepted_before;
+    double taken = (double)(accepted - pool->accepted_before) - pool->made_room;
 
+    if (taken < 0)
+        taken = 0;
     pool->accepted_before = accepted;
-    return queue > 0 && count_idle(pool) == 0 && queue > taken;
+    pool->made_room = 0;
+    pool->still_looks = taken > 0 ? 0 : pool->still_looks + 1;
+    pool->pace += (taken - pool->pace) / WAIT_NOTED_LOOKS;
 }
 
-static void relieve(struct pool *pool, size_t queue)
+/* How many looks the last in the queue has to wait. */
+static double wait_in_looks(const struct pool *pool, size_t queue)
+{
+    if (pool->still_looks >= STALL_LOOKS)
+        return WAIT_LONG_LOOKS + 1;
+    return pool->pace > 0 ? (double)queue / pool->pace : 0;
+}
+
+static void relieve(struct pool *pool, size_t queue, double wait)
 {
     size_t count = queue < pool->alive ? queue : pool->alive;
 
     if (!is_full(pool)) {
-        grow(pool, count);
-        look_again_in(pool, LOOK_S);
-    } else {
-        look_again_in(pool, make_room(pool, queue) ? LOOK_S : LOOK_SLOWLY_S);
+        if (wait > WAIT_LONG_LOOKS || (wait > WAIT_NOTED_LOOKS && cpu_idle_has_time(&pool->cpu)))
+            grow(pool, count);
+    } else if (wait > WAIT_SHED_LOOKS) {
+        make_room(pool, queue);
     }
 }
 
@@ -284,14 +302,11 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     if (queue < 0) /* not known: nobody idle is all there is to see */
         queue = count_idle(pool) == 0;
-    if (is_stalled(pool, (size_t)queue)) {
+    follow_pace(pool);
+    if (queue > 0 && count_idle(pool) == 0) {
         pool->calm_looks = 0;
-        relieve(pool, (size_t)queue);
-        return;
-    }
-    if (queue > 0)
-        pool->calm_looks = 0;
-    else if (++pool->calm_looks >= CALM_LOOKS) {
+        relieve(pool, (size_t)queue, wait_in_looks(pool, (size_t)queue));
+    } else if (++pool->calm_looks >= CALM_LOOKS) {
         keep_reserve(pool);
         sleep_until_needed(pool);
     }
