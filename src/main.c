@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "config/options.h"
+#include "master/control.h"
 #include "master/inetd.h"
 #include "master/master.h"
 
@@ -39,8 +40,7 @@ int main(int argc, char *argv[])
     case OPTIONS_STATUS:
     case OPTIONS_TOP:
     case OPTIONS_METRICS:
-        fputs("pop3.proxy: the server is not wired up yet\n", stderr);
-        code = EX_UNAVAILABLE;
+        code = control_run(&options);
         break;
     }
     options_free(&options);

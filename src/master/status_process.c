@@ -259,7 +259,7 @@ static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
 static bool is_busy(void)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++)
-        if (process.clients[i].answer != NULL)
+        if (process.clients[i].is_there)
             return true;
     return metrics_http_is_busy();
 }
