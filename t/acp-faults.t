@@ -13,7 +13,9 @@ use Pop3Test;
 expect_log(qw(acp-failed configuration log-lines-lost));
 expect_reason(qw(acp-timeout acp-failed));
 
-my $wait_forever = 'exec tail -f /dev/null';
+# Not tail -f: that ends when nobody reads its output any more.
+my $forever      = "$^X -e 'select undef, undef, undef, undef'";
+my $wait_forever = "exec $forever";
 
 sub pids_in {
     my ($file, $count) = @_;
@@ -54,7 +56,7 @@ scene 'a daemon left behind does not delay the login' => sub {
     my $file   = directory(0777) . '/pids';
     for my $status (0, 1) {
         unlink $file;
-        my $acp = acp("tail -f /dev/null & echo \$! >>$file; exit $status");
+        my $acp = acp("$forever & echo \$! >>$file; exit $status");
         my $client = proxy('--acp-timeout', 8, '-a', $acp, $server->address)->client;
         my $start  = now();
         my $reply  = $client->try_login;

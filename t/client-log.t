@@ -85,8 +85,8 @@ scene 'a client over IPv6' => sub {
 
 scene 'an IPv4-mapped client counts as IPv4' => sub {
     my $server = server();
-    my $text = eval { record('joe', arguments => [ $server->address ], host => '::ffff:127.0.0.1') }
-        // plan(skip_all => "no mapped addresses here: $@");
+    plan(skip_all => 'no mapped addresses here') if !eval { proxy('-', { host => '::ffff:127.0.0.1' }) };
+    my $text = record('joe', arguments => [ $server->address ], host => '::ffff:127.0.0.1');
     like $text, qr/^\d+ 127\.0\.0\.1 joe \S+\n\z/, '127.0.0.1';
 };
 

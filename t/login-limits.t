@@ -85,7 +85,7 @@ scene 'the login limit is the sum of everything' => sub {
 
 scene 'a hanging acp within the login limit' => sub {
     my $start  = now();
-    my $client = before_pass(proxy('--login-timeout', 1, '-a', acp('exec tail -f /dev/null'), server()->address));
+    my $client = before_pass(proxy('--login-timeout', 1, '-a', acp("exec $^X -e 'select undef, undef, undef, undef'"), server()->address));
     $client->send_line('PASS x');
     like ends_at('acp', $client, $start, 1), qr/\A-ERR /, 'told so';
 };

@@ -74,7 +74,9 @@ scene 'a client that is lost' => sub {
         $client->ask('DELE 1');
         $client->$how;
         ends_without_quit($how, $client, $server, $connection);
-        is $client->session_line->{commit}, 'lost', "$how: commit=lost";
+        my $line = $client->session_line;
+        is $line->{commit}, 'lost', "$how: commit=lost";
+        like $line->{reason}, qr/^client-(?:closed|lost)$/, "$how: reason";
     }
 };
 
@@ -158,6 +160,17 @@ scene 'a QUIT reaches the server though the client is gone' => sub {
         my $line = $client->session_line;
         is "$line->{reason} $line->{commit}", 'quit ok', "$how: commit=ok in the log";
     }
+};
+
+scene 'a QUIT sent while a reply is owed, then a reset' => sub {
+    my ($client, $server, $connection) = session(on => { DELE => '' });
+    $client->send_line('DELE 1');
+    $server->wait_line(qr/^DELE/);
+    $client->send_line('QUIT');
+    $client->reset;
+    $connection->send("+OK deleted\r\n");
+    ok wait_until(sub { $server->saw(qr/^QUIT$/) }, 10), 'QUIT arrives';
+    defined $client->process->wait(5) or fail('the session ends');
 };
 
 scene 'DELE and QUIT in one segment, and gone' => sub {
