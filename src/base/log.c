@@ -91,6 +91,7 @@ int log_open(const char *target, struct error *error)
     bool is_syslog = strcmp(target, "syslog") == 0;
     bool may_block;
 
+    tzset(); /* reads a file: once, before any worker is forked */
     if (strlen(target) >= sizeof(log_state.target))
         return error_set(error, "the path of the log file is too long: %s", target);
     snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s",

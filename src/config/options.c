@@ -327,7 +327,7 @@ int options_parse(struct options *options, int argc, char *const argv[], struct 
     int option;
 
     *options = (struct options){.action = OPTIONS_SESSION};
-    conf_section_init(&options->section, "command line", "command line");
+    conf_section_init(&options->section, "inetd", "command line");
     build_tables(&tables);
     opterr = 0;
     for (;;) {
