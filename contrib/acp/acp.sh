@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A sample access control program: pop3.proxy -e -a /usr/local/libexec/acp.sh ...
+#
+# Exit status 0 lets the client in, anything else keeps it out. What is printed
+# on standard output goes to the client, standard error to the log. The variables
+# hold what strangers have typed: they are quoted everywhere, and never evaluated.
+
+# ---- what to change ----
+
+# Clients that need no proxy login. All others log in with
+# USER proxyuser:user@server and PASS proxypass:pass.
+inside='127.0.0.0/8 10.0.0.0/8 192.168.0.0/16'
+
+# Proxy users, a name and an encrypted password a line:
+#   printf 'ada:%s\n' "$(openssl passwd -6)" >>/etc/pop3.proxy/users
+# It must be readable for pop3.proxy (group 65534 where root starts it) and
+# should be for nobody else.
+users=/etc/pop3.proxy/users
+
+# Servers for the lunch break only, and the hours of the day for all others.
+may_now() {
+    case $PROXY_SERVER in
+    *.private.example.org)
+        [ "$hour" = 12 ] || deny '[SYS/TEMP] try again later' "private use: $PROXY_SERVER"
+        ;;
+    *)
+        case $hour in
+        0[6-9] | 1? | 2[0-1]) ;;
+        *) deny '[SYS/TEMP] the service is open from 6 to 22' 'out of hours' ;;
+        esac
+        ;;
+    esac
+}
+
+# ---- tools ----
+
+# deny TO-THE-CLIENT TO-THE-LOG
+deny() {
+    printf '%s\n' "-ERR $1"
+    printf '%s\n' "$2" >&2
+    exit 1
+}
+
+# 192.168.1.1 as one number
+number() {
+    IFS=. read -r a b c d <<END
+$1
+END
+    echo "$((a << 24 | b << 16 | c << 8 | d))"
+}
+
+# in_network ADDRESS NETWORK/BITS, IPv4
+in_network() {
+    case $1 in
+    '' | *[!0-9.]*) return 1 ;;
+    esac
+    rest=$((32 - ${2#*/}))
+    [ "$(($(number "$1") >> rest))" -eq "$(($(number "${2%/*}") >> rest))" ]
+}
+
+is_inside() {
+    [ "$PROXY_CLIENT" = ::1 ] && return 0
+    for network in $inside; do
+        in_network "$PROXY_CLIENT" "$network" && return 0
+    done
+    return 1
+}
+
+# is_user NAME PASSWORD. A name that is not there takes as long as a wrong
+# password. The password passes through a pipe: arguments can be seen by others.
+is_user() {
+    encrypted='$6$nobody$nothing'
+    while IFS=: read -r name rest || [ -n "$name" ]; do
+        [ "$name" = "$1" ] && encrypted=$rest
+    done <"$users"
+    salt=${encrypted#'$6$'}
+    salt=${salt%%'$'*}
+    given=$(printf '%s\n' "$2" | openssl passwd -6 -salt "$salt" -stdin) || return 1
+    [ "$given" = "$encrypted" ]
+}
+
+# ---- the decision ----
+
+hour=$(date +%H) || deny '[SYS/TEMP] access control failed' 'date failed'
+
+if ! is_inside; then
+    [ -r "$users" ] || deny '[SYS/TEMP] access control failed' "cannot read $users"
+    [ -n "$PROXY_USERNAME" ] || deny '[AUTH] log in as proxyuser:user@server' 'no proxy login'
+    is_user "$PROXY_USERNAME" "$PROXY_PASSWD" || deny '[AUTH] bad login' 'wrong proxy login'
+fi
+may_now
+exit 0
