@@ -38,6 +38,27 @@ scene 'usage errors' => sub {
     is_usage_error('- without -e', qr/-e|server/, '-');
 };
 
+scene 'what goes with what' => sub {
+    my $file = '/nonexistent/pop3.proxy.conf';
+    is_usage_error("$_->[0] without a server of our own", qr/\Q$_->[0]\E .*-b ADDRESS:PORT.*-f FILE/, @$_, 'a.example')
+        for ['-d'], [ '-n', 3 ], [ '-p', '/tmp/x' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ], [ '--log', 'stderr' ];
+    is_usage_error("-b $_", qr/^pop3\.proxy: -b: listen = \Q$_\E: must be/, '-b', $_, 'a.example')
+        for 'here', ':110', '127.0.0.1', '*:x';
+    is_usage_error("--$_ is -b", qr/: listen = x: must be/, "--$_", 'x', 'a.example') for qw(bind listen);
+    is_usage_error('-b without a server', qr/no server given/, '-b', '127.0.0.1:0');
+    is_usage_error("$_->[0] beside -f", qr/^pop3\.proxy: \Q$_->[0]\E.*: set it in \Q$file\E: \w+ = VALUE$/, '-f', $file, @$_)
+        for ['-e'], ['-m'], [ '-t', 5 ], [ '-a', '/bin/true' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ];
+    is_usage_error('-b beside -f', qr/set it in \Q$file\E, as listen of an \[instance NAME\]/, '-f', $file, '-b', '127.0.0.1:0');
+    is_usage_error('a server beside -f', qr/"a\.example" is no command: status, top or metrics/, '-f', $file, 'a.example');
+    is_usage_error('two files',          qr/one file only/, '-f', $file, '-f', $file);
+    is_usage_error('an empty file',      qr/-f needs/, '-f', '');
+    is_usage_error('too much',           qr/"x" is too much behind status/, '-f', $file, 'status', 'x');
+    is_usage_error('--json for top',     qr/"--json" is too much behind top/, '-f', $file, 'top', '--json');
+    is_usage_error('--json for nothing', qr/--json goes with/, @$_) for [ '--json', 'a.example' ], [ '-f', $file, '--json' ];
+    is_usage_error('-d for a command',   qr/-d goes with/, '-d', '-f', $file, 'status');
+    is_usage_error('-T for a command',   qr/-T checks/, '-T', '-f', $file, 'status');
+};
+
 scene 'a mistake with a line break in it' => sub {
     is_usage_error('a line break in an option', qr/./, "-t", "1\n2", 'a.example');
     is_usage_error('a line break in the prefix', qr/./, "-v", "A\nB", 'a.example');
@@ -49,7 +70,8 @@ scene '--help and --version' => sub {
         is exit_code($result->{status}), 0, "$option: exit status";
         is $result->{err}, '', "$option: nothing on standard error";
         like $result->{out}, qr/^\s*-$_\b/m, "$option: explains -$_" for qw(a c e l m s t v h V);
-        unlike $result->{out}, qr/^.{121}/m, "$option: no line is too long";
+        like $result->{out}, qr/^\s*-$_\b/m, "$option: explains -$_" for qw(b d f n p u T);
+        unlike $result->{out}, qr/^.{80}/m, "$option: no line is too long";
     }
     for my $option ('-V', '--version') {
         my $result = try($option);

@@ -6,10 +6,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     POP3_PORT = 110,
@@ -523,10 +526,28 @@ static int add_allow_lines(struct pattern_list *list, FILE *file, const char *pa
     return result;
 }
 
+/* O_NONBLOCK: a FIFO without a writer must not hang a reload. */
+static FILE *open_list(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat status;
+    FILE *file = NULL;
+
+    if (fd == -1)
+        return NULL;
+    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
+        errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    else
+        file = fdopen(fd, "r");
+    if (file == NULL)
+        close(fd);
+    return file;
+}
+
 static int add_allow_file(struct conf_instance *instance, conf_report *report, void *context)
 {
     const char *path = instance->section.values.allow_servers_file;
-    FILE *file = fopen(path, "re");
+    FILE *file = open_list(path);
     struct error error;
     int result = 0;
 
@@ -535,7 +556,7 @@ static int add_allow_file(struct conf_instance *instance, conf_report *report, v
     if (file == NULL || ferror(file)) {
         error_set(&error, "%s: allow_servers_file = %s: %s",
                   place_of(&instance->section, CONF_KEY_allow_servers_file), path,
-                  strerror(errno));
+                  errno == EINVAL ? "is not a regular file" : strerror(errno));
         report(context, error.text);
         result = -1;
     }

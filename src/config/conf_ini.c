@@ -24,29 +24,29 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many letters to change, add or drop to make `b` of `a` (Levenshtein); WORD_BYTES for words
- * too long to be meant. */
+/* How many letters to change, add, drop or swap with their neighbour to make `b` of `a`; WORD_BYTES
+ * for words too long to be meant. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t row[WORD_BYTES + 1];
+    size_t table[WORD_BYTES + 1][WORD_BYTES + 1];
+    size_t height = strlen(a);
     size_t width = strlen(b);
 
-    if (strlen(a) > WORD_BYTES || width > WORD_BYTES)
+    if (height > WORD_BYTES || width > WORD_BYTES)
         return WORD_BYTES;
-    for (size_t j = 0; j <= width; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= width; j++) {
-            size_t above = row[j];
-
-            row[j] = least(least(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+    for (size_t i = 0; i <= height; i++) {
+        for (size_t j = 0; j <= width; j++) {
+            if (i == 0 || j == 0) {
+                table[i][j] = i + j;
+                continue;
+            }
+            table[i][j] = least(least(table[i - 1][j], table[i][j - 1]) + 1,
+                                table[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                table[i][j] = least(table[i][j], table[i - 2][j - 2] + 1);
         }
     }
-    return row[width];
+    return table[height][width];
 }
 
 /* A third of the letters may be wrong. */

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The configuration file: every kind of mistake is found by -T, with its line
+# and what would be right, all of them in one go and in the file's order; what
+# is right is taken, whatever way it may be written.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+my $directory = directory();
+my $file      = "$directory/proxy.conf";
+
+# What -T says of a text: the lines on standard error, FILE: cut off.
+sub check {
+    my ($text, @options) = @_;
+    write_file($file, $text);
+    return check_file($file, @options);
+}
+
+sub check_file {
+    my ($path, @options) = @_;
+    my $result = run([ program(), '-T', '-f', $path, @options ], limit => 20);
+    my @lines = map { s/^(warning: |)\Q$path\E:/$1/r } split /\n/, $result->{err};
+    $result->{code}     = exit_code($result->{status});
+    $result->{mistakes} = [ grep { !/^warning: / } @lines ];
+    $result->{warnings} = [ map { s/^warning: //r } grep { /^warning: / } @lines ];
+    return $result;
+}
+
+sub is_refused {
+    my ($name, $text, @wanted) = @_;
+    my $result = check($text);
+    is_deeply $result->{mistakes}, \@wanted, $name;
+    is $result->{code}, 78, "$name: exit status";
+    is $result->{out}, '', "$name: nothing on standard output";
+    return;
+}
+
+sub is_taken {
+    my ($name, $text, $count) = @_;
+    my $result = check($text);
+    is_deeply $result->{mistakes}, [], $name;
+    is $result->{code}, 0, "$name: exit status";
+    is $result->{out}, sprintf("$file: ok (%d instance%s)\n", $count, $count == 1 ? '' : 's'), "$name: says so";
+    return;
+}
+
+# A sound instance around the lines in question, which begin in line 4.
+sub inside { return join '', "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n", map { "$_\n" } @_ }
+
+# The lines in question begin in line 2; a sound instance follows.
+sub above {
+    return join '', "[proxy]\n", (map { "$_\n" } @_), "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n";
+}
+
+scene 'what is right' => sub {
+    is_taken('the least', inside(), 1);
+    is_taken('no line break at the end', inside() =~ s/\n\z//r, 1);
+    is_taken('CRLF line ends', inside('quiet = yes') =~ s/\n/\r\n/gr, 1);
+    is_taken('blanks everywhere', "\n\n  [ instance \t a ]  \n\tlisten=127.0.0.1:1110\nserver   =   127.0.0.1  \n\n", 1);
+    is_taken('names in any case', "[PROXY]\nWorkers = 3\n[Instance A]\nLISTEN = 127.0.0.1:1110\nServer = 127.0.0.1\n", 1);
+    is_taken('comments', <<'END', 2);
+# one
+; another \
+[proxy]  ; behind a header
+workers = 3 # behind a value
+max_workers = 4	; behind a tab
+[instance a]# close
+listen = "127.0.0.1:1110" ; behind a quote
+server = '127.0.0.1'# close
+select_server = yes
+delimiters = "@#;"
+acp_prefix = "" ; empty
+[instance b]
+listen = [::1]:1111
+server = 127.0.0.1:1110
+END
+    my @flags = qw(yes no true false on off YES No 1 0);
+    is_taken('flags', join('', map { inside("quiet = $flags[$_]") =~ s/\ba\b/f$_/r =~ s/1110/1110 + $_/er } 0 .. $#flags), 10);
+    is_taken('a server is not needed where the client chooses',
+        "[instance a]\nlisten = 127.0.0.1:1110\nselect_server = yes\n", 1);
+    is_taken('defaults in [proxy], below', "[instance a]\nlisten = 127.0.0.1:1110\n[proxy]\nserver = 127.0.0.1\n", 1);
+    is_taken('one port, two addresses', inside() . inside() =~ s/\ba\b/b/r =~ s/127.0.0.1:1110/127.0.0.2:1110/r, 2);
+    is_taken('ports of the kernel\'s choice', inside() =~ s/:1110/:0/r . inside() =~ s/\ba\b/b/r =~ s/:1110/:0/r, 2);
+    is_taken('a UNIX socket', "[instance a]\nlisten = $directory/socket\nserver = 127.0.0.1\n", 1);
+    is_taken('a name of 32 characters', inside() =~ s/\ba\b/'a.b_c-d9' x 4/er, 1);
+    is_taken('a line of 1000 octets', inside('select_server = yes', 'allow_servers = ' . 'a' x 984), 1);
+    is_taken('workers alone raises max_workers', inside('workers = 2000'), 1);
+};
+
+scene 'values' => sub {
+    is_refused("workers = $_", inside("workers = $_"),
+        "4: workers = $_: must be a whole number from 1 to 32768 (processes)")
+        for '0', '-1', '10x', '010', '0x10', '1.5', '32769', '99999999999999999999', '1 2', 'many';
+    is_refused('a flag', inside('quiet = maybe'), '4: quiet = maybe: must be yes or no');
+    is_refused('a relative path', inside('acp = bin/acp'), '4: acp = bin/acp: must be an absolute path');
+    is_refused('a server', inside() =~ s/server = .*/server = a:b/r,
+        '3: server = a:b: must be HOST, HOST:PORT, [IPV6]:PORT, or - for none');
+    is_refused('a listening address', inside() =~ s/listen = .*/listen = localhost:110/r,
+        '2: listen = localhost:110: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path');
+    is_refused('log', above('log = file'), '2: log = file: must be syslog, stderr or an absolute path');
+    is_refused('a prefix', inside('acp_prefix = 9X'), '4: acp_prefix = 9X: must be letters, digits and _, beginning with no digit');
+    is_refused('delimiters', inside('delimiters = :'),
+        '4: delimiters = :: must be punctuation that no server name holds, such as @%');
+    is_refused('an empty pattern', inside('select_server = yes', 'allow_servers = a,,b'),
+        '5: allow_servers = a,,b: must be server names parted by commas, none of them empty');
+    is_refused('a user', above('user = :nogroup'), '2: user = :nogroup: must be USER or USER:GROUP');
+};
+
+scene 'users' => sub {
+    is_taken($_, above("user = $_"), 1) for 'nobody', '65533:65532', 'nobody:65532', '65534:65534';
+    is_refused('an unknown user', above('user = no-such-user'),
+        '2: user = no-such-user: there is no such user; create it, or name another');
+    is_refused('an unknown group', above('user = nobody:no-such-group'),
+        '2: user = nobody:no-such-group: there is no such group; create it, or name another');
+    is_refused('a number without an account', above('user = 64123'),
+        '2: user = 64123: a number without an account needs a group: USER:GROUP');
+    is_refused('the number that means none', above('user = 4294967295:1'),
+        '2: user = 4294967295:1: there is no such user; create it, or name another');
+    is_refused("root as $_", above("user = $_"), "2: user = $_: workers are never root; name another user")
+        for 'root', '0', '0:65534', 'root:65534';
+};
+
+scene 'names of keys and sections' => sub {
+    is_refused("$_->[0]", inside("$_->[0] = 3"), "4: $_->[0] = 3: is no key; did you mean $_->[1]?")
+        for [qw(worker workers)], [qw(max-workers max_workers)], [qw(timout timeout)], [qw(allow_server allow_servers)],
+        [qw(login_failure login_failures)];
+    is_refused('bind', "[instance a]\nbind = 127.0.0.1:1110\nserver = 127.0.0.1\n",
+        '2: bind = 127.0.0.1:1110: is no key; did you mean listen?');
+    is_refused('nothing like it', inside('colour = blue'), '4: colour = blue: is no key; pop3.proxy.conf(5) lists them');
+    is_refused('a very long one', inside('x' x 300 . ' = 1'),
+        '4: ' . 'x' x 80 . ' = 1: is no key; pop3.proxy.conf(5) lists them');
+    is_refused('unknown sections', inside() . "[tls]\nfoo = 1\n[proxi]\nworkers = x\n[instanc b]\n[]\nworkers = 3\n",
+        '4: [tls]: is no section; there are [proxy] and [instance NAME]',
+        '6: [proxi]: is no section; did you mean [proxy]?',
+        '8: [instanc b]: is no section; did you mean [instance b]?',
+        '9: []: is no section; there are [proxy] and [instance NAME]');
+    is_refused('a section with a name that it may not have', inside() . "[proxy x]\n",
+        '4: [proxy x]: is no section; did you mean [proxy]?');
+    is_refused('names of instances', join('', map { inside() =~ s/\ba\b/$_->[0]/r =~ s/1110/$_->[1]/r }
+                [ 'a b', 1 ], [ 'a/b', 2 ], [ "\xe4", 3 ], [ 'x' x 33, 4 ], [ '', 5 ]),
+        (map { "$_->[0]: [instance $_->[1]]: a name is 1 to 32 of A-Z a-z 0-9 _ . -" }
+                [ 1, 'a b' ], [ 4, 'a/b' ], [ 7, "\xe4" ], [ 10, 'x' x 33 ]),
+        '13: [instance]: an instance needs a name: [instance NAME]');
+    is_refused('a key of [proxy] in an instance', inside('user = nobody', 'grace = 3'),
+        '4: user = nobody: is for the whole server; put it under [proxy]',
+        '5: grace = 3: is for the whole server; put it under [proxy]');
+    is_refused('a key above all sections', "quiet = yes\n" . inside(),
+        '1: quiet = yes: stands before the first section; put [proxy] above it');
+};
+
+scene 'what stands twice' => sub {
+    is_refused('a key', inside('quiet = yes', 'timeout = 700', 'Quiet = yes'),
+        '6: quiet = yes: is set in line 4 already; keep one of them');
+    is_refused('a key, three times, once wrong', inside('workers = x', 'workers = 2', 'workers = 3'),
+        '4: workers = x: must be a whole number from 1 to 32768 (processes)',
+        '5: workers = 2: is set in line 4 already; keep one of them',
+        '6: workers = 3: is set in line 4 already; keep one of them');
+    is_refused('a section', above() . "[Proxy]\nquiet = yes\nworkers = 0\n",
+        '5: [Proxy]: this section began in line 1 already; put its keys there',
+        '7: workers = 0: must be a whole number from 1 to 32768 (processes)');
+    is_refused('an instance, in another case', inside() . "[Instance  A]\nserver = 127.0.0.2\n",
+        '4: [Instance A]: this section began in line 1 already; put its keys there',
+        '5: server = 127.0.0.2: is set in line 3 already; keep one of them');
+    for (
+        [ '127.0.0.1:1110', '127.0.0.1:1110' ],
+        [ '127.0.0.1:1110', '*:1110' ],
+        [ '*:1110',         '127.0.0.1:1110' ],
+        [ '[::]:1110',      '127.0.0.1:1110' ],
+        [ '*:1110',         '[::]:1110' ],
+        [ '[::1]:1110',     '[0::1]:1110' ],
+        [ '/run/socket',    '/run/socket' ],
+        )
+    {
+        my ($first, $second) = @$_;
+        is_refused("$first and $second",
+            inside() =~ s/listen = .*/listen = $first/r . inside() =~ s/\ba\b/b/r =~ s/listen = .*/listen = $second/r,
+            "5: listen = $second: is taken by instance a ($file:2: listen = $first); give each an address and port of its own");
+    }
+    is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
+        "2: metrics_listen = 127.0.0.1:1110: is taken by instance a ($file:4); give it a port of its own");
+};
+
+scene 'what is missing' => sub {
+    is_refused('everything', '',
+        " there is no instance; add [instance NAME] with listen = ADDRESS:PORT and server = HOST");
+    is_refused('an instance', "[proxy]\nquiet = yes\n",
+        " there is no instance; add [instance NAME] with listen = ADDRESS:PORT and server = HOST");
+    is_refused('listen', "\n[instance a]\nserver = 127.0.0.1\n", '2: [instance a]: does not listen; add listen = ADDRESS:PORT');
+    is_refused('server', "[instance a]\nlisten = 127.0.0.1:1110\n",
+        '1: no server to connect to: give server = HOST[:PORT], or let the client choose with select_server = yes (-e)');
+    is_refused('server, as -', "[instance a]\nlisten = 127.0.0.1:1110\nserver = -\n",
+        '3: server = -: no server to connect to: give server = HOST[:PORT], or let the client choose with '
+            . 'select_server = yes (-e)');
+    is_refused('select_server', inside('allow_servers = a, b'),
+        '4: allow_servers = a, b: needs select_server = yes (-e): without it the client chooses no server');
+    is_refused('room in the pool', inside('workers = 20', 'max_workers = 10'),
+        '4: workers = 20: must be at most max_workers, which is 10');
+    is_refused('an inherited mistake is told once', above('workers = 20', 'max_workers = 10') . inside() =~ s/\ba\b/b/r =~ s/1110/1111/r,
+        '2: workers = 20: must be at most max_workers, which is 10');
+    is_refused('the =', inside('workers 32', 'workers: 32', 'quiet'),
+        '4: workers 32: the = is missing: workers = 32',
+        '5: workers 32: the = is missing: workers = 32',
+        '5: workers = : is set in line 4 already; keep one of them',
+        '6: quiet: the = is missing: quiet = VALUE');
+    is_refused('the key', inside('= 32'), '4: = 32: the key before the = is missing');
+    is_refused('the value', inside('quiet ='), '4: quiet = : the value is missing; leave the line out for the default');
+    is_refused('the value, for a comment', inside('delimiters = #', 'quiet = ; yes'),
+        '4: delimiters = #: the value is missing, the rest is a comment; quote it if it is the value',
+        '5: quiet = ; yes: the value is missing, the rest is a comment; quote it if it is the value');
+    is_refused('the ]', inside() . "[instance b ; here\nlisten = 127.0.0.1:1111\nserver = 127.0.0.1\n",
+        '4: [instance b: the ] is missing: [instance b]');
+    is_refused('everything but text', "hello\nworld = 1\n",
+        '1: hello: is no [section], key = value or comment; a comment begins with ; or #',
+        '2: world = 1: stands before the first section; put [proxy] above it');
+};
+
+scene 'what iniparser would cut, join or overlook' => sub {
+    is_refused('a # in a value', inside('delimiters = @#%'),
+        '4: delimiters = @#%: the # would begin a comment: quote the value, "@#%", or put a blank before the #');
+    is_refused('a ; in a value', inside('workers = 32;'),
+        '4: workers = 32;: the ; would begin a comment: quote the value, "32;", or put a blank before the ;');
+    is_refused('a # behind a quote', inside(q{delimiters = %"#}),
+        q{4: delimiters = %"#: the # would begin a comment: quote the value, '%"#', or put a blank before the #});
+    is_refused('a # behind both quotes', inside(q{delimiters = %"'#}),
+        q{4: delimiters = %"'#: the # would begin a comment; put a blank before it if it shall});
+    is_refused('an open quote', inside('delimiters = "@'), '4: delimiters = "@: the closing quote is missing');
+    is_refused('text behind a quote', inside('delimiters = "@"%', 'acp_prefix = "" X'),
+        '4: delimiters = "@"%: nothing but a comment may stand behind the closing quote',
+        '5: acp_prefix = "" X: nothing but a comment may stand behind the closing quote');
+    is_refused('a quote that opens late', inside('acp = /bin/a "b ; c"', 'client_log = /x"y'),
+        '4: acp = /bin/a "b ; c": the comment begins within quotes; quote the whole value',
+        '5: client_log = /x"y: a quote is not closed');
+    is_refused('a backslash between quotes', inside('delimiters = "\\@"'),
+        '4: delimiters = "\\@": no backslash may stand between quotes');
+    is_refused('a backslash at the end', inside('acp = /bin/\\', 'true'),
+        '4: acp = /bin/\\: no line may end in a backslash; write it as one line',
+        '5: true: is no [section], key = value or comment; a comment begins with ; or #');
+    is_refused('text behind a header', "[proxy] workers = 3\n" . inside(),
+        '1: [proxy] workers = 3: nothing but a comment may stand behind the ]');
+    is_refused('a long line', inside('select_server = yes', 'allow_servers = ' . 'a' x 985),
+        '5: allow_servers = ' . 'a' x 24 . '...: the line is longer than 1000 octets; long lists of servers go into '
+            . 'allow_servers_file');
+    is_refused('a very long line', inside('x' x 300_000, 'workers = 0'),
+        '4: ' . 'x' x 40 . '...: the line is longer than 1000 octets; long lists of servers go into allow_servers_file',
+        '5: workers = 0: must be a whole number from 1 to 32768 (processes)');
+    is_refused('a control character', inside("acp_prefix = A\eB"),
+        '4: acp_prefix = A?B: a control character stands in the line; take it out');
+    is_refused('a byte order mark', "\xef\xbb\xbf" . inside(), '1: the file begins with a byte order mark; save it without');
+};
+
+scene 'no file' => sub {
+    my $nothing = "$directory/nothing";
+    is_deeply check_file($nothing)->{mistakes}, [' cannot read it: No such file or directory'], 'none';
+    is_deeply check_file($directory)->{mistakes}, [' is a directory; name the file in it'], 'a directory';
+    is_deeply check_file('/dev/null')->{mistakes}, [' is not a regular file'], 'a device';
+    system('mkfifo', "$directory/fifo") == 0 or die "mkfifo: $?\n";
+    is_deeply check_file("$directory/fifo")->{mistakes}, [' is not a regular file'], 'a FIFO';
+    is check_file($_)->{code}, 78, "$_: exit status" for $nothing, $directory, "$directory/fifo";
+    is_deeply check("\0\0\0")->{mistakes}, [' is no text file: it holds a NUL octet'], 'not a text';
+    is_deeply check("\n" x (1024 * 1024 + 1))->{mistakes},
+        [' is larger than 1 MiB; long lists of servers go into allow_servers_file'], 'a large file';
+    is_deeply check("\n" x 20_001)->{mistakes},
+        [ '20001: the file has more than 20000 lines; long lists of servers go into allow_servers_file' ], 'many lines';
+SKIP: {
+        skip 'root reads everything', 1 if is_root();
+        write_file($file, inside());
+        chmod 0, $file;
+        is_deeply check_file($file)->{mistakes}, [' cannot read it: Permission denied'], 'no permission';
+        unlink $file;
+    }
+    my $long = "$directory/" . join '/', ('d' x 200) x 4;
+    my $path = $directory;
+    mkdir $path .= '/' . 'd' x 200 for 1 .. 4;
+    write_file("$long/conf", inside('workers = 0'));
+    like check_file("$long/conf")->{mistakes}[0],
+        qr{^d+/conf:4: workers = 0: must be a whole number from 1 to 32768 \(processes\)$}, 'a long path leaves room for the mend';
+};
+
+scene 'the file of servers' => sub {
+    my $list = "$directory/servers";
+    my @text = inside('select_server = yes', "allow_servers_file = $list");
+    is_refused('is not there', "@text", "5: allow_servers_file = $list: No such file or directory");
+    system('mkfifo', "$directory/pipe") == 0 or die "mkfifo: $?\n";
+    is_refused('is a FIFO', "@text" =~ s/\Q$list\E/$directory\/pipe/r,
+        "5: allow_servers_file = $directory/pipe: is not a regular file");
+    write_file($list, "# ours\na.example\n\n  b.example:* # any port\n*.c.example\n");
+    is_taken('is there', "@text", 1);
+    write_file($list, "a.example\na b\n" . '#' x 5000 . "\nc.example\nd\te\n");
+    is_refused('has mistakes', "@text", map { "$list:$_->[0]: $_->[1]: must be one server name or pattern" }
+            [ 2, 'a b' ], [ 5, 'd?e' ]);
+};
+
+scene 'all mistakes at once, in the order of the file' => sub {
+    is_refused('nine of them', <<'END', map { s/FILE/$file/r } <<'END' =~ /(.+)/g);
+[instance b]
+listen = *:1110
+server = 127.0.0.1
+workers = 20
+max_workers = 10
+[proxy]
+grase = 7
+grace = 7x
+user = no-such-user
+[instance a]
+listen = 127.0.0.1:1110
+user = nobody
+quiet = maybe
+allow_servers = a,b
+END
+4: workers = 20: must be at most max_workers, which is 10
+7: grase = 7: is no key; did you mean grace?
+8: grace = 7x: must be a whole number from 0 to 86400 (seconds)
+9: user = no-such-user: there is no such user; create it, or name another
+10: no server to connect to: give server = HOST[:PORT], or let the client choose with select_server = yes (-e)
+11: listen = 127.0.0.1:1110: is taken by instance b (FILE:2: listen = *:1110); give each an address and port of its own
+12: user = nobody: is for the whole server; put it under [proxy]
+13: quiet = maybe: must be yes or no
+14: allow_servers = a,b: needs select_server = yes (-e): without it the client chooses no server
+END
+};
+
+scene 'a value that was refused is not missing as well' => sub {
+    is_refused('listen', inside() =~ s/listen = .*/$_->[0]/r, $_->[1])
+        for [ 'listen = here', '2: listen = here: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path' ],
+        [ 'listen = "127.0.0.1:1110', '2: listen = "127.0.0.1:1110: the closing quote is missing' ],
+        [ 'listne = 127.0.0.1:1110', '2: listne = 127.0.0.1:1110: is no key; did you mean listen?' ],
+        [ 'listen 127.0.0.1:1110', '2: listen 127.0.0.1:1110: the = is missing: listen = 127.0.0.1:1110' ];
+    is_refused('server', inside() =~ s/server = .*/server = a b/r,
+        '3: server = a b: must be HOST, HOST:PORT, [IPV6]:PORT, or - for none');
+    is_refused('select_server', inside('select_server = maybe', 'allow_servers = a'), '4: select_server = maybe: must be yes or no');
+    is_refused('max_workers', inside('workers = 2000', 'max_workers = 3000x'),
+        '5: max_workers = 3000x: must be a whole number from 1 to 32768 (processes)');
+    is_refused('a misspelt key beside the right one', inside('quite = yes', 'quiet = yes'), '4: quite = yes: is no key; did you mean quiet?');
+};
+
+scene 'warnings' => sub {
+    my $logs = directory(0777);
+    my $acp  = acp('exit 0');
+    is_deeply check(inside("acp = $acp", "client_log = $logs"))->{warnings}, [], 'none';
+    chmod 0644, $acp;
+    chmod 0755, $logs;
+    my @warnings = @{ check(inside("acp = $acp", "client_log = $logs"))->{warnings} };
+    is shift @warnings, "4: acp = $acp: the workers' user may not execute it", 'an acp without permission';
+    is "@warnings", is_root() ? "5: client_log = $logs: the workers' user may not write there" : '', 'a directory without permission';
+    is_deeply check(inside("acp = $directory", 'client_log = /nowhere/logs'))->{warnings},
+        [ "4: acp = $directory: is no program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
+    is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 asks for at least 600 seconds'], 'a timeout';
+    is_deeply check(above('pidfile = /nowhere/pid', 'control = /nowhere/c'))->{warnings},
+        [ '2: pidfile = /nowhere/pid: its directory is not there', '3: control = /nowhere/c: its directory is not there' ],
+        'files of the master';
+    my $result = check(inside() =~ s/server = .*/server = no-such-host.invalid/r);
+    like $result->{warnings}[0], qr/^3: server = no-such-host\.invalid: \S/, 'a name that does not resolve';
+    is $result->{code}, 0, 'is only a warning';
+};
+
+scene 'options over the file' => sub {
+    my $text = inside('workers = 20', 'max_workers = 30');
+    is check($text, '-n', 30)->{code}, 0, 'fewer workers than max_workers';
+    is_deeply check($text, '-n', 31)->{mistakes}, ['-n: workers = 31: must be at most max_workers, which is 30'], 'too many';
+    is_deeply check(above('user = no-such-user'), '-u', 'nobody')->{mistakes}, [], 'another user';
+    is_deeply check(above('user = nobody'), '-u', 'no-such-user')->{mistakes},
+        ['-u: user = no-such-user: there is no such user; create it, or name another'], 'an unknown one';
+};
+
+scene '-T without a file' => sub {
+    my $try = sub { return run([ program(), '-T', @_ ], limit => 10) };
+    is $try->('-b', '127.0.0.1:1110', '-b', '[::1]:1110', '127.0.0.1')->{out}, "command line: ok (2 instances)\n", 'two addresses';
+    is $try->('127.0.0.1')->{out}, "command line: ok (1 instance)\n", 'a superserver\'s session';
+    my $result = $try->('-b', '127.0.0.1:1110', '-b', '127.0.0.1:1110', '127.0.0.1');
+    is exit_code($result->{status}), 78, 'one address twice: exit status';
+    like $result->{err}, qr/\A-b: listen = 127\.0\.0\.1:1110: is taken by [^\n]+\n\z/, 'one address twice';
+};
+
+scene 'the examples that come with it' => sub {
+    for my $example (map { "$FindBin::Bin/../conf/$_" } qw(pop3.proxy.conf minimal.conf)) {
+        my $result = check_file($example);
+        is_deeply $result->{mistakes}, [], "$example: no mistakes";
+        is_deeply [ grep { !/: server = / } @{ $result->{warnings} } ], [], "$example: nothing but names that do not resolve";
+    }
+};
+
+done;
