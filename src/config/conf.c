@@ -187,7 +187,7 @@ enum conf_key conf_key_find(const char *name)
     return (enum conf_key)key;
 }
 
-/* ---- parsing one value ---- */
+/* ---- parsing one value: where it is refused, the default stays ---- */
 
 static void *field_of(struct conf_values *values, const struct key_row *row)
 {
@@ -214,12 +214,14 @@ static int parse_number(const char *value, const struct key_row *row, int64_t *n
 {
     size_t digits = strspn(value, "0123456789");
     bool is_plain = digits > 0 && value[digits] == '\0' && (value[0] != '0' || digits == 1);
+    int64_t parsed;
 
     errno = 0;
-    *number = is_plain ? strtoll(value, NULL, 10) : 0;
-    if (!is_plain || errno != 0 || *number < row->info.min || *number > row->info.max)
+    parsed = is_plain ? strtoll(value, NULL, 10) : 0;
+    if (!is_plain || errno != 0 || parsed < row->info.min || parsed > row->info.max)
         return error_set(error, "must be a whole number from %" PRId64 " to %" PRId64 " (%s)",
                          row->info.min, row->info.max, row->unit);
+    *number = parsed;
     return 0;
 }
 
@@ -241,9 +243,11 @@ static int word_index(const char *words, const char *word)
 static int parse_choice(const char *value, const struct key_row *row, int *choice,
                         struct error *error)
 {
-    *choice = word_index(row->info.argument, value);
-    if (*choice == -1)
+    int index = word_index(row->info.argument, value);
+
+    if (index == -1)
         return error_set(error, "must be one of %s", row->info.argument);
+    *choice = index;
     return 0;
 }
 

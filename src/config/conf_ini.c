@@ -28,7 +28,7 @@ static size_t least(size_t a, size_t b)
  * for words too long to be meant. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t table[WORD_BYTES + 1][WORD_BYTES + 1];
+    size_t table[WORD_BYTES + 1][WORD_BYTES + 1] = {{0}};
     size_t height = strlen(a);
     size_t width = strlen(b);
 

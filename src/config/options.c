@@ -56,7 +56,6 @@ static void build_tables(struct option_tables *tables)
     char *shorts = tables->shorts;
     struct option *to = tables->longs;
 
-    *tables = (struct option_tables){0};
     *shorts++ = '+'; /* the first operand ends the options */
     *shorts++ = ':'; /* a missing argument is told apart from an unknown option */
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
@@ -323,7 +322,7 @@ static int take_operands(struct options *options, int count, char *const words[]
 
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error)
 {
-    struct option_tables tables;
+    struct option_tables tables = {0};
     int option;
 
     *options = (struct options){.action = OPTIONS_SESSION};
