@@ -24,7 +24,7 @@
 #include "master/status_render.h"
 #include "master/status_view.h"
 
-#define CLIENT_LIMIT_S 10.0
+#define CLIENT_LIMIT_S 5.0
 #define LEAVE_LIMIT_S  0.5
 #define ACCEPT_PAUSE_S 0.2
 

@@ -3,7 +3,7 @@
  * The process that shows what goes on. It answers and changes nothing.
  *
  * The control socket: one request line, one answer, close. Requests are "status",
- * "status --json", "metrics", and "view", the compact form for the live view. Everybody has ten
+ * "status --json", "metrics", and "view", the compact form for the live view. Everybody has five
  * seconds in all; a client that does not read costs its answer's memory and nobody's time, and
  * when too many come at once the oldest makes room.
  */
