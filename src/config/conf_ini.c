@@ -61,10 +61,11 @@ static bool is_near(const char *word, const char *wanted)
 static const char *synonym(const char *word)
 {
     static const char *const pairs[][2] = {
-        {"bind", "listen"},         {"address", "listen"},      {"port", "listen"},
-        {"group", "user"},          {"servers", "server"},      {"serverlist", "allow_servers"},
-        {"charset", "delimiters"},  {"prefix", "acp_prefix"},   {"pid", "pidfile"},
-        {"max_clients", "max_workers"},
+        {"bind", "listen"},        {"address", "listen"},
+        {"port", "listen"},        {"group", "user"},
+        {"servers", "server"},     {"serverlist", "allow_servers"},
+        {"charset", "delimiters"}, {"prefix", "acp_prefix"},
+        {"pid", "pidfile"},        {"max_clients", "max_workers"},
     };
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
@@ -293,7 +294,8 @@ static void check_overlap(struct mistakes *mistakes, const struct conf_section *
 
     if (listen == NULL || other == NULL || !is_overlapping(listen, other))
         return;
-    error_set(&error, "%s: listen = %s: is taken by instance %s (%s: listen = %s); give each an "
+    error_set(&error,
+              "%s: listen = %s: is taken by instance %s (%s: listen = %s); give each an "
               "address and port of its own",
               place_of_listen(section), listen, earlier->name, place_of_listen(earlier), other);
     mistakes_take(mistakes, error.text);
@@ -312,7 +314,8 @@ static void check_listen(struct mistakes *mistakes, const struct conf *conf)
         if (section->values.listen == NULL || proxy->values.metrics_listen == NULL ||
             !is_overlapping(proxy->values.metrics_listen, section->values.listen))
             continue;
-        error_set(&error, "%s: metrics_listen = %s: is taken by instance %s (%s); give it a "
+        error_set(&error,
+                  "%s: metrics_listen = %s: is taken by instance %s (%s); give it a "
                   "port of its own",
                   proxy->place[CONF_KEY_metrics_listen], proxy->values.metrics_listen,
                   section->name, place_of_listen(section));

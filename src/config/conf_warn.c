@@ -69,13 +69,12 @@ static int may_access(const struct conf *conf, const char *path, int mode)
 
 /* ---- the warnings, each with the place of its key ---- */
 
-static void warn_key(struct looking *looking, const struct conf_section *section,
-                     enum conf_key key, const char *value, const char *why)
+static void warn_key(struct looking *looking, const struct conf_section *section, enum conf_key key,
+                     const char *value, const char *why)
 {
     struct error error;
 
-    error_set(&error, "%s: %s = %s: %s", section->place[key], conf_key_info(key)->name, value,
-              why);
+    error_set(&error, "%s: %s = %s: %s", section->place[key], conf_key_info(key)->name, value, why);
     mistakes_take(&looking->warnings, error.text);
 }
 

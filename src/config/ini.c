@@ -29,9 +29,9 @@ enum { SHOWN = 80 };
 struct pass {
     struct ini *ini;
     struct mistakes *mistakes;
-    unsigned number;  /* of the line at hand */
-    size_t section;   /* index of the header in force, or NO_SECTION */
-    FILE *sound;      /* what iniparser shall see */
+    unsigned number; /* of the line at hand */
+    size_t section;  /* index of the header in force, or NO_SECTION */
+    FILE *sound;     /* what iniparser shall see */
 };
 
 #define NO_SECTION SIZE_MAX
@@ -67,7 +67,8 @@ static int open_regular(const char *path, struct mistakes *mistakes)
     } else if (!S_ISREG(status.st_mode)) {
         mistakes_add(mistakes, 0, "is not a regular file");
     } else if (status.st_size > INI_FILE_BYTES) {
-        mistakes_add(mistakes, 0, "is larger than 1 MiB; long lists of servers go into "
+        mistakes_add(mistakes, 0,
+                     "is larger than 1 MiB; long lists of servers go into "
                      "allow_servers_file");
     } else {
         return fd;
@@ -275,8 +276,10 @@ static bool refuse_cut(struct pass *pass, const char *key, const char *value, ch
     char mend[2 * SHOWN + 100];
 
     if (quote == '\0')
-        snprintf(mend, sizeof(mend), "the %c would begin a comment; put a blank before it if it "
-                 "shall", sign);
+        snprintf(mend, sizeof(mend),
+                 "the %c would begin a comment; put a blank before it if it "
+                 "shall",
+                 sign);
     else
         snprintf(mend, sizeof(mend),
                  "the %c would begin a comment: quote the value, %c%.*s%c, or put a blank before "
@@ -445,8 +448,10 @@ static void take_lines(struct pass *pass, char *text)
         if (next != NULL)
             *next++ = '\0';
         if (++pass->number > INI_FILE_LINES) {
-            mistakes_add(pass->mistakes, pass->number, "the file has more than %d lines; long "
-                         "lists of servers go into allow_servers_file", INI_FILE_LINES);
+            mistakes_add(pass->mistakes, pass->number,
+                         "the file has more than %d lines; long "
+                         "lists of servers go into allow_servers_file",
+                         INI_FILE_LINES);
             return;
         }
         take_line(pass, line);
