@@ -35,7 +35,7 @@ int main(int argc, char *argv[])
         code = inetd_run(&options.section);
         break;
     case OPTIONS_SERVER:
-        code = master_run(&options, argc, argv);
+        code = master_run(&options, argv);
         break;
     case OPTIONS_STATUS:
     case OPTIONS_TOP:

@@ -96,15 +96,18 @@ int inetd_run(struct conf_section *section)
 {
     struct conf_instance instance;
     struct error error;
+    uid_t uid;
+    gid_t gid;
     int code;
 
     /* Someone who tries it by hand wants to see the log. */
     if (log_open(isatty(STDERR_FILENO) ? "stderr" : "syslog", &error) == -1 ||
+        conf_find_user(section, &uid, &gid, &error) == -1 ||
         conf_instance_init(&instance, section, &error) == -1) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         return EX_USAGE;
     }
-    if (privileges_drop(PRIVILEGES_UID, PRIVILEGES_GID, &error) == -1) {
+    if (privileges_drop(uid, gid, &error) == -1) {
         log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
         conf_instance_free(&instance);
         return EX_OSERR;

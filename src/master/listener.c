@@ -14,13 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
-
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
-enum { INHERITED_MAX = 256, NAME_SIZE = 64 };
+enum { INHERITED_MAX = 256, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 
 /* A socket that came with the process and that nobody has asked for yet. */
 struct inherited {
@@ -62,19 +56,28 @@ static void add_inherited(int fd, const char *name)
     inherited_count++;
 }
 
+/* The descriptors that systemd passes from 3 on, sd_listen_fds(3): only if they are meant for this
+ * very process. Their names are parted by colons. */
 static void inherit_from_systemd(void)
 {
-#ifdef HAVE_SYSTEMD
-    char **names = NULL;
-    int count = sd_listen_fds_with_names(1, &names);
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+    const char *names = getenv("LISTEN_FDNAMES");
 
-    for (int i = 0; i < count; i++) {
-        add_inherited(SD_LISTEN_FDS_START + i, names == NULL ? "" : names[i]);
-        if (names != NULL)
-            free(names[i]);
+    if (pid != NULL && count != NULL && atol(pid) == (long)getpid()) {
+        for (int i = 0; i < atoi(count); i++) {
+            size_t width = names == NULL ? 0 : strcspn(names, ":");
+            char name[NAME_SIZE];
+
+            snprintf(name, sizeof(name), "%.*s", (int)width, names == NULL ? "" : names);
+            add_inherited(SYSTEMD_FIRST_FD + i, name);
+            if (names != NULL)
+                names += width + (names[width] == ':');
+        }
     }
-    free(names);
-#endif
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
 }
 
 /* "5,6,9": the descriptors of the binary that was replaced. */

@@ -33,8 +33,6 @@ enum phase {
 
 static struct {
     const struct options *options;
-    int argc;
-    char *const *argv;
     enum phase phase;
     struct pool *pools; /* those that end among them */
     struct generation *generation;
@@ -62,21 +60,16 @@ static void report_to_log(void *context, const char *text)
     log_message(*level, "configuration", "%s", text);
 }
 
-/* Settings given as options are parsed once more: a file one of them names may have changed. */
+/* Settings given as options are checked once more: a file one of them names may have changed. */
 static int load_options(struct conf *conf, conf_report *report, void *context)
 {
-    struct options options;
-    struct error error;
-    int result = -1;
+    const struct options *options = master.options;
+    struct conf_section copy;
 
-    optind = 0;
-    if (options_parse(&options, master.argc, master.argv, &error) == -1)
-        report(context, error.text);
-    else
-        result = conf_from_section(conf, &options.section, options.listens, options.listen_count,
-                                   report, context);
-    options_free(&options);
-    return result;
+    conf_section_init(&copy, options->section.name, options->section.where);
+    conf_override(&copy, &options->section);
+    return conf_from_section(conf, &copy, options->listens, options->listen_count, report,
+                             context);
 }
 
 static struct generation *load(conf_report *report, void *context)
@@ -452,13 +445,11 @@ static int loop_until_told(void)
     return EX_OK;
 }
 
-int master_run(const struct options *options, int argc, char *const argv[])
+int master_run(const struct options *options, char *const argv[])
 {
     struct error error;
 
     master.options = options;
-    master.argc = argc;
-    master.argv = argv;
     upgrade_remember(argv);
     master.generation = load(report_to_stderr, NULL);
     if (master.generation == NULL)

@@ -10,9 +10,9 @@
 
 /*
  * Runs the server the options describe until it is told to end. `argv` is what it was started with,
- * for a reload of options and for the next binary. Returns the process's exit code: 0 after an
+ * for the next binary. Returns the process's exit code: 0 after an
  * orderly end, 78 for a bad configuration, 71 when the system refused something.
  */
-int master_run(const struct options *options, int argc, char *const argv[]);
+int master_run(const struct options *options, char *const argv[]);
 
 #endif

@@ -68,6 +68,7 @@ struct pool {
     double throttle_over_s; /* when it ended */
     uint64_t accepted_before;
     double pace; /* connections taken between two looks, on average */
+    double slow_pace; /* over a longer time */
     unsigned made_room; /* sessions shed at the last look */
     unsigned still_looks;
     unsigned calm_looks;

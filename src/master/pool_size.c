@@ -30,6 +30,7 @@
 enum {
     CALM_LOOKS = 20,      /* without a stall, before the master sleeps again */
     STALL_LOOKS = 2,      /* in which nothing is taken: the queue stands still */
+    SHED_LOOKS = 20,      /* making room takes a longer look: it costs somebody the session */
     WAIT_NOTED_LOOKS = 4, /* a wait that is worth a process if there is time for one */
     WAIT_LONG_LOOKS = 200,
     WAIT_SHED_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
@@ -243,6 +244,7 @@ static void start_looking(struct pool *pool)
     pool->calm_looks = 0;
     pool->still_looks = 0;
     pool->pace = 0;
+    pool->slow_pace = 0;
     pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
     cpu_idle_begin(&pool->cpu);
     look_again_in(pool, LOOK_S);
@@ -261,24 +263,30 @@ static void follow_pace(struct pool *pool)
     pool->made_room = 0;
     pool->still_looks = taken > 0 ? 0 : pool->still_looks + 1;
     pool->pace += (taken - pool->pace) / WAIT_NOTED_LOOKS;
+    pool->slow_pace += (taken - pool->slow_pace) / SHED_LOOKS;
 }
 
-/* How many looks the last in the queue has to wait. */
-static double wait_in_looks(const struct pool *pool, size_t queue)
+/* How many looks the last in the queue has to wait at this pace. */
+static double wait_in_looks(size_t queue, double pace)
 {
-    if (pool->still_looks >= STALL_LOOKS)
-        return WAIT_LONG_LOOKS + 1;
-    return pool->pace > 0 ? (double)queue / pool->pace : 0;
+    return pace > 0 ? (double)queue / pace : 0;
 }
 
-static void relieve(struct pool *pool, size_t queue, double wait)
+static bool is_worth_growing(struct pool *pool, size_t queue)
 {
-    size_t count = queue < pool->alive ? queue : pool->alive;
+    double wait = wait_in_looks(queue, pool->pace);
 
+    return pool->still_looks >= STALL_LOOKS || wait > WAIT_LONG_LOOKS ||
+           (wait > WAIT_NOTED_LOOKS && cpu_idle_has_time(&pool->cpu));
+}
+
+static void relieve(struct pool *pool, size_t queue)
+{
     if (!is_full(pool)) {
-        if (wait > WAIT_LONG_LOOKS || (wait > WAIT_NOTED_LOOKS && cpu_idle_has_time(&pool->cpu)))
-            grow(pool, count);
-    } else if (wait > WAIT_SHED_LOOKS) {
+        if (is_worth_growing(pool, queue))
+            grow(pool, queue < pool->alive ? queue : pool->alive);
+    } else if (pool->still_looks >= SHED_LOOKS ||
+               wait_in_looks(queue, pool->slow_pace) > WAIT_SHED_LOOKS) {
         make_room(pool, queue);
     }
 }
@@ -305,7 +313,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     follow_pace(pool);
     if (queue > 0 && count_idle(pool) == 0) {
         pool->calm_looks = 0;
-        relieve(pool, (size_t)queue, wait_in_looks(pool, (size_t)queue));
+        relieve(pool, (size_t)queue);
     } else if (++pool->calm_looks >= CALM_LOOKS) {
         keep_reserve(pool);
         sleep_until_needed(pool);

@@ -9,9 +9,6 @@
 
 #include "base/error.h"
 
-/* The manual's user and group for a start by root without any other setting. */
-enum { PRIVILEGES_UID = 65535, PRIVILEGES_GID = 65534 };
-
 /*
  * Becomes this user and group, without supplementary groups, for good: it is an error if root can
  * be had back. Does nothing when the process is not root. Returns 0, or -1 with `error` set; the
