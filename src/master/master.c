@@ -306,6 +306,7 @@ static void reopen_logs(void)
         return;
     }
     for_each_pool(pool_refresh);
+    status_refresh();
     log_message(LOG_LEVEL_NOTICE, "log-reopened", "generation %u", master.generation->number);
 }
 

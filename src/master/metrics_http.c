@@ -21,7 +21,9 @@
 #define LIBRARY "libmicrohttpd.so.12"
 
 enum {
-    CONNECTIONS_MAX = 32,
+    CONNECTIONS_MAX = 32, /* of those beyond, the oldest makes room */
+    PLACES = 2 * CONNECTIONS_MAX,
+    LIBRARY_MAX = 2 * PLACES, /* never reached: then it would accept nobody */
     IDLE_LIMIT_S = 5,
     LIMIT_MS = 10000, /* a connection, from first to last */
     MEMORY_BYTES = 8192,
@@ -60,6 +62,7 @@ static int load_library(struct error *error)
 
 struct connected {
     int fd; /* 0: free */
+    bool is_cut;
     int64_t since_ms;
 };
 
@@ -69,12 +72,13 @@ static struct {
     ev_io ready;
     ev_timer timeout;
     ev_prepare before_sleep;
-    struct connected connections[CONNECTIONS_MAX];
+    struct connected connections[PLACES];
 } http;
 
 /* The library sees the end of the connection, and closes it. */
-static void cut(const struct connected *connected)
+static void cut(struct connected *connected)
 {
+    connected->is_cut = true;
     shutdown(connected->fd, SHUT_RDWR);
 }
 
@@ -82,31 +86,50 @@ static void cut_overdue(void)
 {
     int64_t limit_ms = clock_now_ms() - LIMIT_MS;
 
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < PLACES; i++)
         if (http.connections[i].fd != 0 && http.connections[i].since_ms < limit_ms)
             cut(&http.connections[i]);
 }
 
 static struct connected *find_free(void)
 {
-    struct connected *found = NULL;
+    for (size_t i = 0; i < PLACES; i++)
+        if (http.connections[i].fd == 0)
+            return &http.connections[i];
+    return NULL;
+}
+
+static void make_room(void)
+{
     struct connected *oldest = NULL;
     size_t used = 0;
 
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         struct connected *one = &http.connections[i];
-        if (one->fd == 0) {
-            found = one;
+        if (one->fd == 0 || one->is_cut)
             continue;
-        }
         used++;
         if (oldest == NULL || one->since_ms < oldest->since_ms)
             oldest = one;
     }
-    /* The last places are for those to come. */
-    if (used >= CONNECTIONS_MAX - CONNECTIONS_MAX / 4 && oldest != NULL)
+    if (used >= CONNECTIONS_MAX)
         cut(oldest);
-    return found;
+}
+
+/* NULL: there is no place, and the connection ends. */
+static struct connected *add(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct connected *connected;
+
+    make_room();
+    connected = info == NULL ? NULL : find_free();
+    if (connected != NULL)
+        *connected = (struct connected){.fd = info->connect_fd, .since_ms = clock_now_ms()};
+    else if (info != NULL)
+        shutdown(info->connect_fd, SHUT_RDWR);
+    return connected;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **own,
@@ -115,16 +138,10 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     struct connected *connected = *own;
 
     (void)context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        connected = find_free();
-        if (connected != NULL && info != NULL)
-            *connected = (struct connected){.fd = info->connect_fd, .since_ms = clock_now_ms()};
-        *own = connected;
-    } else if (connected != NULL) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *own = add(connection);
+    else if (connected != NULL)
         connected->fd = 0;
-    }
 }
 
 /* ---- requests ---- */
@@ -200,7 +217,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
 
 bool metrics_http_is_busy(void)
 {
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < PLACES; i++)
         if (http.connections[i].fd != 0)
             return true;
     return false;
@@ -233,7 +250,7 @@ int metrics_http_start(struct ev_loop *loop, int listen_fd, metrics_http_text *t
     http.text = text;
     http.daemon = mhd.start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIBRARY_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_LIMIT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_END);
     info = http.daemon == NULL

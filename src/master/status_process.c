@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The status process's loop. The pools are as they were when it was forked; only what lies in
- * shared memory changes. It leaves at SIGTERM, which the kernel sends as well when the master
- * dies: at once, but for answers that are under way.
+ * shared memory changes. It leaves at SIGTERM, at once but for answers that are under way, and is
+ * killed when the master dies.
  */
 #include "master/status_process.h"
 
@@ -352,7 +352,7 @@ int status_process_run(const struct status_process *start)
     if (confine(start) == -1)
         return EX_OSERR;
     told_fd = set_signals();
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != start->master_pid)
         return EX_OK;
     /* A loop of its own: the default one is a copy of the master's, watchers and all. */
