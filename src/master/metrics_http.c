@@ -32,10 +32,12 @@ enum {
 
 /* ---- the library ---- */
 
-#define FUNCTIONS(F)                                                                              \
-    F(start_daemon) F(stop_daemon) F(quiesce_daemon) F(run) F(get_timeout) F(get_daemon_info)     \
-    F(get_connection_info) F(create_response_from_buffer) F(add_response_header)                  \
+/* clang-format off */
+#define FUNCTIONS(F)                                                                               \
+    F(start_daemon) F(quiesce_daemon) F(run) F(get_timeout) F(get_daemon_info)      \
+    F(get_connection_info) F(create_response_from_buffer) F(add_response_header)                   \
     F(queue_response) F(destroy_response)
+/* clang-format on */
 
 static struct {
 #define F(name) __typeof__(&MHD_##name) name;
@@ -49,9 +51,9 @@ static int load_library(struct error *error)
 
     if (library == NULL)
         return error_set(error, "%s", dlerror());
-#define F(name)                                                                                   \
-    *(void **)&mhd.name = dlsym(library, "MHD_" #name);                                           \
-    if (mhd.name == NULL)                                                                         \
+#define F(name)                                                                                    \
+    *(void **)&mhd.name = dlsym(library, "MHD_" #name);                                            \
+    if (mhd.name == NULL)                                                                          \
         return error_set(error, "%s", dlerror());
     FUNCTIONS(F)
 #undef F
@@ -253,9 +255,7 @@ int metrics_http_start(struct ev_loop *loop, int listen_fd, metrics_http_text *t
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIBRARY_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_LIMIT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_END);
-    info = http.daemon == NULL
-               ? NULL
-               : mhd.get_daemon_info(http.daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    info = http.daemon == NULL ? NULL : mhd.get_daemon_info(http.daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL)
         return error_set(error, LIBRARY ": does not start");
     ev_io_init(&http.ready, on_ready, info->epoll_fd, EV_READ);

@@ -52,12 +52,12 @@ static struct {
     struct endpoint metrics;
     struct endpoint next_control; /* prepared; .text is set even if the old one stays */
     struct endpoint next_metrics;
-    int inherited_fd; /* the metrics' of the binary before us, or -1 */
-    struct pool *const *pools;     /* the master's list, as it changes */
+    int inherited_fd;          /* the metrics' of the binary before us, or -1 */
+    struct pool *const *pools; /* the master's list, as it changes */
     uid_t uid;
     gid_t gid;
-    pid_t pid;                     /* 0: none */
-    int64_t started_ms;            /* the server */
+    pid_t pid;          /* 0: none */
+    int64_t started_ms; /* the server */
     double forked_s;
     double back_off_s;
     ev_timer back_off;

@@ -168,8 +168,8 @@ static void serve(struct client *client)
 static void read_request(struct client *client)
 {
     size_t room = sizeof(client->request) - 1 - client->request_length;
-    ssize_t count = recv(client->io.fd, client->request + client->request_length, room,
-                         MSG_DONTWAIT);
+    ssize_t count =
+        recv(client->io.fd, client->request + client->request_length, room, MSG_DONTWAIT);
 
     if (count == -1 && (errno == EAGAIN || errno == EINTR))
         return;

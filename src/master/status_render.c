@@ -101,8 +101,7 @@ static const char *short_age(char text[TEXT_SIZE], int64_t age_ms)
     else if (seconds < 3600)
         snprintf(text, TEXT_SIZE, "%" PRId64 "m%02ds", seconds / 60, (int)(seconds % 60));
     else if (seconds < 86400)
-        snprintf(text, TEXT_SIZE, "%" PRId64 "h%02dm", seconds / 3600,
-                 (int)(seconds % 3600 / 60));
+        snprintf(text, TEXT_SIZE, "%" PRId64 "h%02dm", seconds / 3600, (int)(seconds % 3600 / 60));
     else
         snprintf(text, TEXT_SIZE, "%" PRId64 "d%02dh", seconds / 86400,
                  (int)(seconds % 86400 / 3600));
@@ -120,7 +119,7 @@ static const struct {
 } totals[STATUS_TOTAL_COUNT] = {
 #define COUNT  false
 #define OCTETS true
-#define TOTAL(field, unit, metric, heading, help)                                                 \
+#define TOTAL(field, unit, metric, heading, help)                                                  \
     [STATUS_TOTAL_##field] = {#field, metric, heading, help, unit},
 #include "base/totals.def"
 #undef TOTAL
@@ -155,8 +154,7 @@ static void draw_pools(struct table *table, const struct drawing *drawing)
     }
 }
 
-static const struct status_instance *find_instance(const struct status_view *view,
-                                                   const char *name)
+static const struct status_instance *find_instance(const struct status_view *view, const char *name)
 {
     for (size_t i = 0; i < view->instance_count; i++)
         if (strcmp(view->instances[i].name, name) == 0)
@@ -267,9 +265,9 @@ static void draw_sessions(struct table *table, const struct drawing *drawing)
     static const struct {
         enum align align;
         const char *text;
-    } headings[] = {{RIGHT, "PID"},    {LEFT, "INSTANCE"}, {LEFT, "STAGE"},
-                    {RIGHT, "AGE"},    {RIGHT, "OCTETS"},  {LEFT, "CLIENT"},
-                    {LEFT, "USER"},    {LEFT, "SERVER"},   {LEFT, "SESSION"}};
+    } headings[] = {{RIGHT, "PID"}, {LEFT, "INSTANCE"}, {LEFT, "STAGE"},
+                    {RIGHT, "AGE"}, {RIGHT, "OCTETS"},  {LEFT, "CLIENT"},
+                    {LEFT, "USER"}, {LEFT, "SERVER"},   {LEFT, "SESSION"}};
     const struct status_view *view = drawing->view;
 
     for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
@@ -301,8 +299,7 @@ void status_render_table(const struct status_view *view, FILE *out)
     draw_table(draw_sessions, &drawing, out);
 }
 
-void status_render_live(const struct status_view *view, const struct status_view *before,
-                        FILE *out)
+void status_render_live(const struct status_view *view, const struct status_view *before, FILE *out)
 {
     struct drawing drawing = {.view = view, .before = before};
 

@@ -97,9 +97,8 @@ static const char *state_word(enum pool_state state)
 /* Numbers out of the shared memory are not to be trusted as an index. */
 static const char *stage_word(int stage)
 {
-    return stage >= 0 && stage < SESSION_STAGE_COUNT
-               ? session_stage_word((enum session_stage)stage)
-               : "unknown";
+    return stage >= 0 && stage < SESSION_STAGE_COUNT ? session_stage_word((enum session_stage)stage)
+                                                     : "unknown";
 }
 
 static void take_session(struct status_view *view, const struct scoreboard_slot *slot, pid_t pid)
@@ -147,8 +146,7 @@ static void take_slot(struct status_view *view, struct status_pool *pool,
 
 static bool is_over(const struct status_pool *pool, enum pool_state state)
 {
-    return state != POOL_RUNNING &&
-           pool->idle + pool->busy + pool->starting + pool->leaving == 0;
+    return state != POOL_RUNNING && pool->idle + pool->busy + pool->starting + pool->leaving == 0;
 }
 
 static void take_pool(struct status_view *view, const struct pool *from)
@@ -304,11 +302,10 @@ static int read_instance(struct status_instance *instance, FILE *in)
 
 static int read_pool(struct status_pool *pool, size_t instance_count, FILE *in)
 {
-    int count = fscanf(in,
-                       "%zu %127s %23s %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-                       " %" SCNu64,
-                       &pool->instance, pool->listen, pool->state, &pool->generation, &pool->idle,
-                       &pool->busy, &pool->starting, &pool->leaving, &pool->max);
+    int count =
+        fscanf(in, "%zu %127s %23s %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+               &pool->instance, pool->listen, pool->state, &pool->generation, &pool->idle,
+               &pool->busy, &pool->starting, &pool->leaving, &pool->max);
 
     return count == 9 && pool->instance < instance_count ? 0 : -1;
 }
@@ -329,9 +326,9 @@ static int read_head(struct status_view *view, FILE *in)
 {
     char version[STATUS_WORD_SIZE];
     int pid;
-    int count = fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu", version, &pid,
-                       &view->up_ms, &view->taken_ms, &view->instance_count,
-                       &view->pool_count, &view->session_count);
+    int count =
+        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu", version, &pid, &view->up_ms,
+               &view->taken_ms, &view->instance_count, &view->pool_count, &view->session_count);
 
     view->master_pid = pid;
     if (count != 7 || strcmp(version, PACKAGE_VERSION) != 0 ||
@@ -344,8 +341,7 @@ static int read_head(struct status_view *view, FILE *in)
 int status_view_read(struct status_view *view, FILE *in)
 {
     *view = (struct status_view){0};
-    if (read_head(view, in) == -1 ||
-        make_room(view, view->pool_count, view->session_count) == -1)
+    if (read_head(view, in) == -1 || make_room(view, view->pool_count, view->session_count) == -1)
         return -1;
     for (size_t i = 0; i < view->instance_count; i++)
         if (read_instance(&view->instances[i], in) == -1)

@@ -15,7 +15,7 @@
 #include "session/outcome.h"
 
 enum {
-    STATUS_NAME_SIZE = 64,    /* of an instance */
+    STATUS_NAME_SIZE = 64,     /* of an instance */
     STATUS_ADDRESS_SIZE = 128, /* where it listens */
     STATUS_WORD_SIZE = 24,
 };

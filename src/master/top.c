@@ -116,9 +116,8 @@ static void paint(const struct top *top, const char *text)
         text += *text == '\n';
     }
     fprintf(stdout, "%.*s" CLEAR_REST, columns - 1,
-            top->order == STATUS_BY_AGE
-                ? "longest sessions first  o: by octets  q: leave"
-                : "biggest sessions first  a: by age  q: leave");
+            top->order == STATUS_BY_AGE ? "longest sessions first  o: by octets  q: leave"
+                                        : "biggest sessions first  a: by age  q: leave");
 }
 
 /* ---- a picture ---- */
