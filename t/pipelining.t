@@ -83,6 +83,27 @@ scene '1000 commands at once' => sub {
     is "@wrong", '', 'each in its place';
 };
 
+scene '1000 commands that are answered without a server' => sub {
+    my $proxy = proxy(server(messages => \@messages)->address);
+    for my $state ('before', 'after') {
+        my $client = $proxy->client;
+        $state eq 'after' ? $client->login : $client->greeting;
+        $client->send("CAPA\r\n" x 1000 . "QUIT\r\n");
+        my $seen = $client->rest;
+        is scalar(() = $seen =~ /^\.\r\n/mg), 1000, "CAPA $state login: as many lists";
+        like $seen, qr/\.\r\n\+OK[^\r\n]*\r\n\z/, "CAPA $state login: and the reply to QUIT";
+    }
+};
+
+scene 'long replies to many short commands' => sub {
+    my $server = server(on => { STAT => '+OK ' . 'x' x 500 . "\r\n" });
+    my $client = proxy($server->address)->client(rcvbuf => 4096)->login;
+    $client->hold->send("STAT\r\n" x 3000 . "QUIT\r\n");
+    pause(0.2);
+    $client->resume;
+    is length $client->rest, 3000 * 506 + length("+OK bye\r\n"), 'everything came back';
+};
+
 scene 'more commands than a window holds' => sub {
     my $server = server(messages => [ message(20_000) ]);
     my $client = proxy($server->address)->client(rcvbuf => 8192)->login;

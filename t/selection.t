@@ -138,6 +138,21 @@ scene 'off the list: the acp is not run' => sub {
     ok -e $mark, 'there it runs';
 };
 
+scene 'without a port it is 110' => sub {
+    my $host   = join '.', 127, map { 1 + int rand 250 } 1 .. 3;
+    my $server = server(host => $host, port => 110) or plan(skip_all => "may not listen on $host:110");
+    my $logs   = directory(0777);
+    my $mark   = directory(0777) . '/port';
+    is name_at($server, 'joe', '-l', $logs, $host), 'joe', 'as operand';
+    like read_file("$logs/127.0.0.1"), qr/ joe \Q$host\E\n\z/, 'the client log does not name the default port';
+    is name_at($server, "joe\@$host", '-e', '-a', acp("echo \$PROXY_SERVERPORT >$mark"), '-'), 'joe', 'selected';
+    is read_file($mark), "110\n", 'the acp is told';
+    is name_at($server, "joe\@$host", '-e', '-s', $host, '-'), 'joe', 'on the list without a port';
+    is_refused("joe\@$host:110", '-e', '-s', $host, '-');
+    is_refused("joe\@$host", '-e', '-s', "$host:110", '-');
+    is name_at($server, "joe\@$host:110", '-e', '-s', "$host:*", '-'), 'joe', 'any port';
+};
+
 scene 'a loop is refused' => sub {
     my $proxy  = proxy('-e', '-');
     my $port   = $proxy->port;
