@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS: what is prepared once (contexts with certificates, trust and ticket keys), and TLS on a
+ * stream. The only door to OpenSSL: no type of it passes through here.
+ *
+ * A context is built by the process that may read the keys and is used by the processes forked from
+ * it; it never reads a file again, with one exception: the system's directory of trusted
+ * certificates is looked into when a server is verified.
+ *
+ * Built without TLS, every context fails to be made and no stream ever is TLS.
+ */
+#ifndef IO_TLS_H
+#define IO_TLS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "io/stream.h"
+
+enum {
+    TLS_NAME_SIZE = 256,             /* a host or user name with its NUL */
+    TLS_EXPIRY_WARNING_S = 14 * 24 * 3600,
+    TLS_TICKET_ROTATION_S = 3600,    /* what the master should keep to; */
+    TLS_TICKET_LIFETIME_S = 2 * 3600 /* a ticket is good while its key is current or previous */
+};
+
+struct tls_context;
+
+/* ---- towards clients ---- */
+
+/* Texts as the settings have them; NULL where not set. */
+struct tls_clients_settings {
+    const char *name;         /* of the instance: its sessions are resumed in no other */
+    const char *certificates; /* files in PEM with their chains, parted by commas; or a directory */
+    const char *keys;         /* as many files; NULL: in the certificate's file, or NAME.key */
+    const char *staples;      /* as many OCSP responses in DER; NULL: none, or NAME.ocsp */
+    const char *client_ca;    /* asks for client certificates that these authorities signed */
+    const char *ciphers;      /* OpenSSL's list; names that begin with TLS_ are those of TLS 1.3 */
+    bool is_tls13_required;
+};
+
+/*
+ * Reads certificates and keys. Of a directory every file *.pem and *.crt is taken, in the order of
+ * their names. The first certificate is used where the client names no host or one that no
+ * certificate has; certificates for the same names and with different kinds of key (RSA, ECDSA)
+ * stand side by side. Returns NULL with `error` set: it names the file.
+ */
+struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
+                                            struct error *error);
+
+/* Logs a warning for each certificate that expires within TLS_EXPIRY_WARNING_S, or has expired.
+ * NULL is fine. */
+void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s);
+
+/* ---- session tickets ---- */
+
+struct tls_ticket_key {
+    unsigned char name[16];
+    unsigned char cipher[32];
+    unsigned char mac[32];
+};
+
+/*
+ * The keys of session tickets. Lies in memory that the processes share, all zero at first; one
+ * process changes it, the others read it. Kept over a reload, tickets stay good.
+ */
+struct tls_ticket_keys {
+    _Atomic uint32_t sequence; /* odd while it is being changed; 0: no keys yet */
+    struct tls_ticket_key current;
+    struct tls_ticket_key previous;
+};
+
+/* Makes a new current key; the one before goes on decrypting. Call it once before the first fork
+ * and then every TLS_TICKET_ROTATION_S. Returns 0, or -1 when there is no randomness. */
+int tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
+
+/* Lets the context issue and accept tickets; without this call it does neither. `keys` must outlive
+ * it. Nothing happens to a context that asks for client certificates (they are checked every time)
+ * and to NULL. */
+void tls_context_use_tickets(struct tls_context *context, const struct tls_ticket_keys *keys);
+
+/* ---- towards servers ---- */
+
+struct tls_servers_settings {
+    const char *ca; /* file or directory of trusted certificates; NULL: the system's */
+    bool verify;    /* the server's certificate and its name */
+};
+
+/* Returns NULL with `error` set. */
+struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
+                                            struct error *error);
+
+/* NULL is fine. */
+void tls_context_free(struct tls_context *context);
+
+/* ---- on a stream ---- */
+
+/*
+ * Puts TLS over an open stream whose buffers are empty and makes the handshake, as the side that is
+ * connected to (accept) or that connects. `host` is sent as SNI unless it is an address, and is what
+ * the certificate must be for; `host` and `port` find the session to resume.
+ *
+ * IO_OK: from here on the stream's other functions speak TLS. Anything else: the stream can only be
+ * closed, and stream_tls_failure() says why.
+ *
+ * On a TLS stream IO_EOF means that the peer said so (close_notify); a connection that merely ends
+ * is IO_FAILED.
+ */
+enum io_status stream_tls_accept(struct stream *stream, const struct tls_context *context,
+                                 int64_t deadline_ms);
+enum io_status stream_tls_connect(struct stream *stream, struct tls_context *context,
+                                  const char *host, uint16_t port, int64_t deadline_ms);
+
+/* True from the beginning of the handshake to the close. */
+bool stream_is_tls(const struct stream *stream);
+
+/* What went wrong with TLS on this stream, in OpenSSL's words; NULL when nothing did or it is no
+ * TLS stream. Valid until the close. */
+const char *stream_tls_failure(const struct stream *stream);
+
+/* What the handshake brought. Empty texts where there is nothing to say. */
+struct tls_facts {
+    char version[16];                /* "TLSv1.3" */
+    char cipher[48];                 /* OpenSSL's name of it */
+    char server_name[TLS_NAME_SIZE]; /* SNI */
+    /* Whom the peer's certificate names: its mail address, or its common name. Only of a
+     * certificate that was verified. */
+    char certificate[TLS_NAME_SIZE];
+    bool is_resumed;
+};
+
+/* Call it after the handshake. */
+void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files that use OpenSSL share. Inside src/io only, and only in those.
+ */
+#ifndef IO_TLS_CONTEXT_H
+#define IO_TLS_CONTEXT_H
+
+#include <openssl/ssl.h>
+
+#include "io/tls.h"
+
+enum {
+    TLS_SESSIONS = 8, /* servers whose last session is kept; one takes up to 10 KiB */
+};
+
+/* One certificate file. */
+struct tls_certificate {
+    char *path;
+    int64_t expires_s;
+    unsigned char *staple; /* the OCSP response, or NULL */
+    size_t staple_length;
+    int64_t staple_until_s; /* it is not sent any more from then on */
+};
+
+/* Certificates for the same names, one a kind of key. */
+struct tls_group {
+    SSL_CTX *ssl;
+    char *names;  /* sorted, parted by commas */
+    int kinds[4]; /* of key, as OpenSSL counts them; 0: free */
+};
+
+/* A host name and who serves it; a wildcard without its "*": ".example.org". */
+struct tls_name {
+    char *name;
+    SSL_CTX *ssl;
+};
+
+struct tls_certificates {
+    struct tls_certificate **list; /* pointers: OpenSSL's objects keep them */
+    size_t count;
+    struct tls_group *groups;
+    size_t group_count;
+    struct tls_name *names; /* sorted */
+    size_t name_count;
+};
+
+struct tls_session {
+    char *key; /* "host:port" */
+    SSL_SESSION *session;
+};
+
+struct tls_context {
+    SSL_CTX *ssl; /* what connections are made of */
+    bool verify;  /* of servers */
+    struct tls_certificates certificates;
+    const struct tls_ticket_keys *tickets;
+    struct tls_session sessions[TLS_SESSIONS]; /* this process's own */
+};
+
+/* The first error of OpenSSL's queue in words; never NULL. */
+const char *tls_error_words(void);
+
+/* A bare SSL_CTX with what holds on both sides. `context` can be had from it by
+ * tls_context_of(). */
+SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
+struct tls_context *tls_context_of(const SSL *ssl);
+
+/* Makes a configured SSL_CTX for one group. */
+typedef SSL_CTX *tls_new_group(struct tls_context *context,
+                               const struct tls_clients_settings *settings, struct error *error);
+
+/* Loads what the settings name. */
+int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
+                          tls_new_group *make_group, struct error *error);
+void tls_certificates_free(struct tls_certificates *certificates);
+
+/* The group for a host name, or NULL. */
+SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, const char *name);
+
+/* OpenSSL's callback for an OCSP response. */
+int tls_on_staple(SSL *ssl, void *unused);
+
+/* The session kept for "host:port", or NULL. */
+SSL_SESSION *tls_session_find(struct tls_context *context, const char *key);
+
+/* "host:port" of a connection to a server. */
+const char *stream_tls_session_key(const SSL *ssl);
+
+#endif
