@@ -14,8 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/conf_tls.h"
+
 enum {
     POP3_PORT = 110,
+    POP3S_PORT = 995,
     VALUE_SHOWN = 80,
 };
 
@@ -46,6 +49,22 @@ static int check_PATH(const char *value, struct error *error)
     if (value[0] != '/')
         return error_set(error, "must be an absolute path");
     return 0;
+}
+
+/* Files parted by commas. */
+static int check_PATHS(const char *value, struct error *error)
+{
+    for (const char *at = value; at != NULL; at = strchr(at, ',')) {
+        at += strspn(at, ", \t");
+        if (*at != '/')
+            return error_set(error, "must be absolute paths, parted by commas");
+    }
+    return 0;
+}
+
+static int check_ANY(const char *value, struct error *error)
+{
+    return value[0] == '\0' ? error_set(error, "must not be empty") : 0;
 }
 
 static int check_LISTEN(const char *value, struct error *error)
@@ -436,11 +455,44 @@ static int check_pool(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
+/* A key that says nothing without another one. Where that one is set, if only to "no", the key may
+ * stand as the default of other instances. */
+static const struct {
+    enum conf_key key;
+    enum conf_key needed;
+} needs[] = {
+    {CONF_KEY_tls_certificate, CONF_KEY_tls},
+    {CONF_KEY_tls_key, CONF_KEY_tls_certificate},
+    {CONF_KEY_tls_ocsp, CONF_KEY_tls_certificate},
+    {CONF_KEY_tls_min_version, CONF_KEY_tls},
+    {CONF_KEY_tls_ciphers, CONF_KEY_tls},
+    {CONF_KEY_tls_client_ca, CONF_KEY_tls},
+    {CONF_KEY_server_tls_ca, CONF_KEY_server_tls},
+    {CONF_KEY_server_tls_verify, CONF_KEY_server_tls},
+};
+
+static int check_needs(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+        const struct conf_key_info *needed = conf_key_info(needs[i].needed);
+
+        if (section->place[needs[i].key] == NULL || section->place[needs[i].needed] != NULL)
+            continue;
+        return error_set(error, "%s: %s needs %s = %s", section->place[needs[i].key],
+                         conf_key_info(needs[i].key)->name, needed->name, needed->argument);
+    }
+    return 0;
+}
+
 static int set_server(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = &instance->section.values;
     const char *place = place_of(&instance->section, CONF_KEY_server);
 
+    instance->server_port =
+        values->server_tls == CONF_SERVER_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT;
     instance->has_server = values->server != NULL && strcmp(values->server, "-") != 0;
     if (instance->section.is_wrong[CONF_KEY_server] ||
         instance->section.is_wrong[CONF_KEY_select_server])
@@ -455,7 +507,7 @@ static int set_server(struct conf_instance *instance, struct error *error)
     if (host_port_parse(&instance->server, values->server) == -1)
         return error_set(error, "%s: server = %s is not HOST[:PORT]", place, values->server);
     if (instance->server.port == 0)
-        instance->server.port = POP3_PORT;
+        instance->server.port = instance->server_port;
     return 0;
 }
 
@@ -573,8 +625,9 @@ typedef int instance_check(struct conf_instance *instance, struct error *error);
 
 static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
 {
-    static instance_check *const checks[] = {check_pool, set_server, check_allowed,
-                                             set_allow_list};
+    static instance_check *const checks[] = {check_pool,     check_needs,     set_server,
+                                             check_allowed,  set_allow_list,  conf_tls_init_clients,
+                                             conf_tls_init_servers};
     struct error error;
     int result = 0;
 
@@ -624,6 +677,8 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
 void conf_instance_free(struct conf_instance *instance)
 {
     pattern_list_free(instance->allowed);
+    tls_context_free(instance->client_tls);
+    tls_context_free(instance->server_tls);
     conf_section_free(&instance->section);
     *instance = (struct conf_instance){0};
 }

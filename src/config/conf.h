@@ -16,6 +16,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/pattern.h"
+#include "io/tls.h"
 
 enum conf_key {
 #define CONF_FLAG(name, ...)   CONF_KEY_##name,
@@ -49,6 +50,11 @@ struct conf_values {
 #undef CONF_CHOICE
 };
 
+/* The choices of some keys, in the order of their words. */
+enum conf_tls { CONF_TLS_NO, CONF_TLS_STLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
+enum conf_tls_version { CONF_TLS_VERSION_1_2, CONF_TLS_VERSION_1_3 };
+enum conf_server_tls { CONF_SERVER_TLS_NO, CONF_SERVER_TLS_STLS, CONF_SERVER_TLS_IMPLICIT };
+
 /* What is known of a key, for the parsers, --help and the tests. */
 struct conf_key_info {
     const char *name;
@@ -76,8 +82,11 @@ struct conf_section {
 struct conf_instance {
     struct conf_section section; /* the values, defaults and inheritance applied */
     bool has_server;
-    struct host_port server;      /* port filled in, 110 by default */
+    uint16_t server_port;         /* of a server named without one: 110, or 995 */
+    struct host_port server;      /* port filled in */
     struct pattern_list *allowed; /* NULL: every server may be chosen */
+    struct tls_context *client_tls; /* towards clients; NULL: none */
+    struct tls_context *server_tls; /* towards servers; NULL: none */
 };
 
 const struct conf_key_info *conf_key_info(enum conf_key key);
@@ -115,7 +124,8 @@ typedef void conf_report(void *context, const char *text);
 
 /*
  * Checks a filled section as a whole and makes the instance of it, whose section it takes over
- * (and frees on failure as well). Limits that were not set are cut to `timeout`. Reports every
+ * (and frees on failure as well). Limits that were not set are cut to `timeout`. Reads the files
+ * the settings name, private keys among them: call it before privileges are given up. Reports every
  * mistake. Returns 0, or -1.
  */
 int conf_instance_build(struct conf_instance *instance, struct conf_section *section,

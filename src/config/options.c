@@ -64,7 +64,7 @@ static void build_tables(struct option_tables *tables)
         long_name(tables->names[key], info->name);
         *to++ = (struct option){
             .name = tables->names[key],
-            .has_arg = info->type == CONF_TYPE_FLAG ? no_argument : required_argument,
+            .has_arg = info->type == CONF_TYPE_FLAG ? optional_argument : required_argument,
             .val = OPTION_KEY_BASE + key,
         };
         if (info->option == 0)

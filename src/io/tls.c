@@ -48,8 +48,8 @@ SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
         return NULL;
     SSL_CTX_set_app_data(ssl_ctx, context);
     SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                     SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_CTX_set_options(ssl_ctx,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);

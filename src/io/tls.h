@@ -21,7 +21,7 @@
 #include "io/stream.h"
 
 enum {
-    TLS_NAME_SIZE = 256,             /* a host or user name with its NUL */
+    TLS_NAME_SIZE = 256, /* a host or user name with its NUL */
     TLS_EXPIRY_WARNING_S = 14 * 24 * 3600,
     TLS_TICKET_ROTATION_S = 3600,    /* what the master should keep to; */
     TLS_TICKET_LIFETIME_S = 2 * 3600 /* a ticket is good while its key is current or previous */
@@ -100,8 +100,8 @@ void tls_context_free(struct tls_context *context);
 
 /*
  * Puts TLS over an open stream whose buffers are empty and makes the handshake, as the side that is
- * connected to (accept) or that connects. `host` is sent as SNI unless it is an address, and is what
- * the certificate must be for; `host` and `port` find the session to resume.
+ * connected to (accept) or that connects. `host` is sent as SNI unless it is an address, and is
+ * what the certificate must be for; `host` and `port` find the session to resume.
  *
  * IO_OK: from here on the stream's other functions speak TLS. Anything else: the stream can only be
  * closed, and stream_tls_failure() says why.

@@ -194,8 +194,7 @@ static int load_staple(struct tls_certificate *certificate, const char *path, st
         certificate->staple_length = fread(certificate->staple, 1, STAPLE_BYTES_MAX, file);
     fclose(file);
     if (certificate->staple_length > 0)
-        certificate->staple_until_s =
-            staple_end(certificate->staple, certificate->staple_length);
+        certificate->staple_until_s = staple_end(certificate->staple, certificate->staple_length);
     if (certificate->staple_until_s == 0)
         return error_set(error, "%s: not an OCSP response in DER that says \"good\"", path);
     return 0;
@@ -319,7 +318,17 @@ static X509 *read_certificate(const char *path, struct error *error)
     return x509;
 }
 
-static int use_files(SSL_CTX *ssl, const struct certificate_files *files, struct error *error)
+/* The key must be of the certificate's kind: a key of another kind would be filed apart from it,
+ * without a complaint. */
+static bool use_key(SSL_CTX *ssl, const char *path, const X509 *x509)
+{
+    return SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1 &&
+           SSL_CTX_get0_certificate(ssl) == x509 && SSL_CTX_check_private_key(ssl) == 1;
+}
+
+/* *x509_r is the certificate as the SSL_CTX holds it. */
+static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 **x509_r,
+                     struct error *error)
 {
     FILE *key = fopen(files->key, "re");
 
@@ -329,9 +338,10 @@ static int use_files(SSL_CTX *ssl, const struct certificate_files *files, struct
     SSL_CTX_set_default_passwd_cb(ssl, refuse_passphrase);
     if (SSL_CTX_use_certificate_chain_file(ssl, files->certificate) != 1)
         return error_set(error, "%s: %s", files->certificate, tls_error_words());
-    if (SSL_CTX_use_PrivateKey_file(ssl, files->key, SSL_FILETYPE_PEM) == 1)
+    *x509_r = SSL_CTX_get0_certificate(ssl);
+    if (use_key(ssl, files->key, *x509_r))
         return 0;
-    if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+    if (ERR_peek_error() == 0 || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return error_set(error, "%s: not the key of the certificate %s", files->key,
                          files->certificate);
     return error_set(error, "%s: not a private key in PEM without a passphrase: %s", files->key,
@@ -369,9 +379,9 @@ static int load_one(struct loader *loader, const struct certificate_files *files
     if (certificate != NULL)
         certificate->expires_s = seconds_of(X509_get0_notAfter(x509));
     X509_free(x509);
-    if (group == NULL || certificate == NULL || use_files(group->ssl, files, error) == -1)
+    if (group == NULL || certificate == NULL || use_files(group->ssl, files, &x509, error) == -1)
         return -1;
-    X509_set_ex_data(SSL_CTX_get0_certificate(group->ssl), certificate_index(), certificate);
+    X509_set_ex_data(x509, certificate_index(), certificate);
     return files->staple == NULL ? 0 : load_staple(certificate, files->staple, error);
 }
 
@@ -472,8 +482,10 @@ static int load_list(struct loader *loader)
         return error_set(loader->error, "%zu certificates and %zu keys: give as many of each",
                          count, list_length(keys));
     if (staples != NULL && list_length(staples) != count)
-        return error_set(loader->error, "%zu certificates and %zu OCSP responses: give as many "
-                         "of each", count, list_length(staples));
+        return error_set(loader->error,
+                         "%zu certificates and %zu OCSP responses: give as many "
+                         "of each",
+                         count, list_length(staples));
     for (size_t i = 0; i < count; i++) {
         struct certificate_files files = {.certificate = next_path(&certificates, paths[0])};
 
@@ -491,8 +503,7 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
     struct tls_certificates *all = &context->certificates;
     struct loader loader = {context, settings, make_group, error};
     struct stat status;
-    bool is_directory =
-        stat(settings->certificates, &status) == 0 && S_ISDIR(status.st_mode);
+    bool is_directory = stat(settings->certificates, &status) == 0 && S_ISDIR(status.st_mode);
 
     if (is_directory && (settings->keys != NULL || settings->staples != NULL))
         return error_set(error, "%s is a directory: keys and OCSP responses are looked for there",

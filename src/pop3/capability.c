@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum source { SOURCE_OURS, SOURCE_SERVERS };
+enum source { SOURCE_OURS, SOURCE_LOGIN, SOURCE_STLS, SOURCE_SERVERS };
 
 static const struct {
     const char *word;
@@ -23,9 +23,19 @@ const char *capability_word(enum capability capability)
     return rows[capability].word;
 }
 
-bool capability_is_ours(enum capability capability)
+bool capability_is_ours(enum capability capability, const struct capability_view *view)
 {
-    return rows[capability].source == SOURCE_OURS;
+    switch (rows[capability].source) {
+    case SOURCE_OURS:
+        return true;
+    case SOURCE_LOGIN:
+        return view->may_log_in;
+    case SOURCE_STLS:
+        return view->may_stls;
+    case SOURCE_SERVERS:
+        break;
+    }
+    return false;
 }
 
 bool capability_is_relayed(const char *line, size_t length)

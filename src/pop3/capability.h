@@ -18,8 +18,14 @@ enum capability {
 /* The word on the wire. */
 const char *capability_word(enum capability capability);
 
-/* We announce it ourselves, before login and after. */
-bool capability_is_ours(enum capability capability);
+/* What decides over an announcement of ours. */
+struct capability_view {
+    bool may_log_in; /* or has logged in */
+    bool may_stls;
+};
+
+/* We announce it ourselves. */
+bool capability_is_ours(enum capability capability, const struct capability_view *view);
 
 /* A line of a server's list (without its end) that is passed on: its first word is the server's to
  * announce, and nothing in it is a control or 8-bit octet. */

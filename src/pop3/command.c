@@ -158,6 +158,8 @@ const char *command_fault_text(enum command_fault fault)
         return "command not allowed now";
     case COMMAND_TOO_LONG:
         return "line too long";
+    case COMMAND_NEEDS_TLS:
+        return "use STLS first, a login needs TLS here";
     }
     return "";
 }
@@ -177,6 +179,8 @@ const char *command_fault_word(enum command_fault fault)
         return "wrong-state";
     case COMMAND_TOO_LONG:
         return "too-long";
+    case COMMAND_NEEDS_TLS:
+        return "needs-tls";
     }
     return "good";
 }

@@ -33,6 +33,7 @@ enum command_fault {
     COMMAND_BAD_ARGUMENT, /* missing, too many, or no number */
     COMMAND_WRONG_STATE,  /* before login what belongs after it, or the other way round */
     COMMAND_TOO_LONG,     /* set by the line reader */
+    COMMAND_NEEDS_TLS,    /* a login where TLS is required and not there yet */
 };
 
 struct command {

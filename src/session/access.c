@@ -56,6 +56,7 @@ static enum io_status ask(struct session *session, struct acp_lines *lines, bool
     char port[8];
     char client_port[8];
     char server_port[8];
+    char tls[TLS_TEXT_SIZE];
     struct helper_access access = {
         .interface = address_host_text(&session->local_address, interface),
         .port = port,
@@ -67,6 +68,8 @@ static enum io_status ask(struct session *session, struct acp_lines *lines, bool
         .username = credentials->proxy_user,
         .password = credentials->proxy_password,
         .session = session->id,
+        .tls = tls_text(&session->client_tls, tls),
+        .certificate = session->client_tls.certificate,
     };
 
     snprintf(port, sizeof(port), "%u", address_port(&session->local_address));

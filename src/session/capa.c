@@ -14,9 +14,14 @@ enum { LINES_MAX = 64 };
 
 void capa_say_ours(struct session *session)
 {
+    const struct capability_view view = {
+        .may_log_in = !client_needs_tls(session),
+        .may_stls = session->stage < SESSION_STAGE_RELAY && client_may_stls(session),
+    };
+
     client_say(session, "+OK capabilities follow");
     for (int i = 0; i < CAPABILITY_COUNT; i++)
-        if (capability_is_ours((enum capability)i))
+        if (capability_is_ours((enum capability)i, &view))
             client_say(session, capability_word((enum capability)i));
 }
 

@@ -52,6 +52,16 @@ static bool find_line(struct session *session)
     return skip_line(session);
 }
 
+/* A handshake record of TLS where a command should begin. Its sender waits for an answer in kind and
+ * would wait for long. */
+static bool is_tls_hello(const struct session *session)
+{
+    const struct buffer *in = &session->client.in;
+
+    return session->stage == SESSION_STAGE_LOGIN && !session->is_skipping_line &&
+           !stream_is_tls(&session->client) && buffer_length(in) > 0 && buffer_data(in)[0] == 0x16;
+}
+
 static enum command_fault parse_line(const struct session *session, enum command_state state,
                                      struct command *command)
 {
@@ -121,8 +131,14 @@ enum outcome client_line_read(struct session *session, enum command_state state,
 {
     bool has_waited = false;
 
-    while (!find_line(session)) {
-        enum outcome outcome = read_more(session, deadline_ms);
+    for (;;) {
+        enum outcome outcome;
+
+        if (is_tls_hello(session))
+            return OUTCOME_TLS_TO_CLEAR_PORT;
+        if (find_line(session))
+            break;
+        outcome = read_more(session, deadline_ms);
         if (outcome != OUTCOME_NONE)
             return outcome;
         has_waited = true;

@@ -55,7 +55,11 @@ static enum outcome serve_command(struct session *session, const struct command 
     enum outcome outcome = OUTCOME_NONE;
 
     switch (command->verb) {
+    case COMMAND_STLS:
+        return client_stls(session, command);
     case COMMAND_USER:
+        if (client_needs_tls(session))
+            return refuse_command(session, command, COMMAND_NEEDS_TLS);
         outcome = take_user(session, command);
         break;
     case COMMAND_PASS:

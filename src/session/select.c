@@ -8,8 +8,6 @@
 
 #include "session/stages.h"
 
-enum { POP3_PORT = 110 };
-
 /* The last delimiter in `name`: user names are mail addresses today. NULL when there is none. */
 static char *last_delimiter(char *name, const char *delimiters)
 {
@@ -41,7 +39,7 @@ static enum outcome take_server(struct session *session, const char *text)
     if (host_port_parse(&session->server_name, text) == -1)
         return OUTCOME_BAD_SERVER_NAME;
     if (session->server_name.port == 0)
-        session->server_name.port = POP3_PORT;
+        session->server_name.port = session->conf->server_port;
     return OUTCOME_NONE;
 }
 

@@ -16,7 +16,7 @@ enum {
     RECORD_BYTES = 1024,
 };
 
-static int64_t reply_deadline_ms(const struct session *session)
+int64_t server_login_deadline_ms(const struct session *session)
 {
     return clock_earlier(session->login_deadline_ms,
                          clock_after_ms(session->conf->section.values.server_timeout * 1000));
@@ -25,7 +25,7 @@ static int64_t reply_deadline_ms(const struct session *session)
 static enum outcome read_greeting(struct session *session)
 {
     struct server_reply greeting;
-    enum outcome outcome = server_reply_read(session, reply_deadline_ms(session), &greeting);
+    enum outcome outcome = server_reply_read(session, server_login_deadline_ms(session), &greeting);
 
     if (outcome != OUTCOME_NONE)
         return outcome;
@@ -36,19 +36,21 @@ static enum outcome read_greeting(struct session *session)
 
 /* Sends one command and reads its reply, which must be alone: a spare reply would be taken for the
  * answer to the next command, and a refused password would look like a login. */
-static enum outcome exchange(struct session *session, const char *keyword, const char *argument,
+enum outcome server_exchange(struct session *session, const char *keyword, const char *argument,
                              struct server_reply *reply)
 {
     struct stream *server = &session->server;
-    int64_t deadline_ms = reply_deadline_ms(session);
+    int64_t deadline_ms = server_login_deadline_ms(session);
     enum outcome outcome = server_check_quiet(session);
     enum io_status status;
 
     if (outcome != OUTCOME_NONE)
         return outcome;
     stream_put_text(server, keyword);
-    stream_put(server, " ", 1);
-    stream_put_text(server, argument);
+    if (argument != NULL) {
+        stream_put(server, " ", 1);
+        stream_put_text(server, argument);
+    }
     stream_put(server, "\r\n", 2);
     status = stream_flush(server, false, deadline_ms);
     if (status != IO_OK)
@@ -103,7 +105,7 @@ static void record_client(struct session *session)
     if (session->conf->section.values.client_log == NULL || client[0] == '\0')
         return;
     put_escaped(user, sizeof(user), session->user);
-    if (server->port != 110)
+    if (server->port != session->conf->server_port)
         snprintf(port, sizeof(port), ":%u", server->port);
     snprintf(line, sizeof(line), "%lld %s %s %s%s%s%s\n", (long long)clock_wall_s(), client, user,
              is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
@@ -144,12 +146,16 @@ enum outcome server_login(struct session *session)
     enum outcome outcome;
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
-    outcome = read_greeting(session);
+    outcome = server_tls_implicit(session);
     if (outcome == OUTCOME_NONE)
-        outcome = exchange(session, "USER", credentials->user, &reply);
+        outcome = read_greeting(session);
+    if (outcome == OUTCOME_NONE)
+        outcome = server_stls(session);
+    if (outcome == OUTCOME_NONE)
+        outcome = server_exchange(session, "USER", credentials->user, &reply);
     if (outcome == OUTCOME_NONE && reply.is_ok) {
         server_reply_done(session, &reply, true);
-        outcome = exchange(session, "PASS", credentials->password, &reply);
+        outcome = server_exchange(session, "PASS", credentials->password, &reply);
     }
     if (outcome != OUTCOME_NONE)
         return outcome;

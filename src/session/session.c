@@ -19,7 +19,7 @@ enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
 typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
-    admission_run, login_run,      attempt_run,  select_server,
+    admission_run, open_run,       login_run,    attempt_run, select_server,
     access_ask,    connect_server, server_login, relay_run,
 };
 
@@ -112,7 +112,7 @@ const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZ
 
 const char *session_stage_word(enum session_stage stage)
 {
-    static const char *const words[] = {"login",        "access", "resolve", "connect",
+    static const char *const words[] = {"open",         "login",        "access", "resolve", "connect",
                                         "server-login", "relay"};
 
     return words[stage];
@@ -129,6 +129,7 @@ static void log_session(const struct session *session, enum outcome outcome)
 {
     char client[ADDRESS_TEXT_SIZE];
     char server[SERVER_TEXT_SIZE];
+    char tls[TLS_TEXT_SIZE];
     struct log_line line;
 
     session_log_begin(&line, session, outcome_level(outcome), "session");
@@ -142,6 +143,11 @@ static void log_session(const struct session *session, enum outcome outcome)
     log_add_number(&line, "deleted", (int64_t)session->deleted);
     log_add(&line, "commit", commit_word(session));
     log_add_duration(&line, "duration", clock_now_ms() - session->started_ms);
+    log_add(&line, "tls", tls_text(&session->client_tls, tls));
+    log_add(&line, "sni", session->client_tls.server_name);
+    if (session->client_tls.certificate[0] != '\0')
+        log_add(&line, "certificate", session->client_tls.certificate);
+    log_add(&line, "server_tls", tls_text(&session->server_tls, tls));
     log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));
     log_end(&line);
@@ -214,6 +220,10 @@ static void say_last_word(struct session *session, enum outcome outcome)
     const char *reply = outcome_reply(outcome);
     bool may_speak = session->stage < SESSION_STAGE_RELAY || session->is_reply_owed;
 
+    /* Who begins with TLS does not read anything else. */
+    if (session->stage == SESSION_STAGE_OPEN &&
+        session->conf->section.values.tls == CONF_TLS_IMPLICIT)
+        may_speak = false;
     /* What the acp printed was the answer. */
     if (session->stage == SESSION_STAGE_ACCESS && !session->is_reply_owed)
         may_speak = false;
@@ -228,9 +238,10 @@ static void say_last_word(struct session *session, enum outcome outcome)
 
 static void end(struct session *session, enum outcome outcome)
 {
-    if (stream_is_open(&session->server))
-        stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
+    log_tls_failure(session, &session->server);
+    stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
     say_last_word(session, outcome);
+    log_tls_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);
     log_session(session, outcome);

@@ -18,6 +18,7 @@
 #include "config/conf.h"
 #include "helper/helper.h"
 #include "io/stream.h"
+#include "io/tls.h"
 #include "session/outcome.h"
 
 enum {
@@ -27,6 +28,7 @@ enum {
 };
 
 enum session_stage {
+    SESSION_STAGE_OPEN, /* nothing may be said yet */
     SESSION_STAGE_LOGIN,
     SESSION_STAGE_ACCESS,
     SESSION_STAGE_RESOLVE,
@@ -92,6 +94,8 @@ struct session {
     int64_t started_ms;
     int64_t login_deadline_ms;
     bool is_reply_owed; /* the client waits for a word and has not seen the start of one */
+    struct tls_facts client_tls; /* empty texts in the clear */
+    struct tls_facts server_tls;
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */

@@ -19,6 +19,8 @@ void session_progress(const struct session *session);
 
 /* Is there a place for this client? */
 enum outcome admission_run(struct session *session);
+/* What comes before the greeting: TLS where it begins with the connection. */
+enum outcome open_run(struct session *session);
 /* USER, PASS and what else may come before; ends when there are credentials. */
 enum outcome login_run(struct session *session);
 /* Splits the login name into proxy user, user and server; finds the server allowed. */
@@ -63,6 +65,31 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
                                bool is_last);
 /* A command may go to the server only when nothing unread has come from it. */
 enum outcome server_check_quiet(struct session *session);
+
+/* ---- TLS ---- */
+
+/* STLS would be taken now, but for the state. */
+bool client_may_stls(const struct session *session);
+/* A login has to wait for TLS. */
+bool client_needs_tls(const struct session *session);
+/* Serves STLS: replies, and makes the handshake or refuses. */
+enum outcome client_stls(struct session *session, const struct command *command);
+
+/* TLS from the first octet with a server just connected, where that is set. */
+enum outcome server_tls_implicit(struct session *session);
+/* STLS with the server behind its greeting, where that is set. */
+enum outcome server_stls(struct session *session);
+/* Logs why TLS failed on a stream of the session, if it did, before the stream is closed. */
+void log_tls_failure(const struct session *session, const struct stream *stream);
+/* "TLSv1.3,CIPHER", or "" in the clear. Returns `text`. */
+enum { TLS_TEXT_SIZE = 72 };
+const char *tls_text(const struct tls_facts *facts, char text[TLS_TEXT_SIZE]);
+
+/* One command to the server and its reply, which must be alone. `argument` may be NULL. */
+enum outcome server_exchange(struct session *session, const char *keyword, const char *argument,
+                             struct server_reply *reply);
+/* Until when a reply owed in the login may come. */
+int64_t server_login_deadline_ms(const struct session *session);
 
 /* ---- CAPA ---- */
 

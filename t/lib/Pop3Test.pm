@@ -54,7 +54,8 @@ my (@proxies, @servers, @violations, @secrets);
 # provoked and announced with expect_log(); so is a session that ended for a
 # reason of that level (expect_reason()).
 my %EVENTS = map { $_ => 1 } qw(session login refused-command configuration acp-output acp-failed
-    resolve-failed resolver-failed connect-failed client-log-failed log-lines-lost helper-failed privileges);
+    resolve-failed resolver-failed connect-failed client-log-failed log-lines-lost helper-failed privileges
+    tls-failed certificate-expires);
 
 # reason => level, from the table in the sources.
 my %REASONS = do {

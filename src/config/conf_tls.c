@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From settings to TLS contexts. The only place where the two meet: the contexts know no settings,
+ * and the settings no OpenSSL.
+ */
+#include "config/conf_tls.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *place_of(const struct conf_instance *instance, enum conf_key key)
+{
+    const char *place = instance->section.place[key];
+
+    return place != NULL ? place : instance->section.name;
+}
+
+int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_values *values = &instance->section.values;
+    const struct tls_clients_settings settings = {
+        .name = instance->section.name,
+        .certificates = values->tls_certificate,
+        .keys = values->tls_key,
+        .staples = values->tls_ocsp,
+        .client_ca = values->tls_client_ca,
+        .ciphers = values->tls_ciphers,
+        .is_tls13_required = values->tls_min_version == CONF_TLS_VERSION_1_3,
+    };
+    struct error why;
+
+    if (values->tls == CONF_TLS_NO)
+        return 0;
+    if (values->tls_certificate == NULL)
+        return error_set(error, "%s: tls needs tls_certificate = FILE",
+                         place_of(instance, CONF_KEY_tls));
+    instance->client_tls = tls_context_for_clients(&settings, &why);
+    if (instance->client_tls == NULL)
+        return error_set(error, "%s: tls_certificate: %s",
+                         place_of(instance, CONF_KEY_tls_certificate), why.text);
+    return 0;
+}
+
+/* Directories of authorities are looked into when a certificate is checked. */
+static int check_reach_of_ca(const struct conf_instance *instance, struct error *error)
+{
+    const struct conf_values *values = &instance->section.values;
+    struct stat status;
+    bool is_file = values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
+                   !S_ISDIR(status.st_mode);
+
+    if (values->chroot == NULL || !values->server_tls_verify || is_file)
+        return 0;
+    return error_set(error,
+                     "%s: with chroot, server_tls needs server_tls_ca = FILE: a directory "
+                     "such as the system's is out of reach there",
+                     place_of(instance, CONF_KEY_chroot));
+}
+
+int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_values *values = &instance->section.values;
+    const struct tls_servers_settings settings = {
+        .ca = values->server_tls_ca,
+        .verify = values->server_tls_verify,
+    };
+    struct error why;
+
+    if (values->server_tls == CONF_SERVER_TLS_NO)
+        return 0;
+    if (check_reach_of_ca(instance, error) == -1)
+        return -1;
+    instance->server_tls = tls_context_for_servers(&settings, &why);
+    if (instance->server_tls == NULL)
+        return error_set(error, "%s: %s", place_of(instance, CONF_KEY_server_tls), why.text);
+    return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS in a session: when it begins on either side (RFC 2595, RFC 8314), and what must not stand
+ * round the switch. Knows no OpenSSL.
+ *
+ * What was said in the clear before STLS may have been said by anybody: octets that wait behind the
+ * switch are an attack (they would be taken for the peer's own words), and a USER is forgotten.
+ */
+#include "io/tls.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "session/stages.h"
+
+/* ---- with the client ---- */
+
+bool client_may_stls(const struct session *session)
+{
+    int tls = session->conf->section.values.tls;
+
+    return (tls == CONF_TLS_STLS || tls == CONF_TLS_REQUIRED) && !stream_is_tls(&session->client);
+}
+
+bool client_needs_tls(const struct session *session)
+{
+    return session->conf->section.values.tls == CONF_TLS_REQUIRED &&
+           !stream_is_tls(&session->client);
+}
+
+static enum outcome accept_tls(struct session *session)
+{
+    enum io_status status =
+        stream_tls_accept(&session->client, session->conf->client_tls, session->login_deadline_ms);
+
+    switch (status) {
+    case IO_OK:
+        stream_tls_facts(&session->client, &session->client_tls);
+        return OUTCOME_NONE;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_DEADLINE:
+        return OUTCOME_LOGIN_TIMEOUT;
+    default:
+        return OUTCOME_TLS_FAILED;
+    }
+}
+
+enum outcome open_run(struct session *session)
+{
+    enum outcome outcome = OUTCOME_NONE;
+
+    if (session->conf->section.values.tls == CONF_TLS_IMPLICIT)
+        outcome = accept_tls(session);
+    if (outcome == OUTCOME_NONE)
+        session_enter(session, SESSION_STAGE_LOGIN);
+    return outcome;
+}
+
+enum outcome client_stls(struct session *session, const struct command *command)
+{
+    enum outcome outcome;
+
+    if (session->conf->client_tls == NULL)
+        return refuse_command(session, command, COMMAND_UNKNOWN);
+    if (!client_may_stls(session))
+        return refuse_command(session, command, COMMAND_WRONG_STATE);
+    client_line_done(session);
+    if (buffer_length(&session->client.in) > 0)
+        return OUTCOME_STLS_INJECTION;
+    credentials_wipe(&session->credentials);
+    client_say(session, "+OK Begin TLS negotiation");
+    outcome = client_flush(session, session->login_deadline_ms);
+    return outcome == OUTCOME_NONE ? accept_tls(session) : outcome;
+}
+
+/* ---- with the server ---- */
+
+static enum outcome connect_tls(struct session *session)
+{
+    const struct host_port *name = &session->server_name;
+    enum io_status status =
+        stream_tls_connect(&session->server, session->conf->server_tls, name->host, name->port,
+                           server_login_deadline_ms(session));
+
+    switch (status) {
+    case IO_OK:
+        stream_tls_facts(&session->server, &session->server_tls);
+        return OUTCOME_NONE;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_DEADLINE:
+        return OUTCOME_SERVER_TIMEOUT;
+    default:
+        return OUTCOME_SERVER_TLS_FAILED;
+    }
+}
+
+enum outcome server_tls_implicit(struct session *session)
+{
+    if (session->conf->section.values.server_tls != CONF_SERVER_TLS_IMPLICIT)
+        return OUTCOME_NONE;
+    return connect_tls(session);
+}
+
+enum outcome server_stls(struct session *session)
+{
+    struct server_reply reply;
+    enum outcome outcome;
+
+    if (session->conf->section.values.server_tls != CONF_SERVER_TLS_STLS)
+        return OUTCOME_NONE;
+    outcome = server_exchange(session, "STLS", NULL, &reply);
+    if (outcome == OUTCOME_SERVER_UNSOLICITED)
+        return OUTCOME_SERVER_STLS_INJECTION;
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (!reply.is_ok)
+        return OUTCOME_SERVER_NO_STLS;
+    outcome = server_reply_done(session, &reply, true);
+    return outcome == OUTCOME_NONE ? connect_tls(session) : outcome;
+}
+
+/* ---- for logs ---- */
+
+void log_tls_failure(const struct session *session, const struct stream *stream)
+{
+    bool is_client = stream == &session->client;
+    const char *failure = stream_tls_failure(stream);
+    char text[SERVER_TEXT_SIZE];
+    struct log_line line;
+
+    if (failure == NULL)
+        return;
+    session_log_begin(&line, session, is_client ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
+                      "tls-failed");
+    log_add(&line, "side", is_client ? "client" : "server");
+    if (!is_client)
+        log_add(&line, "server", server_text(session, text));
+    log_add_text(&line, "error", failure);
+    log_end(&line);
+}
+
+const char *tls_text(const struct tls_facts *facts, char text[TLS_TEXT_SIZE])
+{
+    text[0] = '\0';
+    if (facts->version[0] != '\0')
+        snprintf(text, TLS_TEXT_SIZE, "%s,%s", facts->version, facts->cipher);
+    return text;
+}
