@@ -242,7 +242,7 @@ scene 'a directory of certificates' => sub {
 
 scene 'ALPN' => sub {
     my $proxy = tls_proxy('implicit', server());
-    tls_client($proxy, args => [qw(-alpn h2,pop3)])->login->quit;
+    tls_client($proxy, args => [ '-alpn', 'h2,pop3' ])->login->quit;
     pass 'pop3 among others';
     my $before = session_lines();
     my $client = tls_client($proxy, args => [qw(-alpn imap)]);

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# TLS with the server: STLS and TLS from the first octet, whose certificate is
+# good enough, and that no password is sent where anything is not.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Tls;
+
+plan(skip_all => 'TLS is not built in') if !features()->{'server-tls'};
+plan(skip_all => 'openssl is missing')  if !has_openssl();
+plan(skip_all => 'stunnel is missing')  if !has_stunnel();
+
+expect_log('tls-failed');
+expect_reason(qw(server-tls-failed server-no-stls server-stls-injection server-bad-reply server-lost
+        server-closed login-timeout));
+
+my $ca    = authority();
+my $good  = identity(name => 'localhost', san => [ 'DNS:localhost', 'IP:127.0.0.1' ], ca => $ca);
+my $refusal = qr/^-ERR \[SYS\/TEMP\] /;
+
+sub port_of { return $_[0] =~ s/.*://r }
+
+sub proxy_to {
+    my ($tls, $address, @more) = @_;
+    return proxy('--server-tls', $tls, '--server-tls-ca', $ca->{certificate}, @more, $address);
+}
+
+for my $tls (qw(implicit stls)) {
+    scene "a session, $tls" => sub {
+        my $server  = server(messages => [ message(300_000) ]);
+        my $address = tls_server($server, identity => $good, stls => $tls eq 'stls');
+        for my $name ($address, 'localhost:' . port_of($address)) {
+            my $client = proxy_to($tls, $name)->client->login;
+            is + ($client->fetch('RETR 1'))[1], $server->{messages}[0] =~ s/^\./../mgr, "$name: a large message";
+            like $client->quit, qr/^\+OK/, 'QUIT';
+            like $client->session_line->{server_tls}, qr/^TLSv1\.[23],/, 'version and cipher in the log';
+        }
+    };
+}
+
+scene 'certificates that are not good enough' => sub {
+    my %bad = (
+        'expired'     => identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => $ca, days => -1),
+        'wrong name'  => identity(name => 'localhost', san => [ 'DNS:localhost', 'IP:127.0.0.2' ], ca => $ca),
+        'self-signed' => identity(name => 'localhost', san => ['IP:127.0.0.1']),
+        'foreign CA'  => identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => authority('Other')),
+    );
+    for my $what (sort keys %bad) {
+        for my $tls (qw(implicit stls)) {
+            my $server  = server();
+            my $address = tls_server($server, identity => $bad{$what}, stls => $tls eq 'stls');
+            my $client  = proxy_to($tls, $address)->client;
+            like $client->try_login, $refusal, "$what, $tls: refused";
+            $client->closes;
+            is $client->session_line->{reason}, 'server-tls-failed', 'reason';
+            is scalar grep({ /^(?:USER|PASS)/ } $server->lines), 0, 'no password was sent';
+        }
+        my $server  = server();
+        my $address = tls_server($server, identity => $bad{$what});
+        like proxy_to('implicit', $address, '--server-tls-verify=no')->client->login->quit, qr/^\+OK/,
+            "$what: taken without verification";
+    }
+};
+
+scene 'a server without STLS, and one that refuses it' => sub {
+    my $server = server();
+    my $client = proxy_to('stls', $server->address)->client;
+    $server->{anything_goes} = 1;
+    like $client->try_login, $refusal, 'refused';
+    is $client->session_line->{reason}, 'server-no-stls', 'reason';
+    is_deeply [ $server->lines ], ['STLS'], 'nothing but STLS was sent';
+};
+
+scene 'octets behind the server\'s +OK to STLS' => sub {
+    for my $behind ("+OK injected\r\n", "\x16", "-ERR\r\n") {
+        my $server = server(anything_goes => 1, on => { STLS => "+OK begin\r\n$behind" });
+        my $client = proxy_to('stls', $server->address)->client;
+        like $client->try_login, $refusal, show($behind);
+        is $client->session_line->{reason}, 'server-stls-injection', 'reason';
+        is_deeply [ $server->lines ], ['STLS'], 'nothing but STLS was sent';
+    }
+};
+
+scene 'clear text where TLS should be' => sub {
+    my $server = server(anything_goes => 1, on => { STLS => "+OK begin\r\n" });
+    $server->{connections_before} = 0;
+    my $client = proxy_to('implicit', $server->address)->client;
+    like $client->try_login, $refusal, 'implicit';
+    is $client->session_line->{reason}, 'server-tls-failed', 'reason';
+    is scalar grep({ /USER|PASS/ } $server->lines), 0, 'nothing readable was sent';
+};
+
+scene 'a server that goes silent in the handshake' => sub {
+    my $server = server(script => 1, anything_goes => 1);
+    my $begin  = now();
+    my $client = proxy_to('implicit', $server->address, qw(--login-timeout 1))->client;
+    like $client->try_login, $refusal, 'refused';
+    cmp_ok now() - $begin, '<', 2.5, 'in time';
+    is $client->session_line->{reason}, 'login-timeout', 'reason';
+};
+
+scene 'a server that ends without close_notify' => sub {
+    my $server = server(script => 1);
+    my $front  = server(script => 1, anything_goes => 1);   # cuts the connection between stunnel and the proxy
+    my $tunnel = tls_server($server, identity => $good);
+    my $client = proxy_to('implicit', $front->address)->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line("PASS $Pop3Test::Client::PASSWORD");
+    my $near = $front->connection;
+    my $far  = Pop3Test::Client->new(
+        IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => port_of($tunnel)), name => 'tunnel', tcp => 1);
+    my $pump = sub { my ($from, $to) = @_; sub { $to->send($from->{in}); $from->{in} = '' } };
+    $near->{on_input} = $pump->($near, $far);
+    $far->{on_input}  = $pump->($far, $near);
+    $near->{on_input}->();
+    my $connection = $server->connection->admit;
+    like $client->line, qr/^\+OK/, 'logged in';
+    $client->send_line('STAT');
+    is $connection->command, 'STAT', 'STAT arrives';
+    $near->close;
+    like $client->rest, $refusal, 'the client is told';
+    is $client->session_line->{reason}, 'server-lost', 'lost, not closed';
+};
+
+scene 'SNI' => sub {
+    my $server = server();
+    my $other  = identity(name => 'other', san => ['DNS:other'], ca => $ca);
+    my $address = tls_server($server, identity => $other, lines => [
+        '[named]', 'sni = pop3:localhost', 'connect = ' . $server->address, "cert = $good->{both}" ]);
+    like proxy_to('implicit', 'localhost:' . port_of($address))->client->login->quit, qr/^\+OK/, 'is sent';
+};
+
+scene 'the client\'s choice of a server is what is verified' => sub {
+    my $server  = server();
+    my $address = tls_server($server, identity => $good);
+    my $client  = proxy_to('implicit', '-', '-e')->client;
+    like $client->login("joe\@$address")->quit, qr/^\+OK/, 'address';
+    is + ($server->lines)[0], 'USER joe', 'user';
+};
+
+done;
