@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "config/conf_tls.h"
+#include "pop3/capability.h"
+#include "pop3/sasl.h"
 
 enum {
     POP3_PORT = 110,
@@ -59,6 +61,60 @@ static int check_PATHS(const char *value, struct error *error)
         if (*at != '/')
             return error_set(error, "must be absolute paths, parted by commas");
     }
+    return 0;
+}
+
+/* A bit mask of the words of a list, parted by blanks or commas. -1 at a word that is none. */
+static int words_to_mask(const char *list, int (*find)(const char *word, size_t length),
+                         unsigned *mask_r)
+{
+    *mask_r = 0;
+    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
+        size_t length = strcspn(list, ", \t");
+        int found = find(list, length);
+
+        if (found == -1)
+            return -1;
+        *mask_r |= 1U << found;
+        list += length;
+    }
+    return 0;
+}
+
+static int find_capability(const char *word, size_t length)
+{
+    enum capability found = capability_find(word, length);
+
+    return found == CAPABILITY_COUNT ? -1 : (int)found;
+}
+
+static int find_mechanism(const char *word, size_t length)
+{
+    char name[16];
+    enum sasl_mechanism found = SASL_MECHANISM_NONE;
+
+    snprintf(name, sizeof(name), "%.*s", (int)length, word);
+    if (strlen(name) == length)
+        found = sasl_mechanism_find(name);
+    return found == SASL_MECHANISM_NONE ? -1 : (int)found;
+}
+
+static int check_CAPABILITIES(const char *value, struct error *error)
+{
+    unsigned mask;
+
+    if (words_to_mask(value, find_capability, &mask) == -1)
+        return error_set(error, "must be capabilities we announce, such as TOP, UIDL, SASL");
+    return 0;
+}
+
+static int check_MECHANISMS(const char *value, struct error *error)
+{
+    unsigned mask;
+
+    if (words_to_mask(value, find_mechanism, &mask) == -1)
+        return error_set(error, "must be PLAIN, LOGIN, XOAUTH2, OAUTHBEARER or EXTERNAL, parted "
+                         "by commas; or empty for none");
     return 0;
 }
 
@@ -621,6 +677,18 @@ static int add_allow_file(struct conf_instance *instance, conf_report *report, v
     return result;
 }
 
+static void set_offers(struct conf_instance *instance)
+{
+    const struct conf_values *values = &instance->section.values;
+
+    instance->capabilities = ~0U;
+    instance->mechanisms = ~0U;
+    if (values->capabilities != NULL)
+        (void)words_to_mask(values->capabilities, find_capability, &instance->capabilities);
+    if (values->auth_mechanisms != NULL)
+        (void)words_to_mask(values->auth_mechanisms, find_mechanism, &instance->mechanisms);
+}
+
 typedef int instance_check(struct conf_instance *instance, struct error *error);
 
 static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
@@ -649,6 +717,7 @@ int conf_instance_build(struct conf_instance *instance, struct conf_section *sec
     *instance = (struct conf_instance){.section = *section};
     *section = (struct conf_section){0};
     set_pool_defaults(&instance->section);
+    set_offers(instance);
     cut_to_timeout(&instance->section, CONF_KEY_login_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_connect_timeout);
     cut_to_timeout(&instance->section, CONF_KEY_server_timeout);

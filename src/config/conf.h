@@ -53,6 +53,7 @@ struct conf_values {
 /* The choices of some keys, in the order of their words. */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
 enum conf_tls_version { CONF_TLS_VERSION_1_2, CONF_TLS_VERSION_1_3 };
+enum conf_server_auth { CONF_SERVER_AUTH_USERPASS, CONF_SERVER_AUTH_PLAIN };
 enum conf_server_tls { CONF_SERVER_TLS_NO, CONF_SERVER_TLS_STLS, CONF_SERVER_TLS_IMPLICIT };
 
 /* What is known of a key, for the parsers, --help and the tests. */
@@ -84,6 +85,8 @@ struct conf_instance {
     bool has_server;
     uint16_t server_port;         /* of a server named without one: 110, or 995 */
     struct host_port server;      /* port filled in */
+    unsigned capabilities; /* bit mask of those that may be announced */
+    unsigned mechanisms;   /* bit mask of the SASL mechanisms that are offered */
     struct pattern_list *allowed; /* NULL: every server may be chosen */
     struct tls_context *client_tls; /* towards clients; NULL: none */
     struct tls_context *server_tls; /* towards servers; NULL: none */

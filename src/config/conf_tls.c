@@ -30,7 +30,9 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
     };
     struct error why;
 
-    if (values->tls == CONF_TLS_NO)
+    if (values->tls == CONF_TLS_NO || instance->section.is_wrong[CONF_KEY_tls_certificate] ||
+        instance->section.is_wrong[CONF_KEY_tls_key] ||
+        instance->section.is_wrong[CONF_KEY_tls_ocsp])
         return 0;
     if (values->tls_certificate == NULL)
         return error_set(error, "%s: tls needs tls_certificate = FILE",
@@ -67,7 +69,8 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     };
     struct error why;
 
-    if (values->server_tls == CONF_SERVER_TLS_NO)
+    if (values->server_tls == CONF_SERVER_TLS_NO ||
+        instance->section.is_wrong[CONF_KEY_server_tls_ca])
         return 0;
     if (check_reach_of_ca(instance, error) == -1)
         return -1;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum source { SOURCE_OURS, SOURCE_LOGIN, SOURCE_STLS, SOURCE_SERVERS };
+enum source { SOURCE_OURS, SOURCE_LOGIN, SOURCE_SASL, SOURCE_STLS, SOURCE_SERVERS };
 
 static const struct {
     const char *word;
@@ -23,13 +23,28 @@ const char *capability_word(enum capability capability)
     return rows[capability].word;
 }
 
+enum capability capability_find(const char *word, size_t length)
+{
+    int i = 0;
+
+    while (i < CAPABILITY_COUNT &&
+           (rows[i].source == SOURCE_SERVERS || strlen(rows[i].word) != length ||
+            strncasecmp(rows[i].word, word, length) != 0))
+        i++;
+    return (enum capability)i;
+}
+
 bool capability_is_ours(enum capability capability, const struct capability_view *view)
 {
+    if ((view->shown >> capability & 1) == 0)
+        return false;
     switch (rows[capability].source) {
     case SOURCE_OURS:
         return true;
     case SOURCE_LOGIN:
         return view->may_log_in;
+    case SOURCE_SASL:
+        return view->may_log_in && view->has_mechanisms;
     case SOURCE_STLS:
         return view->may_stls;
     case SOURCE_SERVERS:

@@ -18,10 +18,15 @@ enum capability {
 /* The word on the wire. */
 const char *capability_word(enum capability capability);
 
+/* Finds one of ours by its word, in any case; CAPABILITY_COUNT when there is none. */
+enum capability capability_find(const char *word, size_t length);
+
 /* What decides over an announcement of ours. */
 struct capability_view {
     bool may_log_in; /* or has logged in */
     bool may_stls;
+    bool has_mechanisms;
+    unsigned shown; /* bit mask of those that may be announced at all */
 };
 
 /* We announce it ourselves. */

@@ -10,6 +10,7 @@
 
 enum argument_kind {
     ARGUMENT_NONE,
+    ARGUMENT_OPTIONAL_TEXT,
     ARGUMENT_TEXT,
     ARGUMENT_NUMBER,
     ARGUMENT_OPTIONAL_NUMBER,
@@ -99,6 +100,8 @@ static bool is_argument_good(const struct command *command)
     switch (rows[command->verb].argument) {
     case ARGUMENT_NONE:
         return text == NULL;
+    case ARGUMENT_OPTIONAL_TEXT:
+        return true;
     case ARGUMENT_TEXT:
         return length > 0;
     case ARGUMENT_NUMBER:
@@ -124,7 +127,7 @@ enum command_fault command_parse(struct command *command, const char *line, size
         return COMMAND_UNKNOWN;
 
     const struct command_row *row = &rows[command->verb];
-    if (row->argument != ARGUMENT_TEXT)
+    if (row->argument != ARGUMENT_TEXT && row->argument != ARGUMENT_OPTIONAL_TEXT)
         while (length > width && line[length - 1] == ' ')
             length--; /* "STAT " is what some mail programs send */
     if (length > width) {
@@ -136,6 +139,15 @@ enum command_fault command_parse(struct command *command, const char *line, size
     if (((unsigned)row->states & (unsigned)state) == 0)
         return COMMAND_WRONG_STATE;
     return is_argument_good(command) ? COMMAND_GOOD : COMMAND_BAD_ARGUMENT;
+}
+
+size_t command_line_bytes(const char *line, size_t length)
+{
+    static const char auth[] = "AUTH ";
+    size_t width = sizeof(auth) - 1;
+
+    return length >= width && strncasecmp(line, auth, width) == 0 ? COMMAND_SASL_LINE_BYTES
+                                                                  : COMMAND_LINE_BYTES;
 }
 
 const char *command_keyword(enum command_verb verb)
@@ -158,6 +170,8 @@ const char *command_fault_text(enum command_fault fault)
         return "command not allowed now";
     case COMMAND_TOO_LONG:
         return "line too long";
+    case COMMAND_BAD_MECHANISM:
+        return "no such mechanism";
     case COMMAND_NEEDS_TLS:
         return "use STLS first, a login needs TLS here";
     }
@@ -179,6 +193,8 @@ const char *command_fault_word(enum command_fault fault)
         return "wrong-state";
     case COMMAND_TOO_LONG:
         return "too-long";
+    case COMMAND_BAD_MECHANISM:
+        return "bad-mechanism";
     case COMMAND_NEEDS_TLS:
         return "needs-tls";
     }

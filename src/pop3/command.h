@@ -12,6 +12,8 @@
 enum {
     /* A client's line with its end. RFC 2449, section 4 asks for 255. */
     COMMAND_LINE_BYTES = 8 * 1024,
+    /* The same where the line carries SASL data (RFC 5034): AUTH, and the answer to a challenge. */
+    COMMAND_SASL_LINE_BYTES = 16 * 1024 + 64,
     /* Digits of a message number or line count: what a 32-bit server can hold. */
     COMMAND_NUMBER_DIGITS = 10,
 };
@@ -33,6 +35,7 @@ enum command_fault {
     COMMAND_BAD_ARGUMENT, /* missing, too many, or no number */
     COMMAND_WRONG_STATE,  /* before login what belongs after it, or the other way round */
     COMMAND_TOO_LONG,     /* set by the line reader */
+    COMMAND_BAD_MECHANISM, /* AUTH with one that is not offered */
     COMMAND_NEEDS_TLS,    /* a login where TLS is required and not there yet */
 };
 
@@ -51,6 +54,9 @@ struct command {
  */
 enum command_fault command_parse(struct command *command, const char *line, size_t length,
                                  enum command_state state);
+
+/* How long a line may be that begins with these octets, its end included. */
+size_t command_line_bytes(const char *line, size_t length);
 
 /* "USER", and "unknown" for COMMAND_COUNT. */
 const char *command_keyword(enum command_verb verb);

@@ -54,6 +54,21 @@ enum reply_status reply_parse(const char *data, size_t length, size_t *length_r)
     return REPLY_INVALID;
 }
 
+enum reply_status reply_parse_auth(const char *data, size_t length, size_t *length_r)
+{
+    size_t limit = length < REPLY_CHALLENGE_BYTES ? length : REPLY_CHALLENGE_BYTES;
+    const char *newline;
+
+    if (length < 2 || data[0] != '+' || (data[1] != ' ' && data[1] != '\r'))
+        return reply_parse(data, length, length_r);
+    *length_r = 0;
+    newline = memchr(data, '\n', limit);
+    if (newline == NULL)
+        return limit < REPLY_CHALLENGE_BYTES ? REPLY_INCOMPLETE : REPLY_INVALID;
+    *length_r = (size_t)(newline - data) + 1;
+    return newline[-1] == '\r' ? REPLY_CHALLENGE : REPLY_INVALID;
+}
+
 void reply_clean(char *line, size_t length)
 {
     for (size_t i = 0; i + 2 < length; i++)

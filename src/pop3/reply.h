@@ -10,11 +10,13 @@
 
 enum {
     REPLY_LINE_BYTES = 512, /* a status line with its CRLF (RFC 1939, section 3) */
+    REPLY_CHALLENGE_BYTES = 8 * 1024, /* a SASL challenge: error texts of token mechanisms */
 };
 
 enum reply_status {
     REPLY_OK,         /* +OK */
     REPLY_ERR,        /* -ERR */
+    REPLY_CHALLENGE,  /* "+ ...": only from reply_parse_auth() */
     REPLY_INCOMPLETE, /* the line has not ended yet and may still become one */
     REPLY_INVALID,    /* neither indicator, a line end that is not CRLF, or too long */
 };
@@ -24,6 +26,10 @@ enum reply_status {
  * length of the line with its CRLF. The line must begin with an indicator, in upper case.
  */
 enum reply_status reply_parse(const char *data, size_t length, size_t *length_r);
+
+/* The same for what answers AUTH and its data, where a challenge may stand in place of a status
+ * line (RFC 5034, section 4). */
+enum reply_status reply_parse_auth(const char *data, size_t length, size_t *length_r);
 
 /* Replaces every control octet of a status line (its CRLF not counted) by '?': no NUL and no
  * escape sequence of a server reaches a client's terminal. */

@@ -14,15 +14,20 @@ enum { LINES_MAX = 64 };
 
 void capa_say_ours(struct session *session)
 {
+    char mechanisms[AUTH_MECHANISMS_SIZE];
     const struct capability_view view = {
         .may_log_in = !client_needs_tls(session),
         .may_stls = session->stage < SESSION_STAGE_RELAY && client_may_stls(session),
+        .has_mechanisms = auth_mechanisms(session, ' ', mechanisms)[0] != '\0',
+        .shown = session->conf->capabilities,
     };
 
     client_say(session, "+OK capabilities follow");
     for (int i = 0; i < CAPABILITY_COUNT; i++)
-        if (capability_is_ours((enum capability)i, &view))
-            client_say(session, capability_word((enum capability)i));
+        if (capability_is_ours((enum capability)i, &view)) {
+            stream_put_text(&session->client, capability_word((enum capability)i));
+            client_say(session, i == CAPABILITY_SASL ? mechanisms : "");
+        }
 }
 
 /* The server's next line of text, with its end, in its input buffer. */

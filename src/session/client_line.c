@@ -30,10 +30,11 @@ static bool skip_line(struct session *session)
 }
 
 /* A line is there: sets line_length, its end included, or 0 for an overlong line just skipped. */
-static bool find_line(struct session *session)
+static bool find_line(struct session *session, bool is_answer)
 {
     struct buffer *in = &session->client.in;
     size_t length = buffer_length(in);
+    size_t limit;
     const char *newline;
 
     session->line_length = 0;
@@ -41,12 +42,13 @@ static bool find_line(struct session *session)
         return false;
     if (session->is_skipping_line)
         return skip_line(session);
+    limit = is_answer ? COMMAND_SASL_LINE_BYTES : command_line_bytes(buffer_data(in), length);
     newline = memchr(buffer_data(in), '\n', length);
-    if (newline != NULL && newline - buffer_data(in) < COMMAND_LINE_BYTES) {
+    if (newline != NULL && (size_t)(newline - buffer_data(in)) < limit) {
         session->line_length = (size_t)(newline - buffer_data(in)) + 1;
         return true;
     }
-    if (newline == NULL && length < COMMAND_LINE_BYTES)
+    if (newline == NULL && length < limit)
         return false;
     session->is_skipping_line = true;
     return skip_line(session);
@@ -62,20 +64,23 @@ static bool is_tls_hello(const struct session *session)
            !stream_is_tls(&session->client) && buffer_length(in) > 0 && buffer_data(in)[0] == 0x16;
 }
 
+/* Without its end: LF, and a CR before it; any other CR is a fault. */
+static size_t line_text_length(const struct session *session)
+{
+    const char *line = buffer_data(&session->client.in);
+    size_t length = session->line_length - 1;
+
+    return length > 0 && line[length - 1] == '\r' ? length - 1 : length;
+}
+
 static enum command_fault parse_line(const struct session *session, enum command_state state,
                                      struct command *command)
 {
-    const char *line;
-    size_t length = session->line_length;
-
     *command = (struct command){.verb = COMMAND_COUNT};
-    if (length == 0)
+    if (session->line_length == 0)
         return COMMAND_TOO_LONG;
-    line = buffer_data(&session->client.in);
-    length--; /* LF; a CR before it belongs to the end, any other is a fault */
-    if (length > 0 && line[length - 1] == '\r')
-        length--;
-    return command_parse(command, line, length, state);
+    return command_parse(command, buffer_data(&session->client.in), line_text_length(session),
+                         state);
 }
 
 void client_line_done(struct session *session)
@@ -125,29 +130,56 @@ static enum outcome read_more(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_NONE);
 }
 
-enum outcome client_line_read(struct session *session, enum command_state state,
-                              int64_t deadline_ms, struct command *command,
-                              enum command_fault *fault_r)
+/* Waits until there is a line. *has_waited_r: for it, while the server was watched. */
+static enum outcome wait_for_line(struct session *session, bool is_answer, int64_t deadline_ms,
+                                  bool *has_waited_r)
 {
-    bool has_waited = false;
-
+    *has_waited_r = false;
     for (;;) {
         enum outcome outcome;
 
         if (is_tls_hello(session))
             return OUTCOME_TLS_TO_CLEAR_PORT;
-        if (find_line(session))
-            break;
+        if (find_line(session, is_answer))
+            return OUTCOME_NONE;
         outcome = read_more(session, deadline_ms);
         if (outcome != OUTCOME_NONE)
             return outcome;
-        has_waited = true;
+        *has_waited_r = true;
     }
+}
+
+enum outcome client_line_read(struct session *session, enum command_state state,
+                              int64_t deadline_ms, struct command *command,
+                              enum command_fault *fault_r)
+{
+    bool has_waited;
+    enum outcome outcome = wait_for_line(session, false, deadline_ms, &has_waited);
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
     *fault_r = parse_line(session, state, command);
     session->is_reply_owed = true;
     /* A line that was already there: nobody has looked at the server yet. */
     return has_waited || !stream_is_open(&session->server) ? OUTCOME_NONE
                                                            : server_check_quiet(session);
+}
+
+enum outcome client_answer_read(struct session *session, int64_t deadline_ms, const char **line_r,
+                                size_t *length_r)
+{
+    bool has_waited;
+    enum outcome outcome = wait_for_line(session, true, deadline_ms, &has_waited);
+
+    *line_r = NULL;
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    session->is_reply_owed = true;
+    if (session->line_length == 0)
+        return OUTCOME_NONE;
+    *line_r = buffer_data(&session->client.in);
+    *length_r = line_text_length(session);
+    return OUTCOME_NONE;
 }
 
 /* ---- saying things ---- */
@@ -175,19 +207,26 @@ enum outcome client_flush(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_CLIENT_STALLED);
 }
 
-enum outcome refuse_command(struct session *session, const struct command *command,
-                            enum command_fault fault)
+enum outcome refuse_line(struct session *session, const char *command, const char *fault,
+                         const char *text)
 {
     struct log_line line;
 
     /* The line itself is not logged: it may be a password typed in the wrong place. */
     session_log_begin(&line, session, LOG_LEVEL_NOTICE, "refused-command");
-    log_add(&line, "command", command_keyword(command->verb));
-    log_add(&line, "fault", command_fault_word(fault));
+    log_add(&line, "command", command);
+    log_add(&line, "fault", fault);
     log_end(&line);
     stream_put_text(&session->client, "-ERR ");
-    client_say(session, command_fault_text(fault));
-    client_line_done(session);
+    client_say(session, text);
     session->refused++;
     return session->refused > SESSION_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;
+}
+
+enum outcome refuse_command(struct session *session, const struct command *command,
+                            enum command_fault fault)
+{
+    client_line_done(session);
+    return refuse_line(session, command_keyword(command->verb), command_fault_word(fault),
+                       command_fault_text(fault));
 }

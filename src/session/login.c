@@ -10,31 +10,45 @@
 void credentials_wipe(struct credentials *credentials)
 {
     buffer_clear(&credentials->memory);
-    credentials->user = NULL;
-    credentials->password = NULL;
-    credentials->proxy_user = NULL;
-    credentials->proxy_password = NULL;
+    *credentials = (struct credentials){0};
 }
 
-/* Keeps a NUL-terminated copy in the secret memory. NULL when there is no room: a line fits
- * several times, so that is a failure of the system. */
-static char *keep_text(struct credentials *credentials, const char *text, size_t length)
+char *credentials_room(struct credentials *credentials, size_t size)
 {
-    struct buffer *memory = &credentials->memory;
-    char *kept;
+    size_t room;
+    char *memory;
 
-    memory->is_secret = true;
-    if (!buffer_append(memory, text, length) || !buffer_append(memory, "", 1))
+    credentials->memory.is_secret = true;
+    memory = buffer_room(&credentials->memory, size, &room);
+    if (memory == NULL || room < size)
         return NULL;
-    kept = buffer_data(memory) + buffer_length(memory) - length - 1;
+    buffer_added(&credentials->memory, size);
+    return memory;
+}
+
+char *credentials_keep(struct credentials *credentials, const char *text, size_t length)
+{
+    char *kept = credentials_room(credentials, length + 1);
+
+    if (kept == NULL)
+        return NULL;
+    memcpy(kept, text, length);
+    kept[length] = '\0';
     return kept;
+}
+
+bool credentials_have_password(const struct credentials *credentials)
+{
+    const struct sasl_mechanism_info *info = sasl_mechanism_info(credentials->mechanism);
+
+    return credentials->mechanism != SASL_MECHANISM_EXTERNAL && (info == NULL || !info->is_token);
 }
 
 static enum outcome take_user(struct session *session, const struct command *command)
 {
     credentials_wipe(&session->credentials); /* a second USER replaces the first */
     session->credentials.user =
-        keep_text(&session->credentials, command->argument, command->argument_length);
+        credentials_keep(&session->credentials, command->argument, command->argument_length);
     if (session->credentials.user == NULL)
         return OUTCOME_INTERNAL;
     client_say(session, "+OK password please");
@@ -44,7 +58,7 @@ static enum outcome take_user(struct session *session, const struct command *com
 static enum outcome take_password(struct session *session, const struct command *command)
 {
     session->credentials.password =
-        keep_text(&session->credentials, command->argument, command->argument_length);
+        credentials_keep(&session->credentials, command->argument, command->argument_length);
     return session->credentials.password == NULL ? OUTCOME_INTERNAL : OUTCOME_NONE;
 }
 
@@ -68,6 +82,8 @@ static enum outcome serve_command(struct session *session, const struct command 
         outcome = take_password(session, command);
         *is_done_r = true;
         break;
+    case COMMAND_AUTH:
+        return auth_run(session, command, is_done_r);
     case COMMAND_CAPA:
         capa_say_ours(session);
         client_say(session, ".");

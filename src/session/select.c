@@ -74,11 +74,20 @@ static void split_proxy_credentials(struct session *session)
     credentials->password = colon + 1;
 }
 
+/* With EXTERNAL the certificate says who the user is: the name as a whole, or without the server that
+ * was selected with it. */
+static bool is_named_by_certificate(const struct session *session)
+{
+    return session->credentials.mechanism != SASL_MECHANISM_EXTERNAL ||
+           strcmp(session->credentials.user, session->client_tls.certificate) == 0;
+}
+
 enum outcome select_server(struct session *session)
 {
     const struct conf_values *values = &session->conf->section.values;
     struct credentials *credentials = &session->credentials;
     const char *server = "";
+    bool is_certified = is_named_by_certificate(session); /* as a whole */
     enum outcome outcome;
 
     if (values->select_server) {
@@ -92,8 +101,11 @@ enum outcome select_server(struct session *session)
     snprintf(session->user, sizeof(session->user), "%.*s", SESSION_USER_SIZE - 1,
              credentials->user);
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
-    if (outcome == OUTCOME_NONE &&
-        (credentials->user[0] == '\0' || credentials->password[0] == '\0'))
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (credentials->user[0] == '\0' ||
+        (credentials_have_password(credentials) && credentials->password[0] == '\0'))
         return OUTCOME_NO_USER;
-    return outcome;
+    return is_certified || is_named_by_certificate(session) ? OUTCOME_NONE
+                                                            : OUTCOME_WRONG_CERTIFICATE;
 }

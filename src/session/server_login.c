@@ -36,8 +36,8 @@ static enum outcome read_greeting(struct session *session)
 
 /* Sends one command and reads its reply, which must be alone: a spare reply would be taken for the
  * answer to the next command, and a refused password would look like a login. */
-enum outcome server_exchange(struct session *session, const char *keyword, const char *argument,
-                             struct server_reply *reply)
+enum outcome server_exchange(struct session *session, const char *const *words,
+                             server_reader *read, struct server_reply *reply)
 {
     struct stream *server = &session->server;
     int64_t deadline_ms = server_login_deadline_ms(session);
@@ -46,16 +46,16 @@ enum outcome server_exchange(struct session *session, const char *keyword, const
 
     if (outcome != OUTCOME_NONE)
         return outcome;
-    stream_put_text(server, keyword);
-    if (argument != NULL) {
-        stream_put(server, " ", 1);
-        stream_put_text(server, argument);
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (i > 0)
+            stream_put(server, " ", 1);
+        stream_put_text(server, words[i]);
     }
     stream_put(server, "\r\n", 2);
     status = stream_flush(server, false, deadline_ms);
     if (status != IO_OK)
         return server_outcome(status, OUTCOME_SERVER_TIMEOUT);
-    outcome = server_reply_read(session, deadline_ms, reply);
+    outcome = read(session, deadline_ms, reply);
     if (outcome == OUTCOME_NONE && buffer_length(&server->in) > reply->length)
         outcome = OUTCOME_SERVER_UNSOLICITED;
     return outcome;
@@ -119,6 +119,8 @@ static void record_client(struct session *session)
 static void log_login(const struct session *session)
 {
     char client[ADDRESS_TEXT_SIZE];
+    const struct sasl_mechanism_info *mechanism =
+        sasl_mechanism_info(session->credentials.mechanism);
     char server[SERVER_TEXT_SIZE];
     struct log_line line;
 
@@ -128,6 +130,7 @@ static void log_login(const struct session *session)
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add(&line, "user", session->user);
     log_add(&line, "server", server_text(session, server));
+    log_add(&line, "auth", mechanism == NULL ? "USER" : mechanism->name);
     log_end(&line);
 }
 
@@ -139,9 +142,32 @@ static void forget_secrets(struct session *session)
     session->server.out.is_secret = false;
 }
 
+static enum outcome send_credential(struct session *session, const char *keyword,
+                                    const char *credential, struct server_reply *reply)
+{
+    return server_exchange(session, (const char *const[]){keyword, credential, NULL},
+                           server_reply_read, reply);
+}
+
+static enum outcome log_in(struct session *session, struct server_reply *reply)
+{
+    const struct credentials *credentials = &session->credentials;
+    bool is_plain = session->conf->section.values.server_auth == CONF_SERVER_AUTH_PLAIN;
+    enum outcome outcome;
+
+    if (is_plain || !credentials_have_password(credentials))
+        return server_auth(session, reply);
+    outcome = send_credential(session, "USER", credentials->user, reply);
+    if (outcome != OUTCOME_NONE || !reply->is_ok)
+        return outcome;
+    outcome = server_reply_done(session, reply, true);
+    return outcome == OUTCOME_NONE
+               ? send_credential(session, "PASS", credentials->password, reply)
+               : outcome;
+}
+
 enum outcome server_login(struct session *session)
 {
-    struct credentials *credentials = &session->credentials;
     struct server_reply reply;
     enum outcome outcome;
 
@@ -152,11 +178,7 @@ enum outcome server_login(struct session *session)
     if (outcome == OUTCOME_NONE)
         outcome = server_stls(session);
     if (outcome == OUTCOME_NONE)
-        outcome = server_exchange(session, "USER", credentials->user, &reply);
-    if (outcome == OUTCOME_NONE && reply.is_ok) {
-        server_reply_done(session, &reply, true);
-        outcome = server_exchange(session, "PASS", credentials->password, &reply);
-    }
+        outcome = log_in(session, &reply);
     if (outcome != OUTCOME_NONE)
         return outcome;
     if (!reply.is_ok)

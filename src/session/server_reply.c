@@ -8,19 +8,22 @@
 #include "base/clock.h"
 #include "session/stages.h"
 
-enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+typedef enum reply_status parse_function(const char *data, size_t length, size_t *length_r);
+
+static enum outcome read_reply(struct session *session, parse_function *parse, int64_t deadline_ms,
                                struct server_reply *reply)
 {
     struct buffer *in = &session->server.in;
 
     for (;;) {
-        enum reply_status status = reply_parse(buffer_data(in), buffer_length(in), &reply->length);
+        enum reply_status status = parse(buffer_data(in), buffer_length(in), &reply->length);
         enum io_status read_status;
 
-        if (status == REPLY_OK || status == REPLY_ERR) {
+        if (status == REPLY_OK || status == REPLY_ERR || status == REPLY_CHALLENGE) {
             reply_clean(buffer_data(in), reply->length);
             reply->line = buffer_data(in);
             reply->is_ok = status == REPLY_OK;
+            reply->is_challenge = status == REPLY_CHALLENGE;
             return OUTCOME_NONE;
         }
         if (status == REPLY_INVALID)
@@ -29,6 +32,18 @@ enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
         if (read_status != IO_OK)
             return server_outcome(read_status, OUTCOME_SERVER_TIMEOUT);
     }
+}
+
+enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+                               struct server_reply *reply)
+{
+    return read_reply(session, reply_parse, deadline_ms, reply);
+}
+
+enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
+                                struct server_reply *reply)
+{
+    return read_reply(session, reply_parse_auth, deadline_ms, reply);
 }
 
 enum outcome server_reply_done(struct session *session, const struct server_reply *reply,

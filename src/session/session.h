@@ -19,6 +19,7 @@
 #include "helper/helper.h"
 #include "io/stream.h"
 #include "io/tls.h"
+#include "pop3/sasl.h"
 #include "session/outcome.h"
 
 enum {
@@ -45,8 +46,11 @@ const char *session_stage_word(enum session_stage stage);
  * lie in `memory`, a secret buffer. */
 struct credentials {
     struct buffer memory;
+    enum sasl_mechanism mechanism; /* NONE: USER and PASS */
+    const char *message;           /* of a token mechanism, as the client sent it */
+    size_t message_length;
     char *user;        /* for the server */
-    char *password;
+    char *password;    /* "" where the mechanism has none */
     char *proxy_user;  /* for the acp; "" without proxy authentication */
     char *proxy_password;
 };

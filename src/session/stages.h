@@ -49,17 +49,28 @@ enum outcome client_line_read(struct session *session, enum command_state state,
                               enum command_fault *fault_r);
 void client_line_done(struct session *session);
 
+/*
+ * Waits for the line that answers a SASL challenge. It lies in the client's buffer, without its
+ * end, until client_line_done(); NULL for one that was too long and is gone.
+ */
+enum outcome client_answer_read(struct session *session, int64_t deadline_ms, const char **line_r,
+                                size_t *length_r);
+
 /* A status line of the server. The text lies in the server's input buffer, control octets
  * replaced, until server_reply_done(). */
 struct server_reply {
     const char *line;
     size_t length; /* with CRLF */
     bool is_ok;
+    bool is_challenge;
 };
 
 /* Waits for the reply that the server owes. */
 enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
                                struct server_reply *reply);
+/* The same where a SASL challenge may come instead: is_challenge then. */
+enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
+                                struct server_reply *reply);
 /* Drops the line. `is_last`: nothing may follow it, and what does ends the session. */
 enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
                                bool is_last);
@@ -85,11 +96,25 @@ void log_tls_failure(const struct session *session, const struct stream *stream)
 enum { TLS_TEXT_SIZE = 72 };
 const char *tls_text(const struct tls_facts *facts, char text[TLS_TEXT_SIZE]);
 
-/* One command to the server and its reply, which must be alone. `argument` may be NULL. */
-enum outcome server_exchange(struct session *session, const char *keyword, const char *argument,
-                             struct server_reply *reply);
+/* One line to the server, its words (up to a NULL) parted by blanks, and what `read` takes for the
+ * reply to it, which must be alone. */
+typedef enum outcome server_reader(struct session *session, int64_t deadline_ms,
+                                   struct server_reply *reply);
+enum outcome server_exchange(struct session *session, const char *const *words,
+                             server_reader *read, struct server_reply *reply);
 /* Until when a reply owed in the login may come. */
 int64_t server_login_deadline_ms(const struct session *session);
+
+/* ---- AUTH ---- */
+
+/* Serves AUTH to its end. *is_done_r: the credentials are complete. */
+enum outcome auth_run(struct session *session, const struct command *command, bool *is_done_r);
+/* The names of the mechanisms offered now, each behind a `before`. Returns `text`. */
+enum { AUTH_MECHANISMS_SIZE = 64 };
+const char *auth_mechanisms(const struct session *session, char before,
+                            char text[AUTH_MECHANISMS_SIZE]);
+/* Logs in at the server with AUTH. `reply` is its last word. */
+enum outcome server_auth(struct session *session, struct server_reply *reply);
 
 /* ---- CAPA ---- */
 
@@ -108,6 +133,9 @@ enum outcome client_flush(struct session *session, int64_t deadline_ms);
 /* Refuses a command: says why, logs, counts. Ends the session at the sixth. */
 enum outcome refuse_command(struct session *session, const struct command *command,
                             enum command_fault fault);
+/* The same for a line that is no command, in words of the caller's. */
+enum outcome refuse_line(struct session *session, const char *command, const char *fault,
+                         const char *text);
 
 /* ---- logging ---- */
 
@@ -123,6 +151,14 @@ const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZ
 
 enum outcome client_outcome(enum io_status status, enum outcome at_deadline);
 enum outcome server_outcome(enum io_status status, enum outcome at_deadline);
+
+/* Keeps a NUL-terminated copy with the credentials. NULL when there is no room: a line fits several
+ * times, so that is a failure of the system. */
+char *credentials_keep(struct credentials *credentials, const char *text, size_t length);
+/* Room for `size` octets there, or NULL. */
+char *credentials_room(struct credentials *credentials, size_t size);
+/* The credentials hold a password, by which they can be checked. */
+bool credentials_have_password(const struct credentials *credentials);
 
 /* Wipes the credentials. */
 void credentials_wipe(struct credentials *credentials);

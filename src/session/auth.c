@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AUTH with the client (RFC 5034): the exchange of one mechanism, up to credentials that then go
+ * the way of USER and PASS. Whatever is wrong with it is refused before anybody is asked.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "session/stages.h"
+
+/* An exchange under way. */
+struct exchange {
+    struct session *session;
+    enum sasl_mechanism mechanism;
+    char *message; /* the client's last one, decoded */
+    size_t message_length;
+    bool is_over; /* nothing more is asked */
+};
+
+/* ---- what is offered ---- */
+
+/* The user of EXTERNAL is whom the certificate names. */
+static bool is_offered(const struct session *session, enum sasl_mechanism mechanism)
+{
+    if ((session->conf->mechanisms >> mechanism & 1) == 0)
+        return false;
+    return mechanism != SASL_MECHANISM_EXTERNAL || session->client_tls.certificate[0] != '\0';
+}
+
+const char *auth_mechanisms(const struct session *session, char before,
+                            char text[AUTH_MECHANISMS_SIZE])
+{
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
+        if (is_offered(session, (enum sasl_mechanism)i))
+            length += (size_t)snprintf(text + length, AUTH_MECHANISMS_SIZE - length, "%c%s", before,
+                                       sasl_mechanism_info((enum sasl_mechanism)i)->name);
+    return text;
+}
+
+static enum outcome say_mechanisms(struct session *session)
+{
+    client_say(session, "+OK mechanisms follow");
+    for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
+        if (is_offered(session, (enum sasl_mechanism)i))
+            client_say(session, sasl_mechanism_info((enum sasl_mechanism)i)->name);
+    client_say(session, ".");
+    client_line_done(session);
+    return OUTCOME_NONE;
+}
+
+/* ---- messages ---- */
+
+typedef enum sasl_result decode_function(const char *text, size_t length, char *data, size_t size,
+                                         size_t *length_r);
+
+/* Decodes a line into the credentials' memory, where it is wiped with them. */
+static enum sasl_result take_line(struct exchange *exchange, decode_function *decode,
+                                  const char *text, size_t length)
+{
+    exchange->message = credentials_room(&exchange->session->credentials, length + 1);
+    if (exchange->message == NULL)
+        return SASL_TOO_LONG;
+    return decode(text, length, exchange->message, length, &exchange->message_length);
+}
+
+/* Sends a challenge and takes the answer to it. */
+static enum outcome ask(struct exchange *exchange, const char *challenge,
+                        enum sasl_result *result_r)
+{
+    struct session *session = exchange->session;
+    const char *line;
+    size_t length;
+    enum outcome outcome;
+
+    stream_put_text(&session->client, "+ ");
+    client_say(session, challenge);
+    outcome = client_answer_read(session, session->login_deadline_ms, &line, &length);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    *result_r = line == NULL ? SASL_TOO_LONG
+                             : take_line(exchange, sasl_response_decode, line, length);
+    client_line_done(session);
+    return OUTCOME_NONE;
+}
+
+/* ---- from messages to credentials ---- */
+
+static enum sasl_result take_plain(struct exchange *exchange)
+{
+    struct credentials *credentials = &exchange->session->credentials;
+    size_t size = exchange->message_length + 1;
+
+    exchange->is_over = true;
+    credentials->user = credentials_room(credentials, size);
+    credentials->password = credentials_room(credentials, size);
+    if (credentials->password == NULL || credentials->user == NULL)
+        return SASL_TOO_LONG;
+    return sasl_plain_decode(exchange->message, exchange->message_length, credentials->user, size,
+                             credentials->password, size);
+}
+
+static enum sasl_result take_login(struct exchange *exchange)
+{
+    struct credentials *credentials = &exchange->session->credentials;
+    size_t size = exchange->message_length + 1;
+    char *text = credentials_room(credentials, size);
+
+    exchange->is_over = credentials->user != NULL;
+    if (credentials->user == NULL)
+        credentials->user = text;
+    else
+        credentials->password = text;
+    return text == NULL ? SASL_TOO_LONG
+                        : sasl_login_decode(exchange->message, exchange->message_length, text, size);
+}
+
+static enum sasl_result take_token(struct exchange *exchange)
+{
+    struct credentials *credentials = &exchange->session->credentials;
+    size_t size = exchange->message_length + 1;
+
+    exchange->is_over = true;
+    credentials->message = exchange->message;
+    credentials->message_length = exchange->message_length;
+    credentials->user = credentials_room(credentials, size);
+    credentials->password = credentials_keep(credentials, "", 0);
+    if (credentials->user == NULL || credentials->password == NULL)
+        return SASL_TOO_LONG;
+    return sasl_token_user(exchange->mechanism, exchange->message, exchange->message_length,
+                           credentials->user, size);
+}
+
+static enum sasl_result take_external(struct exchange *exchange)
+{
+    struct credentials *credentials = &exchange->session->credentials;
+    const char *name = exchange->session->client_tls.certificate;
+    size_t size = exchange->message_length + 1;
+    enum sasl_result result;
+
+    exchange->is_over = true;
+    credentials->user = credentials_room(credentials, size);
+    credentials->password = credentials_keep(credentials, "", 0);
+    if (credentials->user == NULL || credentials->password == NULL)
+        return SASL_TOO_LONG;
+    result = sasl_external_decode(exchange->message, exchange->message_length, credentials->user,
+                                  size);
+    if (result != SASL_OK || credentials->user[0] != '\0')
+        return result;
+    credentials->user = credentials_keep(credentials, name, strlen(name));
+    return credentials->user == NULL ? SASL_TOO_LONG : sasl_credential_check(name, strlen(name));
+}
+
+static enum sasl_result take_message(struct exchange *exchange)
+{
+    switch (exchange->mechanism) {
+    case SASL_MECHANISM_PLAIN:
+        return take_plain(exchange);
+    case SASL_MECHANISM_LOGIN:
+        return take_login(exchange);
+    case SASL_MECHANISM_XOAUTH2:
+    case SASL_MECHANISM_OAUTHBEARER:
+        return take_token(exchange);
+    case SASL_MECHANISM_EXTERNAL:
+        return take_external(exchange);
+    case SASL_MECHANISM_NONE:
+    case SASL_MECHANISM_COUNT:
+        break;
+    }
+    return SASL_BAD_MESSAGE;
+}
+
+/* What to ask for next. */
+static const char *next_challenge(const struct exchange *exchange)
+{
+    if (exchange->mechanism != SASL_MECHANISM_LOGIN)
+        return "";
+    return exchange->session->credentials.user == NULL ? SASL_LOGIN_USERNAME : SASL_LOGIN_PASSWORD;
+}
+
+/* ---- the exchange ---- */
+
+/* Finds the mechanism in the command's argument; *initial_r is what follows it, or NULL. */
+static enum sasl_mechanism parse_argument(const struct command *command, const char **initial_r,
+                                          size_t *length_r)
+{
+    const char *blank = memchr(command->argument, ' ', command->argument_length);
+    size_t width = command->argument_length;
+    char name[16];
+
+    *initial_r = NULL;
+    if (blank != NULL) {
+        width = (size_t)(blank - command->argument);
+        *initial_r = blank + 1;
+        *length_r = command->argument_length - width - 1;
+    }
+    if (width >= sizeof(name))
+        return SASL_MECHANISM_NONE;
+    memcpy(name, command->argument, width);
+    name[width] = '\0';
+    return sasl_mechanism_find(name);
+}
+
+/* A client that cancels has made no mistake; everything else counts like a refused command. */
+static enum outcome refuse(struct exchange *exchange, enum sasl_result result)
+{
+    struct session *session = exchange->session;
+
+    credentials_wipe(&session->credentials);
+    if (result == SASL_CANCELLED) {
+        client_say(session, "-ERR cancelled");
+        return OUTCOME_NONE;
+    }
+    return refuse_line(session, "AUTH", sasl_result_word(result),
+                       "what this mechanism needs was not sent");
+}
+
+static enum outcome run(struct exchange *exchange, const char *initial, size_t length,
+                        enum sasl_result *result_r)
+{
+    if (initial != NULL)
+        *result_r = take_line(exchange, sasl_initial_decode, initial, length);
+    client_line_done(exchange->session);
+    if (initial != NULL && *result_r == SASL_OK)
+        *result_r = take_message(exchange);
+    while (*result_r == SASL_OK && !exchange->is_over) {
+        enum outcome outcome = ask(exchange, next_challenge(exchange), result_r);
+
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+        if (*result_r == SASL_OK)
+            *result_r = take_message(exchange);
+    }
+    return OUTCOME_NONE;
+}
+
+enum outcome auth_run(struct session *session, const struct command *command, bool *is_done_r)
+{
+    struct exchange exchange = {.session = session};
+    enum sasl_result result = SASL_OK;
+    enum outcome outcome;
+    const char *initial;
+    size_t length = 0;
+
+    if (client_needs_tls(session))
+        return refuse_command(session, command, COMMAND_NEEDS_TLS);
+    if (command->argument == NULL || command->argument_length == 0)
+        return say_mechanisms(session);
+    exchange.mechanism = parse_argument(command, &initial, &length);
+    if (exchange.mechanism == SASL_MECHANISM_NONE || !is_offered(session, exchange.mechanism))
+        return refuse_command(session, command, COMMAND_BAD_MECHANISM);
+    credentials_wipe(&session->credentials);
+    session->credentials.mechanism = exchange.mechanism;
+    outcome = run(&exchange, initial, length, &result);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (result != SASL_OK)
+        return refuse(&exchange, result);
+    *is_done_r = true;
+    return OUTCOME_NONE;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AUTH at the server (RFC 5034): the client's token with the server's part of the user name taken
+ * off, or its password as PLAIN. One line where that fits into the 255 octets every server must
+ * take (RFC 2449, section 4), else the mechanism first and the data when the server asks for it.
+ */
+#include <string.h>
+
+#include "session/stages.h"
+
+enum { COMMAND_BYTES_SAFE = 255 };
+
+/* The initial response in base64, among the credentials; NULL when there is no room for it. */
+static const char *encode(struct credentials *credentials, enum sasl_mechanism mechanism)
+{
+    const char *user = credentials->user;
+    char *text = credentials_room(credentials, SASL_BASE64_BUFFER_SIZE);
+    enum sasl_result result = SASL_TOO_LONG;
+    size_t length;
+
+    if (text == NULL)
+        return NULL;
+    if (mechanism == SASL_MECHANISM_PLAIN)
+        result = sasl_plain_encode(user, credentials->password, text, SASL_BASE64_BUFFER_SIZE,
+                                   &length);
+    else if (mechanism == SASL_MECHANISM_EXTERNAL)
+        result =
+            sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
+    else
+        result = sasl_token_encode(mechanism, credentials->message, credentials->message_length,
+                                   user, text, SASL_BASE64_BUFFER_SIZE, &length);
+    return result == SASL_OK ? text : NULL;
+}
+
+/* A challenge without text asks for the data; one with text tells why a token is refused, and the
+ * server's last word comes behind our answer to it. */
+static enum outcome answer_challenge(struct session *session, enum sasl_mechanism mechanism,
+                                     const char *text, struct server_reply *reply)
+{
+    bool is_prompt = reply->length <= 4; /* "+ " CRLF */
+    const char *answer = mechanism == SASL_MECHANISM_OAUTHBEARER ? SASL_OAUTHBEARER_DUMMY : "";
+    enum outcome outcome = server_reply_done(session, reply, true);
+
+    if (outcome == OUTCOME_NONE)
+        outcome = server_exchange(session,
+                                  (const char *const[]){is_prompt ? text : answer, NULL},
+                                  server_answer_read, reply);
+    if (outcome == OUTCOME_NONE && !is_prompt && reply->is_ok)
+        return OUTCOME_SERVER_BAD_REPLY; /* it cannot refuse and admit */
+    return outcome;
+}
+
+enum outcome server_auth(struct session *session, struct server_reply *reply)
+{
+    struct credentials *credentials = &session->credentials;
+    enum sasl_mechanism mechanism = credentials_have_password(credentials)
+                                        ? SASL_MECHANISM_PLAIN
+                                        : credentials->mechanism;
+    const char *name = sasl_mechanism_info(mechanism)->name;
+    const char *text = encode(credentials, mechanism);
+    bool has_sent = text != NULL &&
+                    strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
+    enum outcome outcome;
+
+    if (text == NULL) {
+        client_say(session, "-ERR [AUTH] user name and password are too long");
+        return OUTCOME_LOGIN_REFUSED;
+    }
+    outcome = server_exchange(
+        session, (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
+        server_answer_read, reply);
+    if (outcome == OUTCOME_NONE && !has_sent && reply->is_ok)
+        return OUTCOME_SERVER_BAD_REPLY; /* it has seen nobody yet */
+    /* Twice at most: the prompt, and the reason of a refusal. */
+    for (int i = 0; i < 2 && outcome == OUTCOME_NONE && reply->is_challenge; i++)
+        outcome = answer_challenge(session, mechanism, text, reply);
+    if (outcome == OUTCOME_NONE && reply->is_challenge)
+        return OUTCOME_SERVER_BAD_REPLY;
+    return outcome;
+}
