@@ -14,9 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/conf_check.h"
 #include "config/conf_tls.h"
-#include "pop3/capability.h"
-#include "pop3/sasl.h"
 
 enum {
     POP3_PORT = 110,
@@ -24,157 +23,7 @@ enum {
     VALUE_SHOWN = 80,
 };
 
-/* ---- checks of text values: each returns 0, or -1 with what would be right ---- */
-
-static int check_SERVER(const char *value, struct error *error)
-{
-    struct host_port parsed;
-
-    if (strcmp(value, "-") != 0 && host_port_parse(&parsed, value) == -1)
-        return error_set(error, "must be HOST, HOST:PORT, [IPV6]:PORT, or - for none");
-    return 0;
-}
-
-static int check_PATTERNS(const char *value, struct error *error)
-{
-    struct pattern_list *list = pattern_list_new();
-    int result = list == NULL ? -1 : pattern_list_add_csv(list, value);
-
-    pattern_list_free(list);
-    if (result == -1)
-        return error_set(error, "must be server names parted by commas, none of them empty");
-    return 0;
-}
-
-static int check_PATH(const char *value, struct error *error)
-{
-    if (value[0] != '/')
-        return error_set(error, "must be an absolute path");
-    return 0;
-}
-
-/* Files parted by commas. */
-static int check_PATHS(const char *value, struct error *error)
-{
-    for (const char *at = value; at != NULL; at = strchr(at, ',')) {
-        at += strspn(at, ", \t");
-        if (*at != '/')
-            return error_set(error, "must be absolute paths, parted by commas");
-    }
-    return 0;
-}
-
-/* A bit mask of the words of a list, parted by blanks or commas. -1 at a word that is none. */
-static int words_to_mask(const char *list, int (*find)(const char *word, size_t length),
-                         unsigned *mask_r)
-{
-    *mask_r = 0;
-    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
-        size_t length = strcspn(list, ", \t");
-        int found = find(list, length);
-
-        if (found == -1)
-            return -1;
-        *mask_r |= 1U << found;
-        list += length;
-    }
-    return 0;
-}
-
-static int find_capability(const char *word, size_t length)
-{
-    enum capability found = capability_find(word, length);
-
-    return found == CAPABILITY_COUNT ? -1 : (int)found;
-}
-
-static int find_mechanism(const char *word, size_t length)
-{
-    char name[16];
-    enum sasl_mechanism found = SASL_MECHANISM_NONE;
-
-    snprintf(name, sizeof(name), "%.*s", (int)length, word);
-    if (strlen(name) == length)
-        found = sasl_mechanism_find(name);
-    return found == SASL_MECHANISM_NONE ? -1 : (int)found;
-}
-
-static int check_CAPABILITIES(const char *value, struct error *error)
-{
-    unsigned mask;
-
-    if (words_to_mask(value, find_capability, &mask) == -1)
-        return error_set(error, "must be capabilities we announce, such as TOP, UIDL, SASL");
-    return 0;
-}
-
-static int check_MECHANISMS(const char *value, struct error *error)
-{
-    unsigned mask;
-
-    if (words_to_mask(value, find_mechanism, &mask) == -1)
-        return error_set(error, "must be PLAIN, LOGIN, XOAUTH2, OAUTHBEARER or EXTERNAL, parted "
-                         "by commas; or empty for none");
-    return 0;
-}
-
-static int check_ANY(const char *value, struct error *error)
-{
-    return value[0] == '\0' ? error_set(error, "must not be empty") : 0;
-}
-
-static int check_LISTEN(const char *value, struct error *error)
-{
-    struct address parsed;
-
-    if (address_parse_listen(&parsed, value) == -1)
-        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path");
-    return 0;
-}
-
-static int check_LOG(const char *value, struct error *error)
-{
-    if (strcmp(value, "syslog") != 0 && strcmp(value, "stderr") != 0 && value[0] != '/')
-        return error_set(error, "must be syslog, stderr or an absolute path");
-    return 0;
-}
-
-/* Whether they exist is looked up where they are needed. */
-static int check_USER(const char *value, struct error *error)
-{
-    const char *colon = strchr(value, ':');
-
-    if (value[0] == '\0' || value[0] == ':' ||
-        (colon != NULL && (colon[1] == '\0' || strchr(colon + 1, ':') != NULL)))
-        return error_set(error, "must be USER or USER:GROUP");
-    return 0;
-}
-
-static int check_DELIMITERS(const char *value, struct error *error)
-{
-    if (value[0] == '\0')
-        return error_set(error, "must be at least one character, such as @");
-    for (const char *c = value; *c != '\0'; c++)
-        if (!ispunct((unsigned char)*c) || strchr(":.-_[]", *c) != NULL)
-            return error_set(error, "must be punctuation that no server name holds, such as @%%");
-    return 0;
-}
-
-static int check_PREFIX(const char *value, struct error *error)
-{
-    bool is_name = value[0] == '\0' || !isdigit((unsigned char)value[0]);
-
-    for (const char *c = value; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c) && *c != '_')
-            is_name = false;
-    if (!is_name)
-        return error_set(error, "must be letters, digits and _, beginning with no digit");
-    return 0;
-}
-
 /* ---- the table ---- */
-
-typedef int conf_check(const char *value, struct error *error);
 
 struct key_row {
     struct conf_key_info info;
@@ -219,7 +68,7 @@ static const struct key_row rows[CONF_KEY_COUNT] = {
                                  .default_text = value,                                            \
                                  .help = key_help},                                                \
                         .offset = offsetof(struct conf_values, key),                               \
-                        .check = check_##key_check},
+                        .check = conf_check_##key_check},
 #define CONF_CHOICE(key, key_scope, letter, value, words, key_help)                                \
     [CONF_KEY_##key] = {.info = {.name = #key,                                                     \
                                  .type = CONF_TYPE_CHOICE,                                         \
@@ -248,9 +97,9 @@ bool conf_is_relative_path(enum conf_key key, const char *value)
 
     if (value[0] == '/' || value[0] == '\0')
         return false;
-    if (check == check_LOG || check == check_LISTEN)
+    if (check == conf_check_LOG || check == conf_check_LISTEN)
         return strchr(value, '/') != NULL;
-    return check == check_PATH;
+    return check == conf_check_PATH;
 }
 
 enum conf_key conf_key_find(const char *name)
@@ -684,9 +533,9 @@ static void set_offers(struct conf_instance *instance)
     instance->capabilities = ~0U;
     instance->mechanisms = ~0U;
     if (values->capabilities != NULL)
-        (void)words_to_mask(values->capabilities, find_capability, &instance->capabilities);
+        (void)conf_capability_mask(values->capabilities, &instance->capabilities);
     if (values->auth_mechanisms != NULL)
-        (void)words_to_mask(values->auth_mechanisms, find_mechanism, &instance->mechanisms);
+        (void)conf_mechanism_mask(values->auth_mechanisms, &instance->mechanisms);
 }
 
 typedef int instance_check(struct conf_instance *instance, struct error *error);

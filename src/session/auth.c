@@ -80,8 +80,8 @@ static enum outcome ask(struct exchange *exchange, const char *challenge,
     outcome = client_answer_read(session, session->login_deadline_ms, &line, &length);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    *result_r = line == NULL ? SASL_TOO_LONG
-                             : take_line(exchange, sasl_response_decode, line, length);
+    *result_r =
+        line == NULL ? SASL_TOO_LONG : take_line(exchange, sasl_response_decode, line, length);
     client_line_done(session);
     return OUTCOME_NONE;
 }
@@ -113,8 +113,9 @@ static enum sasl_result take_login(struct exchange *exchange)
         credentials->user = text;
     else
         credentials->password = text;
-    return text == NULL ? SASL_TOO_LONG
-                        : sasl_login_decode(exchange->message, exchange->message_length, text, size);
+    return text == NULL
+               ? SASL_TOO_LONG
+               : sasl_login_decode(exchange->message, exchange->message_length, text, size);
 }
 
 static enum sasl_result take_token(struct exchange *exchange)
@@ -145,8 +146,8 @@ static enum sasl_result take_external(struct exchange *exchange)
     credentials->password = credentials_keep(credentials, "", 0);
     if (credentials->user == NULL || credentials->password == NULL)
         return SASL_TOO_LONG;
-    result = sasl_external_decode(exchange->message, exchange->message_length, credentials->user,
-                                  size);
+    result =
+        sasl_external_decode(exchange->message, exchange->message_length, credentials->user, size);
     if (result != SASL_OK || credentials->user[0] != '\0')
         return result;
     credentials->user = credentials_keep(credentials, name, strlen(name));

@@ -21,11 +21,10 @@ static const char *encode(struct credentials *credentials, enum sasl_mechanism m
     if (text == NULL)
         return NULL;
     if (mechanism == SASL_MECHANISM_PLAIN)
-        result = sasl_plain_encode(user, credentials->password, text, SASL_BASE64_BUFFER_SIZE,
-                                   &length);
-    else if (mechanism == SASL_MECHANISM_EXTERNAL)
         result =
-            sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
+            sasl_plain_encode(user, credentials->password, text, SASL_BASE64_BUFFER_SIZE, &length);
+    else if (mechanism == SASL_MECHANISM_EXTERNAL)
+        result = sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
     else
         result = sasl_token_encode(mechanism, credentials->message, credentials->message_length,
                                    user, text, SASL_BASE64_BUFFER_SIZE, &length);
@@ -42,8 +41,7 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
     enum outcome outcome = server_reply_done(session, reply, true);
 
     if (outcome == OUTCOME_NONE)
-        outcome = server_exchange(session,
-                                  (const char *const[]){is_prompt ? text : answer, NULL},
+        outcome = server_exchange(session, (const char *const[]){is_prompt ? text : answer, NULL},
                                   server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !is_prompt && reply->is_ok)
         return OUTCOME_SERVER_BAD_REPLY; /* it cannot refuse and admit */
@@ -53,22 +51,21 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
 enum outcome server_auth(struct session *session, struct server_reply *reply)
 {
     struct credentials *credentials = &session->credentials;
-    enum sasl_mechanism mechanism = credentials_have_password(credentials)
-                                        ? SASL_MECHANISM_PLAIN
-                                        : credentials->mechanism;
+    enum sasl_mechanism mechanism =
+        credentials_have_password(credentials) ? SASL_MECHANISM_PLAIN : credentials->mechanism;
     const char *name = sasl_mechanism_info(mechanism)->name;
     const char *text = encode(credentials, mechanism);
-    bool has_sent = text != NULL &&
-                    strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
+    bool has_sent =
+        text != NULL && strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
     enum outcome outcome;
 
     if (text == NULL) {
         client_say(session, "-ERR [AUTH] user name and password are too long");
         return OUTCOME_LOGIN_REFUSED;
     }
-    outcome = server_exchange(
-        session, (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
-        server_answer_read, reply);
+    outcome =
+        server_exchange(session, (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
+                        server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !has_sent && reply->is_ok)
         return OUTCOME_SERVER_BAD_REPLY; /* it has seen nobody yet */
     /* Twice at most: the prompt, and the reason of a refusal. */

@@ -110,7 +110,8 @@ enum outcome server_stls(struct session *session)
 
     if (session->conf->section.values.server_tls != CONF_SERVER_TLS_STLS)
         return OUTCOME_NONE;
-    outcome = server_exchange(session, (const char *const[]){"STLS", NULL}, server_reply_read, &reply);
+    outcome =
+        server_exchange(session, (const char *const[]){"STLS", NULL}, server_reply_read, &reply);
     if (outcome == OUTCOME_SERVER_UNSOLICITED)
         return OUTCOME_SERVER_STLS_INJECTION;
     if (outcome != OUTCOME_NONE)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a text value must look like, each check on its own value alone. Looks at no file and no
+ * other key.
+ */
+#include "config/conf_check.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/pattern.h"
+#include "pop3/capability.h"
+#include "pop3/sasl.h"
+
+int conf_check_SERVER(const char *value, struct error *error)
+{
+    struct host_port parsed;
+
+    if (strcmp(value, "-") != 0 && host_port_parse(&parsed, value) == -1)
+        return error_set(error, "must be HOST, HOST:PORT, [IPV6]:PORT, or - for none");
+    return 0;
+}
+
+int conf_check_PATTERNS(const char *value, struct error *error)
+{
+    struct pattern_list *list = pattern_list_new();
+    int result = list == NULL ? -1 : pattern_list_add_csv(list, value);
+
+    pattern_list_free(list);
+    if (result == -1)
+        return error_set(error, "must be server names parted by commas, none of them empty");
+    return 0;
+}
+
+int conf_check_PATH(const char *value, struct error *error)
+{
+    if (value[0] != '/')
+        return error_set(error, "must be an absolute path");
+    return 0;
+}
+
+/* Files parted by commas. */
+int conf_check_PATHS(const char *value, struct error *error)
+{
+    for (const char *at = value; at != NULL; at = strchr(at, ',')) {
+        at += strspn(at, ", \t");
+        if (*at != '/')
+            return error_set(error, "must be absolute paths, parted by commas");
+    }
+    return 0;
+}
+
+int conf_check_ANY(const char *value, struct error *error)
+{
+    return value[0] == '\0' ? error_set(error, "must not be empty") : 0;
+}
+
+int conf_check_LISTEN(const char *value, struct error *error)
+{
+    struct address parsed;
+
+    if (address_parse_listen(&parsed, value) == -1)
+        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path");
+    return 0;
+}
+
+int conf_check_LOG(const char *value, struct error *error)
+{
+    if (strcmp(value, "syslog") != 0 && strcmp(value, "stderr") != 0 && value[0] != '/')
+        return error_set(error, "must be syslog, stderr or an absolute path");
+    return 0;
+}
+
+/* Whether they exist is looked up where they are needed. */
+int conf_check_USER(const char *value, struct error *error)
+{
+    const char *colon = strchr(value, ':');
+
+    if (value[0] == '\0' || value[0] == ':' ||
+        (colon != NULL && (colon[1] == '\0' || strchr(colon + 1, ':') != NULL)))
+        return error_set(error, "must be USER or USER:GROUP");
+    return 0;
+}
+
+int conf_check_DELIMITERS(const char *value, struct error *error)
+{
+    if (value[0] == '\0')
+        return error_set(error, "must be at least one character, such as @");
+    for (const char *c = value; *c != '\0'; c++)
+        if (!ispunct((unsigned char)*c) || strchr(":.-_[]", *c) != NULL)
+            return error_set(error, "must be punctuation that no server name holds, such as @%%");
+    return 0;
+}
+
+int conf_check_PREFIX(const char *value, struct error *error)
+{
+    bool is_name = value[0] == '\0' || !isdigit((unsigned char)value[0]);
+
+    for (const char *c = value; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_')
+            is_name = false;
+    if (!is_name)
+        return error_set(error, "must be letters, digits and _, beginning with no digit");
+    return 0;
+}
+
+/* ---- lists of words of the protocol ---- */
+
+/* A bit mask of the words of a list, parted by blanks or commas. -1 at a word that is none. */
+static int words_to_mask(const char *list, int (*find)(const char *word, size_t length),
+                         unsigned *mask_r)
+{
+    *mask_r = 0;
+    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
+        size_t length = strcspn(list, ", \t");
+        int found = find(list, length);
+
+        if (found == -1)
+            return -1;
+        *mask_r |= 1U << found;
+        list += length;
+    }
+    return 0;
+}
+
+static int find_capability(const char *word, size_t length)
+{
+    enum capability found = capability_find(word, length);
+
+    return found == CAPABILITY_COUNT ? -1 : (int)found;
+}
+
+static int find_mechanism(const char *word, size_t length)
+{
+    char name[16];
+    enum sasl_mechanism found = SASL_MECHANISM_NONE;
+
+    snprintf(name, sizeof(name), "%.*s", (int)length, word);
+    if (strlen(name) == length)
+        found = sasl_mechanism_find(name);
+    return found == SASL_MECHANISM_NONE ? -1 : (int)found;
+}
+
+int conf_capability_mask(const char *list, unsigned *mask_r)
+{
+    return words_to_mask(list, find_capability, mask_r);
+}
+
+int conf_mechanism_mask(const char *list, unsigned *mask_r)
+{
+    return words_to_mask(list, find_mechanism, mask_r);
+}
+
+int conf_check_CAPABILITIES(const char *value, struct error *error)
+{
+    unsigned mask;
+
+    if (conf_capability_mask(value, &mask) == -1)
+        return error_set(error, "must be capabilities we announce, such as TOP, UIDL, SASL");
+    return 0;
+}
+
+int conf_check_MECHANISMS(const char *value, struct error *error)
+{
+    unsigned mask;
+
+    if (conf_mechanism_mask(value, &mask) == -1)
+        return error_set(error, "must be PLAIN, LOGIN, XOAUTH2, OAUTHBEARER or EXTERNAL, parted "
+                                "by commas; or empty for none");
+    return 0;
+}

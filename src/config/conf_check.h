@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checks of text values that conf_keys.def names: each returns 0, or -1 with what would be
+ * right.
+ */
+#ifndef CONFIG_CONF_CHECK_H
+#define CONFIG_CONF_CHECK_H
+
+#include "base/error.h"
+
+typedef int conf_check(const char *value, struct error *error);
+
+conf_check conf_check_SERVER;
+conf_check conf_check_PATTERNS;
+conf_check conf_check_PATH;
+conf_check conf_check_PATHS;
+conf_check conf_check_CAPABILITIES;
+conf_check conf_check_MECHANISMS;
+conf_check conf_check_ANY;
+conf_check conf_check_LISTEN;
+conf_check conf_check_LOG;
+conf_check conf_check_USER;
+conf_check conf_check_DELIMITERS;
+conf_check conf_check_PREFIX;
+
+/* Bit masks of what the values of `capabilities` and `auth_mechanisms` name: bits are enum capability
+ * and enum sasl_mechanism. Return 0, or -1 at a word that is none. */
+int conf_capability_mask(const char *list, unsigned *mask_r);
+int conf_mechanism_mask(const char *list, unsigned *mask_r);
+
+#endif
