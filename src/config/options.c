@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "pop3/sasl.h"
 #include "config/conf_ini.h"
 
 /* Long-only options are told apart by values beyond any character. */
@@ -443,8 +444,18 @@ void options_print_help(void)
 
 void options_print_version(void)
 {
+#ifdef HAVE_TLS
+    static const bool has_tls = true;
+#else
+    static const bool has_tls = false;
+#endif
+
     puts("pop3.proxy " PACKAGE_VERSION);
-    puts(FEATURES);
+    fputs(FEATURES, stdout);
+    for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
+        if (has_tls || i != SASL_MECHANISM_EXTERNAL) /* the certificate says who it is */
+            printf(" %s", sasl_mechanism_info((enum sasl_mechanism)i)->feature);
+    putchar('\n');
 }
 
 /* ---- -T ---- */
