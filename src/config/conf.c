@@ -374,6 +374,7 @@ static const struct {
     {CONF_KEY_tls_client_ca, CONF_KEY_tls},
     {CONF_KEY_server_tls_ca, CONF_KEY_server_tls},
     {CONF_KEY_server_tls_verify, CONF_KEY_server_tls},
+    {CONF_KEY_proxy_protocol_from, CONF_KEY_proxy_protocol},
 };
 
 static int check_needs(struct conf_instance *instance, struct error *error)
@@ -538,11 +539,28 @@ static void set_offers(struct conf_instance *instance)
         (void)conf_mechanism_mask(values->auth_mechanisms, &instance->mechanisms);
 }
 
+static int set_proxies(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+    const struct conf_values *values = &section->values;
+
+    if (values->proxy_protocol == CONF_PROXY_NO || section->is_wrong[CONF_KEY_proxy_protocol_from])
+        return 0;
+    if (values->proxy_protocol_from == NULL)
+        return error_set(error, "%s: proxy_protocol needs proxy_protocol_from = the addresses of "
+                         "the load balancers, such as 10.0.0.0/8",
+                         place_of(section, CONF_KEY_proxy_protocol));
+    if (conf_networks(values->proxy_protocol_from, &instance->proxies, &instance->proxy_count) ==
+        -1)
+        return error_set(error, "%s: out of memory", section->name);
+    return 0;
+}
+
 typedef int instance_check(struct conf_instance *instance, struct error *error);
 
 static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
 {
-    static instance_check *const checks[] = {check_pool,     check_needs,     set_server,
+    static instance_check *const checks[] = {check_pool,     check_needs,     set_proxies,     set_server,
                                              check_allowed,  set_allow_list,  conf_tls_init_clients,
                                              conf_tls_init_servers};
     struct error error;
@@ -595,6 +613,7 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
 void conf_instance_free(struct conf_instance *instance)
 {
     pattern_list_free(instance->allowed);
+    free(instance->proxies);
     tls_context_free(instance->client_tls);
     tls_context_free(instance->server_tls);
     conf_section_free(&instance->section);

@@ -53,6 +53,8 @@ struct conf_values {
 /* The choices of some keys, in the order of their words. */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
 enum conf_tls_version { CONF_TLS_VERSION_1_2, CONF_TLS_VERSION_1_3 };
+enum conf_proxy_protocol { CONF_PROXY_NO, CONF_PROXY_YES, CONF_PROXY_V1, CONF_PROXY_V2 };
+enum conf_send_proxy { CONF_SEND_PROXY_NO, CONF_SEND_PROXY_V1, CONF_SEND_PROXY_V2 };
 enum conf_server_auth { CONF_SERVER_AUTH_USERPASS, CONF_SERVER_AUTH_PLAIN };
 enum conf_server_tls { CONF_SERVER_TLS_NO, CONF_SERVER_TLS_STLS, CONF_SERVER_TLS_IMPLICIT };
 
@@ -88,6 +90,8 @@ struct conf_instance {
     unsigned capabilities; /* bit mask of those that may be announced */
     unsigned mechanisms;   /* bit mask of the SASL mechanisms that are offered */
     struct pattern_list *allowed; /* NULL: every server may be chosen */
+    struct address_network *proxies; /* who must send a PROXY header */
+    size_t proxy_count;
     struct tls_context *client_tls; /* towards clients; NULL: none */
     struct tls_context *server_tls; /* towards servers; NULL: none */
 };

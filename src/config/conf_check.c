@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
@@ -49,6 +50,45 @@ int conf_check_PATHS(const char *value, struct error *error)
         if (*at != '/')
             return error_set(error, "must be absolute paths, parted by commas");
     }
+    return 0;
+}
+
+int conf_networks(const char *list, struct address_network **networks_r, size_t *count_r)
+{
+    struct address_network *networks = NULL;
+    size_t count = 0;
+
+    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
+        char text[ADDRESS_TEXT_SIZE];
+        size_t length = strcspn(list, ", \t");
+        struct address_network *longer = reallocarray(networks, count + 1, sizeof(*networks));
+
+        if (longer != NULL)
+            networks = longer;
+        snprintf(text, sizeof(text), "%.*s", (int)length, list);
+        if (longer == NULL || strlen(text) != length ||
+            address_network_parse(&networks[count], text) == -1) {
+            free(networks);
+            return -1;
+        }
+        count++;
+        list += length;
+    }
+    *networks_r = networks;
+    *count_r = count;
+    return 0;
+}
+
+int conf_check_NETWORKS(const char *value, struct error *error)
+{
+    struct address_network *networks = NULL;
+    size_t count = 0;
+    int result = conf_networks(value, &networks, &count);
+
+    free(networks);
+    if (result == -1 || count == 0)
+        return error_set(error, "must be addresses or networks such as 10.0.0.0/8 or "
+                         "2001:db8::/32, parted by commas");
     return 0;
 }
 

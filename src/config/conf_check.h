@@ -6,6 +6,7 @@
 #ifndef CONFIG_CONF_CHECK_H
 #define CONFIG_CONF_CHECK_H
 
+#include "base/address.h"
 #include "base/error.h"
 
 typedef int conf_check(const char *value, struct error *error);
@@ -17,11 +18,16 @@ conf_check conf_check_PATHS;
 conf_check conf_check_CAPABILITIES;
 conf_check conf_check_MECHANISMS;
 conf_check conf_check_ANY;
+conf_check conf_check_NETWORKS;
 conf_check conf_check_LISTEN;
 conf_check conf_check_LOG;
 conf_check conf_check_USER;
 conf_check conf_check_DELIMITERS;
 conf_check conf_check_PREFIX;
+
+/* The addresses and networks of a list parted by commas, in memory to be freed. Returns 0, or -1 at
+ * one that is none (and nothing is allocated). */
+int conf_networks(const char *list, struct address_network **networks_r, size_t *count_r);
 
 /* Bit masks of what the values of `capabilities` and `auth_mechanisms` name: bits are enum capability
  * and enum sasl_mechanism. Return 0, or -1 at a word that is none. */

@@ -47,7 +47,7 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
 static bool is_loop(const struct session *session, const struct helper_addresses *found)
 {
     for (size_t i = 0; i < found->count; i++) {
-        if (address_is_equal(&found->list[i], &session->local_address))
+        if (address_is_equal(&found->list[i], &session->socket_address))
             return true;
         for (size_t k = 0; k < session->own_address_count; k++)
             if (address_is_covered_by(&found->list[i], &session->own_addresses[k]))
@@ -88,7 +88,9 @@ enum outcome connect_server(struct session *session)
     session_enter(session, SESSION_STAGE_CONNECT);
     outcome = dial_outcome(session, dial(found.list, found.count, (int)values->socket_buffer,
                                          deadline_ms, &fd, &chosen));
-    if (outcome == OUTCOME_NONE)
-        stream_open_socket(&session->server, fd);
-    return outcome;
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    stream_open_socket(&session->server, fd);
+    session->server.out.is_secret = true; /* until the login is answered */
+    return proxy_header_send(session, deadline_ms);
 }

@@ -22,8 +22,10 @@ int64_t server_login_deadline_ms(const struct session *session)
                          clock_after_ms(session->conf->section.values.server_timeout * 1000));
 }
 
-static enum outcome read_greeting(struct session *session)
+/* *has_xclient_r: Dovecot says so to those it trusts, "+OK [XCLIENT] ready". */
+static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
 {
+    static const char code[] = "[XCLIENT";
     struct server_reply greeting;
     enum outcome outcome = server_reply_read(session, server_login_deadline_ms(session), &greeting);
 
@@ -31,6 +33,7 @@ static enum outcome read_greeting(struct session *session)
         return outcome;
     if (!greeting.is_ok)
         return OUTCOME_SERVER_REFUSED;
+    *has_xclient_r = memmem(greeting.line, greeting.length, code, sizeof(code) - 1) != NULL;
     return server_reply_done(session, &greeting, true);
 }
 
@@ -169,14 +172,17 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
 enum outcome server_login(struct session *session)
 {
     struct server_reply reply;
+    bool has_xclient = false;
     enum outcome outcome;
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
     outcome = server_tls_implicit(session);
     if (outcome == OUTCOME_NONE)
-        outcome = read_greeting(session);
+        outcome = read_greeting(session, &has_xclient);
     if (outcome == OUTCOME_NONE)
         outcome = server_stls(session);
+    if (outcome == OUTCOME_NONE)
+        outcome = xclient_send(session, has_xclient);
     if (outcome == OUTCOME_NONE)
         outcome = log_in(session, &reply);
     if (outcome != OUTCOME_NONE)

@@ -19,8 +19,8 @@ enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
 typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
-    admission_run, open_run,       login_run,    attempt_run, select_server,
-    access_ask,    connect_server, server_login, relay_run,
+    proxy_header_run, admission_run, open_run,       login_run,    attempt_run,
+    select_server,    access_ask,    connect_server, server_login, relay_run,
 };
 
 /* ---- who watches ---- */
@@ -105,15 +105,14 @@ const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZ
 
     text[0] = '\0';
     if (server->port != 0)
-        snprintf(text, SERVER_TEXT_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", server->host,
-                 server->port);
+        snprintf(text, SERVER_TEXT_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
     return text;
 }
 
 const char *session_stage_word(enum session_stage stage)
 {
-    static const char *const words[] = {"open",         "login",        "access", "resolve", "connect",
-                                        "server-login", "relay"};
+    static const char *const words[] = {"open",    "login",        "access", "resolve",
+                                        "connect", "server-login", "relay"};
 
     return words[stage];
 }
@@ -130,12 +129,15 @@ static void log_session(const struct session *session, enum outcome outcome)
     char client[ADDRESS_TEXT_SIZE];
     char server[SERVER_TEXT_SIZE];
     char tls[TLS_TEXT_SIZE];
+    char via[ADDRESS_TEXT_SIZE];
     struct log_line line;
 
     session_log_begin(&line, session, outcome_level(outcome), "session");
     log_add(&line, "instance", session->conf->section.name);
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add_number(&line, "port", address_port(&session->client_address));
+    if (session->proxy_address.sa.sa_family != AF_UNSPEC)
+        log_add(&line, "via", address_host_text(&session->proxy_address, via));
     log_add(&line, "user", session->user);
     log_add(&line, "server", server_text(session, server));
     log_add_number(&line, "octets", (int64_t)session->reply_octets);
@@ -188,13 +190,13 @@ static void begin(struct session *session, const struct session_start *start, in
         session->started_ms + start->conf->section.values.login_timeout * 1000;
     make_id(session->id);
     read_address(&session->client_address, read_fd, getpeername);
-    read_address(&session->local_address, read_fd, getsockname);
+    read_address(&session->socket_address, read_fd, getsockname);
+    session->local_address = session->socket_address;
     if (read_fd == write_fd)
         stream_open_socket(&session->client, read_fd);
     else
         stream_open_fds(&session->client, read_fd, write_fd);
     session->client.in.is_secret = true;
-    session->server.out.is_secret = true;
 }
 
 /* The true reason where another one hides it: the login limit is the sum of everything before, and
@@ -204,8 +206,8 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
     bool is_limit = outcome == OUTCOME_RESOLVE_TIMEOUT || outcome == OUTCOME_CONNECT_TIMEOUT ||
                     outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT;
 
-    if (outcome == OUTCOME_STOPPED && session->watch != NULL &&
-        session->watch->is_shed != NULL && session->watch->is_shed(session->watch->context))
+    if (outcome == OUTCOME_STOPPED && session->watch != NULL && session->watch->is_shed != NULL &&
+        session->watch->is_shed(session->watch->context))
         return OUTCOME_SHED;
     if (is_limit && session->stage < SESSION_STAGE_RELAY &&
         clock_now_ms() >= session->login_deadline_ms)

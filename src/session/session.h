@@ -91,7 +91,9 @@ struct session {
     struct stream client;
     struct stream server;
     struct address client_address; /* AF_UNSPEC when standard input is no socket */
-    struct address local_address;
+    struct address local_address;  /* where the client connected to */
+    struct address socket_address; /* our end of the connection: the same without a load balancer */
+    struct address proxy_address;  /* the load balancer; AF_UNSPEC without one */
 
     char id[SESSION_ID_SIZE];
     enum session_stage stage;

@@ -17,6 +17,8 @@ void session_progress(const struct session *session);
 
 /* ---- the stages, in order ---- */
 
+/* Takes the PROXY header of a load balancer: from here on the client's address is known. */
+enum outcome proxy_header_run(struct session *session);
 /* Is there a place for this client? */
 enum outcome admission_run(struct session *session);
 /* What comes before the greeting: TLS where it begins with the connection. */
@@ -76,6 +78,13 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
                                bool is_last);
 /* A command may go to the server only when nothing unread has come from it. */
 enum outcome server_check_quiet(struct session *session);
+
+/* ---- telling the server who the client is ---- */
+
+/* Sends a PROXY header on a connection just made, where that is set. */
+enum outcome proxy_header_send(struct session *session, int64_t deadline_ms);
+/* Sends XCLIENT, where that is set and the greeting offered it. */
+enum outcome xclient_send(struct session *session, bool is_offered);
 
 /* ---- TLS ---- */
 

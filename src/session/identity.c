@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whose connection it is, where load balancers and proxies stand in between: the PROXY protocol
+ * from the one before us and to the server behind us, and Dovecot's XCLIENT.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pop3/proxy_header.h"
+#include "session/stages.h"
+
+enum { HEADER_LIMIT_MS = 5000 }; /* a load balancer sends it at once */
+
+/* ---- from a load balancer ---- */
+
+static bool must_send_header(const struct session *session)
+{
+    const struct conf_instance *conf = session->conf;
+
+    for (size_t i = 0; i < conf->proxy_count; i++)
+        if (address_network_contains(&conf->proxies[i], &session->client_address))
+            return true;
+    return false;
+}
+
+static enum proxy_header_accept accepted(const struct session *session)
+{
+    switch (session->conf->section.values.proxy_protocol) {
+    case CONF_PROXY_V1:
+        return PROXY_HEADER_ACCEPT_V1;
+    case CONF_PROXY_V2:
+        return PROXY_HEADER_ACCEPT_V2;
+    default:
+        return PROXY_HEADER_ACCEPT_EITHER;
+    }
+}
+
+/* Reads on, but never an octet that may be the client's: TLS may begin right behind the header. A
+ * connection without a single octet is a load balancer that looks whether we live. */
+static enum outcome read_header_octets(struct session *session, size_t more, int64_t deadline_ms)
+{
+    bool is_begun = buffer_length(&session->client.in) > 0;
+
+    switch (stream_fill(&session->client, more, deadline_ms)) {
+    case IO_OK:
+    case IO_AGAIN:
+        return OUTCOME_NONE;
+    case IO_DEADLINE:
+        return OUTCOME_PROXY_HEADER_MISSING;
+    case IO_STOPPED:
+        return OUTCOME_STOPPED;
+    case IO_EOF:
+        return is_begun ? OUTCOME_PROXY_HEADER_MALFORMED : OUTCOME_CLIENT_CLOSED;
+    case IO_FAILED:
+        break;
+    }
+    return OUTCOME_CLIENT_LOST;
+}
+
+static void take_header(struct session *session, const struct proxy_header *header)
+{
+    buffer_consume(&session->client.in, header->length);
+    session->proxy_address = session->client_address;
+    if (!header->has_addresses)
+        return;
+    session->client_address = header->source;
+    session->local_address = header->destination;
+}
+
+enum outcome proxy_header_run(struct session *session)
+{
+    int64_t deadline_ms =
+        clock_earlier(session->login_deadline_ms, clock_after_ms(HEADER_LIMIT_MS));
+    struct buffer *in = &session->client.in;
+    struct proxy_header header;
+
+    if (!must_send_header(session))
+        return OUTCOME_NONE;
+    for (;;) {
+        enum proxy_header_result result =
+            proxy_header_parse(&header, accepted(session), buffer_data(in), buffer_length(in));
+        enum outcome outcome;
+
+        if (result == PROXY_HEADER_MALFORMED)
+            return OUTCOME_PROXY_HEADER_MALFORMED;
+        if (result == PROXY_HEADER_COMPLETE)
+            break;
+        outcome = read_header_octets(session, header.more, deadline_ms);
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+    }
+    take_header(session, &header);
+    return OUTCOME_NONE;
+}
+
+/* ---- to the server ---- */
+
+static size_t build_header(const struct session *session, char data[PROXY_HEADER_BUILD_MAX])
+{
+    const struct address *from = &session->client_address;
+    const struct address *to = &session->local_address;
+    const struct proxy_header_extras extras = {
+        .is_tls = stream_is_tls(&session->client),
+        .tls_version = session->client_tls.version,
+        .server_name = session->client_tls.server_name,
+        .session = session->id,
+    };
+
+    if (session->conf->section.values.send_proxy_protocol == CONF_SEND_PROXY_V1)
+        return proxy_header_build_v1(data, PROXY_HEADER_BUILD_MAX, from, to);
+    return proxy_header_build_v2(data, PROXY_HEADER_BUILD_MAX, from, to, &extras);
+}
+
+enum outcome proxy_header_send(struct session *session, int64_t deadline_ms)
+{
+    char data[PROXY_HEADER_BUILD_MAX];
+    size_t length;
+    enum io_status status;
+
+    if (session->conf->section.values.send_proxy_protocol == CONF_SEND_PROXY_NO)
+        return OUTCOME_NONE;
+    length = build_header(session, data);
+    if (length == 0)
+        return OUTCOME_INTERNAL;
+    stream_put(&session->server, data, length);
+    status = stream_flush(&session->server, false, deadline_ms);
+    return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_CONNECT_TIMEOUT);
+}
+
+enum outcome xclient_send(struct session *session, bool is_offered)
+{
+    char host[ADDRESS_TEXT_SIZE];
+    char arguments[ADDRESS_TEXT_SIZE + SESSION_ID_SIZE + 32];
+    struct server_reply reply;
+    enum outcome outcome;
+
+    address_host_text(&session->client_address, host);
+    if (!is_offered || !session->conf->section.values.send_xclient || host[0] == '\0')
+        return OUTCOME_NONE;
+    snprintf(arguments, sizeof(arguments), "ADDR=%s PORT=%u SESSION=%s", host,
+             address_port(&session->client_address), session->id);
+    outcome = server_exchange(session, (const char *const[]){"XCLIENT", arguments, NULL},
+                              server_reply_read, &reply);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    if (!reply.is_ok)
+        return OUTCOME_SERVER_REFUSED;
+    return server_reply_done(session, &reply, true);
+}

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Who the client is, where others stand in between: the PROXY protocol from a
+# load balancer and to a server, and Dovecot's XCLIENT.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Tls;
+use Socket qw(inet_aton inet_pton AF_INET6);
+
+expect_reason(qw(proxy-header-malformed proxy-header-missing server-refused));
+expect_log('tls-failed');
+
+my $signature = "\r\n\r\n\0\r\nQUIT\n";
+my $v1        = "PROXY TCP4 192.0.2.7 198.51.100.9 40000 110\r\n";
+
+sub v2 {
+    my (%option) = @_;
+    my $addresses = $option{addresses} // inet_aton('192.0.2.7') . inet_aton('198.51.100.9') . pack 'nn', 40000, 110;
+    my $block     = $addresses . ($option{tlvs} // '');
+    return $signature . pack('CCn', $option{command} // 0x21, $option{family} // 0x11, $option{length} // length $block)
+        . $block;
+}
+
+my $v2_six = v2(family => 0x21,
+    addresses => inet_pton(AF_INET6, '2001:db8::7') . inet_pton(AF_INET6, '2001:db8::9') . pack 'nn', 40000, 110);
+
+sub behind {
+    my ($kind, @arguments) = @_;
+    return proxy('--proxy-protocol', $kind, '--proxy-protocol-from', '10.0.0.0/8, 127.0.0.1', @arguments);
+}
+
+scene 'the header\'s addresses count' => sub {
+    my %header = (
+        'v1'            => [ $v1, '192.0.2.7', '198.51.100.9' ],
+        'v1 TCP6'       => [ "PROXY TCP6 2001:db8::7 2001:db8::9 40000 110\r\n", '2001:db8::7', '2001:db8::9' ],
+        'v2'            => [ v2(), '192.0.2.7', '198.51.100.9' ],
+        'v2 IPv6'       => [ $v2_six, '2001:db8::7', '2001:db8::9' ],
+        'v2 with TLVs'  => [ v2(tlvs => pack('Cn', 0xee, 3) . 'abc' . pack 'Cn', 4, 0), '192.0.2.7', '198.51.100.9' ],
+        'v1 UNKNOWN'    => [ "PROXY UNKNOWN\r\n", '127.0.0.1', '127.0.0.1' ],
+        'v2 LOCAL'      => [ v2(command => 0x20, family => 0, addresses => ''), '127.0.0.1', '127.0.0.1' ],
+    );
+    my $acp = acp('echo "+OK $PROXY_CLIENT $PROXY_INTERFACE"; exit 0');
+    for my $name (sort keys %header) {
+        my ($octets, $client_ip, $interface) = @{ $header{$name} };
+        my $directory = directory(0777);
+        my $client = behind('yes', '-a', $acp, '-l', $directory, server()->address)->client;
+        ok $client->quiet(0.05), "$name: no greeting before the header" if $name eq 'v1';
+        $client->send($octets, "USER joe\r\nPASS x\r\n");
+        $client->greeting;
+        like $client->line, qr/^\+OK/, "$name: USER right behind the header";
+        is $client->line, "+OK $client_ip $interface", 'the acp is told';
+        like $client->line, qr/^\+OK/, 'login';
+        $client->quit;
+        my $line = $client->session_line;
+        is $line->{client}, $client_ip, 'client in the log';
+        is $line->{via}, '127.0.0.1', 'and who said so';
+        ok -e "$directory/$client_ip", 'client log';
+    }
+};
+
+scene 'in single octets' => sub {
+    for my $octets ($v1, v2()) {
+        my $client = behind('yes', server()->address)->client;
+        for my $octet (split //, $octets) {
+            $client->send($octet);
+            $client->taken;
+        }
+        like $client->greeting, qr/^\+OK/, 'complete';
+        $client->quit;
+        is $client->session_line->{client}, '192.0.2.7', 'client';
+    }
+};
+
+scene 'what is no header ends the session without a word' => sub {
+    my $server = server();
+    my %bad = (
+        'none'                => "USER joe\r\nPASS x\r\n",
+        'QUIT'                => "QUIT\r\n",
+        'TLS'                 => "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        'lower case'          => lc $v1,
+        'LF alone'            => $v1 =~ s/\r//r,
+        '108 octets'          => 'PROXY UNKNOWN ' . 'x' x 92 . "\r\n",
+        'no such address'     => "PROXY TCP4 192.0.2.777 198.51.100.9 40000 110\r\n",
+        'port too large'      => "PROXY TCP4 192.0.2.7 198.51.100.9 70000 110\r\n",
+        'two blanks'          => "PROXY TCP4  192.0.2.7 198.51.100.9 40000 110\r\n",
+        'v2, too short'       => v2(length => 4),
+        'v2, TLV too long'    => v2(tlvs => pack('Cn', 1, 200) . 'abc'),
+        'v2, 64 KiB'          => v2(length => 65535),
+        'v2, version 3'       => v2(command => 0x31),
+        'v2, unknown command' => v2(command => 0x22),
+        'v2, unknown family'  => v2(family => 0x51),
+    );
+    for my $name (sort keys %bad) {
+        my $client = behind('yes', $server->address)->client;
+        $client->send($bad{$name}, "USER joe\r\nPASS x\r\n");
+        is $client->rest, '', $name;
+        is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
+    }
+    for my $cut (1, 20, length($v1) - 1) {
+        my $client = behind('yes', $server->address)->client;
+        $client->send(substr $v1, 0, $cut)->half_close;
+        is $client->rest, '', "cut behind $cut octets";
+        is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
+    }
+    is scalar $server->connections, 0, 'nothing reached the server';
+};
+
+scene 'only the version that is set' => sub {
+    for my $pair ([ 'v1', v2() ], [ 'v2', $v1 ]) {
+        my $client = behind($pair->[0], server()->address)->client;
+        $client->send($pair->[1]);
+        is $client->rest, '', "$pair->[0]: the other is refused";
+    }
+    for my $pair ([ 'v1', $v1 ], [ 'v2', v2() ]) {
+        my $client = behind($pair->[0], server()->address)->client;
+        $client->send($pair->[1]);
+        like $client->greeting, qr/^\+OK/, "$pair->[0]: taken";
+        $client->quit;
+    }
+};
+
+scene 'strangers' => sub {
+    my $server = server();
+    my $proxy  = proxy(qw(--proxy-protocol yes --proxy-protocol-from 10.0.0.0/8), $server->address);
+    my $client = $proxy->client;
+    $client->greeting;
+    like $client->ask('PROXY TCP4 10.1.1.1 198.51.100.9 40000 110'), qr/^-ERR/, 'a header is refused';
+    $client->quit;
+    is $client->session_line->{client}, '127.0.0.1', 'and believed by nobody';
+    $client = $proxy->client;
+    $client->greeting;
+    $client->send(v2());
+    $client->rest;
+    is $client->session_line->{client}, '127.0.0.1', 'version 2 neither';
+    like $proxy->client->login->quit, qr/^\+OK/, 'without one they are served';
+    is scalar $server->connections, 1, 'nothing else reached the server';
+    $client = proxy($server->address)->client;
+    $client->greeting;
+    like $client->ask('PROXY TCP4 10.1.1.1 198.51.100.9 40000 110'), qr/^-ERR/, 'nor where it is not set';
+    $client->quit;
+};
+
+scene 'a header that does not come' => sub {
+    my $begin  = now();
+    my $client = behind('yes', qw(--login-timeout 1), server()->address)->client;
+    $client->send('PROXY TCP4 ');
+    is $client->rest, '', 'nothing is said';
+    cmp_ok now() - $begin, '<', 2.5, 'within the login limit';
+    is $client->session_line->{reason}, 'proxy-header-missing', 'reason';
+    $begin  = now();
+    $client = behind('yes', server()->address)->client;
+    is $client->rest, '', 'nothing is said';
+    cmp_ok now() - $begin, '<', 8, 'within a limit of its own';
+    $client = behind('yes', server()->address)->client->half_close;
+    is $client->rest, '', 'a load balancer that only looks';
+    is $client->session_line->{reason}, 'client-closed', 'is no fault';
+};
+
+scene 'TLS begins behind the header' => sub {
+    plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
+    my $identity = identity(name => 'localhost');
+    my $server = server();
+    my $proxy  = behind('yes', qw(--tls implicit --tls-certificate), $identity->{both}, $server->address);
+    my $relay  = server(script => 1, anything_goes => 1);       # the load balancer
+    my $client = tls_client($relay->port);
+    my ($near, $far) = ($relay->connection, $proxy->client);
+    $far->send(v2());
+    $near->{on_input} = sub { $far->send($near->{in});  $near->{in} = '' };
+    $far->{on_input}  = sub { $near->send($far->{in}); $far->{in} = ''; $near->close_when_sent if $far->{eof} };
+    $near->{on_input}->();
+    like $client->login->quit, qr/^\+OK/, 'a session';
+    my $line = $far->session_line;
+    is $line->{client}, '192.0.2.7', 'client';
+    like $line->{tls}, qr/^TLS/, 'TLS';
+};
+
+scene 'a header for the server' => sub {
+    my %expected = (
+        v1 => qr/\APROXY TCP4 192\.0\.2\.7 198\.51\.100\.9 40000 110\r\n\z/,
+        v2 => qr/\A\Q$signature\E\x21\x11..\xc0\x00\x02\x07\xc6\x33\x64\x09\x9c\x40\x00\x6e\x05\x00.[0-9a-f-]+\z/s,
+    );
+    for my $version (sort keys %expected) {
+        my $server = server(script => 1, anything_goes => 1);
+        my $client = behind('yes', '--send-proxy-protocol', $version, $server->address)->client;
+        $client->send($v1);
+        $client->greeting;
+        $client->ask('USER joe');
+        $client->send_line('PASS x');
+        my $connection = $server->connection;
+        wait_until(sub { length $connection->{in} >= 28 }, 10);
+        pause(0.05);
+        like $connection->{in}, $expected{$version}, "$version: before the server's greeting";
+        $connection->{in} = '';
+        $connection->admit;
+        like $client->line, qr/^\+OK/, 'login';
+        $client->close;
+    }
+};
+
+scene 'what a header tells of TLS' => sub {
+    plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
+    my $server = server(script => 1, anything_goes => 1);
+    my $proxy  = proxy(qw(--tls implicit --send-proxy-protocol v2 --tls-certificate), identity(name => 'x')->{both},
+        $server->address);
+    my $client = tls_client($proxy, args => [qw(-servername pop.example.org)]);
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    my $connection = $server->connection;
+    wait_until(sub { length $connection->{in} >= 60 }, 10);
+    pause(0.05);
+    like $connection->{in}, qr/\x20\x00.\x01\x00\x00\x00\x01\x21\x00\x07TLSv1\.3/s, 'the version';
+    like $connection->{in}, qr/\x02\x00\x0fpop\.example\.org/, 'the name asked for';
+    $connection->{in} = '';
+    $connection->admit;
+    $client->line;
+    $client->close;
+};
+
+scene 'XCLIENT' => sub {
+    my $server = server(greeting => '+OK [XCLIENT] ready', anything_goes => 1, on => { XCLIENT => "+OK Updated\r\n" });
+    my $client = behind('yes', '--send-xclient', $server->address)->client;
+    $client->send($v1);
+    $client->login->quit;
+    like + ($server->lines)[0], qr/^XCLIENT ADDR=192\.0\.2\.7 PORT=40000 SESSION=[0-9a-f-]+$/, 'sent';
+    is + ($server->lines)[1], 'USER joe', 'before USER';
+
+    $server = server(greeting => '+OK [XCLIENT] ready', anything_goes => 1, on => { XCLIENT => "-ERR not you\r\n" });
+    like proxy('--send-xclient', $server->address)->client->try_login, qr/^-ERR \[SYS\/TEMP\]/, 'refused';
+    ok !$server->saw('^USER'), 'nothing follows';
+
+    for my $case ([ '+OK ready', '--send-xclient' ], ['+OK [XCLIENT] ready']) {
+        my ($greeting, @option) = @$case;
+        $server = server(greeting => $greeting);
+        proxy(@option, $server->address)->client->login->quit;
+        ok !$server->saw('^XCLIENT'), "not sent: $greeting @option";
+    }
+};
+
+scene 'mistakes' => sub {
+    for my $bad ([qw(--proxy-protocol yes)], [qw(--proxy-protocol-from 10.0.0.1)],
+        [qw(--proxy-protocol yes --proxy-protocol-from 10.0.0.1/8)], [qw(--proxy-protocol v3)],
+        [qw(--proxy-protocol yes --proxy-protocol-from localhost)]) {
+        my $result = run([ program(), @$bad, 'localhost' ]);
+        is exit_code($result->{status}), 64, "@$bad";
+    }
+};
+
+done;
