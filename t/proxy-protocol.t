@@ -65,10 +65,7 @@ scene 'the header\'s addresses count' => sub {
 scene 'in single octets' => sub {
     for my $octets ($v1, v2()) {
         my $client = behind('yes', server()->address)->client;
-        for my $octet (split //, $octets) {
-            $client->send($octet);
-            $client->taken;
-        }
+        $client->send($_) for split //, $octets;
         like $client->greeting, qr/^\+OK/, 'complete';
         $client->quit;
         is $client->session_line->{client}, '192.0.2.7', 'client';
