@@ -15,8 +15,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "config/conf_ini.h"
+#include "io/tls.h"
 #include "master/daemon.h"
 #include "master/listener.h"
 #include "master/notify.h"
@@ -42,6 +45,8 @@ static struct {
     ev_child children;
     ev_timer grace;
     ev_timer watchdog;
+    ev_timer tickets;
+    struct tls_ticket_keys *ticket_keys; /* shared; kept over reloads, so that tickets are */
     int exit_code;
 } master;
 
@@ -95,6 +100,45 @@ static struct generation *load(conf_report *report, void *context)
     return generation;
 }
 
+/* ---- TLS ---- */
+
+static void rotate_ticket_keys(void)
+{
+    if (tls_ticket_keys_rotate(master.ticket_keys) == -1)
+        log_message(LOG_LEVEL_ERROR, "tls", "no randomness for new ticket keys; the old ones stay");
+}
+
+static void on_tickets(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    rotate_ticket_keys();
+    for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next)
+        if (pool->state == POOL_RUNNING)
+            tls_context_warn_of_expiry(pool->instance->client_tls, clock_wall_s());
+}
+
+/* Every worker of every pool issues and takes the same tickets. Without TLS there is no key. */
+static void use_tickets(struct pool *pools)
+{
+    for (; pools != NULL; pools = pools->next) {
+        if (pools->instance->client_tls == NULL)
+            continue;
+        if (master.ticket_keys == NULL) {
+            master.ticket_keys = shared_new(sizeof(*master.ticket_keys));
+            if (master.ticket_keys == NULL)
+                return;
+            rotate_ticket_keys();
+            ev_timer_init(&master.tickets, on_tickets, TLS_TICKET_ROTATION_S,
+                          TLS_TICKET_ROTATION_S);
+            ev_timer_start(EV_DEFAULT_ &master.tickets);
+        }
+        tls_context_use_tickets(pools->instance->client_tls, master.ticket_keys);
+        tls_context_warn_of_expiry(pools->instance->client_tls, clock_wall_s());
+    }
+}
+
 /* ---- pools ---- */
 
 static void free_pools(struct pool *pools)
@@ -127,6 +171,7 @@ static void start_pools(struct pool *pools)
 {
     struct pool **end = &pools;
 
+    use_tickets(pools);
     for (struct pool *pool = pools; pool != NULL; pool = pool->next)
         pool_start(pool);
     while (*end != NULL)
