@@ -61,11 +61,12 @@ enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline
     }
 }
 
-bool stream_is_readable(struct stream *stream)
+bool stream_becomes_readable(struct stream *stream, int64_t until_ms)
 {
     if (stream->read_status != IO_OK || stream->ops->has_pending(stream))
         return true;
-    return wait_for_one(stream->read_fd, POLLIN, CLOCK_PASSED) == IO_OK;
+    /* Where the look itself fails or is stopped, the attempt to read must tell. */
+    return wait_for_one(stream->read_fd, POLLIN, until_ms) != IO_DEADLINE;
 }
 
 void stream_put(struct stream *stream, const void *data, size_t length)

@@ -65,8 +65,9 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit);
 /* Waits for input and reads up to `limit` octets into the input buffer. IO_OK: some came. */
 enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms);
 
-/* True when the peer has sent something that was not read yet, or has closed; does not sleep. */
-bool stream_is_readable(struct stream *stream);
+/* True as soon as the peer has sent something that was not read yet, or has closed; false when it
+ * has not by then. CLOCK_PASSED looks and does not sleep. */
+bool stream_becomes_readable(struct stream *stream, int64_t until_ms);
 
 /* Appends to the output buffer; nothing is sent. Output beyond the buffer's size makes the stream
  * fail (callers send replies of bounded size). */

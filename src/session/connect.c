@@ -91,6 +91,7 @@ enum outcome connect_server(struct session *session)
     if (outcome != OUTCOME_NONE)
         return outcome;
     stream_open_socket(&session->server, fd);
+    session->server_address = found.list[chosen];
     session->server.out.is_secret = true; /* until the login is answered */
     return proxy_header_send(session, deadline_ms);
 }

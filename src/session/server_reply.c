@@ -54,16 +54,21 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
                                                              : OUTCOME_NONE;
 }
 
-enum outcome server_check_quiet(struct session *session)
+enum outcome server_listen(struct session *session, int64_t until_ms)
 {
     enum io_status status;
 
     if (buffer_length(&session->server.in) > 0)
         return OUTCOME_SERVER_UNSOLICITED;
-    if (!stream_is_readable(&session->server))
+    if (!stream_becomes_readable(&session->server, until_ms))
         return OUTCOME_NONE;
     status = stream_try_fill(&session->server, REPLY_LINE_BYTES);
     if (status == IO_OK)
         return OUTCOME_SERVER_UNSOLICITED;
     return status == IO_AGAIN ? OUTCOME_NONE : server_outcome(status, OUTCOME_NONE);
+}
+
+enum outcome server_check_quiet(struct session *session)
+{
+    return server_listen(session, CLOCK_PASSED);
 }

@@ -182,6 +182,7 @@ static void begin(struct session *session, const struct session_start *start, in
         .conf = start->conf,
         .helper = start->helper,
         .watch = start->watch,
+        .known_servers = start->known_servers,
         .own_addresses = start->own_addresses,
         .own_address_count = start->own_address_count,
         .started_ms = clock_now_ms(),

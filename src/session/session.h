@@ -20,6 +20,7 @@
 #include "io/stream.h"
 #include "io/tls.h"
 #include "pop3/sasl.h"
+#include "session/known_servers.h"
 #include "session/outcome.h"
 
 enum {
@@ -84,6 +85,7 @@ struct session_watch {
 struct session {
     const struct conf_instance *conf;
     const struct session_watch *watch;
+    struct known_servers *known_servers;
     struct helper *helper;
     const struct address *own_addresses; /* listening addresses: a server among them is a loop */
     size_t own_address_count;
@@ -102,6 +104,7 @@ struct session {
     bool is_reply_owed; /* the client waits for a word and has not seen the start of one */
     struct tls_facts client_tls; /* empty texts in the clear */
     struct tls_facts server_tls;
+    bool is_server_known; /* it has lately answered each command once */
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */
@@ -123,6 +126,7 @@ struct session_start {
     const struct conf_instance *conf;
     struct helper *helper;
     const struct session_watch *watch; /* NULL: nobody */
+    struct known_servers *known_servers; /* NULL: each is met for the first time */
     const struct address *own_addresses;
     size_t own_address_count;
 };

@@ -78,6 +78,8 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
                                bool is_last);
 /* A command may go to the server only when nothing unread has come from it. */
 enum outcome server_check_quiet(struct session *session);
+/* The same, but waits until then for something to come. */
+enum outcome server_listen(struct session *session, int64_t until_ms);
 
 /* ---- telling the server who the client is ---- */
 
