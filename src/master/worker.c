@@ -204,6 +204,7 @@ static void end_slot(struct pool *pool)
 static void serve(struct pool *pool, struct helper *helper, int fd)
 {
     static struct session session;
+    static struct known_servers known_servers;
     struct session_watch watch = {.context = pool,
                                   .admit = admit,
                                   .may_log_in = may_log_in,
@@ -212,6 +213,7 @@ static void serve(struct pool *pool, struct helper *helper, int fd)
     struct session_start start = {.conf = pool->instance,
                                   .helper = helper,
                                   .watch = &watch,
+                                  .known_servers = &known_servers,
                                   .own_addresses = pool->own_addresses,
                                   .own_address_count = pool->own_address_count};
     enum outcome outcome;

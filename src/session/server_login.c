@@ -14,6 +14,7 @@
 enum {
     RECORD_LIMIT_MS = 2000, /* a slow disk must not hold a login up for longer */
     RECORD_BYTES = 1024,
+    QUIET_MS = 5,
 };
 
 int64_t server_login_deadline_ms(const struct session *session)
@@ -152,18 +153,35 @@ static enum outcome send_credential(struct session *session, const char *keyword
                            server_reply_read, reply);
 }
 
+/*
+ * Before the command that decides. A server that answers the one before it twice would be taken to
+ * admit whom it refuses if its spare reply is on its way just now. So a server that is not known
+ * yet is listened to for a moment; one that lately was quiet is only looked at.
+ */
+static enum outcome settle(struct session *session)
+{
+    if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
+        return OUTCOME_NONE;
+    return server_listen(session, clock_earlier(session->login_deadline_ms,
+                                                clock_after_ms(QUIET_MS)));
+}
+
 static enum outcome log_in(struct session *session, struct server_reply *reply)
 {
     const struct credentials *credentials = &session->credentials;
     bool is_plain = session->conf->section.values.server_auth == CONF_SERVER_AUTH_PLAIN;
     enum outcome outcome;
 
-    if (is_plain || !credentials_have_password(credentials))
-        return server_auth(session, reply);
+    if (is_plain || !credentials_have_password(credentials)) {
+        outcome = settle(session);
+        return outcome == OUTCOME_NONE ? server_auth(session, reply) : outcome;
+    }
     outcome = send_credential(session, "USER", credentials->user, reply);
     if (outcome != OUTCOME_NONE || !reply->is_ok)
         return outcome;
     outcome = server_reply_done(session, reply, true);
+    if (outcome == OUTCOME_NONE)
+        outcome = settle(session);
     return outcome == OUTCOME_NONE
                ? send_credential(session, "PASS", credentials->password, reply)
                : outcome;
@@ -194,5 +212,6 @@ enum outcome server_login(struct session *session)
     stream_put(&session->client, reply.line, reply.length);
     session->is_reply_owed = false;
     forget_secrets(session);
+    known_servers_add(session->known_servers, &session->server_address, clock_now_ms());
     return server_reply_done(session, &reply, true);
 }

@@ -92,6 +92,7 @@ struct session {
 
     struct stream client;
     struct stream server;
+    struct address server_address; /* connected to */
     struct address client_address; /* AF_UNSPEC when standard input is no socket */
     struct address local_address;  /* where the client connected to */
     struct address socket_address; /* our end of the connection: the same without a load balancer */
@@ -104,7 +105,6 @@ struct session {
     bool is_reply_owed; /* the client waits for a word and has not seen the start of one */
     struct tls_facts client_tls; /* empty texts in the clear */
     struct tls_facts server_tls;
-    bool is_server_known; /* it has lately answered each command once */
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */
