@@ -25,6 +25,7 @@ my @messages = (
 );
 
 plan(skip_all => 'Dovecot is not installed') if !Pop3Test::Dovecot::program();
+plan(skip_all => 'Dovecot wants a user with a name') if !getpwuid $>;
 my $dovecot = Pop3Test::Dovecot->start(directory(0755), @messages);
 my ($user, $password) = ($Pop3Test::Dovecot::USER, $Pop3Test::Dovecot::PASSWORD);
 secret($password);

@@ -86,17 +86,18 @@ for my $way ('a socket pair', 'pipes') {
     with_superserver("socat with $way" => sub {
         my ($path, $address) = @_;
         my $script = executable("#!/bin/sh\nexec " . program() . " $address\n");
-        return start_and_read(qr/listening on AF=2 127\.0\.0\.1:(\d+)/, 2, $path, '-d', '-d', '-t', 10,
+        return start_and_read(qr/listening on AF=2 127\.0\.0\.1:(\d+)/, 2, $path, '-d', '-d', '-t', 1,
             'TCP4-LISTEN:0,bind=127.0.0.1,fork', "EXEC:$script$option");
     });
 }
 
 with_superserver('xinetd' => sub {
     my ($path, $address) = @_;
+    my $name = getpwuid $> or plan(skip_all => 'the user has no name');
     my $port = free_port();
     my $dir  = directory();
     my $conf = write_file("$dir/conf", join "\n", 'service pop3', '{', "type = UNLISTED", "port = $port", 'bind = 127.0.0.1',
-        'socket_type = stream', 'protocol = tcp', 'wait = no', 'user = ' . getpwuid($>), 'flags = NODELAY',
+        'socket_type = stream', 'protocol = tcp', 'wait = no', "user = $name", 'flags = NODELAY',
         'server = ' . program(), "server_args = $address", "env = POP3_PROXY_SYSLOG=$log_path", '}', '');
     return (spawn(command => [ $path, '-dontfork', '-f', $conf, '-filelog', "$dir/log", '-pidfile', "$dir/pid" ]), $port);
 });

@@ -193,10 +193,21 @@ sub scene {
         fail($error =~ s/\n\z//r) if !$finished;
         _end_scene($finished);
     };
+    _sweep();
     if (!$passed) {
         my @lines = _log()->lines;
         diag("log: $_->{raw}") for @lines > 8 ? @lines[ -8 .. -1 ] : @lines;
     }
+    return;
+}
+
+# What a scene that was skipped half-way has left.
+sub _sweep {
+    $_->close   for @proxies, @servers;
+    $_->destroy for map { $_->processes } @proxies;
+    my @left = grep { $_->{name} =~ /^pop3\.proxy/ } orphans();
+    kill 'KILL', map { $_->{pid} } @left if @proxies;
+    @proxies = @servers = ();
     return;
 }
 
