@@ -7,7 +7,10 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use MIME::Base64 ();
 use Pop3Test;
+use Pop3Test::Server;
+use Pop3Test::Tls;
 
 plan(skip_all => 'needs /proc') if !-r '/proc/self/mem';
 plan(skip_all => 'a sanitizer keeps freed memory') if is_sanitized();
@@ -115,6 +118,45 @@ scene 'after several attempts' => sub {
     $client->ask("PASS $good");
     forgets('refused ones too', $client, 'user-in-memory', $good, $long, $control);
     $client->quit;
+};
+
+scene 'after AUTH' => sub {
+    local $Pop3Test::Server::FORWARDED{AUTH} = 1;
+    my $base64 = sub { MIME::Base64::encode_base64($_[0], '') };
+    my $server = server(on => { AUTH => "+OK in\r\n" });
+    my $password = new_password();
+    my $refused  = new_password();
+    for my $way ([], [qw(--server-auth plain)]) {
+        my $client = proxy(@$way, $server->address)->client;
+        $client->greeting;
+        $client->ask('AUTH PLAIN ' . $base64->("x\0y\0$refused"));
+        $client->ask('AUTH PLAIN ' . $base64->("\0user-in-memory\0$password"));
+        forgets("PLAIN @$way", $client, 'user-in-memory', $password, $base64->("\0user-in-memory\0$password"), $refused);
+        $client->quit;
+    }
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    my $message = "user=user-in-memory\x01auth=Bearer $password\x01\x01";
+    $client->ask('AUTH XOAUTH2 ' . $base64->($message));
+    forgets('a token', $client, 'user-in-memory', $password, $base64->($message));
+    $client->quit;
+};
+
+scene 'after a login through TLS on both sides' => sub {
+    plan(skip_all => 'needs TLS, openssl and stunnel') if !features()->{tls} || !has_openssl() || !has_stunnel();
+    my $identity = identity(name => 'localhost', san => ['IP:127.0.0.1']);
+    for my $version (qw(-tls1_2 -tls1_3)) {
+        my $password = new_password();
+        my $proxy = proxy(qw(--tls implicit --server-tls implicit --server-tls-verify=no --tls-certificate),
+            $identity->{both}, tls_server(server(), identity => $identity));
+        my $client = tls_client($proxy, args => [$version]);
+        $client->login('user-in-memory', $password);
+        $client->{process} = ($proxy->processes)[-1];
+        forgets("$version, at once", $client, 'user-in-memory', $password);
+        $client->ask('NOOP');
+        forgets("$version, later", $client, 'user-in-memory', $password);
+        $client->quit;
+    }
 };
 
 scene 'the log never sees one, whatever goes wrong' => sub {
