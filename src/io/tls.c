@@ -305,6 +305,9 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 
     if (read_ticket_keys(tls_context_of(ssl)->tickets, &current, &previous))
         result = with_ticket_keys(&current, &previous, name, iv, cipher, mac, is_encrypting);
+    /* A ticket of TLS 1.3 is used once, so there must be a new one each time. */
+    if (result == 1 && !is_encrypting && SSL_version(ssl) >= TLS1_3_VERSION)
+        result = 2;
     explicit_bzero(&current, sizeof(current));
     explicit_bzero(&previous, sizeof(previous));
     return result;

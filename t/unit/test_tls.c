@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS between two streams of ours: session tickets over processes, key changes and reloads, and
+ * what a truncated connection looks like. The certificate is made by openssl(1).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "io/tls.h"
+
+enum { LIMIT_MS = 10000 };
+
+static char certificate[64];
+static char directory[] = "/tmp/test_tls_XXXXXX";
+
+/* Without openssl(1) there is nothing to test with. */
+static int make_certificate(void **state)
+{
+    char command[512];
+
+    (void)state;
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    snprintf(certificate, sizeof(certificate), "%s/pem", directory);
+    snprintf(command, sizeof(command),
+             "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 "
+             "-subj /CN=localhost -keyout %s -out %s.crt >/dev/null 2>&1 && cat %s.crt >>%s",
+             certificate, certificate, certificate, certificate);
+    if (system(command) != 0)
+        certificate[0] = '\0';
+    return 0;
+}
+
+static int remove_certificate(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf %s", directory);
+    return system(command) == 0 ? 0 : -1;
+}
+
+static struct tls_context *new_acceptor(const struct tls_ticket_keys *keys)
+{
+    const struct tls_clients_settings settings = {.name = "test", .certificates = certificate};
+    struct error error;
+    struct tls_context *context;
+
+    if (certificate[0] == '\0')
+        skip();
+    context = tls_context_for_clients(&settings, &error);
+    assert_non_null(context);
+    if (keys != NULL)
+        tls_context_use_tickets(context, keys);
+    return context;
+}
+
+static struct tls_context *new_connector(void)
+{
+    const struct tls_servers_settings settings = {.verify = false};
+    struct error error;
+    struct tls_context *context = tls_context_for_servers(&settings, &error);
+
+    assert_non_null(context);
+    return context;
+}
+
+/* The accepting end, in a process of its own: one line, and an end with or without goodbye. */
+static void accept_one(const struct tls_context *context, int fd, bool is_rude)
+{
+    struct stream stream;
+    int64_t deadline_ms = clock_after_ms(LIMIT_MS);
+
+    stream_open_socket(&stream, fd);
+    if (stream_tls_accept(&stream, context, deadline_ms) != IO_OK)
+        _exit(1);
+    stream_put_text(&stream, "+OK\r\n");
+    (void)stream_flush(&stream, false, deadline_ms);
+    if (is_rude)
+        _exit(0);
+    stream_close(&stream);
+    _exit(0);
+}
+
+static struct stream connect_one(const struct tls_context *acceptor, struct tls_context *connector,
+                                 bool is_rude)
+{
+    struct stream stream;
+    int64_t deadline_ms = clock_after_ms(LIMIT_MS);
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    if (fork() == 0) {
+        close(pair[0]);
+        accept_one(acceptor, pair[1], is_rude);
+    }
+    close(pair[1]);
+    stream_open_socket(&stream, pair[0]);
+    assert_int_equal(stream_tls_connect(&stream, connector, "localhost", 995, deadline_ms), IO_OK);
+    assert_true(stream_is_tls(&stream));
+    while (buffer_length(&stream.in) < 5)
+        assert_int_equal(stream_fill(&stream, 5, deadline_ms), IO_OK);
+    assert_memory_equal(buffer_data(&stream.in), "+OK\r\n", 5);
+    return stream;
+}
+
+static bool is_resumed(const struct tls_context *acceptor, struct tls_context *connector)
+{
+    struct stream stream = connect_one(acceptor, connector, false);
+    struct tls_facts facts;
+
+    stream_tls_facts(&stream, &facts);
+    stream_close(&stream);
+    (void)wait(NULL);
+    return facts.is_resumed;
+}
+
+static struct tls_ticket_keys *new_keys(void)
+{
+    struct tls_ticket_keys *keys = mmap(NULL, sizeof(*keys), PROT_READ | PROT_WRITE,
+                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(keys, MAP_FAILED);
+    assert_int_equal(tls_ticket_keys_rotate(keys), 0);
+    return keys;
+}
+
+static void sessions_are_resumed_by_any_process(void **state)
+{
+    struct tls_ticket_keys *keys = new_keys();
+    struct tls_context *acceptor = new_acceptor(keys);
+    struct tls_context *connector = new_connector();
+
+    (void)state;
+    assert_false(is_resumed(acceptor, connector));
+    assert_true(is_resumed(acceptor, connector));
+    assert_true(is_resumed(acceptor, connector));
+    tls_context_free(acceptor);
+    tls_context_free(connector);
+    munmap(keys, sizeof(*keys));
+}
+
+static void tickets_outlive_a_reload_and_one_new_key(void **state)
+{
+    struct tls_ticket_keys *keys = new_keys();
+    struct tls_context *acceptor = new_acceptor(keys);
+    struct tls_context *connector = new_connector();
+
+    (void)state;
+    assert_false(is_resumed(acceptor, connector));
+    tls_context_free(acceptor);
+    acceptor = new_acceptor(keys);
+    assert_true(is_resumed(acceptor, connector));
+    tls_ticket_keys_rotate(keys);
+    assert_true(is_resumed(acceptor, connector));
+    tls_ticket_keys_rotate(keys);
+    tls_ticket_keys_rotate(keys);
+    assert_false(is_resumed(acceptor, connector));
+    tls_context_free(acceptor);
+    tls_context_free(connector);
+    munmap(keys, sizeof(*keys));
+}
+
+static void no_tickets_without_keys(void **state)
+{
+    static struct tls_ticket_keys empty;
+    struct tls_context *connector = new_connector();
+    struct tls_context *acceptor = new_acceptor(NULL);
+
+    (void)state;
+    assert_false(is_resumed(acceptor, connector));
+    assert_false(is_resumed(acceptor, connector));
+    tls_context_free(acceptor);
+    acceptor = new_acceptor(&empty);
+    assert_false(is_resumed(acceptor, connector));
+    assert_false(is_resumed(acceptor, connector));
+    tls_context_free(acceptor);
+    tls_context_free(connector);
+}
+
+static void an_end_is_an_end_only_with_goodbye(void **state)
+{
+    struct tls_context *acceptor = new_acceptor(NULL);
+    struct tls_context *connector = new_connector();
+    struct stream stream = connect_one(acceptor, connector, false);
+
+    (void)state;
+    assert_int_equal(stream_fill(&stream, 1, clock_after_ms(LIMIT_MS)), IO_EOF);
+    assert_null(stream_tls_failure(&stream));
+    stream_close(&stream);
+    stream = connect_one(acceptor, connector, true);
+    assert_int_equal(stream_fill(&stream, 1, clock_after_ms(LIMIT_MS)), IO_FAILED);
+    assert_non_null(stream_tls_failure(&stream));
+    stream_close(&stream);
+    while (wait(NULL) != -1)
+        continue;
+    tls_context_free(acceptor);
+    tls_context_free(connector);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_are_resumed_by_any_process),
+        cmocka_unit_test(tickets_outlive_a_reload_and_one_new_key),
+        cmocka_unit_test(no_tickets_without_keys),
+        cmocka_unit_test(an_end_is_an_end_only_with_goodbye),
+    };
+
+    return cmocka_run_group_tests(tests, make_certificate, remove_certificate);
+}
