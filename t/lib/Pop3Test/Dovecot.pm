@@ -22,15 +22,20 @@ sub program {
     return;
 }
 
-# Starts it in $dir; @messages are octets with LF line ends. Dies when it does
-# not serve within the limit. undef when it is not installed.
+# Starts it in $dir; @messages are octets with LF line ends, and a hash among
+# them has options. Dies when it does not serve within the limit. undef when it
+# is not installed.
+# identity  as Pop3Test::Tls makes them: STLS, and TLS on ->tls_port
+# more      further lines of configuration
 sub start {
     my ($class, $dir, @messages) = @_;
     my $program = program() or return;
-    my $self = bless { dir => $dir }, $class;
+    my %option  = map { %$_ } grep { ref } @messages;
+    @messages = grep { !ref } @messages;
+    my $self = bless { dir => $dir, more => '', %option }, $class;
     $self->_write_mailbox(@messages);
     for (1 .. 5) {      # another program may take the port first
-        $self->{port} = _free_port();
+        $self->{$_} = _free_port() for qw(port tls_port);
         _write("$dir/conf", $self->_configuration);
         open my $out, '>>', "$dir/out" or die "$dir/out: $!\n";
         $self->{process} = spawn(command => [ $program, '-F', '-c', "$dir/conf" ], fds => { 1 => $out, 2 => $out });
@@ -42,7 +47,16 @@ sub start {
     die 'Dovecot does not start: ' . <> . "\n";
 }
 
-sub port { return $_[0]{port} }
+sub port     { return $_[0]{port} }
+sub tls_port { return $_[0]{tls_port} }
+
+# Its own log so far.
+sub log_text {
+    my ($self) = @_;
+    open my $file, '<', "$self->{dir}/dovecot.log" or return '';
+    local $/;
+    return <$file> // '';
+}
 
 sub stop {
     my ($self) = @_;
@@ -106,7 +120,12 @@ sub _configuration {
         my ($name, $group) = ((getpwuid $>)[0], (getgrgid $) + 0)[0]);
         $users = "default_internal_user = $name\ndefault_login_user = $name\ndefault_internal_group = $group\n";
     }
-    return <<"EOT";
+    my $identity = $self->{identity};
+    my $tls = $identity
+        ? "ssl = yes\nssl_cert = <$identity->{certificate}\nssl_key = <$identity->{key}\n"
+        . "service pop3-login {\n  inet_listener pop3s {\n    port = $self->{tls_port}\n    ssl = yes\n  }\n}\n"
+        : '';
+    return <<"EOT" . $tls . $self->{more};
 base_dir = $dir/run
 state_dir = $dir/run
 log_path = $dir/dovecot.log
