@@ -81,7 +81,7 @@ scene 'a slow transfer that lives' => sub {
 };
 
 scene 'a client that does not read its message' => sub {
-    my $server = server(messages => [ message(20_000_000) ]);
+    my $server = server(messages => [ message(8_000_000) ]);
     my $client = proxy('-t', 1, $server->address)->client(rcvbuf => 4096)->login;
     my $start  = now();
     $client->hold->send_line('RETR 1');
@@ -92,7 +92,7 @@ scene 'a client that does not read its message' => sub {
 };
 
 scene 'an unread message is not collected' => sub {
-    my $server = server(messages => [ message(50_000_000) ], sndbuf => 65536);
+    my $server = server(messages => [ message(12_000_000) ], sndbuf => 65536);
     my $client = proxy($server->address)->client(rcvbuf => 16384)->login;
     $client->hold->send_line('RETR 1');
     my $connection = ($server->connections)[-1];
