@@ -114,6 +114,8 @@ bool buffer_append(struct buffer *buffer, const void *data, size_t length)
 void buffer_consume(struct buffer *buffer, size_t length)
 {
     assert(length <= buffer_length(buffer));
+    if (length == 0)
+        return;
     if (buffer->is_secret)
         explicit_bzero(buffer_data(buffer), length);
     buffer->start += (uint32_t)length;

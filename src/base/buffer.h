@@ -25,7 +25,7 @@ struct buffer {
 };
 
 /* The octets held, and how many. The pointer is valid until the next call that changes the
- * buffer. */
+ * buffer. Not for an empty buffer, which may have no block. */
 static inline char *buffer_data(const struct buffer *buffer)
 {
     return buffer->block + buffer->start;

@@ -16,9 +16,11 @@ static enum outcome read_reply(struct session *session, parse_function *parse, i
     struct buffer *in = &session->server.in;
 
     for (;;) {
-        enum reply_status status = parse(buffer_data(in), buffer_length(in), &reply->length);
+        enum reply_status status = REPLY_INCOMPLETE;
         enum io_status read_status;
 
+        if (buffer_length(in) > 0)
+            status = parse(buffer_data(in), buffer_length(in), &reply->length);
         if (status == REPLY_OK || status == REPLY_ERR || status == REPLY_CHALLENGE) {
             reply_clean(buffer_data(in), reply->length);
             reply->line = buffer_data(in);
