@@ -43,9 +43,11 @@ static enum outcome read_line(struct session *session, int64_t deadline_ms, size
             newline = memchr(buffer_data(in), '\n', buffer_length(in));
         if (newline != NULL) {
             *length_r = (size_t)(newline - buffer_data(in)) + 1;
-            return *length_r >= 2 && newline[-1] == '\r' ? OUTCOME_NONE : OUTCOME_SERVER_BAD_REPLY;
+            return *length_r >= 2 && *length_r <= REPLY_LINE_BYTES && newline[-1] == '\r'
+                       ? OUTCOME_NONE
+                       : OUTCOME_SERVER_BAD_REPLY;
         }
-        if (buffer_length(in) > REPLY_LINE_BYTES)
+        if (buffer_length(in) >= REPLY_LINE_BYTES)
             return OUTCOME_SERVER_BAD_REPLY;
         status = stream_fill(&session->server, BUFFER_BLOCK_BYTES, deadline_ms);
         if (status != IO_OK)

@@ -10,7 +10,10 @@
 #include "base/clock.h"
 #include "session/stages.h"
 
-enum { CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES };
+enum {
+    CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES,
+    CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* and a whole CAPA list fits behind them */
+};
 
 /* ---- finding a line in what has been read ---- */
 
@@ -134,19 +137,21 @@ static enum outcome read_more(struct session *session, int64_t deadline_ms)
 static enum outcome wait_for_line(struct session *session, bool is_answer, int64_t deadline_ms,
                                   bool *has_waited_r)
 {
-    *has_waited_r = false;
-    for (;;) {
-        enum outcome outcome;
+    enum outcome outcome = OUTCOME_NONE;
 
+    *has_waited_r = false;
+    /* Answers to commands sent ahead go out before they are more than the buffer takes. */
+    if (buffer_length(&session->client.out) > CLIENT_OUT_BYTES)
+        outcome = client_flush(session, deadline_ms);
+    while (outcome == OUTCOME_NONE) {
         if (is_tls_hello(session))
             return OUTCOME_TLS_TO_CLEAR_PORT;
         if (find_line(session, is_answer))
             return OUTCOME_NONE;
         outcome = read_more(session, deadline_ms);
-        if (outcome != OUTCOME_NONE)
-            return outcome;
         *has_waited_r = true;
     }
+    return outcome;
 }
 
 enum outcome client_line_read(struct session *session, enum command_state state,
