@@ -43,8 +43,8 @@ static enum io_status plain_read(struct stream *stream, void *to, size_t size, s
 {
     struct pollfd ready = {.fd = stream->read_fd, .events = POLLIN};
 
-    if (poll(&ready, 1, 0) == 0)
-        return IO_AGAIN;
+    if (poll(&ready, 1, 0) != 1)
+        return IO_AGAIN; /* also when it was interrupted: the next wait tells what is wrong */
     return result(read(stream->read_fd, to, size), moved_r);
 }
 
@@ -54,8 +54,8 @@ static enum io_status plain_write(struct stream *stream, const void *from, size_
     struct pollfd ready = {.fd = stream->write_fd, .events = POLLOUT};
 
     (void)has_more;
-    if (poll(&ready, 1, 0) == 0)
-        return IO_AGAIN;
+    if (poll(&ready, 1, 0) != 1)
+        return IO_AGAIN; /* also when it was interrupted: the next wait tells what is wrong */
     return result(write(stream->write_fd, from, length < PIPE_BUF ? length : PIPE_BUF), moved_r);
 }
 
