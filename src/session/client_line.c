@@ -104,7 +104,8 @@ static enum outcome wait_for_client(struct session *session, int64_t deadline_ms
     };
     enum io_status status;
 
-    if (session->client.ops->has_pending(&session->client))
+    if (session->client.ops->has_pending(&session->client) ||
+        (has_server && session->server.ops->has_pending(&session->server)))
         return has_server ? server_check_quiet(session) : OUTCOME_NONE;
     status = wait_for(fds, 2, deadline_ms);
     if (status != IO_OK)
@@ -149,7 +150,7 @@ static enum outcome wait_for_line(struct session *session, bool is_answer, int64
         if (find_line(session, is_answer))
             return OUTCOME_NONE;
         outcome = read_more(session, deadline_ms);
-        *has_waited_r = true;
+        *has_waited_r = !session->is_client_gone; /* nobody waits for a lost one's last words */
     }
     return outcome;
 }
