@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzz entry for the client's commands. The first octet chooses the state, the rest is one line
+ * without its end. What command_parse() passes may be sent to a server, so it is compared with the
+ * reference.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reference.h"
+
+/* Not assert(): these stay whatever NDEBUG says. */
+#define CHECK(condition) ((condition) ? (void)0 : abort())
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_argument(const struct command *command, const char *line, size_t length)
+{
+    size_t keyword = strlen(command_keyword(command->verb));
+
+    if (command->argument == NULL) {
+        CHECK(command->argument_length == 0);
+        return;
+    }
+    CHECK(command->argument == line + keyword + 1);
+    CHECK(command->argument_length > 0);
+    CHECK(command->argument + command->argument_length <= line + length);
+    for (size_t i = keyword + 1 + command->argument_length; i < length; i++)
+        CHECK(line[i] == ' ');
+}
+
+static void fuzz_line(const char *line, size_t length, enum command_state state)
+{
+    struct command command;
+    enum command_fault fault = command_parse(&command, line, length, state);
+    const struct reference_command *shape = reference_command(line, length, state);
+
+    CHECK((fault == COMMAND_GOOD) == (shape != NULL));
+    CHECK(*command_fault_word(fault) != '\0');
+    CHECK((fault == COMMAND_GOOD) == (*command_fault_text(fault) == '\0'));
+    if (shape == NULL)
+        return;
+    CHECK(command.verb == shape->verb && command.is_multi_line == shape->is_multi_line);
+    check_argument(&command, line, length);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1)
+        return 0;
+    fuzz_line((const char *)data + 1, size - 1,
+              data[0] % 2 == 0 ? COMMAND_STATE_AUTH : COMMAND_STATE_TRANS);
+    return 0;
+}

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzz entry for the whole session: the input is a script for a client and a server (peers.h).
+ * What must hold whatever they do:
+ *
+ *   - a line goes to the server only if it is a command of the table, well formed, in its place,
+ *     and one that the client has sent: so never a QUIT of our own;
+ *   - it goes there only when every earlier reply was complete and nothing unread has come;
+ *   - the client gets one reply a command, in order, the server's octet for octet, and at most one
+ *     last word of ours, never inside a reply;
+ *   - a client that ends in good order has got every reply;
+ *   - nothing of a login is left in memory, nothing is left open, one line is logged;
+ *   - nobody waits without a limit, and nothing turns in circles.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "peers.h"
+#include "pop3/capability.h"
+#include "reference.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum {
+    COMMANDS_MAX = 6, /* refused ones; the sixth ends the session */
+    POOL_BLOCKS = 6,  /* more than a session holds at once */
+};
+
+/* ---- the client's lines, read again ---- */
+
+struct line {
+    const char *text;
+    size_t length; /* without its end */
+    bool is_too_long;
+};
+
+struct reader {
+    size_t at; /* in what the client sent */
+    enum command_state state;
+    unsigned refused;
+    bool is_over; /* after QUIT or the sixth refusal */
+    bool has_user;
+    struct line user;
+};
+
+static bool next_line(struct reader *reader, struct line *line)
+{
+    const char *start = peers.from_client.data + reader->at;
+    size_t left = peers.from_client.length - reader->at;
+    const char *newline = left == 0 ? NULL : memchr(start, '\n', left);
+
+    if (newline == NULL || reader->is_over)
+        return false;
+    line->text = start;
+    line->length = (size_t)(newline - start);
+    line->is_too_long = line->length >= COMMAND_LINE_BYTES;
+    reader->at += line->length + 1;
+    if (line->length > 0 && start[line->length - 1] == '\r')
+        line->length--;
+    return true;
+}
+
+/* The shape of the line, NULL when it must be refused. Keeps the reader's state. */
+static const struct reference_command *judge(struct reader *reader, const struct line *line)
+{
+    const struct reference_command *shape = NULL;
+
+    if (!line->is_too_long)
+        shape = reference_command(line->text, line->length, reader->state);
+    if (shape != NULL && shape->verb == COMMAND_PASS && !reader->has_user)
+        shape = NULL;
+    if (shape == NULL && ++reader->refused == COMMANDS_MAX)
+        reader->is_over = true;
+    if (shape == NULL)
+        return NULL;
+    if (shape->verb == COMMAND_USER) {
+        reader->has_user = true;
+        reader->user = *line;
+    } else if (shape->verb == COMMAND_PASS) {
+        reader->state = COMMAND_STATE_TRANS;
+    } else if (shape->verb == COMMAND_QUIT) {
+        reader->is_over = true;
+    }
+    return shape;
+}
+
+/* The next line that is for the server. */
+static const struct reference_command *next_for_server(struct reader *reader, struct line *line)
+{
+    while (next_line(reader, line)) {
+        bool was_before_login = reader->state == COMMAND_STATE_AUTH;
+        const struct reference_command *shape = judge(reader, line);
+
+        if (shape != NULL && (!was_before_login || shape->verb == COMMAND_PASS))
+            return shape;
+    }
+    return NULL;
+}
+
+/* ---- the server's replies, read again ---- */
+
+struct reply {
+    const char *line;
+    size_t status_length;
+    size_t length; /* with the body; what there is of it while it is incomplete */
+    bool is_ok;
+    bool has_status;
+    bool is_complete;
+};
+
+static struct reply read_reply(size_t at, bool is_multi_line)
+{
+    struct reply reply = {.line = peers.from_server.data + at};
+    size_t left = peers.from_server.length - at;
+    enum reply_status status = reference_status(reply.line, left, &reply.status_length);
+    size_t body;
+
+    reply.length = reply.status_length;
+    if (status != REPLY_OK && status != REPLY_ERR)
+        return reply;
+    reply.has_status = true;
+    reply.is_ok = status == REPLY_OK;
+    reply.is_complete = !is_multi_line || !reply.is_ok;
+    if (reply.is_complete)
+        return reply;
+    left -= reply.status_length;
+    body = reference_end(reply.line + reply.status_length, left);
+    reply.is_complete = body > 0;
+    reply.length += body > 0 ? body : left;
+    return reply;
+}
+
+/* ---- what the server gets, as it gets it ---- */
+
+static struct {
+    struct reader client;
+    size_t at;         /* in what the session wrote: the line being checked */
+    unsigned commands; /* whole lines */
+    size_t replied_at; /* in what the server sent: behind the replies to them */
+    unsigned replies;  /* the greeting among them */
+    bool is_multi_line; /* the last command's reply may be */
+    bool is_last_ok;
+    bool has_quit;
+} to_server;
+
+static void settle_replies(void)
+{
+    while (to_server.replies < to_server.commands + 1) {
+        struct reply reply = read_reply(to_server.replied_at, to_server.is_multi_line);
+
+        if (!reply.is_complete)
+            return;
+        to_server.replied_at += reply.length;
+        to_server.is_last_ok = reply.is_ok;
+        to_server.replies++;
+    }
+}
+
+void peers_before_server_write(void)
+{
+    if (to_server.at < peers.to_server.length)
+        return; /* inside a line */
+    settle_replies();
+    CHECK(!to_server.has_quit);
+    CHECK(to_server.replies == to_server.commands + 1);
+    CHECK(to_server.replied_at == peers.from_server.length);
+    CHECK(peers.read_from_server == peers.from_server.length);
+    CHECK(to_server.commands > 2 || to_server.is_last_ok);
+}
+
+/* What the client wrote is the whole of it, or (a server or a proxy user split off) a part. */
+static void check_credential(const struct line *line, const char *sent, size_t length)
+{
+    const char *argument = line->text + 5;
+    size_t argument_length = line->length - 5;
+
+    CHECK(length > 0);
+    if (peers.selects_server || peers.has_acp)
+        CHECK(memmem(argument, argument_length, sent, length) != NULL);
+    else
+        CHECK(length == argument_length && memcmp(argument, sent, length) == 0);
+}
+
+static void check_login_line(const char *text, size_t length, const char *keyword)
+{
+    struct line line;
+
+    if (to_server.commands == 0) /* USER: the client has sent both */
+        CHECK(next_for_server(&to_server.client, &line) != NULL);
+    else
+        line = (struct line){.text = to_server.client.user.text};
+    CHECK(length > 5 && memcmp(text, keyword, 5) == 0);
+    CHECK(reference_command(text, length, COMMAND_STATE_AUTH) != NULL);
+    if (to_server.commands == 0)
+        check_credential(&to_server.client.user, text + 5, length - 5);
+}
+
+/* PASS: the last line that the reader took. */
+static void check_password(const char *text, size_t length)
+{
+    struct reader again = {.state = COMMAND_STATE_AUTH};
+    struct line line;
+
+    CHECK(next_for_server(&again, &line) != NULL);
+    check_credential(&line, text + 5, length - 5);
+}
+
+static void check_command(const char *text, size_t length)
+{
+    struct line line;
+    const struct reference_command *shape = next_for_server(&to_server.client, &line);
+    const struct reference_command *sent = reference_command(text, length, COMMAND_STATE_TRANS);
+    size_t keyword = strcspn(shape != NULL ? shape->text : "", " ~");
+
+    CHECK(shape != NULL && shape == sent);
+    while (line.length > keyword && line.text[line.length - 1] == ' ')
+        line.length--;
+    CHECK(length == line.length && memcmp(text, shape->text, keyword) == 0);
+    CHECK(memcmp(text + keyword, line.text + keyword, length - keyword) == 0);
+    to_server.is_multi_line = shape->is_multi_line;
+    to_server.has_quit = shape->verb == COMMAND_QUIT;
+}
+
+void peers_after_server_write(void)
+{
+    const char *text = peers.to_server.data + to_server.at;
+    size_t length = peers.to_server.length - to_server.at;
+    const char *newline = memchr(text, '\n', length);
+
+    if (newline == NULL)
+        return;
+    CHECK(newline == text + length - 1 && length >= 2 && newline[-1] == '\r');
+    to_server.at += length;
+    length -= 2;
+    if (to_server.commands == 0) {
+        check_login_line(text, length, "USER ");
+    } else if (to_server.commands == 1) {
+        check_login_line(text, length, "PASS ");
+        check_password(text, length);
+    } else {
+        check_command(text, length);
+    }
+    to_server.commands++;
+}
+
+/* ---- what the client got, at the end ---- */
+
+static struct {
+    size_t at;
+    bool is_cut; /* the session's words end in the middle of this */
+    bool has_last_word;
+} got;
+
+static size_t got_left(void)
+{
+    return peers.to_client.length - got.at;
+}
+
+/* These octets are next, or the first of them are and nothing follows, now and later. */
+static bool take(const char *text, size_t length)
+{
+    size_t left = got_left();
+
+    if (got.is_cut)
+        return true;
+    if (memcmp(peers.to_client.data + got.at, text, left < length ? left : length) != 0)
+        return false;
+    got.is_cut = left < length;
+    got.at += got.is_cut ? left : length;
+    return true;
+}
+
+static bool take_text(const char *text)
+{
+    return take(text, strlen(text));
+}
+
+static bool take_line(const char *start, const char *text)
+{
+    char line[REPLY_LINE_BYTES + 8];
+
+    return take(line, (size_t)snprintf(line, sizeof(line), "%s%s\r\n", start, text));
+}
+
+/* A status line with its control octets replaced. */
+static bool take_status(const struct reply *reply)
+{
+    char line[REPLY_LINE_BYTES];
+
+    memcpy(line, reply->line, reply->status_length);
+    for (size_t i = 0; i + 2 < reply->status_length; i++)
+        if ((uint8_t)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    return take(line, reply->status_length);
+}
+
+/* Nothing more follows, or one last word that the outcome explains. */
+static bool is_finished(enum outcome outcome, bool may_speak)
+{
+    const char *reply = outcome_reply(outcome);
+
+    if (got.is_cut || got_left() == 0)
+        return true;
+    if (!may_speak || reply == NULL || got_left() > strlen(reply) + 2)
+        return false;
+    got.has_last_word = take_line(reply, "");
+    return got.has_last_word;
+}
+
+/* A line of ours that refuses a command. */
+static void take_refusal(void)
+{
+    const char *start = peers.to_client.data + got.at;
+    const char *end = got_left() > 0 ? memchr(start, '\n', got_left()) : NULL;
+    size_t length = end == NULL ? got_left() : (size_t)(end - start) + 1;
+
+    CHECK(take_text("-ERR ") && (end == NULL || end[-1] == '\r'));
+    for (size_t i = 0; i + 2 < length; i++)
+        CHECK(start[i] >= 0x20 && start[i] <= 0x7e);
+    if (!got.is_cut)
+        got.at += length - 5;
+    got.is_cut = end == NULL;
+}
+
+static void take_own_capabilities(void)
+{
+    CHECK(take_text("+OK capabilities follow\r\n"));
+    for (int i = 0; i < CAPABILITY_COUNT && !got.is_cut; i++)
+        if (capability_is_ours((enum capability)i))
+            CHECK(take_line(capability_word((enum capability)i), ""));
+}
+
+/* The reference for what may pass of the server's list. */
+static bool may_pass(const char *line, size_t length)
+{
+    static const char *const words[] = {"EXPIRE", "LOGIN-DELAY", "IMPLEMENTATION"};
+
+    for (size_t i = 0; i < length; i++)
+        if (line[i] < 0x20 || line[i] > 0x7e)
+            return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t width = strlen(words[i]);
+        if (length >= width && strncasecmp(line, words[i], width) == 0 &&
+            (length == width || line[width] == ' '))
+            return true;
+    }
+    return false;
+}
+
+/* True when the list was passed to its end. */
+static bool take_list(const struct reply *reply)
+{
+    const char *at = reply->line + reply->status_length;
+    const char *end = reply->line + reply->length;
+
+    while (reply->is_ok && at < end && !got.is_cut) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL || newline == at || newline[-1] != '\r')
+            return false;
+        if (newline - at == 2 && at[0] == '.')
+            break;
+        if (got_left() == 0)
+            return false; /* the session gave it up: too long, too many */
+        if (may_pass(at, (size_t)(newline - at) - 1))
+            CHECK(take(at, (size_t)(newline - at) + 1));
+        at = newline + 1;
+    }
+    return reply->is_complete;
+}
+
+/* The lines before the login. Returns true when a login was tried. */
+static bool check_before_login(struct reader *reader, enum outcome outcome)
+{
+    struct line line;
+
+    CHECK(take_text("+OK POP3 proxy ready\r\n"));
+    while (!is_finished(outcome, true)) {
+        const struct reference_command *shape;
+
+        CHECK(next_line(reader, &line));
+        shape = judge(reader, &line);
+        if (shape == NULL)
+            take_refusal();
+        else if (shape->verb == COMMAND_PASS)
+            return true;
+        else if (shape->verb == COMMAND_CAPA) {
+            take_own_capabilities();
+            CHECK(take_text(".\r\n"));
+        } else {
+            CHECK(take_text(shape->verb == COMMAND_USER ? "+OK password please\r\n"
+                                                        : "+OK bye\r\n"));
+        }
+    }
+    return false;
+}
+
+static void take_acp_text(void)
+{
+    size_t length = strlen(peers.acp_text);
+
+    for (size_t i = 0; i < length; i++)
+        if (peers.acp_text[i] != '\r')
+            CHECK(peers.acp_text[i] == '\n' ? take_text("\r\n") : take(&peers.acp_text[i], 1));
+    if (length > 0 && peers.acp_text[length - 1] != '\n')
+        CHECK(take_text("\r\n"));
+}
+
+/* The answer to PASS. True when it is a login; *server_at_r is behind the server's word then. */
+static bool check_login(enum outcome outcome, size_t *server_at_r)
+{
+    struct reply reply = {0};
+    size_t at = 0;
+
+    if (is_finished(outcome, true))
+        return false;
+    if (peers.has_acp)
+        take_acp_text();
+    if (peers.has_acp && peers.acp_text[0] != '\0' && peers.access != PEERS_ACCESS_GRANTED) {
+        CHECK(is_finished(outcome, false));
+        return false;
+    }
+    if (is_finished(outcome, true))
+        return false;
+    for (unsigned i = 0; i < to_server.commands + 1; i++) {
+        reply = read_reply(at, false);
+        CHECK(reply.is_complete);
+        at += reply.length;
+        if (i == 2 || !reply.is_ok)
+            break;
+    }
+    *server_at_r = at;
+    if (to_server.commands >= 2 && reply.is_ok) {
+        CHECK(take_status(&reply));
+        return true;
+    }
+    CHECK(outcome == OUTCOME_LOGIN_REFUSED && !reply.is_ok);
+    if (!take_text("-ERR [AUTH] bad login\r\n"))
+        CHECK(reference_has_code(reply.line, reply.status_length) && take_status(&reply));
+    CHECK(is_finished(outcome, false));
+    return false;
+}
+
+static void check_reply(const struct reference_command *shape, const struct reply *reply)
+{
+    CHECK(reply->has_status);
+    if (shape->verb == COMMAND_CAPA) {
+        take_own_capabilities();
+        CHECK(take_list(reply) ? take_text(".\r\n") : is_finished(OUTCOME_NONE, false));
+        return;
+    }
+    CHECK(take_status(reply));
+    if (reply->is_ok && shape->is_multi_line && !got.is_cut)
+        CHECK(take(reply->line + reply->status_length, reply->length - reply->status_length));
+    CHECK(reply->is_complete || is_finished(OUTCOME_NONE, false));
+}
+
+static void check_after_login(struct reader *reader, enum outcome outcome, size_t server_at)
+{
+    for (;;) {
+        struct reader here = *reader;
+        const struct reference_command *shape;
+        struct reply reply;
+        struct line line;
+        bool is_owed = next_line(reader, &line);
+
+        if (is_finished(outcome, is_owed)) {
+            *reader = here;
+            return;
+        }
+        CHECK(is_owed);
+        shape = judge(reader, &line);
+        if (shape == NULL) {
+            take_refusal();
+            continue;
+        }
+        reply = read_reply(server_at, shape->is_multi_line);
+        check_reply(shape, &reply);
+        server_at += reply.length;
+    }
+}
+
+static void check_dialogue(const struct session *session, enum outcome outcome)
+{
+    struct reader reader = {.state = COMMAND_STATE_AUTH};
+    struct line line;
+    size_t server_at = 0;
+    bool is_tried = check_before_login(&reader, outcome);
+    bool is_in = is_tried && check_login(outcome, &server_at);
+
+    if (is_in)
+        check_after_login(&reader, outcome, server_at);
+    CHECK(got.is_cut || got_left() == 0);
+    if (!peers.is_client_well)
+        return;
+    CHECK(outcome != OUTCOME_CLIENT_LOST && outcome != OUTCOME_CLIENT_STALLED);
+    if (outcome == OUTCOME_QUIT)
+        CHECK(is_in && !got.is_cut && reader.is_over);
+    if (outcome == OUTCOME_CLIENT_CLOSED)
+        CHECK(!got.is_cut && !next_line(&reader, &line));
+    if (session->stage != SESSION_STAGE_RELAY && outcome_reply(outcome) != NULL &&
+        !(peers.has_acp && peers.acp_text[0] != '\0'))
+        CHECK(got.has_last_word);
+}
+
+/* ---- what is left behind ---- */
+
+static bool has_secret(const char *data, size_t length)
+{
+    return length > 0 && memmem(data, length, PEERS_SECRET, strlen(PEERS_SECRET)) != NULL;
+}
+
+/* Only the client's words up to the login are secret, and only where nobody says them again. */
+static bool is_secret_kept(void)
+{
+    struct reader reader = {.state = COMMAND_STATE_AUTH};
+    struct line line;
+
+    (void)next_for_server(&reader, &line);
+    if (reader.state == COMMAND_STATE_AUTH)
+        reader.at = peers.from_client.length;
+    return !has_secret(peers.from_client.data + reader.at, peers.from_client.length - reader.at) &&
+           !has_secret(peers.from_server.data, peers.from_server.length) &&
+           !has_secret(reader.user.text, reader.user.length);
+}
+
+/* Looks through the blocks of the pool, and leaves them clean for the next script. */
+static void check_secrets(const struct session *session)
+{
+    struct buffer buffers[POOL_BLOCKS] = {0};
+    bool is_kept = is_secret_kept();
+    size_t room;
+
+    CHECK(!is_kept || !has_secret((const char *)session, sizeof(*session)));
+    CHECK(!is_kept || !has_secret(peers.to_client.data, peers.to_client.length));
+    for (int i = 0; i < POOL_BLOCKS; i++) {
+        const char *block = buffer_room(&buffers[i], BUFFER_BLOCK_BYTES, &room);
+        CHECK(room == BUFFER_BLOCK_BYTES && (!is_kept || !has_secret(block, room)));
+        buffers[i].is_secret = true;
+        buffer_added(&buffers[i], room);
+    }
+    for (int i = 0; i < POOL_BLOCKS; i++)
+        buffer_clear(&buffers[i]);
+}
+
+/* ---- the entry ---- */
+
+static const struct conf_instance *instance(bool selects_server, bool has_acp)
+{
+    static struct conf_instance instances[2][2];
+    struct conf_instance *made = &instances[selects_server][has_acp];
+    struct conf_section section;
+    struct error error;
+
+    if (made->has_server)
+        return made;
+    conf_section_init(&section, "fuzz", "fuzz");
+    CHECK(conf_set(&section, CONF_KEY_server, "192.0.2.9", "fuzz", &error) == 0);
+    if (selects_server)
+        CHECK(conf_set(&section, CONF_KEY_select_server, "yes", "fuzz", &error) == 0);
+    if (has_acp)
+        CHECK(conf_set(&section, CONF_KEY_acp, "/acp", "fuzz", &error) == 0);
+    CHECK(conf_set(&section, CONF_KEY_client_log, "/clients", "fuzz", &error) == 0);
+    CHECK(conf_instance_init(made, &section, &error) == 0);
+    return made;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct session session;
+    const struct conf_instance *const instances[4] = {instance(false, false), instance(true, false),
+                                                      instance(false, true), instance(true, true)};
+    enum outcome outcome;
+    int64_t began_ms;
+
+    if (size < 3)
+        return 0;
+    memset(&to_server, 0, sizeof(to_server));
+    memset(&got, 0, sizeof(got));
+    to_server.client.state = COMMAND_STATE_AUTH;
+    outcome = peers_run(&session, instances, data, size);
+    began_ms = session.started_ms;
+    CHECK(outcome != OUTCOME_NONE && outcome != OUTCOME_INTERNAL);
+    CHECK(outcome != OUTCOME_STOPPED || peers.was_stopped);
+    CHECK(peers.sessions_logged == 1);
+    CHECK(to_server.at == peers.to_server.length || outcome != OUTCOME_QUIT);
+    CHECK(session.stage == SESSION_STAGE_RELAY ||
+          peers.now_ms <= session.login_deadline_ms + 1000);
+    CHECK(began_ms <= peers.now_ms);
+    check_dialogue(&session, outcome);
+    check_secrets(&session);
+    return 0;
+}

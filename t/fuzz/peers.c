@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The script's actions, and the doubles for whatever a session waits for.
+ */
+#include "peers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/dial.h"
+
+enum {
+    SCRIPT_SETTINGS = 3,
+    SMALL_BUFFER = 4608,
+    PENDING_MAX = 512 * 1024,
+    IDLE_TURNS_MAX = 100, /* waits that end without anything moving: a busy loop */
+    BODY_MAX_KIB = 200,
+};
+
+struct peers peers;
+
+/* One scripted end of a connection. */
+struct end {
+    int fd;       /* to read from, and to write to where out_fd is -1; -1: gone */
+    int out_fd;
+    bool is_held; /* does not read */
+    bool is_ending;
+    struct octets *sent;
+    struct octets pending; /* not yet taken by the kernel */
+};
+
+static struct end client, server;
+static int server_session_fd;
+static const uint8_t *script;
+static size_t script_left;
+static bool is_stop_requested;
+static unsigned idle_turns;
+
+/* ---- the ends ---- */
+
+static void octets_add(struct octets *octets, const void *data, size_t length, size_t most)
+{
+    if (octets->data == NULL)
+        octets->data = malloc(PEERS_OCTETS_MAX);
+    CHECK(octets->data != NULL);
+    if (length > most - octets->length)
+        length = most - octets->length;
+    if (length > 0)
+        memcpy(octets->data + octets->length, data, length);
+    octets->length += length;
+}
+
+static int out_fd_of(const struct end *end)
+{
+    return end->out_fd != -1 ? end->out_fd : end->fd;
+}
+
+static void end_close(struct end *end)
+{
+    if (end->fd != -1)
+        close(end->fd);
+    if (end->out_fd != -1)
+        close(end->out_fd);
+    end->fd = end->out_fd = -1;
+    end->pending.length = 0;
+}
+
+static void end_push(struct end *end)
+{
+    while (end->fd != -1 && end->pending.length > 0) {
+        ssize_t moved = send(out_fd_of(end), end->pending.data, end->pending.length,
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (moved <= 0) {
+            if (errno != EAGAIN)
+                end->pending.length = 0; /* the session is gone */
+            return;
+        }
+        octets_add(end->sent, end->pending.data, (size_t)moved, PEERS_OCTETS_MAX);
+        end->pending.length -= (size_t)moved;
+        memmove(end->pending.data, end->pending.data + moved, end->pending.length);
+    }
+    if (end->fd != -1 && end->is_ending)
+        shutdown(out_fd_of(end), SHUT_WR);
+}
+
+static void end_drain(struct end *end)
+{
+    char data[16384];
+
+    while (end->fd != -1 && !end->is_held && read(end->fd, data, sizeof(data)) > 0)
+        continue;
+}
+
+static void end_send(struct end *end, const void *data, size_t length)
+{
+    if (end->fd != -1 && !end->is_ending)
+        octets_add(&end->pending, data, length, PENDING_MAX);
+}
+
+static void turn(void)
+{
+    end_push(&client);
+    end_push(&server);
+    end_drain(&client);
+    end_drain(&server);
+}
+
+/* ---- the script ---- */
+
+static void send_body(unsigned kib)
+{
+    static const char line[] = "The quick brown fox jumps over the lazy dog; ..but who cares.\r\n\r";
+
+    for (size_t i = 0; i < (size_t)(kib % BODY_MAX_KIB) * 16; i++)
+        end_send(&server, line, sizeof(line) - 1);
+}
+
+static void act(uint8_t letter, const uint8_t *data, size_t length)
+{
+    switch (letter) {
+    case 'C':
+        end_send(&client, data, length);
+        break;
+    case 'S':
+        end_send(&server, data, length);
+        break;
+    case 'B':
+        send_body(peers.io_most > 0 ? 1 : length > 0 ? data[0] : 16);
+        break;
+    case 'c':
+        client.is_ending = true;
+        break;
+    case 's':
+        server.is_ending = true;
+        break;
+    case 'R':
+        peers.is_client_well = false;
+        end_close(&client);
+        break;
+    case 'r':
+        end_close(&server);
+        break;
+    case 'H':
+        peers.is_client_well = false;
+        client.is_held = !client.is_held;
+        break;
+    case 'T':
+        peers.was_stopped = is_stop_requested = true;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Performs the next actions. Returns the letter of the last, 0 at the script's end. */
+static uint8_t act_next(void)
+{
+    bool is_together = false;
+    uint8_t letter = 0;
+
+    while (script_left >= 2) {
+        const uint8_t *data = script + 2;
+        const uint8_t *next = memchr(data, 0xff, script_left - 2);
+        size_t length = next == NULL ? script_left - 2 : (size_t)(next - data);
+
+        letter = script[1];
+        script = data + length;
+        script_left -= length + 2;
+        act(letter, data, length);
+        is_together = letter == '+';
+        if (!is_together)
+            break;
+    }
+    idle_turns = 0;
+    turn();
+    return letter;
+}
+
+/* ---- doubles: waiting and time ---- */
+
+enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms);
+enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms);
+void __wrap_wait_clear_stop(void);
+int __wrap_wait_is_stop_requested(void);
+int64_t __wrap_clock_now_ms(void);
+
+enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    for (;;) {
+        uint8_t letter;
+
+        if (is_stop_requested)
+            return IO_STOPPED;
+        turn();
+        if (poll(fds, count, 0) > 0) {
+            CHECK(++idle_turns < IDLE_TURNS_MAX);
+            return IO_OK;
+        }
+        if (deadline_ms == CLOCK_PASSED || deadline_ms <= peers.now_ms)
+            return IO_DEADLINE;
+        CHECK(deadline_ms != CLOCK_NEVER);
+        letter = act_next();
+        if (letter == 0 || letter == 'D')
+            peers.now_ms = deadline_ms;
+        else if (letter == 'W')
+            peers.now_ms += (deadline_ms - peers.now_ms) / 2;
+    }
+}
+
+enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+
+    return __wrap_wait_for(&one, 1, deadline_ms);
+}
+
+void __wrap_wait_clear_stop(void)
+{
+    is_stop_requested = false;
+}
+
+int __wrap_wait_is_stop_requested(void)
+{
+    return is_stop_requested;
+}
+
+int64_t __wrap_clock_now_ms(void)
+{
+    return peers.now_ms;
+}
+
+/* ---- doubles: octets, with an ear to the wire ---- */
+
+ssize_t __real_recv(int fd, void *to, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
+ssize_t __real_send(int fd, const void *from, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *from, size_t length, int flags);
+ssize_t __real_read(int fd, void *to, size_t size);
+ssize_t __wrap_read(int fd, void *to, size_t size);
+ssize_t __real_write(int fd, const void *from, size_t length);
+ssize_t __wrap_write(int fd, const void *from, size_t length);
+int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size);
+
+static bool is_sessions(int fd)
+{
+    return fd == peers.client_fds[0] || fd == peers.client_fds[1] || fd == peers.server_fd;
+}
+
+static size_t cut(int fd, size_t size)
+{
+    return is_sessions(fd) && peers.io_most > 0 && size > peers.io_most ? peers.io_most : size;
+}
+
+static ssize_t note_read(int fd, ssize_t moved)
+{
+    if (moved > 0 && fd == peers.server_fd)
+        peers.read_from_server += (size_t)moved;
+    if (is_sessions(fd) && moved > 0)
+        idle_turns = 0;
+    return moved;
+}
+
+static ssize_t note_write(int fd, const void *from, ssize_t moved)
+{
+    if (moved <= 0 || !is_sessions(fd))
+        return moved;
+    idle_turns = 0;
+    octets_add(fd == peers.server_fd ? &peers.to_server : &peers.to_client, from, (size_t)moved,
+               PEERS_OCTETS_MAX);
+    if (fd == peers.server_fd)
+        peers_after_server_write();
+    return moved;
+}
+
+ssize_t __wrap_recv(int fd, void *to, size_t size, int flags)
+{
+    return note_read(fd, __real_recv(fd, to, cut(fd, size), flags));
+}
+
+ssize_t __wrap_read(int fd, void *to, size_t size)
+{
+    return note_read(fd, __real_read(fd, to, cut(fd, size)));
+}
+
+ssize_t __wrap_send(int fd, const void *from, size_t length, int flags)
+{
+    if (fd == peers.server_fd && fd != -1)
+        peers_before_server_write();
+    return note_write(fd, from, __real_send(fd, from, cut(fd, length), flags));
+}
+
+ssize_t __wrap_write(int fd, const void *from, size_t length)
+{
+    return note_write(fd, from, __real_write(fd, from, cut(fd, length)));
+}
+
+/* The session is told of an internet address, so that it takes every path. */
+int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(50000)};
+
+    (void)fd;
+    address.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+    memcpy(to, &address, sizeof(address));
+    *size = sizeof(address);
+    return 0;
+}
+
+/* ---- doubles: connecting, the helper, the log ---- */
+
+enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+                           int64_t deadline_ms, int *fd_r, size_t *chosen_r);
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *host, uint16_t port,
+                                     int64_t deadline_ms, struct helper_addresses *addresses);
+enum io_status __wrap_helper_ask_access(struct helper *helper, const struct helper_access *access,
+                                        helper_output *output, void *context, int64_t deadline_ms,
+                                        bool *granted_r);
+enum io_status __wrap_helper_record_client(struct helper *helper, const char *client_text,
+                                           const char *line, int64_t deadline_ms);
+void __wrap_log_end(struct log_line *line);
+
+enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+                           int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+{
+    (void)socket_buffer_bytes;
+    CHECK(count > 0 && addresses[0].sa.sa_family != AF_UNSPEC && peers.server_fd == -1);
+    if (is_stop_requested)
+        return IO_STOPPED;
+    if (peers.dial_errno != 0) {
+        errno = peers.dial_errno;
+        if (errno != ETIMEDOUT)
+            return IO_FAILED;
+        peers.now_ms = deadline_ms;
+        return IO_DEADLINE;
+    }
+    *chosen_r = 0;
+    *fd_r = peers.server_fd = server_session_fd;
+    server_session_fd = -1;
+    return IO_OK;
+}
+
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *host, uint16_t port,
+                                     int64_t deadline_ms, struct helper_addresses *addresses)
+{
+    (void)helper;
+    (void)deadline_ms;
+    CHECK(host[0] != '\0' && port != 0);
+    if (strstr(host, "none") != NULL)
+        addresses->count = 0;
+    else
+        CHECK(address_from_literal(&addresses->list[0], "192.0.2.2", port) == 0);
+    return strstr(host, "fail") != NULL ? IO_FAILED : IO_OK;
+}
+
+enum io_status __wrap_helper_ask_access(struct helper *helper, const struct helper_access *access,
+                                        helper_output *output, void *context, int64_t deadline_ms,
+                                        bool *granted_r)
+{
+    enum io_status status;
+
+    (void)helper;
+    CHECK(access->server_login != NULL && access->server[0] != '\0');
+    *granted_r = peers.access == PEERS_ACCESS_GRANTED;
+    for (const char *c = peers.acp_text; *c != '\0'; c++)
+        if ((status = output(context, c, 1)) != IO_OK)
+            return status;
+    if (peers.access == PEERS_ACCESS_LATE)
+        peers.now_ms = deadline_ms;
+    return peers.access == PEERS_ACCESS_FAILED ? IO_FAILED
+           : peers.access == PEERS_ACCESS_LATE ? IO_DEADLINE
+                                               : IO_OK;
+}
+
+/* A line of four fields, and nothing that could forge another one. */
+enum io_status __wrap_helper_record_client(struct helper *helper, const char *client_text,
+                                           const char *line, int64_t deadline_ms)
+{
+    size_t length = strlen(line);
+    unsigned blanks = 0;
+
+    (void)helper;
+    (void)deadline_ms;
+    CHECK(strcmp(client_text, "192.0.2.1") == 0 && length > 0 && line[length - 1] == '\n');
+    for (size_t i = 0; i + 1 < length; i++) {
+        CHECK(line[i] >= 0x20 && line[i] <= 0x7e);
+        blanks += line[i] == ' ';
+    }
+    CHECK(blanks == 3);
+    return IO_OK;
+}
+
+void __wrap_log_end(struct log_line *line)
+{
+    static const char session[] = "event=session ";
+
+    CHECK(line->length <= sizeof(line->text));
+    for (size_t i = 0; i < line->length; i++)
+        CHECK(line->text[i] >= 0x20 && line->text[i] <= 0x7e);
+    if (line->length > sizeof(session) && memcmp(line->text, session, sizeof(session) - 1) == 0)
+        peers.sessions_logged++;
+}
+
+/* ---- begin, run, end ---- */
+
+static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
+{
+    static const char *const texts[] = {"", "+OK one moment\n", "no end", "a\r\n\nb\n"};
+    static const int errors[] = {0, 0, ECONNREFUSED, ETIMEDOUT};
+    struct octets keep[] = {peers.from_client, peers.to_client, peers.from_server, peers.to_server};
+
+    for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+        keep[i].length = 0;
+        octets_add(&keep[i], "", 0, PEERS_OCTETS_MAX); /* takes its memory */
+    }
+    peers = (struct peers){
+        .selects_server = (flags & 1) != 0,
+        .has_acp = (flags & 2) != 0,
+        .has_pipes = (flags & 4) != 0,
+        .has_small_buffers = (flags & 8) != 0,
+        .io_most = io_most,
+        .access = (enum peers_access)(fates & 3),
+        .acp_text = texts[fates >> 2 & 3],
+        .dial_errno = errors[fates >> 4 & 3],
+        .from_client = keep[0],
+        .to_client = keep[1],
+        .from_server = keep[2],
+        .to_server = keep[3],
+        .is_client_well = true,
+        .server_fd = -1,
+        .now_ms = 1000000,
+    };
+    is_stop_requested = false;
+    idle_turns = 0;
+}
+
+static void begin_end(struct end *end, int fd, struct octets *sent)
+{
+    struct octets pending = {.data = end->pending.data};
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    *end = (struct end){.fd = fd, .out_fd = -1, .sent = sent, .pending = pending};
+}
+
+static void make_pair(int pair[2])
+{
+    int octets = SMALL_BUFFER;
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    if (peers.has_small_buffers)
+        setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+}
+
+/* [0] is the peer's, [1] the session's. Over pipes the client writes to a socket of its own, which
+ * is what makes the session use read() and write(). */
+static void make_ends(void)
+{
+    int pair[2], input[2], output[2];
+
+    make_pair(pair);
+    begin_end(&server, pair[0], &peers.from_server);
+    server_session_fd = pair[1];
+    make_pair(pair);
+    begin_end(&client, pair[0], &peers.from_client);
+    peers.client_fds[0] = peers.client_fds[1] = pair[1];
+    if (!peers.has_pipes)
+        return;
+    CHECK(pipe2(output, O_CLOEXEC | O_NONBLOCK) == 0);
+    make_pair(input);
+    close(pair[0]);
+    close(pair[1]);
+    client.fd = output[0];
+    client.out_fd = input[0];
+    peers.client_fds[0] = input[1];
+    peers.client_fds[1] = output[1];
+}
+
+static bool is_closed(int fd)
+{
+    return fcntl(fd, F_GETFD) == -1;
+}
+
+enum outcome peers_run(struct session *session, const struct conf_instance *const instances[4],
+                       const uint8_t *data, size_t size)
+{
+    struct session_start start = {0};
+    enum outcome outcome;
+
+    signal(SIGPIPE, SIG_IGN); /* as whoever starts a session does */
+    begin_peers(data[0], data[1], data[2]);
+    start.conf = instances[data[0] & 3];
+    script = data + SCRIPT_SETTINGS;
+    script_left = size - SCRIPT_SETTINGS;
+    make_ends();
+    peers.session = session;
+    outcome = session_run(session, &start, peers.client_fds[0], peers.client_fds[1]);
+    CHECK(is_closed(peers.client_fds[0]) && is_closed(peers.client_fds[1]));
+    if (server_session_fd != -1)
+        close(server_session_fd);
+    else
+        CHECK(is_closed(peers.server_fd));
+    end_close(&client);
+    end_close(&server);
+    return outcome;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world round a session under fuzzing: a client, a server, a helper, a clock and a log that
+ * follow a script. The session's own code runs over socket pairs and knows of nothing; whatever it
+ * would wait for, or read the time from, is replaced when the program is linked (--wrap), so no
+ * real time passes and a script gives the same session every time.
+ *
+ * A script is three octets of settings, then actions. 0xff and a letter begin an action, the
+ * octets behind them up to the next 0xff belong to it. An action takes place when the session has
+ * nothing left to do but wait.
+ *
+ *   C, S  the client, the server sends these octets      B  the server sends a body of so many KiB
+ *   c, s  ends its direction                             R, r  the client, the server is gone
+ *   H     the client stops reading, or starts again      D  the deadline passes
+ *   T     the session is told to stop                    W  half the time to the deadline passes
+ *   +     the next action happens together with the one behind it
+ */
+#ifndef FUZZ_PEERS_H
+#define FUZZ_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "session/session.h"
+
+/* Not assert(): these stay whatever NDEBUG says. */
+#define CHECK(condition) ((condition) ? (void)0 : abort())
+
+/* A word whose copies are looked for when the session has ended. */
+#define PEERS_SECRET "Sesam-99"
+
+enum { PEERS_OCTETS_MAX = 1024 * 1024 };
+
+struct octets {
+    char *data; /* of PEERS_OCTETS_MAX */
+    size_t length;
+};
+
+enum peers_access { PEERS_ACCESS_GRANTED, PEERS_ACCESS_DENIED, PEERS_ACCESS_FAILED, PEERS_ACCESS_LATE };
+
+struct peers {
+    /* settings */
+    bool selects_server;
+    bool has_acp;
+    bool has_pipes; /* standard input and output instead of one socket */
+    bool has_small_buffers;
+    enum peers_access access;
+    const char *acp_text;
+    size_t io_most; /* octets a call moves; 0: as many as it likes */
+    int dial_errno;
+
+    /* what went over the wire */
+    struct octets from_client; /* taken by the kernel */
+    struct octets to_client;   /* written by the session */
+    struct octets from_server;
+    struct octets to_server;
+    size_t read_from_server; /* by the session */
+    bool is_client_well;     /* it reads, and was never gone */
+
+    /* what happened */
+    struct session *session;
+    int client_fds[2]; /* the session's ends */
+    int server_fd;     /* -1 before it was dialled */
+    bool was_stopped;
+    unsigned sessions_logged;
+    int64_t now_ms;
+};
+
+extern struct peers peers;
+
+/* Called before octets are written to the server, and after. */
+void peers_before_server_write(void);
+void peers_after_server_write(void);
+
+/* Runs the script: a whole session. */
+enum outcome peers_run(struct session *session, const struct conf_instance *const instances[4],
+                       const uint8_t *script, size_t size);
+
+#endif
