@@ -36,6 +36,7 @@ static struct {
     char syslog_path[TARGET_BYTES];
     int descriptor;
     bool is_syslog;
+    bool is_torn;   /* a line was cut off in the middle: the next begins with a line end */
     bool may_block; /* the descriptor could not be made non-blocking: ask before each write */
     int64_t reconnect_at_ms;
     int64_t patient_from_ms;
@@ -106,6 +107,7 @@ int log_open(const char *target, struct error *error)
         snprintf(log_state.target, sizeof(log_state.target), "%s", target);
     log_state.descriptor = fd;
     log_state.is_syslog = is_syslog;
+    log_state.is_torn = false;
     log_state.may_block = may_block;
     log_state.reconnect_at_ms = 0;
     return 0;
@@ -299,14 +301,21 @@ static bool write_descriptor(const char *text, size_t length)
         return false;
     if (log_state.may_block && (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0))
         return false;
-    return write(log_state.descriptor, text, length) == (ssize_t)length;
+
+    ssize_t written = write(log_state.descriptor, text, length);
+    if (written > 0)
+        log_state.is_torn = written != (ssize_t)length;
+    return written == (ssize_t)length;
 }
 
 static bool write_line(const struct log_line *line)
 {
     char text[LOG_LINE_BYTES + 128];
-    size_t length = put_prefix(text, sizeof(text), line->level);
+    size_t length = 0;
 
+    if (log_state.is_torn && !log_state.is_syslog)
+        text[length++] = '\n';
+    length += put_prefix(text + length, sizeof(text) - length, line->level);
     memcpy(text + length, line->text, line->length);
     length += line->length;
     if (line->length == sizeof(line->text))

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The log: nothing but printable octets on lines of bounded length, and a writer that neither
+ * blocks nor forgets what it lost.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static char directory[] = "/tmp/test_log.XXXXXX";
+static char path[64];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/log", directory);
+    return 0;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(directory);
+}
+
+static void log_number(int number)
+{
+    struct log_line line;
+
+    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_add_number(&line, "number", number);
+    log_end(&line);
+}
+
+static size_t read_log(char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t length = read(fd, text, size - 1);
+
+    close(fd);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    return (size_t)length;
+}
+
+/* ---- lines ---- */
+
+static void check_line(const struct log_line *line, const char *text)
+{
+    assert_int_equal(line->length, strlen(text));
+    assert_memory_equal(line->text, text, line->length);
+}
+
+static void test_values(void **state)
+{
+    struct log_line line;
+
+    (void)state;
+    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_add(&line, "a", "plain");
+    log_add(&line, "b", "");
+    log_add(&line, "c", NULL);
+    log_add(&line, "d", "x y\"\\\r\n\x1b\x7f\xe4");
+    log_add_octets(&line, "e", "\0z", 2);
+    log_add_number(&line, "f", INT64_MIN);
+    log_add_duration(&line, "g", 12045);
+    log_add_text(&line, "h", "x y\"\nevent=forged");
+    check_line(&line, "event=test a=plain b=- c=- d=x\\x20y\\x22\\x5c\\x0d\\x0a\\x1b\\x7f\\xe4 "
+                      "e=\\x00z f=-9223372036854775808 g=12.045 h=\"x y\\x22\\x0aevent=forged\"");
+}
+
+static void test_bounds(void **state)
+{
+    static char value[5000];
+    struct log_line line;
+
+    (void)state;
+    memset(value, '\n', sizeof(value) - 1);
+    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_add(&line, "a", value);
+    assert_true(line.length <= 6 + 4 + 3 + LOG_VALUE_BYTES + 3);
+    assert_memory_equal(line.text + line.length - 7, "\\x0a...", 7);
+    for (int i = 0; i < 20; i++)
+        log_add(&line, "b", value);
+    assert_int_equal(line.length, LOG_LINE_BYTES);
+    log_add(&line, "c", "more");
+    assert_int_equal(line.length, LOG_LINE_BYTES);
+}
+
+static void test_long_line_in_file(void **state)
+{
+    static char value[500], text[4096];
+    struct error error;
+    struct log_line line;
+
+    (void)state;
+    memset(value, 'x', sizeof(value) - 1);
+    assert_int_equal(log_open(path, &error), 0);
+    log_begin(&line, LOG_LEVEL_INFO, "test");
+    for (int i = 0; i < 10; i++)
+        log_add(&line, "key", value);
+    log_end(&line);
+    read_log(text, sizeof(text));
+    assert_true(strlen(text) < LOG_LINE_BYTES + 128);
+    assert_string_equal(text + strlen(text) - 4, "...\n");
+    unlink(path);
+}
+
+/* ---- where they go ---- */
+
+static void test_open_failures(void **state)
+{
+    static char long_path[1000];
+    struct error error = {""};
+
+    (void)state;
+    assert_int_equal(log_open("/nonexistent/log", &error), -1);
+    assert_non_null(strstr(error.text, "/nonexistent/log"));
+    memset(long_path, 'x', sizeof(long_path) - 1);
+    assert_int_equal(log_open(long_path, &error), -1);
+}
+
+/* The disk is full: half a line must not be the beginning of the next one. */
+static void test_torn_line(void **state)
+{
+    struct rlimit before, limit;
+    struct error error;
+    char text[4096];
+    const char *newline;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(log_open(path, &error), 0);
+    limit = (struct rlimit){.rlim_cur = 20, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_number(1);
+    log_number(2);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    log_number(3);
+    read_log(text, sizeof(text));
+    newline = strchr(text, '\n');
+    assert_int_equal(newline - text, 20);
+    assert_non_null(strstr(newline, "event=log-lines-lost count=2\n"));
+    assert_non_null(strstr(newline, "event=test number=3\n"));
+    assert_null(strstr(text, "number=2"));
+    unlink(path);
+}
+
+static void test_blocked_pipe(void **state)
+{
+    static char rest[1024 * 1024];
+    int saved = dup(STDERR_FILENO);
+    _Atomic uint64_t lost = 0;
+    struct error error;
+    int64_t began_ms;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(pipe(pair), 0);
+    dup2(pair[1], STDERR_FILENO);
+    assert_int_equal(log_open("stderr", &error), 0);
+    log_count_lost_in(&lost);
+    began_ms = clock_now_ms();
+    for (int i = 0; i < 3000; i++)
+        log_number(i);
+    assert_true(clock_now_ms() - began_ms < 1000);
+    assert_true(lost > 0 && lost < 3000);
+    assert_true(read(pair[0], rest, sizeof(rest)) > 0);
+    log_number(4000);
+    log_count_lost_in(NULL);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(pair[1]);
+    ssize_t length = read(pair[0], rest, sizeof(rest) - 1);
+    close(pair[0]);
+    assert_true(length > 0);
+    rest[length] = '\0';
+    char expected[64];
+    snprintf(expected, sizeof(expected), "event=log-lines-lost count=%d\n", (int)lost);
+    assert_non_null(strstr(rest, expected));
+    assert_non_null(strstr(rest, "number=4000\n"));
+    assert_int_equal(log_open(path, &error), 0);
+    unlink(path);
+}
+
+static int bind_daemon(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+    memcpy(address.sun_path, path, strlen(path));
+    unlink(path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+/* A daemon that is stuck costs a moment once, not a moment a line; an absent one costs nothing. */
+static void test_full_socket(void **state)
+{
+    _Atomic uint64_t lost = 0;
+    struct error error;
+    char text[2048];
+    int daemon;
+    int64_t began_ms;
+
+    (void)state;
+    setenv("POP3_PROXY_SYSLOG", path, 1);
+    assert_int_equal(log_open("syslog", &error), 0); /* nobody there yet: no error */
+    log_count_lost_in(&lost);
+    log_number(0);
+    assert_int_equal(lost, 1);
+    daemon = bind_daemon();
+    assert_int_equal(log_reopen(&error), 0);
+    began_ms = clock_now_ms();
+    for (int i = 0; i < 3000; i++)
+        log_number(i);
+    assert_true(clock_now_ms() - began_ms < 500);
+    assert_true(lost > 1000);
+    assert_true(recv(daemon, text, sizeof(text), 0) > 0); /* the line that tells of the first loss */
+    assert_memory_equal(text, "<20>", 4);
+    assert_non_null(memmem(text, 200, "event=log-lines-lost count=1", 28));
+    while (recv(daemon, text, sizeof(text), 0) > 0)
+        continue;
+    log_number(4000);
+    memset(text, 0, sizeof(text));
+    assert_true(recv(daemon, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "event=log-lines-lost count="));
+    close(daemon);
+    log_count_lost_in(NULL);
+    assert_int_equal(log_open("/dev/null", &error), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_long_line_in_file), cmocka_unit_test(test_open_failures),
+        cmocka_unit_test(test_torn_line),     cmocka_unit_test(test_blocked_pipe),
+        cmocka_unit_test(test_full_socket),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
