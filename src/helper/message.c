@@ -114,15 +114,23 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
     }
 }
 
+/* The one descriptor that came with a message, or -1. A sender that passes more gets none taken:
+ * all are closed, or it could fill our table with them. */
 static int passed_fd_of(struct msghdr *header)
 {
-    int fd = -1;
-    const struct cmsghdr *control = CMSG_FIRSTHDR(header);
+    int fds[CMSG_SPACE(sizeof(int)) / sizeof(int)];
+    struct cmsghdr *control = CMSG_FIRSTHDR(header);
+    size_t count = 0;
 
-    if (control != NULL && control->cmsg_level == SOL_SOCKET &&
-        control->cmsg_type == SCM_RIGHTS && control->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(control), sizeof(int));
-    return fd;
+    if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
+        count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    if (count > 0)
+        memcpy(fds, CMSG_DATA(control), count * sizeof(int));
+    if (count == 1)
+        return fds[0];
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    return -1;
 }
 
 enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,

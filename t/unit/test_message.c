@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages to the helper: the reader trusts nothing, and takes no descriptor but the one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "helper/message.h"
+
+static void test_there_and_back(void **state)
+{
+    char memory[128];
+    struct message message;
+
+    (void)state;
+    message_begin(&message, memory, sizeof(memory), MESSAGE_RECORD_CLIENT);
+    message_put(&message, "one");
+    message_put(&message, NULL);
+    message_put_number(&message, -42);
+    assert_false(message.is_bad);
+    assert_int_equal(message_open(&message, memory, message.length), MESSAGE_RECORD_CLIENT);
+    assert_string_equal(message_get(&message), "one");
+    assert_string_equal(message_get(&message), "");
+    assert_false(message_is_done(&message));
+    assert_int_equal(message_get_number(&message), -42);
+    assert_true(message_is_done(&message));
+    assert_string_equal(message_get(&message), ""); /* one too many */
+    assert_false(message_is_done(&message));
+}
+
+static void test_overflow(void **state)
+{
+    char memory[8];
+    struct message message;
+
+    (void)state;
+    message_begin(&message, memory, sizeof(memory), MESSAGE_RESOLVE);
+    message_put(&message, "123456");
+    assert_false(message.is_bad);
+    assert_int_equal(message.length, 8);
+    message_put(&message, "");
+    assert_true(message.is_bad);
+    assert_int_equal(message.length, 8);
+}
+
+static void check_bad(char *data, size_t length, int is_number)
+{
+    struct message message;
+
+    assert_int_equal(message_open(&message, data, length), MESSAGE_RESOLVE);
+    if (is_number)
+        (void)message_get_number(&message);
+    else
+        (void)message_get(&message);
+    assert_false(message_is_done(&message));
+}
+
+static void test_malformed(void **state)
+{
+    char no_end[] = "\1host", two[] = "\1a\0b", empty[] = "\1", letters[] = "\1" "12x",
+         nothing[] = "\1", huge[] = "\1" "99999999999999999999";
+    struct message message;
+
+    (void)state;
+    check_bad(no_end, 5, 0);
+    check_bad(two, 5, 0);
+    check_bad(empty, 1, 0);
+    check_bad(letters, sizeof(letters), 1);
+    check_bad(nothing, sizeof(nothing), 1);
+    check_bad(huge, sizeof(huge), 1);
+    assert_int_equal(message_open(&message, empty, 0), 0);
+    assert_false(message_is_done(&message));
+}
+
+/* ---- over a socket ---- */
+
+static int count_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 64; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+static int receive(int fd, enum io_status *status_r)
+{
+    char data[64];
+    size_t length = 0;
+    int passed = -2;
+
+    *status_r = message_receive(fd, data, sizeof(data), CLOCK_PASSED, &length, &passed);
+    return passed;
+}
+
+static void test_descriptor(void **state)
+{
+    int pair[2];
+    enum io_status status;
+    int passed;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    receive(pair[1], &status);
+    assert_int_equal(status, IO_DEADLINE);
+    assert_int_equal(message_send(pair[0], "\1x", 3, -1, CLOCK_PASSED), IO_OK);
+    assert_int_equal(receive(pair[1], &status), -1);
+    assert_int_equal(status, IO_OK);
+    assert_int_equal(message_send(pair[0], "\1x", 3, pair[0], CLOCK_PASSED), IO_OK);
+    passed = receive(pair[1], &status);
+    assert_int_equal(status, IO_OK);
+    assert_true(passed >= 0);
+    assert_true((fcntl(passed, F_GETFD) & FD_CLOEXEC) != 0);
+    close(passed);
+    close(pair[0]);
+    receive(pair[1], &status);
+    assert_int_equal(status, IO_EOF);
+    assert_int_equal(message_send(pair[1], "\1x", 3, -1, CLOCK_PASSED), IO_FAILED);
+    assert_int_equal(errno, EPIPE);
+    close(pair[1]);
+}
+
+static void send_with_descriptors(int fd, int count)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(8 * sizeof(int))];
+    } control = {.room = {0}};
+    struct iovec piece = {.iov_base = (char[]){MESSAGE_RESOLVE}, .iov_len = 1};
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    for (int i = 0; i < count; i++)
+        memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &fd, sizeof(int));
+    assert_int_equal(sendmsg(fd, &header, 0), 1);
+}
+
+/* Somebody who was broken into tries to fill the helper's table. */
+static void test_many_descriptors(void **state)
+{
+    int pair[2];
+    enum io_status status;
+    int before;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    before = count_descriptors();
+    for (int count = 2; count <= 8; count++) {
+        send_with_descriptors(pair[0], count);
+        assert_int_equal(receive(pair[1], &status), -1);
+        assert_int_equal(status, IO_OK);
+        assert_int_equal(count_descriptors(), before);
+    }
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_descriptor),
+        cmocka_unit_test(test_many_descriptors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
