@@ -22,21 +22,39 @@ static int is_file_name(const char *client)
     return client[0] != '\0' && client[0] != '.' && strchr(client, '/') == NULL;
 }
 
+/* A write that took only a part goes on; one that takes nothing is a full disk. */
+static int write_all(int fd, const char *line)
+{
+    size_t left = strlen(line);
+
+    while (left > 0) {
+        ssize_t written = write(fd, line, left);
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == 0)
+            errno = ENOSPC;
+        if (written <= 0)
+            return -1;
+        line += written;
+        left -= (size_t)written;
+    }
+    return 0;
+}
+
 static int write_file(const char *path, const char *line)
 {
-    size_t length = strlen(line);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    ssize_t written;
+    int result;
+    int error;
 
     if (fd == -1)
         return -1;
-    written = write(fd, line, length);
-    if (close(fd) == -1 || written != (ssize_t)length) {
-        if (written >= 0 && written != (ssize_t)length)
-            errno = ENOSPC;
+    result = write_all(fd, line);
+    error = errno;
+    if (close(fd) == -1 && result == 0)
         return -1;
-    }
-    return 0;
+    errno = error;
+    return result;
 }
 
 int client_log_write(const char *directory, const char *client, const char *line)
