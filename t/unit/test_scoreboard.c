@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scoreboard: texts that are cut and cleaned, and copies that are whole although another
+ * process writes all the time, or died while it did.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/scoreboard.h"
+
+static void test_texts(void **state)
+{
+    struct scoreboard *scoreboard = scoreboard_new(3);
+    struct scoreboard_texts texts;
+    char name[200];
+
+    (void)state;
+    assert_non_null(scoreboard);
+    assert_int_equal(scoreboard->slot_count, 3);
+    memset(name, 'x', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    scoreboard_write_texts(&scoreboard->slots[2], "id", "::1", name, "a b\n\x1b\xe4");
+    assert_true(scoreboard_read_texts(&scoreboard->slots[2], &texts));
+    assert_string_equal(texts.id, "id");
+    assert_string_equal(texts.client, "::1");
+    assert_int_equal(strlen(texts.user), SCOREBOARD_USER_SIZE - 1);
+    assert_string_equal(texts.server, "a?b???");
+    scoreboard_write_texts(&scoreboard->slots[2], NULL, NULL, "", NULL);
+    assert_true(scoreboard_read_texts(&scoreboard->slots[2], &texts));
+    assert_string_equal(texts.id, "id");
+    assert_string_equal(texts.user, "");
+    assert_true(scoreboard_read_texts(&scoreboard->slots[0], &texts));
+    assert_string_equal(texts.id, "");
+    scoreboard_free(scoreboard);
+    scoreboard_free(NULL);
+}
+
+static void write_for_ever(struct scoreboard_slot *slot)
+{
+    static char text[SCOREBOARD_ID_SIZE];
+
+    for (unsigned i = 0;; i++) {
+        memset(text, 'a' + (int)(i % 26), i % (sizeof(text) - 1));
+        text[i % (sizeof(text) - 1)] = '\0';
+        scoreboard_write_texts(slot, text, text, text, text);
+    }
+}
+
+/* All four were written as one: a copy in which they differ is torn. */
+static void test_other_process(void **state)
+{
+    struct scoreboard *scoreboard = scoreboard_new(1);
+    struct scoreboard_texts texts;
+    unsigned seen = 0;
+    pid_t writer;
+
+    (void)state;
+    assert_non_null(scoreboard);
+    writer = fork();
+    if (writer == 0)
+        write_for_ever(&scoreboard->slots[0]);
+    for (int i = 0; i < 100000; i++) {
+        if (!scoreboard_read_texts(&scoreboard->slots[0], &texts))
+            continue;
+        seen++;
+        assert_string_equal(texts.id, texts.client);
+        assert_string_equal(texts.id, texts.user);
+        assert_string_equal(texts.id, texts.server);
+    }
+    kill(writer, SIGKILL);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    assert_true(seen > 0);
+    scoreboard_free(scoreboard);
+}
+
+/* Died in the middle: nothing to show, and the next writer mends it. */
+static void test_dead_writer(void **state)
+{
+    struct scoreboard *scoreboard = scoreboard_new(1);
+    struct scoreboard_texts texts;
+
+    (void)state;
+    scoreboard_write_texts(&scoreboard->slots[0], "a", "b", "c", "d");
+    atomic_fetch_add(&scoreboard->slots[0].sequence, 1);
+    assert_false(scoreboard_read_texts(&scoreboard->slots[0], &texts));
+    assert_string_equal(texts.id, "");
+    scoreboard_write_texts(&scoreboard->slots[0], "e", "f", "g", "h");
+    assert_true(scoreboard_read_texts(&scoreboard->slots[0], &texts));
+    assert_string_equal(texts.id, "e");
+    scoreboard_free(scoreboard);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_other_process),
+        cmocka_unit_test(test_dead_writer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
