@@ -19,7 +19,7 @@
 enum {
     SCRIPT_SETTINGS = 3,
     SMALL_BUFFER = 4608,
-    PENDING_MAX = 512 * 1024,
+    SENT_MAX = PEERS_OCTETS_MAX / 2, /* by one end in all: our own answers fit behind it */
     IDLE_TURNS_MAX = 100, /* waits that end without anything moving: a busy loop */
     BODY_MAX_KIB = 200,
 };
@@ -45,13 +45,12 @@ static unsigned idle_turns;
 
 /* ---- the ends ---- */
 
-static void octets_add(struct octets *octets, const void *data, size_t length, size_t most)
+static void octets_add(struct octets *octets, const void *data, size_t length)
 {
     if (octets->data == NULL)
         octets->data = malloc(PEERS_OCTETS_MAX);
     CHECK(octets->data != NULL);
-    if (length > most - octets->length)
-        length = most - octets->length;
+    CHECK(length <= PEERS_OCTETS_MAX - octets->length);
     if (length > 0)
         memcpy(octets->data + octets->length, data, length);
     octets->length += length;
@@ -82,7 +81,7 @@ static void end_push(struct end *end)
                 end->pending.length = 0; /* the session is gone */
             return;
         }
-        octets_add(end->sent, end->pending.data, (size_t)moved, PEERS_OCTETS_MAX);
+        octets_add(end->sent, end->pending.data, (size_t)moved);
         end->pending.length -= (size_t)moved;
         memmove(end->pending.data, end->pending.data + moved, end->pending.length);
     }
@@ -100,8 +99,10 @@ static void end_drain(struct end *end)
 
 static void end_send(struct end *end, const void *data, size_t length)
 {
-    if (end->fd != -1 && !end->is_ending)
-        octets_add(&end->pending, data, length, PENDING_MAX);
+    bool has_room = length <= SENT_MAX - end->sent->length - end->pending.length;
+
+    if (end->fd != -1 && !end->is_ending && has_room)
+        octets_add(&end->pending, data, length);
 }
 
 static void turn(void)
@@ -272,8 +273,7 @@ static ssize_t note_write(int fd, const void *from, ssize_t moved)
     if (moved <= 0 || !is_sessions(fd))
         return moved;
     idle_turns = 0;
-    octets_add(fd == peers.server_fd ? &peers.to_server : &peers.to_client, from, (size_t)moved,
-               PEERS_OCTETS_MAX);
+    octets_add(fd == peers.server_fd ? &peers.to_server : &peers.to_client, from, (size_t)moved);
     if (fd == peers.server_fd)
         peers_after_server_write();
     return moved;
@@ -417,7 +417,7 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
 
     for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
         keep[i].length = 0;
-        octets_add(&keep[i], "", 0, PEERS_OCTETS_MAX); /* takes its memory */
+        octets_add(&keep[i], "", 0); /* takes its memory */
     }
     peers = (struct peers){
         .selects_server = (flags & 1) != 0,
