@@ -26,9 +26,13 @@ struct helper_process {
     const struct conf_instance *conf;
     struct ev_loop *loop;
     ev_io requests;
+    ev_async relief;
     ev_prepare idle;
-    bool has_askers; /* somebody still holds the other end */
+    bool has_askers;  /* somebody still holds the other end */
+    bool is_relieved; /* another helper takes the requests from now on */
 };
+
+static struct helper_process own;
 
 enum io_status job_answer(int answer_fd, enum message_kind kind, const void *data, size_t length)
 {
@@ -107,8 +111,25 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     }
 }
 
+/* The word to leave: what is under way is finished first. */
+static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
+{
+    struct helper_process *helper = watcher->data;
+
+    (void)events;
+    helper->is_relieved = true;
+    ev_io_stop(loop, &helper->requests);
+}
+
+/* libev's own way to watch a signal may belong to the master's loop, which the fork has copied. */
+static void on_signal(int number)
+{
+    (void)number;
+    ev_async_send(own.loop, &own.relief);
+}
+
 /* Before each sleep: nobody left to ask, and no program left to see to its end? A lookup that is
- * still under way has nobody to answer to. */
+ * still under way has nobody to answer to, unless the asking goes on with another helper. */
 static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     const struct helper_process *helper = watcher->data;
@@ -116,41 +137,46 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     if (!helper->has_askers && acp_running() == 0)
         ev_break(loop, EVBREAK_ALL);
+    if (helper->is_relieved && acp_running() == 0 && resolver_running() == 0)
+        ev_break(loop, EVBREAK_ALL);
 }
 
 void helper_process_run(const struct conf_instance *conf, int request_fd)
 {
-    static struct helper_process helper;
     int keep[] = {log_descriptor(), request_fd};
     sigset_t none;
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_IGN); /* ^C at the terminal is the master's business */
+    /* ^C at the terminal, and a TERM to all processes at once, are the master's business: sessions
+     * that finish may still ask. It ends when the last of those who may ask has. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, SIG_IGN);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
     descriptors_detach_standard(log_descriptor());
     descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */
-    helper = (struct helper_process){
+    own = (struct helper_process){
         .conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
-    if (helper.loop == NULL || resolver_init(helper.loop) == -1) {
+    if (own.loop == NULL || resolver_init(own.loop) == -1) {
         log_message(LOG_LEVEL_ERROR, "helper-failed", "the helper cannot start");
         return;
     }
-    ev_io_init(&helper.requests, on_request, request_fd, EV_READ);
-    ev_prepare_init(&helper.idle, on_idle);
-    helper.requests.data = helper.idle.data = &helper;
-    ev_io_start(helper.loop, &helper.requests);
-    ev_prepare_start(helper.loop, &helper.idle);
-    ev_run(helper.loop, 0);
+    ev_io_init(&own.requests, on_request, request_fd, EV_READ);
+    ev_prepare_init(&own.idle, on_idle);
+    ev_async_init(&own.relief, on_relief);
+    own.requests.data = own.relief.data = own.idle.data = &own;
+    ev_io_start(own.loop, &own.requests);
+    ev_prepare_start(own.loop, &own.idle);
+    ev_async_start(own.loop, &own.relief);
+    signal(HELPER_SIGNAL_RELIEF, on_signal);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    ev_run(own.loop, 0);
     resolver_end();
 }

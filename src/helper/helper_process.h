@@ -5,7 +5,12 @@
 #ifndef HELPER_HELPER_PROCESS_H
 #define HELPER_HELPER_PROCESS_H
 
+#include <signal.h>
+
 #include "config/conf.h"
+
+/* Says to a helper: finish what is under way and leave; another one takes the requests. */
+enum { HELPER_SIGNAL_RELIEF = SIGUSR1 };
 
 /* What a session waits beyond the acp's limit for the helper's word about it. */
 enum { HELPER_GRACE_MS = 250 };

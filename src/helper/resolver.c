@@ -316,6 +316,11 @@ void resolver_ask(const char *host, int answer_fd)
     look_up(name);
 }
 
+unsigned resolver_running(void)
+{
+    return state.pending;
+}
+
 void resolver_end(void)
 {
     ares_destroy(state.channel); /* answers what is still asked */

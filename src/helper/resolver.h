@@ -12,6 +12,9 @@
 int resolver_init(struct ev_loop *loop);
 void resolver_end(void);
 
+/* Lookups under way. */
+unsigned resolver_running(void);
+
 /* Looks `host` up and sends the answer as MESSAGE_ADDRESSES to `answer_fd`, which it takes
  * over. */
 void resolver_ask(const char *host, int answer_fd);

@@ -259,11 +259,16 @@ static void stop_listening(struct pool *pool)
     pool->listener = NULL;
 }
 
-/* With the last worker of a pool that ends goes its helper. */
-static void dismiss_helper(const struct pool *pool)
+/* With the last worker of a pool that ends goes its helper: nobody is left who could ask. */
+static void dismiss_helper(struct pool *pool)
 {
-    if (pool->state != POOL_RUNNING && pool->alive == 0 && pool->helper_pid != 0)
-        kill(pool->helper_pid, SIGTERM);
+    if (pool->state == POOL_RUNNING || pool->alive > 0)
+        return;
+    if (pool->request_fds[0] != -1)
+        close(pool->request_fds[0]);
+    pool->request_fds[0] = -1;
+    if (pool->is_killed && pool->helper_pid != 0)
+        kill(pool->helper_pid, SIGKILL);
 }
 
 void pool_retire(struct pool *pool)
@@ -287,15 +292,26 @@ void pool_stop(struct pool *pool)
 
 void pool_kill(struct pool *pool)
 {
+    pool->is_killed = true;
     signal_workers(pool, SIGKILL);
-    if (pool->helper_pid != 0)
-        kill(pool->helper_pid, SIGKILL);
+    dismiss_helper(pool);
+}
+
+/* The old helper is nobody's from now on: it leaves once the programs it runs have ended. */
+static void relieve_helper(struct pool *pool)
+{
+    if (pool->helper_pid == 0)
+        return;
+    kill(pool->helper_pid, HELPER_SIGNAL_RELIEF);
+    pool_start_helper(pool);
 }
 
 void pool_refresh(struct pool *pool)
 {
-    if (pool->state == POOL_RUNNING)
-        signal_workers(pool, WORKER_SIGNAL_RETIRE); /* each that leaves is replaced */
+    if (pool->state != POOL_RUNNING)
+        return;
+    relieve_helper(pool);
+    signal_workers(pool, WORKER_SIGNAL_RETIRE); /* each that leaves is replaced */
 }
 
 bool pool_is_empty(const struct pool *pool)

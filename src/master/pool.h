@@ -51,6 +51,7 @@ struct pool {
     gid_t gid;
     pid_t master_pid;
     enum pool_state state;
+    bool is_killed; /* the grace is over */
     size_t alive; /* workers that have a process */
 
     int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */
@@ -87,7 +88,7 @@ void pool_retire(struct pool *pool);
 void pool_stop(struct pool *pool);
 /* Kills what is left. */
 void pool_kill(struct pool *pool);
-/* Replaces every worker by a new one (after the log was reopened). */
+/* Replaces every worker and the helper by new ones (after the log was reopened). */
 void pool_refresh(struct pool *pool);
 /* No process is left. */
 bool pool_is_empty(const struct pool *pool);

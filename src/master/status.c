@@ -360,7 +360,7 @@ static void end_process(void)
 {
     ev_timer_stop(EV_DEFAULT_ &status.back_off);
     if (status.pid != 0)
-        kill(status.pid, SIGTERM);
+        kill(status.pid, STATUS_SIGNAL_LEAVE);
     status.pid = 0; /* it is nobody's when it is reaped */
 }
 

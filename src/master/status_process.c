@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The status process's loop. The pools are as they were when it was forked; only what lies in
- * shared memory changes. It leaves at SIGTERM, at once but for answers that are under way, and is
- * killed when the master dies.
+ * shared memory changes. It leaves when it is told to, at once but for answers that are under way,
+ * and is killed when the master dies.
  */
 #include "master/status_process.h"
 
@@ -46,7 +46,7 @@ static struct {
     const struct status_process *start;
     struct ev_loop *loop;
     ev_io control;
-    ev_io told; /* SIGTERM */
+    ev_io told; /* to leave */
     ev_timer accept_pause;
     ev_timer leave_limit;
     ev_prepare before_sleep;
@@ -294,22 +294,22 @@ static void on_told(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* ---- the process ---- */
 
-/* Every disposition of the master's goes; SIGTERM stays blocked and is read. What a terminal
- * sends to the whole group is the master's business. Returns the descriptor SIGTERM is read
- * from. */
+/* Every disposition of the master's goes; the word to leave stays blocked and is read. What a
+ * terminal or a supervisor sends to the whole group is the master's business. Returns the
+ * descriptor the word is read from. */
 static int set_signals(void)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
-    sigset_t term;
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGPIPE, SIGXFSZ};
+    sigset_t told;
 
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
-    sigprocmask(SIG_SETMASK, &term, NULL);
-    return signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+    sigemptyset(&told);
+    sigaddset(&told, STATUS_SIGNAL_LEAVE);
+    sigprocmask(SIG_SETMASK, &told, NULL);
+    return signalfd(-1, &told, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static int confine(const struct status_process *start)

@@ -10,9 +10,13 @@
 #ifndef MASTER_STATUS_PROCESS_H
 #define MASTER_STATUS_PROCESS_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "master/pool.h"
+
+/* What the master says to it: leave. */
+enum { STATUS_SIGNAL_LEAVE = SIGUSR1 };
 
 struct status_process {
     const struct pool *pools;
