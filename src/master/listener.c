@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum { INHERITED_MAX = 256, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 
 /* A socket that came with the process and that nobody has asked for yet. */
@@ -121,12 +123,22 @@ static bool is_same(const struct address *a, const struct address *b)
     return is_same_path(a, b) || (a->sa.sa_family != AF_UNIX && address_is_equal(a, b));
 }
 
+/* Port 0 is any port, the one that was found the last time as well. */
+static bool suits(const struct address *bound, const struct address *wanted)
+{
+    struct address filled_in = *wanted;
+
+    if (address_port(wanted) == 0)
+        address_set_port(&filled_in, address_port(bound));
+    return is_same(bound, &filled_in);
+}
+
 /* A socket named after the instance, or bound to its address. */
 static int take_inherited(const char *name, const struct address *address)
 {
     for (size_t i = 0; i < inherited_count; i++) {
         struct inherited *one = &inherited[i];
-        if (one->fd == -1 || (strcasecmp(one->name, name) != 0 && !is_same(&one->address, address)))
+        if (one->fd == -1 || (strcasecmp(one->name, name) != 0 && !suits(&one->address, address)))
             continue;
         int fd = one->fd;
         one->fd = -1;
@@ -156,8 +168,8 @@ static void set_options(int fd, const struct address *address, const struct conf
                          sizeof(on));
 }
 
-/* A socket file that nobody listens on any more is in the way of a new start; one that answers is
- * somebody's. */
+/* A socket file that nobody listens on any more is in the way of a new start; one that answers, or
+ * whose queue is full, is somebody's. */
 static void remove_stale_path(const struct address *address)
 {
     struct stat found;
@@ -165,7 +177,7 @@ static void remove_stale_path(const struct address *address)
 
     if (stat(address->local.sun_path, &found) == -1 || !S_ISSOCK(found.st_mode))
         return;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1)
         return;
     if (connect(fd, &address->sa, address->length) == -1 && errno == ECONNREFUSED)
@@ -206,11 +218,13 @@ static const char *mend_for(int error)
     }
 }
 
-static struct listener *find_in_use(const char *text)
+/* Written the same way, or another way but bound to the very address. */
+static struct listener *find_in_use(const char *text, const struct address *address)
 {
     struct listener *listener = listeners;
 
-    while (listener != NULL && strcmp(listener->text, text) != 0)
+    while (listener != NULL && strcmp(listener->text, text) != 0 &&
+           !is_same(&listener->address, address))
         listener = listener->next;
     return listener;
 }
@@ -238,15 +252,16 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     const struct conf_section *section = &instance->section;
     const struct conf_values *values = &section->values;
     const char *place = section->place[CONF_KEY_listen];
-    struct listener *listener = find_in_use(values->listen);
+    struct listener *listener;
     struct address address;
     int fd;
 
+    if (address_parse_listen(&address, values->listen) == -1) {
+        error_set(error, "%s: listen = %s is no address", place, values->listen);
+        return NULL;
+    }
+    listener = find_in_use(values->listen, &address);
     if (listener == NULL) {
-        if (address_parse_listen(&address, values->listen) == -1) {
-            error_set(error, "%s: listen = %s is no address", place, values->listen);
-            return NULL;
-        }
         fd = take_inherited(section->name, &address);
         if (fd != -1)
             set_options(fd, &address, values);
@@ -268,6 +283,17 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     }
     listener->users++;
     return listener;
+}
+
+void listener_announce_new(void)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (struct listener *l = listeners; l != NULL; l = l->next) {
+        if (!l->is_announced)
+            log_message(LOG_LEVEL_NOTICE, "listening", "%s", address_text(&l->address, text));
+        l->is_announced = true;
+    }
 }
 
 void listener_release(struct listener *listener)

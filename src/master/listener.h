@@ -18,6 +18,7 @@ struct listener {
     char *text;             /* as configured */
     int fd;
     unsigned users; /* pools; closed with the last */
+    bool is_announced;
 };
 
 /* Takes in what the environment passes on: sockets of systemd (LISTEN_FDS, names are instances) or
@@ -31,6 +32,9 @@ void listener_inherit(void);
  */
 struct listener *listener_acquire(const struct conf_instance *instance, struct error *error);
 void listener_release(struct listener *listener);
+
+/* Logs the addresses that were not logged yet. */
+void listener_announce_new(void);
 
 /* Connections that wait to be accepted; -1 where the kernel does not tell (UNIX sockets). */
 int listener_queue(const struct listener *listener);

@@ -336,6 +336,7 @@ static void reload(void)
     status_restart(&master.pools, &generation->conf);
     level = LOG_LEVEL_WARNING;
     conf_warn(&generation->conf, false, report_to_log, &level);
+    listener_announce_new();
     log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances", generation->number,
                 generation->conf.count);
     notify_ready();
@@ -465,10 +466,7 @@ static int begin(struct generation *generation)
     start_pools(pools);
     status_restart(&master.pools, &generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
-    for (const struct listener *l = listener_first(); l != NULL; l = l->next) {
-        char text[ADDRESS_TEXT_SIZE];
-        log_message(LOG_LEVEL_NOTICE, "listening", "%s", address_text(&l->address, text));
-    }
+    listener_announce_new();
     log_message(LOG_LEVEL_NOTICE, "started", "generation %u, %zu instances", generation->number,
                 generation->conf.count);
     return EX_OK;
