@@ -34,6 +34,8 @@ use Test::More;
 use Pop3Test::Client;
 use Pop3Test::Log;
 use Pop3Test::Loop qw(wait_until pause now);
+use Pop3Test::Master;
+use Pop3Test::Pollers;
 use Pop3Test::Process qw(run orphans descendants is_alive);
 use Pop3Test::Proxy;
 use Pop3Test::Server;
@@ -41,7 +43,7 @@ use Pop3Test::Stream;
 
 our @EXPORT = (
     @Test::More::EXPORT,
-    qw(scene done proxy server run wait_until pause now program directory write_file read_file
+    qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
         acp expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
         is_sanitized secret executable message),
 );
@@ -54,8 +56,10 @@ my (@proxies, @servers, @violations, @secrets);
 # provoked and announced with expect_log(); so is a session that ended for a
 # reason of that level (expect_reason()).
 my %EVENTS = map { $_ => 1 } qw(session login refused-command configuration acp-output acp-failed
-    resolve-failed resolver-failed connect-failed client-log-failed log-lines-lost helper-failed privileges
-    tls-failed certificate-expires);
+    resolve-failed connect-failed client-log-failed log-lines-lost
+    listening started reloaded reload-failed master-stopping master-draining stopped log-reopened upgrade
+    upgrade-failed worker-died helper-died helper-failed resolver-failed fork-throttled accept-failed privileges
+    master status tls-failed certificate-expires);
 
 # reason => level, from the table in the sources.
 my %REASONS = do {
@@ -123,6 +127,19 @@ sub proxy {
     push @proxies, $proxy;
     return $proxy;
 }
+
+# master(keys => values, options): a server of its own; see Pop3Test::Master.
+sub master {
+    my $master = Pop3Test::Master->new(
+        -program => program(), -log => _log(), -directory => directory(0777), -start => 0, @_);
+    push @proxies, $master;
+    my %option = @_;
+    $master->start if $option{-start} // 1;
+    return $master;
+}
+
+# pollers(address => ..., count => ...): clients that poll without pause.
+sub pollers { return Pop3Test::Pollers->new(@_) }
 
 sub directory {
     my ($mode) = @_;

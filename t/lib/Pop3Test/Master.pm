@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Starts the product as a server of its own: a file in a directory of its own,
+# a listening address on loopback, and the addresses learned from the log. What
+# happens is waited for by log lines and by the kernel's lists of processes,
+# never by the clock.
+#
+#     my $master = master(server => $server->address, workers => 2);
+#     my $client = $master->client->login;
+#     $master->change(timeout => 5);
+#     $master->reload;
+
+package Pop3Test::Master;
+
+use strict;
+use warnings;
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use JSON::PP ();
+use Pop3Test::Client;
+use Pop3Test::Loop qw(watch_read unwatch wait_until now);
+use Pop3Test::Process qw(spawn run descendants is_alive);
+
+# -program, -log (Pop3Test::Log), -directory, and what starts with a hyphen:
+#   -instances   reference to a list: name => { key => value }, ...; without it
+#                there is one instance, and all keys are in [proxy]
+#   -arguments   reference to a list: no file, just this command line
+#   -extra       further arguments
+#   -start       0: only made, not started
+#   -wrapper     a command that executes the rest
+#   -before, -env, -unset  as in Pop3Test::Process
+#   -any_exit, -any_stderr what the end of the scene does not complain of
+# All else are keys of the file; the defaults are listen = 127.0.0.1:0,
+# workers = 2, and what is measured by address is off.
+sub new {
+    my ($class, %option) = @_;
+    my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
+    for my $name (grep { /^-/ } keys %option) {
+        my $value = delete $option{$name};
+        $self->{ $name =~ s/^-//r } = $value;
+    }
+    $self->{keys} = { workers => 2, max_per_ip => 0, login_failures => 0, control => "$self->{directory}/control",
+        $self->{instances} ? () : (listen => '127.0.0.1:0'), %option };
+    $self->{instances} ||= [ main => {} ];
+    $self->{path} = "$self->{directory}/conf";
+    $self->write;
+    $self->start if $self->{start} // 1;
+    return $self;
+}
+
+# ---- the file ----
+
+# Sets keys; undef removes one. Of one instance with a name in front.
+sub change {
+    my ($self, @change) = @_;
+    my $keys = @change % 2 ? { @{ $self->{instances} } }->{ shift @change } : $self->{keys};
+    while (my ($key, $value) = splice @change, 0, 2) {
+        if (defined $value) { $keys->{$key} = $value }
+        else                { delete $keys->{$key} }
+    }
+    return $self->write;
+}
+
+sub write {
+    my ($self) = @_;
+    my $text = "[proxy]\n" . _keys($self->{keys});
+    for (my $i = 0; $i < @{ $self->{instances} }; $i += 2) {
+        $text .= "\n[instance $self->{instances}[$i]]\n" . _keys($self->{instances}[ $i + 1 ]);
+    }
+    return $self->write_raw($text);
+}
+
+sub _keys {
+    my ($keys) = @_;
+    return join '', map { "$_ = $keys->{$_}\n" } sort keys %$keys;
+}
+
+sub write_raw {
+    my ($self, $text) = @_;
+    open my $file, '>', $self->{path} or die "$self->{path}: $!\n";
+    print {$file} $text;
+    close $file or die "$self->{path}: $!\n";
+    return $self;
+}
+
+# ---- the process ----
+
+sub command {
+    my ($self) = @_;
+    my @arguments = $self->{arguments} ? @{ $self->{arguments} } : ('-f', $self->{path});
+    return [ @{ $self->{wrapper} || [] }, $self->{program}, @{ $self->{extra} || [] }, @arguments ];
+}
+
+sub _environment {
+    my ($self) = @_;
+    return { POP3_PROXY_SYSLOG => $self->{log}->path, %{ $self->{env} || {} } };
+}
+
+# Runs it to its end (a start that fails, or -d): {status, out, err}.
+sub run_to_end {
+    my ($self, %option) = @_;
+    return run($self->command, env => $self->_environment, before => $self->{before}, limit => 20, %option);
+}
+
+# Starts it and waits until it is ready.
+sub start {
+    my ($self) = @_;
+    pipe my $read, my $write or die "pipe: $!\n";
+    $read->blocking(0);
+    watch_read($read, sub {
+        my $got = sysread $read, $self->{stderr_octets}, 65536, length $self->{stderr_octets};
+        return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
+        unwatch($read);
+        close $read;
+    });
+    my $process = spawn(
+        command => $self->command,
+        fds     => { 2 => $write },
+        env     => $self->_environment,
+        unset   => $self->{unset},
+        before  => $self->{before},
+    );
+    close $write;
+    $self->{process} = $process;
+    push @{ $self->{processes} }, $process;
+    return $self->ready;
+}
+
+sub ready {
+    my ($self) = @_;
+    wait_until(sub { !$self->{process}->is_running || $self->events('started') }, 20);
+    die "the server does not start: $self->{stderr_octets}\n" if !$self->events('started');
+    return $self;
+}
+
+# Another process is the master from now on: a detached one, or the next
+# binary.
+sub follow {
+    my ($self, $pid) = @_;
+    $self->{process} = Pop3Test::Process::adopt($pid, 'master');
+    push @{ $self->{processes} }, $self->{process};
+    return $self;
+}
+
+sub process   { return $_[0]{process} }
+sub processes { return @{ $_[0]{processes} } }
+sub pid       { return $_[0]{process}->pid }
+sub stderr    { return $_[0]{stderr_octets} }
+sub signal    { my ($self, $signal) = @_; kill $signal, $self->pid; return $self }
+
+# Lines of this master with this event; those of its other processes have to
+# be asked of the log.
+sub events {
+    my ($self, $event) = @_;
+    my $pid = $self->pid;
+    return grep { $_->{event} eq $event && $_->{pid} == $pid } @{ $self->{log}{lines} };
+}
+
+# Waits for one more line of one of these events than there were, after having
+# called $code. Returns the line.
+sub after {
+    my ($self, $code, @events) = @_;
+    my $before = () = map { $self->events($_) } @events;
+    $code->() if $code;
+    my $limit = $Pop3Test::Stream::LIMIT;
+    wait_until(sub { (() = map { $self->events($_) } @events) > $before }, $limit)
+        or die "the master does not log @events\n";
+    my %wanted = map { $_ => 1 } @events;
+    my ($last) = grep { $wanted{ $_->{event} } && $_->{pid} == $self->pid } reverse @{ $self->{log}{lines} };
+    return $last;
+}
+
+# HUP. Returns the line: event=reloaded, or reload-failed.
+sub reload {
+    my ($self) = @_;
+    return $self->after(sub { $self->signal('HUP') }, qw(reloaded reload-failed));
+}
+
+# Waits for its end; the exit status, undef when it goes on.
+sub wait { my ($self, $limit) = @_; return $self->{process}->wait($limit // 15) }
+
+sub is_running { return $_[0]{process}->is_running }
+
+# ---- its other processes ----
+
+# What /proc says to everybody, as a hash.
+sub facts {
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/status" or return {};
+    local $/;
+    my $text = <$file> // '';
+    return { $text =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
+}
+
+sub children {
+    my ($self) = @_;
+    my $pid = $self->pid;
+    return grep { $_ != $pid && is_alive($_) && (facts($_)->{PPid} // 0) == $pid } descendants($pid);
+}
+
+sub is_worker {
+    my ($pid) = @_;
+    my $caught = facts($pid)->{SigCgt} // '0';
+    return hex(substr $caught, -8) & 1 << 14;   # TERM
+}
+
+sub workers { my ($self) = @_; return grep { is_worker($_) } $self->children }
+
+# The helpers: they may gain privileges, as an acp may want to.
+sub helpers {
+    my ($self) = @_;
+    return grep { !is_worker($_) && !(facts($_)->{NoNewPrivs} // 1) } $self->children;
+}
+
+# What the command "status --json" says.
+sub status {
+    my ($self) = @_;
+    my $result = run([ $self->{program}, '-f', $self->{path}, 'status', '--json' ], limit => 20);
+    return eval { JSON::PP::decode_json($result->{out}) } // die "status: $result->{err}$result->{out}\n";
+}
+
+# Counts over all pools that run, of an instance or of all.
+sub counts {
+    my ($self, $name) = @_;
+    my %count = map { $_ => 0 } qw(idle busy starting leaving pools);
+    for my $instance (@{ $self->status->{instances} }) {
+        next if defined $name && $instance->{name} ne $name;
+        for my $pool (@{ $instance->{pools} }) {
+            $count{pools}++;
+            $count{$_} += $pool->{$_} for qw(idle busy starting leaving);
+        }
+    }
+    return \%count;
+}
+
+# Waits until as many workers are idle and busy.
+sub settled {
+    my ($self, $idle, $busy, $limit) = @_;
+    my $count;
+    wait_until(sub {
+        $count = $self->counts;
+        return $count->{idle} == $idle && $count->{busy} == ($busy // 0) && !$count->{starting} && !$count->{leaving};
+    }, $limit // $Pop3Test::Stream::LIMIT);
+    return "$count->{idle} idle, $count->{busy} busy" if $count->{idle} != $idle || $count->{busy} != ($busy // 0);
+    return 'settled';
+}
+
+# ---- clients ----
+
+# Where it listens, in the order of the log; filled in by the last start.
+sub addresses {
+    my ($self) = @_;
+    return map { $_->{f}{text} =~ /^"(.*)"\z/ } $self->events('listening');
+}
+
+# The address on this host; the only one without it.
+sub address {
+    my ($self, $host) = @_;
+    my ($found) = grep { !defined $host || /^\Q$host\E:/ } $self->addresses;
+    return $found // die "the server does not listen on " . ($host // 'any address') . "\n";
+}
+
+sub port { my ($self, $host) = @_; return $self->address($host) =~ s/.*://r }
+
+# to    address of the instance (host, host:port, or a path)
+# from  the client's own address
+sub client {
+    my ($self, %option) = @_;
+    my $socket = $self->connect(%option) or die "cannot connect to the server: $@ $!\n";
+    my $client = Pop3Test::Client->new($socket, name => 'client', tcp => $socket->isa('IO::Socket::IP'),
+        master => $self, log => $self->{log});
+    push @{ $self->{clients} }, $client;
+    return $client;
+}
+
+sub connect {
+    my ($self, %option) = @_;
+    my $to = $option{to} // $self->address;
+    return IO::Socket::UNIX->new(Peer => $to) if $to =~ m{^/};
+    $to = $self->address($to) if $to !~ /:\d+\z/;
+    my ($host, $port) = $to =~ /^\[?(.*?)\]?:(\d+)\z/ or die "no address: $to\n";
+    return IO::Socket::IP->new(PeerHost => $host, PeerPort => $port, Proto => 'tcp',
+        $option{from} ? (LocalHost => $option{from}) : ());
+}
+
+# The worker that has logged this user in.
+sub worker_of {
+    my ($self, $user) = @_;
+    my $line = wait_until(sub {
+        (grep { $_->{event} eq 'login' && ($_->{f}{user} // '') eq $user } @{ $self->{log}{lines} })[-1];
+    }, $Pop3Test::Stream::LIMIT) or die "log: no login of $user\n";
+    return $line->{pid};
+}
+
+# The session line of a client on TCP, once it is there.
+sub session_of {
+    my ($self, $client, $limit) = @_;
+    my $port = $client->{own_port} // $client->port;
+    return wait_until(sub {
+        (map { $_->{f} } grep { $_->{event} eq 'session' && $_->{f}{port} == $port } @{ $self->{log}{lines} })[-1];
+    }, $limit // $Pop3Test::Stream::LIMIT) || die "log: no session line of port $port\n";
+}
+
+# ---- the end ----
+
+sub close {
+    my ($self) = @_;
+    $_->close for @{ $self->{clients} };
+    kill 'TERM', map { $_->pid } grep { $_->is_running } @{ $self->{processes} };
+    return;
+}
+
+1;

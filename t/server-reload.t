@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# HUP: a whole new configuration or none; sessions that run keep theirs, and
+# nobody who connects is turned away.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use IO::Socket::IP;
+
+sub polls { my ($master, %option) = @_; return $master->client(%option)->login->quit }
+
+scene 'a new server, a new limit' => sub {
+    my $old    = server(messages => []);
+    my $new    = server(messages => [ message(100) ]);
+    my $master = master(server => $old->address);
+    my $stays  = $master->client->login('stays');
+    my $early  = $master->client;
+    $early->greeting;
+    is $master->change(server => $new->address, timeout => 1)->reload->{event}, 'reloaded', 'said in the log';
+    my $client = $master->client->login;
+    like $client->ask('STAT'), qr/^\+OK 1 /, 'new sessions: the new server';
+    like $stays->ask('STAT'), qr/^\+OK 0 /, 'a session that runs: the old one';
+    ok wait_until(sub { $client->{eof} }, 5), 'the new limit';
+    is $stays->ask('NOOP'), '+OK', 'not for the old session';
+    like $early->ask('USER joe'), qr/^\+OK/, 'one that had not logged in';
+    like $early->ask('PASS x'), qr/^\+OK/, 'goes on';
+    like $early->ask('STAT'), qr/^\+OK 0 /, 'with the old settings';
+    is $_->quit, '+OK bye', 'to its end' for $stays, $early;
+    is $master->settled(2), 'settled', 'the old pool is gone';
+    is $master->counts->{pools}, 1, 'with its row';
+    is scalar($master->helpers), 1, 'and its helper';
+};
+
+scene 'the allow list' => sub {
+    my @server = (server(), server(host => '127.0.0.2'));
+    my $list   = directory() . '/allowed';
+    write_file($list, "127.0.0.1:$server[0]{port}\n");
+    my $master = master(server => '-', select_server => 'yes', allow_servers_file => $list);
+    my $try = sub { $master->client->try_login('joe@' . $server[ $_[0] ]->address) };
+    like $try->(0), qr/^\+OK/, 'on the list';
+    like $try->(1), qr/^-ERR/, 'off it';
+    write_file($list, "127.0.0.2:*\n");
+    like $try->(0), qr/^\+OK/, 'unchanged until told';
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    like $try->(0), qr/^-ERR/, 'off the new list';
+    like $try->(1), qr/^\+OK/, 'on it';
+};
+
+scene 'listeners come, go and change' => sub {
+    my $server = server();
+    my $master = master(-instances => [ one => { listen => '127.0.0.1:0' } ], server => $server->address);
+    my $first  = $master->address('127.0.0.1');
+    my $held   = $master->client->login;
+    push @{ $master->{instances} }, two => { listen => '127.0.0.2:0' };
+    is $master->write->reload->{event}, 'reloaded', 'one more';
+    is polls($master, to => '127.0.0.2'), '+OK bye', 'serves';
+    is polls($master, to => $first), '+OK bye', 'the old address is the same';
+    my $second = $master->address('127.0.0.2');
+    splice @{ $master->{instances} }, 0, 2;
+    is $master->write->reload->{event}, 'reloaded', 'one less';
+    ok wait_until(sub { !$master->connect(to => $first) }, 5), 'nobody listens there';
+    is $held->ask('NOOP'), '+OK', 'its session goes on';
+    is $held->quit, '+OK bye', 'to its end';
+    is polls($master, to => $second), '+OK bye', 'the other address serves on';
+    $master->change('two', listen => '127.0.0.3:0');
+    is $master->write->reload->{event}, 'reloaded', 'changed';
+    is polls($master, to => '127.0.0.3'), '+OK bye', 'the new address';
+    ok wait_until(sub { !$master->connect(to => $second) }, 5), 'not the old one';
+    my $renamed = $master->address('127.0.0.3');
+    $master->change('two', listen => undef);
+    @{ $master->{instances} } = (other => { listen => $renamed });
+    is $master->write->reload->{event}, 'reloaded', 'the same socket, written out and under another name';
+    is polls($master, to => $renamed), '+OK bye', 'serves on';
+};
+
+scene 'pool sizes' => sub {
+    my $master = master(server => server()->address, workers => 2);
+    $master->change(workers => 7)->reload;
+    is $master->settled(7), 'settled', 'more';
+    $master->change(workers => 1)->reload;
+    is $master->settled(1), 'settled', 'fewer';
+    is scalar($master->workers), 1, 'and no process besides';
+};
+
+scene 'a broken file changes nothing' => sub {
+    expect_log(qw(configuration reload-failed));
+    my $taken  = server();
+    my $master = master(server => server()->address, workers => 2);
+    my @before = sort $master->children;
+    my $sound  = read_file($master->{path});
+    my %broken = (
+        'an unknown key'       => "$sound\nwrokers = 3\n",
+        'a value out of range' => $sound =~ s/workers = 2/workers = -2/r,
+        'an address in use'    => "$sound\n[instance more]\nlisten = " . $taken->address . "\n",
+        'no address'           => $sound =~ s/^listen = .*//mr,
+        'nothing'              => '',
+    );
+    for my $name (sort keys %broken) {
+        $master->write_raw($broken{$name});
+        my $line = $master->reload;
+        is $line->{event}, 'reload-failed', $name;
+        my ($why) = grep { $_->{text} =~ /\Q$master->{path}\E/ } reverse log_lines();
+        like $why->{text}, $name eq 'nothing' ? qr/instance/ : qr/\Q$master->{path}\E:\d+: /, "$name: with file and line";
+        is polls($master), '+OK bye', "$name: served on";
+    }
+    unlink $master->{path};
+    is $master->reload->{event}, 'reload-failed', 'no file at all';
+    is polls($master), '+OK bye', 'served on';
+    is_deeply [ sort $master->children ], \@before, 'by the very same processes';
+    $master->write_raw($sound);
+    is $master->reload->{event}, 'reloaded', 'mended';
+    is polls($master), '+OK bye', 'served';
+};
+
+scene 'while clients poll without pause' => sub {
+    my $server  = server();
+    my $master  = master(server => $server->address, workers => 4);
+    my $held    = $master->client->login('held');
+    my $pollers = pollers(address => $master->address, count => 6);
+    my $most    = 0;
+    my $reloads = 50;
+    $pollers->more(20);
+    for my $round (1 .. $reloads) {
+        my $line = $master->change(timeout => 100 + $round)->reload;
+        is $line->{event}, 'reloaded', "reload $round" if $line->{event} ne 'reloaded';
+        my $alive = $master->children;
+        $most = $alive if $alive > $most;
+        $pollers->more(3);
+    }
+    my $result = $pollers->stop;
+    diag(sprintf '%d reloads, %d sessions, %d refused, %d broken, worst %.0f ms, at most %d processes',
+        $reloads, @$result{qw(sessions refused broken)}, 1000 * $result->{worst}, $most);
+    is $result->{refused}, 0, 'none refused';
+    is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
+    cmp_ok $result->{worst}, '<', 3, 'none waited long';
+    is $held->ask('NOOP'), '+OK', 'a session from before the first one';
+    is $held->quit, '+OK bye', 'to its end';
+    is $master->settled(4), 'settled', 'the last pool is left';
+    is scalar($master->children), 4 + 2, 'and nobody else';
+    cmp_ok $most, '<=', 2 * 6 + 6 + 2, 'never many more processes than twice the pool\'s';
+};
+
+scene 'HUP upon HUP' => sub {
+    my $master = master(server => server()->address, workers => 3);
+    my $client = $master->client->login;
+    for my $round (1 .. 10) {
+        $master->signal('HUP') for 1 .. 20;
+        $master->reload;
+    }
+    is $client->quit, '+OK bye', 'a session';
+    is $master->settled(3), 'settled', 'one pool is left';
+    is scalar($master->children), 3 + 2, 'and nobody else';
+};
+
+done;

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The signals an operator sends: TERM and INT, QUIT, USR1.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+# A message on its way, held up by its client.
+sub held_transfer {
+    my ($master, $user) = @_;
+    my $client = $master->client->login($user);
+    $client->hold->send_line('RETR 1');
+    return $client;
+}
+
+scene 'TERM and INT end sessions' => sub {
+    for my $signal (qw(TERM INT)) {
+        my $server = server();
+        my $master = master(server => $server->address, workers => 4);
+        my $fresh  = $master->client;
+        my $half   = $master->client;
+        my $client = $master->client->login;
+        $_->greeting for $fresh, $half;
+        $half->ask('USER joe');
+        my $begin = now();
+        $master->signal($signal);
+        is exit_code($master->wait), 0, "$signal: exit status";
+        cmp_ok now() - $begin, '<', 3, "$signal: at once";
+        like $_->rest, qr/\A(?:-ERR \[SYS\/TEMP\] [^\r\n]*\r\n)?\z/, "$signal: a word at most" for $fresh, $half, $client;
+        ok !$server->saw(qr/^QUIT/), "$signal: no QUIT of its own to the server";
+        ok !$master->connect, "$signal: the port is free";
+    }
+    is scalar(grep { $_->{f}{reason} eq 'stopped' } log_lines('session')), 6, 'logged as stopped';
+};
+
+scene 'the grace' => sub {
+    expect_log('master', 'worker-died');
+    my $server = server();
+    my $master = master(server => $server->address, grace => 1);
+    $master->client->login('stuck');
+    my $worker = $master->worker_of('stuck');
+    kill 'STOP', $worker;
+    my $begin = now();
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'it ends all the same';
+    cmp_ok now() - $begin, '>=', 0.9, 'after the grace';
+    ok !is_alive($worker), 'without those that did not listen';
+};
+
+scene 'QUIT lets sessions finish' => sub {
+    my $server = server(messages => [ message(2000) ]);
+    my $master = master(server => $server->address, workers => 4);
+    my @client = map { $master->client->login("user$_") } 1 .. 3;
+    my $early  = $master->client;
+    $early->greeting;
+    $master->after(sub { $master->signal('QUIT') }, 'master-draining');
+    ok wait_until(sub { !$master->connect }, 5), 'no new connection';
+    $early->ask('USER late');
+    like $early->ask('PASS x'), qr/^\+OK/, 'who is there may log in';
+    is $early->quit, '+OK bye', 'and finish';
+    like +($_->fetch('RETR 1'))[0], qr/^\+OK/, 'and read' for @client;
+    is $_->quit, '+OK bye', 'and finish' for @client;
+    my $begin = now();
+    is exit_code($master->wait), 0, 'exit status';
+    diag(sprintf 'exit %.0f ms after the last session', 1000 * (now() - $begin));
+    cmp_ok now() - $begin, '<', 2, 'soon after the last session';
+};
+
+scene 'QUIT with nobody there, TERM after QUIT, and signals in a bunch' => sub {
+    my $master = master(server => server()->address);
+    $master->signal('QUIT');
+    is exit_code($master->wait(5)), 0, 'ends at once';
+    my $second = master(server => server()->address);
+    my $client = $second->client->login;
+    $second->after(sub { $second->signal('QUIT') }, 'master-draining');
+    ok $second->is_running, 'a session runs';
+    $second->signal('TERM');
+    is exit_code($second->wait(5)), 0, 'TERM ends it as well';
+    for my $bunch ([qw(HUP TERM)], [qw(USR1 HUP QUIT)], [qw(TERM TERM INT QUIT HUP)], [qw(QUIT QUIT TERM)]) {
+        my $third = master(server => server()->address);
+        kill $_, $third->pid for @$bunch;
+        is exit_code($third->wait(10)), 0, "@$bunch";
+    }
+};
+
+scene 'TERM to all processes at once, as some supervisors do it' => sub {
+    my $server = server();
+    my $master = master(server => $server->address, acp => acp('exit 0'));
+    my $client = $master->client->login;
+    kill 'TERM', -$master->pid;
+    is exit_code($master->wait), 0, 'exit status';
+    is $master->stderr, '', 'without a word';
+    like $client->rest, qr/\A(?:-ERR \[SYS\/TEMP\] [^\r\n]*\r\n)?\z/, 'the session is ended in order';
+};
+
+scene 'USR1: a log that was moved away' => sub {
+    my $directory = directory(0777);
+    my $log       = "$directory/log";
+    my $server    = server();
+    my $master    = master(server => $server->address, log => $log, acp => acp('echo said by the acp >&2'), -start => 0);
+    my $process   = spawn_with_file($master, $log);
+    my $held      = $master->client(to => file_address($log))->login('held');
+    my $address   = file_address($log);
+    $master->client(to => $address)->login('before')->quit;
+    wait_until(sub { read_file($log) =~ /event=session .*user=before/ }, 5);
+    my @before = $master->workers;
+    rename $log, "$log.1" or die $!;
+    $master->signal('USR1');
+    ok wait_until(sub { -e $log && read_file($log) =~ /event=log-reopened/ }, 5), 'a new one';
+    ok wait_until(sub { 1 >= grep { is_alive($_) } @before }, 5), 'all workers but the busy one are new';
+    is $master->client(to => $address)->login("after$_")->quit, '+OK bye', "session $_" for 1 .. 5;
+    ok wait_until(sub { read_file($log) =~ /event=session .*user=after5/ }, 5), 'with what came after';
+    is scalar(() = read_file($log) =~ /event=acp-output/g), 5, 'from the helper as well';
+    unlike read_file("$log.1"), qr/user=after/, 'nothing of it in the old one';
+    is $held->ask('NOOP'), '+OK', 'a session that runs';
+    is $held->quit, '+OK bye', 'goes on';
+    ok wait_until(sub { (read_file("$log.1") . read_file($log)) =~ /event=session .*user=held/ }, 5), 'and is logged';
+    like read_file($_), qr/\A(?:[\x20-\x7e]+\n)*\z/, "whole lines: $_" for "$log.1", $log;
+    my $mode = (stat $log)[2] & 0777;
+    is sprintf('%o', $mode), '640', 'mode';
+};
+
+scene 'USR1: while programs are asked' => sub {
+    my $directory = directory(0777);
+    my $log       = "$directory/log";
+    my $server    = server();
+    my $master    = master(server => $server->address, log => $log, workers => 4,
+        acp => acp("echo begun >>$directory/asked; while [ ! -e $directory/go ]; do sleep 0.05; done"), -start => 0);
+    spawn_with_file($master, $log);
+    my $address = file_address($log);
+    my @client  = map { $master->client(to => $address) } 1 .. 3;
+    for my $client (@client) {
+        $client->greeting;
+        $client->ask('USER joe');
+        $client->send_line('PASS x');
+    }
+    ok wait_until(sub { -e "$directory/asked" && read_file("$directory/asked") =~ /(?:begun\n){3}/ }, 5), 'three are being asked';
+    rename $log, "$log.1" or die $!;
+    $master->signal('USR1');
+    ok wait_until(sub { -e $log && read_file($log) =~ /event=log-reopened/ }, 5), 'a new log';
+    write_file("$directory/go", '');
+    like $_->reply, qr/^\+OK/, 'granted' for @client;
+    is scalar(() = read_file("$directory/asked") =~ /begun/g), 3, 'nobody is asked twice';
+    is $_->quit, '+OK bye', 'and on' for @client;
+    is $master->client(to => $address)->login->quit, '+OK bye', 'the next one';
+};
+
+# The log is a file: what is waited for stands there.
+sub spawn_with_file {
+    my ($master, $log) = @_;
+    my $process = Pop3Test::Process::spawn(command => $master->command);
+    $master->{process} = $process;
+    push @{ $master->{processes} }, $process;
+    wait_until(sub { -e $log && read_file($log) =~ /event=started/ }, 10) or die "the server does not start\n";
+    return $process;
+}
+
+sub file_address { my ($log) = @_; return read_file($log) =~ /event=listening text="(.*?)"/ ? $1 : die "no address\n" }
+
+done;

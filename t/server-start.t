@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Starting the server: by file and by option, on every kind of address, in the
+# foreground and detached; and what is said when it cannot start.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use Pop3Test::Process ();
+
+sub polls {
+    my ($master, %option) = @_;
+    my $client = $master->client(%option)->login;
+    my $stat   = $client->ask('STAT');
+    return $stat . ' ' . $client->quit;
+}
+
+sub has_ipv6 { return IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1) }
+
+# Somebody without any privilege.
+my $nobody = sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 };
+
+scene 'from a file' => sub {
+    my $server = server(messages => [ message(1000) ]);
+    my $master = master(server => $server->address);
+    like polls($master), qr/\A\+OK 1 \d+ \+OK bye\z/, 'a session';
+    is scalar($master->workers), 2, 'as many workers as asked for';
+    is scalar($master->helpers), 1, 'and a helper';
+    is $master->settled(2), 'settled', 'all wait again';
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'TERM ends it';
+    is $master->stderr, '', 'nothing on standard error';
+};
+
+scene 'without a file, on several addresses' => sub {
+    my $server = server();
+    my $master = master(-arguments => [ '-n', 3, '-b', '127.0.0.1:0', '--bind', '127.0.0.2:0', $server->address ]);
+    like polls($master, to => $_), qr/bye/, "a session on $_" for $master->addresses;
+    is scalar(() = $master->addresses), 2, 'two of them';
+    is scalar($master->workers), 6, '-n workers for each';
+    $master->reload;
+    like polls($master, to => $_), qr/bye/, "$_ after a reload" for $master->addresses;
+    is scalar(() = grep { /:0\z/ } $master->addresses), 0, 'bound for good';
+};
+
+scene 'IPv6, both families on one socket, and a UNIX socket' => sub {
+    plan(skip_all => 'no IPv6 here') if !has_ipv6();
+    my $server = server();
+    my $path   = directory() . '/pop3';
+    my $master = master(-instances => [
+        six   => { listen => '[::1]:0' },
+        both  => { listen => '[::]:0' },
+        local => { listen => $path },
+    ], server => $server->address);
+    my ($port) = map { /^\[?::\]?:(\d+)\z/ } $master->addresses;
+    like polls($master, to => '[::1]:' . $master->port('[::1]')), qr/bye/, 'IPv6';
+    like polls($master, to => "[::1]:$port"), qr/bye/, '[::] by IPv6';
+    my $client = $master->client(to => "127.0.0.1:$port")->login;
+    $client->quit;
+    is $master->session_of($client)->{client}, '127.0.0.1', '[::] by IPv4, logged as such';
+    like polls($master, to => $path), qr/bye/, 'UNIX socket';
+    $master->close;
+    $master->wait;
+    $master->start;
+    like polls($master, to => $path), qr/bye/, 'and once more: the file is replaced';
+};
+
+scene 'detached' => sub {
+    my $server  = server();
+    my $pidfile = directory() . '/pid';
+    my $master  = master(server => $server->address, pidfile => $pidfile, workers => 3, -extra => ['-d'], -start => 0);
+    my $result  = $master->run_to_end;
+    is exit_code($result->{status}), 0, 'the parent says that it is up';
+    is $result->{err} . $result->{out}, '', 'and nothing else';
+    my $pid = read_file($pidfile) + 0;
+    $master->follow($pid);
+    ok $master->events('started') || $master->ready, 'it is ready';
+    my $name = sub { readlink "/proc/$pid/fd/$_[0]" };
+    if (is_root()) {
+        is $name->($_), '/dev/null', "descriptor $_" for 0 .. 2;
+        is readlink("/proc/$pid/cwd"), '/', 'working directory';
+    }
+    my ($group, $session) = read_file("/proc/$pid/stat") =~ /\) \S \d+ (\d+) (\d+)/;
+    is $session, $pid, 'a session of its own';
+    like polls($master), qr/bye/, 'a session';
+    kill 'TERM', $pid;
+    ok wait_until(sub { !is_alive($pid) }, 5), 'TERM ends it';
+    ok !-e $pidfile, 'the pidfile is gone';
+};
+
+scene 'detached, but in vain' => sub {
+    expect_log('configuration');
+    my $taken  = server();
+    my $master = master(server => '127.0.0.1:9', listen => $taken->address, -extra => ['-d'], -start => 0);
+    my $result = $master->run_to_end;
+    is exit_code($result->{status}), 71, 'address in use';
+    like $result->{err}, qr/\Apop3\.proxy: [^\n]*\n\z/, 'one line';
+    ok !Pop3Test::Process::orphans(), 'nobody is left';
+};
+
+scene 'pidfile' => sub {
+    my $pidfile = directory() . '/pid';
+    write_file($pidfile, "1\n");
+    my $master = master(server => '127.0.0.1:9', pidfile => $pidfile);
+    is read_file($pidfile), $master->pid . "\n", 'a stale one is replaced';
+    my $second = master(server => '127.0.0.1:9', pidfile => $pidfile, -start => 0);
+    my $result = $second->run_to_end;
+    is exit_code($result->{status}), 71, 'a second start is refused';
+    like $result->{err}, qr/\Apop3\.proxy: pidfile = \Q$pidfile\E: [^\n]*running[^\n]*process @{[ $master->pid ]}\b[^\n]*\n\z/,
+        'with a line that names file and process';
+    is read_file($pidfile), $master->pid . "\n", 'and leaves the file alone';
+    kill 'KILL', $master->pid;
+    $master->wait;
+    $master->{processes} = [];
+    ok -e $pidfile, 'killed, it leaves the file';
+    ok wait_until(sub { !Pop3Test::Process::orphans() }, 5), 'but nobody';
+    my $third = master(server => '127.0.0.1:9', pidfile => $pidfile);
+    is read_file($pidfile), $third->pid . "\n", 'and the next one takes it';
+    $third->signal('INT');
+    is exit_code($third->wait), 0, 'INT ends it';
+    ok !-e $pidfile, 'with the file';
+};
+
+scene 'pidfile in no place for one' => sub {
+    my $master = master(server => '127.0.0.1:9', pidfile => '/no/such/directory/pid', -start => 0);
+    my $result = $master->run_to_end;
+    is exit_code($result->{status}), 71, 'exit status';
+    like $result->{err}, qr{\Apop3\.proxy: pidfile = /no/such/directory/pid: No such file or directory\n\z}, 'one line';
+};
+
+# name, exit status, pattern, keys, options
+my @refused = (
+    [ 'a port that is in use', 71, qr/conf:\d+: listen = \S+: Address already in use: \S/,
+        sub { (listen => server()->address) } ],
+    [ 'an address of nobody', 71, qr/conf:\d+: listen = 192\.0\.2\.1:1110: [^\n]*: no interface/,
+        sub { (listen => '192.0.2.1:1110') } ],
+    [ 'an unknown user', 78, qr/conf:\d+: user = nobody-here\b/, sub { (user => 'nobody-here') } ],
+    [ 'root', 78, qr/conf:\d+: user = root\b/, sub { (user => 'root') } ],
+    [ 'an unknown key', 78, qr/conf:\d+: [^\n]*wrokers/, sub { (wrokers => 3) } ],
+);
+
+scene 'refused' => sub {
+    for my $case (@refused) {
+        my ($name, $code, $pattern, $keys) = @$case;
+        my $master = master(server => '127.0.0.1:9', $keys->(), -start => 0);
+        my $result = $master->run_to_end;
+        is exit_code($result->{status}), $code, "$name: exit status";
+        like $result->{err}, qr/\Apop3\.proxy: [^\n]*$pattern[^\n]*\n\z/, "$name: one line";
+    }
+    my $master = master(-start => 0);
+    $master->write_raw("[proxy\n");
+    is exit_code($master->run_to_end->{status}), 78, 'no INI file';
+    unlink $master->{path};
+    is exit_code($master->run_to_end->{status}), 78, 'no file at all';
+};
+
+scene 'a port that only root may have' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    open my $limit, '<', '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+    plan(skip_all => 'here everybody may') if !$limit || <$limit> < 1024;
+    my $master = master(server => '127.0.0.1:9', listen => '127.0.0.1:998', -before => $nobody, -start => 0);
+    my $result = $master->run_to_end;
+    is exit_code($result->{status}), 71, 'exit status';
+    like $result->{err}, qr/\Apop3\.proxy: [^\n]*listen = 127\.0\.0\.1:998: Permission denied: [^\n]*root[^\n]*\n\z/, 'one line';
+};
+
+scene 'a listening queue that is full is no stale socket' => sub {
+    my $path = directory() . '/pop3';
+    my $other = IO::Socket::UNIX->new(Local => $path, Listen => 1) or die $!;
+    my @queued = grep { defined } map { IO::Socket::UNIX->new(Peer => $path, Blocking => 0) } 1 .. 4;
+    expect_log('configuration');
+    my $master = master(server => '127.0.0.1:9', listen => $path, -start => 0);
+    my $result = $master->run_to_end(limit => 5);
+    ok !$result->{late}, 'the start does not hang' ;
+    is exit_code($result->{status}), 71, 'it is somebody\'s';
+    ok -S $path, 'and stays';
+};
+
+done;
