@@ -230,9 +230,14 @@ static void serve(struct pool *pool, struct helper *helper, int fd)
  * waits in the backlog, and trying at once again would only burn the processor. */
 static void pause_after_failure(void)
 {
-    enum { PAUSE_MS = 50 };
+    enum { PAUSE_MS = 50, LOG_EVERY_MS = 10000 };
+    static int64_t quiet_until_ms;
+    int64_t now_ms = clock_now_ms();
 
-    log_message(LOG_LEVEL_ERROR, "accept-failed", "%s", strerror(errno));
+    if (now_ms >= quiet_until_ms) {
+        quiet_until_ms = now_ms + LOG_EVERY_MS;
+        log_message(LOG_LEVEL_ERROR, "accept-failed", "%s", strerror(errno));
+    }
     (void)poll(NULL, 0, PAUSE_MS);
 }
 
