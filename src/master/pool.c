@@ -99,7 +99,7 @@ size_t pool_grow(struct pool *pool, size_t count)
     while (forked < count && fork_worker(pool))
         forked++;
     if (forked < count)
-        pool_size_throttle(pool, strerror(errno));
+        pool_size_wait_to_fork(pool, strerror(errno));
     return forked;
 }
 
@@ -124,7 +124,7 @@ void pool_start_helper(struct pool *pool)
     pool->helper_pid = pid == -1 ? 0 : pid;
     pool->helper_started_s = ev_now(EV_DEFAULT);
     if (pid == -1)
-        pool_size_throttle(pool, strerror(errno));
+        pool_size_wait_to_fork(pool, strerror(errno));
 }
 
 /* ---- making one ---- */

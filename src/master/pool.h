@@ -115,8 +115,11 @@ void pool_count_afresh(struct pool *pool);
 void pool_size_init(struct pool *pool);
 void pool_size_start(struct pool *pool);
 void pool_size_stop(struct pool *pool);
-/* A worker has died before its first session, or fork() failed: pauses the forking. */
+/* A worker has died before its first session: pauses the forking, longer each time. Logged when the
+ * pause grows. */
 void pool_size_throttle(struct pool *pool, const char *why);
+/* fork() failed: the same with short pauses, to be back soon after a limit is lifted. */
+void pool_size_wait_to_fork(struct pool *pool, const char *why);
 /* Brings the pool back to what is kept ready, unless forking is paused. */
 void pool_size_refill(struct pool *pool);
 

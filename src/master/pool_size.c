@@ -25,6 +25,7 @@
 #define SHRINK_S        1.0
 #define THROTTLE_MIN_S  0.1
 #define THROTTLE_MAX_S  10.0
+#define FORK_RETRY_MAX_S 0.4 /* a limit may be lifted at any moment, and a try costs little */
 #define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
 
 enum {
@@ -81,26 +82,44 @@ static void on_throttle_over(struct ev_loop *loop, ev_timer *timer, int events)
     pool_size_refill(pool);
 }
 
-void pool_size_throttle(struct pool *pool, const char *why)
+static void log_throttle(const struct pool *pool, const char *why)
 {
     struct log_line line;
 
-    if (ev_is_active(&pool->throttle))
-        return;
-    if (ev_now(EV_DEFAULT) > pool->throttle_over_s + THROTTLE_FORGET_S)
-        pool->throttle_s = 0;
-    pool->throttle_s = pool->throttle_s == 0 ? THROTTLE_MIN_S : pool->throttle_s * 2;
-    if (pool->throttle_s > THROTTLE_MAX_S)
-        pool->throttle_s = THROTTLE_MAX_S;
     log_begin(&line, LOG_LEVEL_ALERT, "fork-throttled");
     log_add(&line, "instance", pool->instance->section.name);
     log_add_duration(&line, "pause", (int64_t)(pool->throttle_s * 1000));
     log_add_text(&line, "reason", why);
     log_end(&line);
+}
+
+static void throttle(struct pool *pool, const char *why, double max_s)
+{
+    double last_s = pool->throttle_s;
+
+    if (ev_is_active(&pool->throttle))
+        return;
+    if (ev_now(EV_DEFAULT) > pool->throttle_over_s + THROTTLE_FORGET_S)
+        last_s = 0;
+    pool->throttle_s = last_s == 0 ? THROTTLE_MIN_S : last_s * 2;
+    if (pool->throttle_s > max_s)
+        pool->throttle_s = max_s;
+    if (pool->throttle_s != last_s)
+        log_throttle(pool, why);
     scoreboard_add(&pool->memory->totals->throttled, 1);
     pool->throttle_over_s = ev_now(EV_DEFAULT) + pool->throttle_s;
     ev_timer_set(&pool->throttle, pool->throttle_s, 0.0);
     ev_timer_start(EV_DEFAULT_ &pool->throttle);
+}
+
+void pool_size_throttle(struct pool *pool, const char *why)
+{
+    throttle(pool, why, THROTTLE_MAX_S);
+}
+
+void pool_size_wait_to_fork(struct pool *pool, const char *why)
+{
+    throttle(pool, why, FORK_RETRY_MAX_S);
 }
 
 void pool_size_refill(struct pool *pool)
