@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The pool: it grows when the queue stands still, shrinks again, replaces what
+# dies, and outlives the limits of the system and its master.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Socket qw(SOMAXCONN);
+
+my $BURST = $ENV{POP3_TEST_BURST} || 300;
+
+sub has_prlimit { return run([ 'sh', '-c', 'command -v prlimit' ])->{status} == 0 }
+
+# Limits a process as its own user: even root may not always limit others.
+sub limit {
+    my ($pid, $limit) = @_;
+    my $facts = Pop3Test::Master::facts($pid);
+    my ($uid, $gid) = map { $facts->{$_} =~ s/\s.*//r } qw(Uid Gid);
+    my $become = sub { return if $uid == $>; $( = $gid; $) = "$gid $gid"; $< = $> = $uid };
+    my $result = run([ 'prlimit', "--$limit", '--pid', $pid ], before => $become);
+    die "prlimit: $result->{err}" if $result->{status};
+    return;
+}
+
+sub ticks {
+    my ($master) = @_;
+    my @field = split ' ', read_file('/proc/' . $master->pid . '/stat') =~ s/.*\) //sr;
+    return $field[11] + $field[12];
+}
+
+scene 'a burst of connections' => sub {
+    my $server = server();
+    listen $server->{listener}, SOMAXCONN;
+    my $master = master(server => $server->address, workers => 4, max_workers => 500);
+    my $begin  = now();
+    my @client = map { $master->client } 1 .. $BURST;
+    $_->send("USER joe\r\nPASS x\r\n") for @client;
+    wait_until(sub { !grep { $_->{all} !~ /(?:\+OK[^\n]*\n){3}/ && !$_->{eof} } @client }, 60);
+    my $took = now() - $begin;
+    is scalar(grep { $_->{all} =~ /\A(?:\+OK[^\n]*\n){3}\z/ } @client), $BURST, 'all are logged in at once';
+    diag(sprintf '%d sessions held after %.0f ms', $BURST, 1000 * $took);
+    cmp_ok $took, '<', 20, 'in reasonable time';
+    my $most = $master->counts;
+    cmp_ok $most->{busy}, '==', $BURST, 'a worker each';
+    $_->send("QUIT\r\n") for @client;
+    wait_until(sub { !grep { !$_->{eof} } @client }, 30);
+    is scalar(grep { $_->{all} =~ /\+OK bye\r\n\z/ } @client), $BURST, 'all end in order';
+    $begin = now();
+    is $master->settled(4, 0, 40), 'settled', 'surplus workers leave';
+    diag(sprintf 'back to 4 workers after %.1f s', now() - $begin);
+};
+
+scene 'sessions that finish quickly need no more workers' => sub {
+    my $master  = master(server => server()->address, workers => 4, max_workers => 500);
+    my $pollers = pollers(address => $master->address, count => 8);
+    $pollers->more(200);
+    my $workers = $master->workers;
+    is $pollers->stop->{broken}, 0, 'all served';
+    cmp_ok $workers, '<=', 16, "by $workers workers";
+};
+
+scene 'a worker retires after max_sessions' => sub {
+    my $master = master(server => server()->address, workers => 1, max_workers => 1, max_sessions => 3);
+    is $master->client->login("n$_")->quit, '+OK bye', "session $_" for 1 .. 9;
+    my %by_worker;
+    $by_worker{ $master->worker_of("n$_") }++ for 1 .. 9;
+    is_deeply [ values %by_worker ], [ 3, 3, 3 ], 'three by each of three';
+    is $master->settled(1), 'settled', 'and a fourth waits';
+};
+
+scene 'a busy worker is killed' => sub {
+    expect_log('worker-died');
+    my $server = server(messages => [ message(100) ]);
+    my $master = master(server => $server->address, workers => 3);
+    my @client = map { $master->client->login("user$_") } 1 .. 3;
+    my $victim = $master->worker_of('user2');
+    my $begin  = now();
+    kill 'KILL', $victim;
+    wait_until(sub { $client[1]{eof} }, 5);
+    my $told = now() - $begin;
+    is $client[1]->rest, '', 'its client sees the end';
+    my $next = $master->client->login('next');
+    my $served = now() - $begin;
+    diag(sprintf 'told after %.1f ms, the next login after %.1f ms', 1000 * $told, 1000 * $served);
+    cmp_ok $told, '<', 1, 'at once';
+    is $_->ask('NOOP'), '+OK', 'others are not touched' for @client[ 0, 2 ];
+    my ($line) = log_lines('worker-died');
+    is $line->{f}{pid}, $victim, 'logged';
+    like $line->{f}{signal}, qr/Killed/, 'with the signal';
+    is $line->{f}{client}, '127.0.0.1', 'the client';
+    is $line->{f}{user}, 'user2', 'the user';
+    is $line->{f}{stage}, 'relay', 'and the stage';
+    is $_->quit, '+OK bye', 'they end in order' for @client[ 0, 2 ], $next;
+    is $master->settled(3), 'settled', 'the pool is whole';
+    is $master->status->{instances}[0]{crashes}, 1, 'and has counted it';
+};
+
+scene 'killed before the login, it gives its address\'s place back' => sub {
+    expect_log('worker-died');
+    my $master = master(server => server()->address, workers => 3, max_per_ip => 2);
+    for my $round (1 .. 5) {
+        my $client = $master->client;
+        $client->greeting;
+        my ($row) = @{ $master->status->{sessions} };
+        kill 'KILL', $row->{pid};
+        ok wait_until(sub { $client->{eof} }, 5), "killed ($round)";
+    }
+    is $master->client->login->quit, '+OK bye', 'and still no place is lost';
+};
+
+scene 'idle workers are killed, all at once' => sub {
+    expect_log(qw(worker-died fork-throttled));
+    my $master = master(server => server()->address, workers => 5);
+    is $master->client->login->quit, '+OK bye', 'before';
+    kill 'KILL', $master->workers;
+    is $master->client->login->quit, '+OK bye', 'after';
+    is $master->settled(5), 'settled', 'all are replaced';
+};
+
+scene 'the master is killed' => sub {
+    my $server = server(messages => [ message(3000) ]);
+    my $master = master(server => $server->address, workers => 4, acp => acp('exit 0'));
+    my @client = map { $master->client->login("user$_") } 1 .. 2;
+    my $early  = $master->client;
+    $early->greeting;
+    my @others = $master->children;
+    my %busy   = map { $master->worker_of("user$_") => 1 } 1 .. 2;
+    my $port   = $master->port;
+    kill 'KILL', $master->pid;
+    $master->wait;
+    $master->{processes} = [];
+    my @idle = grep { Pop3Test::Master::is_worker($_) && !$busy{$_} } @others;
+    ok wait_until(sub { 1 >= grep { is_alive($_) } @idle }, 2), 'idle workers leave';
+    my $again = wait_until(sub { server(port => $port) }, 2);
+    ok $again, 'the port is free while sessions run';
+    $early->ask('USER late');
+    like $early->ask('PASS x'), qr/^\+OK/, 'a session before its login finishes it, helper and all';
+    is $early->quit, '+OK bye', 'and itself';
+    like +($_->fetch('RETR 1'))[0], qr/^\+OK/, 'a session that runs' for @client;
+    is $_->quit, '+OK bye', 'ends in order' for @client;
+    my $begin = now();
+    ok wait_until(sub { !grep { is_alive($_) } @others }, 3), 'then nobody is left';
+    diag(sprintf 'the last process was gone %.0f ms after the last session', 1000 * (now() - $begin));
+};
+
+scene 'workers that die at once' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    expect_log(qw(privileges worker-died fork-throttled configuration));
+    my $jail   = directory(0755) . '/jail';
+    mkdir $jail or die $!;
+    my $master = master(server => server()->address, chroot => $jail, workers => 2);
+    is $master->client->login->quit, '+OK bye', 'before';
+    rmdir $jail or die $!;
+    kill 'KILL', $master->workers;
+    ok wait_until(sub { 3 <= (() = $master->events('fork-throttled')) }, 10), 'throttled';
+    my @pause = map { $_->{f}{pause} } $master->events('fork-throttled');
+    is_deeply [ @pause[ 0 .. 2 ] ], [qw(0.100 0.200 0.400)], 'with a pause that doubles';
+    my $before = ticks($master);
+    pause(1);
+    cmp_ok ticks($master) - $before, '<=', 10, 'which costs little';
+    my $deaths = () = $master->events('worker-died');
+    cmp_ok $deaths, '<=', 2 + 2 * @pause + 4, 'and no death is in vain: ' . $deaths;
+    mkdir $jail or die $!;
+    is $master->client->login->quit, '+OK bye', 'mended: the waiting connection is served';
+    is $master->settled(2), 'settled', 'and the pool is whole';
+};
+
+scene 'no more processes' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    plan(skip_all => 'no prlimit') if !has_prlimit();
+    expect_log(qw(fork-throttled worker-died status));
+    my $uid    = 54321;
+    my $master = master(server => server()->address, workers => 4, max_workers => 40,
+        -before => sub { $( = 12345; $) = '12345 12345'; $< = $> = $uid });
+    my @held  = map { $master->client->login("held$_") } 1 .. 2;
+    limit($master->pid, 'nproc=1:');
+    my $victim = $master->worker_of('held1');
+    kill 'KILL', $victim;
+    ok wait_until(sub { $master->events('fork-throttled') }, 5), 'fork fails';
+    my @more = map { $master->client->login } 1 .. 2;
+    my $late = $master->client;
+    ok $late->quiet(2), 'no worker for the next one';
+    is $held[1]->ask('NOOP'), '+OK', 'sessions go on';
+    ok $master->is_running, 'and so does the master';
+    my $before = ticks($master);
+    pause(1);
+    cmp_ok ticks($master) - $before, '<=', 10, 'which costs little';
+    my @pause = map { $_->{f}{pause} } $master->events('fork-throttled');
+    is_deeply \@pause, [qw(0.100 0.200 0.400)], 'tried often, logged once a step';
+    my $begin = now();
+    limit($master->pid, 'nproc=1000:');
+    $late->greeting;
+    my $took = now() - $begin;
+    diag(sprintf 'served %.0f ms after relief', 1000 * $took);
+    cmp_ok $took, '<', 1.5, 'service is back soon after relief';
+    is $_->quit, '+OK bye', 'all end in order' for $held[1], @more, $late;
+};
+
+scene 'no more descriptors' => sub {
+    plan(skip_all => 'no prlimit') if !has_prlimit();
+    expect_log(qw(fork-throttled accept-failed worker-died helper-died helper-failed connect-failed reload-failed
+        resolver-failed configuration privileges status));
+    expect_reason(qw(connect-failed internal-error));
+    my $master = master(server => server()->address, workers => 2);
+    my $held   = $master->client->login('held');
+    my @idle   = grep { $_ != $master->worker_of('held') } $master->workers;
+    limit($_, 'nofile=3:') for @idle;
+    my $client = $master->client;
+    $client->quiet(0.5);
+    cmp_ok scalar(log_lines('accept-failed')), '<=', 2 * @idle, 'logged, but not at every try';
+    is $held->ask('NOOP'), '+OK', 'a session goes on';
+    limit($_, 'nofile=1000:') for @idle;
+    is $client->login->quit, '+OK bye', 'the waiting connection is served on relief';
+    limit($master->pid, 'nofile=6:');
+    is $master->reload->{event}, 'reload-failed', 'the master cannot reload';
+    is $master->client->login->quit, '+OK bye', 'but go on';
+    limit($master->pid, 'nofile=1000:');
+    is $master->reload->{event}, 'reloaded', 'on relief it can';
+    is $master->client->login->quit, '+OK bye', 'served';
+    is $held->quit, '+OK bye', 'to its end';
+};
+
+done;

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# USR2: the next binary takes over the sockets while the old one lets its
+# sessions finish. Nobody is turned away, whatever comes of it.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use File::Copy ();
+
+# A copy of the program that can be replaced under way.
+sub copy {
+    my $path = directory(0755) . '/pop3.proxy';
+    install(program(), $path);
+    return $path;
+}
+
+sub install {
+    my ($from, $to) = @_;
+    File::Copy::copy($from, "$to.new") or die $!;
+    chmod 0755, "$to.new";
+    rename "$to.new", $to or die $!;
+    return;
+}
+
+# USR2, and on to the next master. Returns the old one's number.
+sub upgrade {
+    my ($master) = @_;
+    my $old  = $master->pid;
+    my %known = map { $_->{pid} => 1 } grep { $_->{event} eq 'started' } log_lines();
+    $master->after(sub { $master->signal('USR2') }, 'master-draining', 'upgrade-failed');
+    my ($new) = grep { !$known{ $_->{pid} } } log_lines('started');
+    die "no new binary\n" if !$new;
+    $master->follow($new->{pid});
+    return $old;
+}
+
+scene 'the new one takes over' => sub {
+    my $server  = server();
+    my $pidfile = directory() . '/pid';
+    my $master  = master(server => $server->address, pidfile => $pidfile, -program => copy());
+    my $address = $master->address;
+    my $held    = $master->client->login('held');
+    my $old     = upgrade($master);
+    is $master->address, $address, 'the same address';
+    is read_file($pidfile), $master->pid . "\n", 'the pidfile names it';
+    is $master->client->login->quit, '+OK bye', 'it serves';
+    is $master->status->{pid}, $master->pid, 'and answers on the control socket';
+    ok is_alive($old), 'the old one has a session left';
+    is $held->ask('NOOP'), '+OK', 'which goes on';
+    is $held->quit, '+OK bye', 'to its end';
+    ok wait_until(sub { !is_alive($old) }, 5), 'then the old one goes';
+    is read_file($pidfile), $master->pid . "\n", 'the pidfile stays';
+    is $master->client->login->quit, '+OK bye', 'it serves on';
+    is $master->reload->{event}, 'reloaded', 'it reloads';
+    is $master->client->login->quit, '+OK bye', 'and serves';
+};
+
+scene 'several in a row while clients poll' => sub {
+    my $server  = server();
+    my $pidfile = directory() . '/pid';
+    my $master  = master(server => $server->address, pidfile => $pidfile, workers => 3, -program => copy());
+    my $pollers = pollers(address => $master->address, count => 5);
+    my @old;
+    $pollers->more(10);
+    for my $round (1 .. 5) {
+        push @old, upgrade($master);
+        $pollers->more(10);
+    }
+    my $result = $pollers->stop;
+    diag(sprintf '5 upgrades, %d sessions, %d refused, %d broken, worst %.0f ms',
+        @$result{qw(sessions refused broken)}, 1000 * $result->{worst});
+    is $result->{refused}, 0, 'none refused';
+    is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
+    ok wait_until(sub { !grep { is_alive($_) } @old }, 5), 'the old ones are gone';
+    is read_file($pidfile), $master->pid . "\n", 'the pidfile names the last one';
+    is $master->settled(3), 'settled', 'one pool is left';
+};
+
+scene 'a new binary that fails' => sub {
+    expect_log(qw(upgrade-failed));
+    my $server  = server();
+    my $pidfile = directory() . '/pid';
+    my $path    = copy();
+    my $master  = master(server => $server->address, pidfile => $pidfile, -program => $path, -any_stderr => 1);
+    my $held    = $master->client->login('held');
+    my $pollers = pollers(address => $master->address, count => 3);
+    my %broken  = (
+        'ends with an error' => "#!/bin/sh\nexit 3\n",
+        'ends without'       => "#!/bin/sh\nexit 0\n",
+        'kills itself'       => "#!/bin/sh\nkill -9 \$\$\n",
+        'is no program'      => "nonsense\0\n",
+    );
+    for my $name (sort keys %broken) {
+        $pollers->more(5);
+        write_file("$path.new", $broken{$name}, 0755);
+        rename "$path.new", $path or die $!;
+        is $master->after(sub { $master->signal('USR2') }, 'upgrade-failed')->{pid}, $master->pid, "$name: said";
+        is read_file($pidfile), $master->pid . "\n", "$name: the pidfile stays";
+        is $master->client->login->quit, '+OK bye', "$name: the old one serves on";
+    }
+    unlink $path;
+    $master->after(sub { $master->signal('USR2') }, 'upgrade-failed');
+    is $master->client->login->quit, '+OK bye', 'none at all: the old one serves on';
+    my $result = $pollers->stop;
+    is $result->{refused} + $result->{broken}, 0, 'nobody noticed' or diag($result->{remarks});
+    install(program(), $path);
+    is $master->reload->{event}, 'reloaded', 'it still reloads';
+    my $old = upgrade($master);
+    is $master->client->login->quit, '+OK bye', 'and a sound one takes over';
+    is $held->quit, '+OK bye', 'from before all that';
+    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+};
+
+scene 'a file that is broken by then' => sub {
+    expect_log(qw(upgrade-failed configuration));
+    my $pidfile = directory() . '/pid';
+    my $master  = master(server => server()->address, pidfile => $pidfile, -any_stderr => 1);
+    my $sound   = read_file($master->{path});
+    for my $text ('nonsense', "$sound\n[instance taken]\nlisten = " . server()->address . "\n") {
+        $master->write_raw($text);
+        $master->after(sub { $master->signal('USR2') }, 'upgrade-failed');
+        is read_file($pidfile), $master->pid . "\n", 'the pidfile names the old one';
+        is $master->client->login->quit, '+OK bye', 'the old one serves on';
+    }
+    $master->write_raw($sound);
+    is $master->status->{pid}, $master->pid, 'and answers';
+    upgrade($master);
+    is $master->client->login->quit, '+OK bye', 'mended';
+};
+
+scene 'with listeners that come and go' => sub {
+    my $server = server();
+    my $master = master(-instances => [ one => { listen => '127.0.0.1:0' }, two => { listen => '127.0.0.2:0' } ],
+        server => $server->address);
+    my ($one, $two) = map { $master->address($_) } '127.0.0.1', '127.0.0.2';
+    @{ $master->{instances} } = (two => { listen => '127.0.0.2:0' }, three => { listen => '127.0.0.3:0' });
+    $master->write;
+    my $old = upgrade($master);
+    is $master->address('127.0.0.2'), $two, 'kept';
+    is $master->client(to => $_)->login->quit, '+OK bye', "served on $_" for $two, $master->address('127.0.0.3');
+    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+    ok !$master->connect(to => $one), 'nobody listens on the one that went';
+};
+
+scene 'detached' => sub {
+    my $pidfile = directory() . '/pid';
+    my $master  = master(server => server()->address, pidfile => $pidfile, -extra => ['-d'], -start => 0);
+    is exit_code($master->run_to_end->{status}), 0, 'started';
+    $master->follow(read_file($pidfile) + 0)->ready;
+    my $old = upgrade($master);
+    is read_file($pidfile), $master->pid . "\n", 'pidfile';
+    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+    is $master->client->login->quit, '+OK bye', 'served';
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'and stopped';
+    ok !-e $pidfile, 'with the pidfile';
+};
+
+done;
