@@ -104,7 +104,7 @@ scene 'killed before the login, it gives its address\'s place back' => sub {
     for my $round (1 .. 5) {
         my $client = $master->client;
         $client->greeting;
-        my ($row) = @{ $master->status->{sessions} };
+        my $row = wait_until(sub { (grep { is_alive($_->{pid}) } @{ $master->status->{sessions} })[0] }, 5);
         kill 'KILL', $row->{pid};
         ok wait_until(sub { $client->{eof} }, 5), "killed ($round)";
     }

@@ -31,7 +31,8 @@ use Pop3Test::Process qw(spawn run descendants is_alive);
 #   -before, -env, -unset  as in Pop3Test::Process
 #   -any_exit, -any_stderr what the end of the scene does not complain of
 # All else are keys of the file; the defaults are listen = 127.0.0.1:0,
-# workers = 2, and what is measured by address is off.
+# workers = 2, and what is measured by address is off (undef: the product's
+# default).
 sub new {
     my ($class, %option) = @_;
     my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
@@ -72,7 +73,7 @@ sub write {
 
 sub _keys {
     my ($keys) = @_;
-    return join '', map { "$_ = $keys->{$_}\n" } sort keys %$keys;
+    return join '', map { "$_ = $keys->{$_}\n" } grep { defined $keys->{$_} } sort keys %$keys;
 }
 
 sub write_raw {

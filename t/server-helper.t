@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What workers leave to the helper: programs, names, the client log. It may be
+# slow, die or hang: sessions wait for it, within their limits.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Loop qw(watch_read unwatch);
+use IO::Socket::IP;
+
+sub helper {
+    my ($master) = @_;
+    return wait_until(sub { my @found = $master->helpers; @found == 1 && $found[0] }, 5) || die "no helper\n";
+}
+
+scene 'all three' => sub {
+    my $server = server();
+    my $dir    = directory(0777);
+    my $master = master(-instances => [ one => { listen => '127.0.0.1:0' }, two => { listen => '127.0.0.2:0', acp_prefix => 'TWO_' } ],
+        server => "localhost:$server->{port}", client_log => $dir, workers => 4,
+        acp => acp("env | grep -E '^(PROXY|TWO)_(INTERFACE|CLIENT|SERVERLOGIN)=' | sort | tr '\\n' ' ' >&2"));
+    my @client = map { my $to = $_; map { $master->client(to => $to, from => "127.0.3.$_") } 1 .. 4 } '127.0.0.1', '127.0.0.2';
+    $_->send("USER joe\r\nPASS x\r\n") for @client;
+    like join('', map { $_->greeting; $_->reply . $_->reply } @client), qr/\A(?:\+OK[^-]*){16}\z/, 'eight at once';
+    is $_->quit, '+OK bye', 'in order' for @client;
+    my @said = map { $_->{f}{text} } log_lines('acp-output');
+    is scalar(grep { /PROXY_CLIENT=127\.0\.3\.\d PROXY_INTERFACE=127\.0\.0\.1 PROXY_SERVERLOGIN=joe/ } @said), 4, 'one instance';
+    is scalar(grep { /TWO_CLIENT=127\.0\.3\.\d TWO_INTERFACE=127\.0\.0\.2 TWO_SERVERLOGIN=joe/ } @said), 4, 'and the other';
+    like read_file("$dir/127.0.3.$_"), qr/\A\d+ 127\.0\.3\.$_ joe localhost:\d+\n\z/, "client log $_" for 1 .. 4;
+    is scalar($master->helpers), 2, 'a helper each';
+};
+
+scene 'the helper is killed' => sub {
+    expect_log(qw(helper-died fork-throttled));
+    my $server = server();
+    my $master = master(server => "localhost:$server->{port}", acp => acp('exit 0'));
+    my $held   = $master->client->login('held');
+    for my $round (1 .. 3) {
+        my $old = helper($master);
+        kill 'KILL', $old;
+        is $master->client->login->quit, '+OK bye', "killed ($round): the next session waits and gets through";
+        wait_until(sub { helper($master) != $old }, 5);
+    }
+    is $held->quit, '+OK bye', 'who does not need it does not notice';
+};
+
+scene 'killed under a question' => sub {
+    expect_log(qw(helper-died fork-throttled));
+    my $server = server();
+    my $asked  = directory(0777) . '/asked';
+    my $master = master(server => $server->address, acp => acp("echo \$\$ >>$asked; [ \$(wc -l <$asked) -gt 1 ] || sleep 100"));
+    my $client = $master->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    ok wait_until(sub { -s $asked }, 5), 'asked';
+    my ($program) = read_file($asked) =~ /(\d+)/;
+    kill 'KILL', helper($master);
+    like $client->reply, qr/^\+OK/, 'asked again, and granted';
+    ok wait_until(sub { !is_alive($program) }, 5), 'the first program is not left behind';
+    is $client->quit, '+OK bye', 'in order';
+};
+
+scene 'a helper that does not answer' => sub {
+    expect_reason(qw(login-timeout acp-timeout acp-failed));
+    my $server = server();
+    my $master = master(server => $server->address, acp => acp('exit 0'), login_timeout => 1);
+    my $helper = helper($master);
+    kill 'STOP', $helper;
+    my $begin  = now();
+    like $master->client->try_login, qr/^-ERR \[SYS\/TEMP\]/, 'the session ends';
+    my $took = now() - $begin;
+    cmp_ok $took, '<', 3, sprintf 'at its limit (1 s): %.2f s', $took;
+    kill 'CONT', $helper;
+    is $master->client->login->quit, '+OK bye', 'when it goes on, so does service';
+    kill 'STOP', $helper;
+    $master->change(grace => 1);
+    $master->signal('TERM');
+    wait_until(sub { !$master->is_running }, 1) or kill 'CONT', $helper;
+    is exit_code($master->wait(15)), 0, 'a stop all the same';
+};
+
+scene 'a program that hangs' => sub {
+    expect_log('acp-failed');
+    expect_reason('acp-timeout');
+    my $dir    = directory(0777);
+    my $master = master(server => server()->address, acp_timeout => 1, workers => 3,
+        acp => acp("[ \$PROXY_SERVERLOGIN = good ] && exit 0; sleep 1000 & echo \$! \$\$ >>$dir/pids; wait"));
+    my @stuck = map { $master->client } 1 .. 2;
+    $_->send("USER bad\r\nPASS x\r\n") for @stuck;
+    ok wait_until(sub { -s "$dir/pids" && 2 == (() = read_file("$dir/pids") =~ /\n/g) }, 5), 'two hang';
+    my $begin = now();
+    is $master->client->login('good')->quit, '+OK bye', 'others are served';
+    cmp_ok now() - $begin, '<', 0.9, 'meanwhile';
+    like $_->rest, qr/-ERR \[SYS\/TEMP\][^\r\n]*\r\n\z/, 'refused at the limit' for @stuck;
+    my @pids = read_file("$dir/pids") =~ /(\d+)/g;
+    ok wait_until(sub { !grep { is_alive($_) } @pids }, 3), 'killed with all they started';
+    is scalar($master->children), 3 + 2, 'nobody is left';
+};
+
+scene 'a session that ends takes its program along' => sub {
+    expect_reason('acp-failed');
+    my $dir    = directory(0777);
+    my $master = master(server => server()->address, acp => acp("echo \$\$ >$dir/pid; exec sleep 1000"), acp_timeout => 60, grace => 2);
+    my $client = $master->client;
+    $client->send("USER joe\r\nPASS x\r\n");
+    ok wait_until(sub { -s "$dir/pid" }, 5), 'it runs';
+    my ($pid) = read_file("$dir/pid") =~ /(\d+)/;
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'stopped';
+    ok wait_until(sub { !is_alive($pid) }, 3), 'and the program with it';
+};
+
+# A name server of one name: answers A with the address, and notes each query.
+sub name_server {
+    my ($ttl) = @_;
+    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.253', LocalPort => 53, Proto => 'udp') or return;
+    $socket->blocking(0);
+    my $self = { socket => $socket, queries => [], address => '127.0.0.1', is_silent => 0 };
+    watch_read($socket, sub {
+        while (defined(my $from = recv $socket, my $query, 512, 0)) {
+            my $question = substr $query, 12;
+            my ($name, $type) = ('', 0);
+            while ($question =~ /\G([\x01-\x3f])/gc) {
+                my $length = ord $1;
+                $name .= substr($question, pos $question, $length) . '.';
+                pos($question) += $length;
+            }
+            my $end = pos($question) + 5;
+            $type = unpack 'n', substr $question, pos($question) + 1, 2;
+            push @{ $self->{queries} }, "$name $type";
+            next if $self->{is_silent};
+            my $answer = $type == 1 ? pack('n3Nn', 0xc00c, 1, 1, $ttl, 4) . pack('C4', split /\./, $self->{address}) : '';
+            send $socket, substr($query, 0, 2) . pack('n5', 0x8180, 1, length $answer ? 1 : 0, 0, 0)
+                . substr($question, 0, $end) . $answer, 0, $from;
+        }
+    });
+    return $self;
+}
+
+scene 'names: asked once in their time, bounded when nobody answers' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    my $resolv  = write_file(directory() . '/resolv.conf', "nameserver 127.0.0.253\noptions timeout:1 attempts:1\n");
+    my $wrapper = [ 'unshare', '-m', 'sh', '-c', "mount --bind $resolv /etc/resolv.conf && exec \"\$@\"", 'sh' ];
+    plan(skip_all => 'no mount namespaces') if run([ @$wrapper, 'true' ])->{status};
+    my $names = name_server(30) or plan(skip_all => 'port 53 is not free');
+    expect_reason(qw(resolve-timeout resolve-failed login-timeout));
+    expect_log('resolve-failed');
+    my $server = server();
+    my $master = master(server => "mail.example.org:$server->{port}", workers => 4, login_timeout => 2, -wrapper => $wrapper);
+    is $master->client->login->quit, '+OK bye', 'resolved';
+    my $once = grep { / 1\z/ } @{ $names->{queries} };
+    is $once, 1, 'by one query';
+    $names->{address} = '127.0.0.99';
+    is $master->client->login("n$_")->quit, '+OK bye', "session $_" for 1 .. 10;
+    is scalar(grep { / 1\z/ } @{ $names->{queries} }), 1, 'which serves all sessions of all workers';
+    @{ $names->{queries} } = ();
+    $names->{is_silent} = 1;
+    my $choose = $master->change(select_server => 'yes', delimiters => '@')->reload;
+    my $begin  = now();
+    my @client = map { $master->client } 1 .. 4;
+    $_->send("USER joe\@silent.example.org\r\nPASS x\r\n") for @client;
+    like $_->rest, qr/-ERR \[SYS\/TEMP\][^\r\n]*\r\n\z/, 'nobody answers' for @client;
+    my $took = now() - $begin;
+    cmp_ok $took, '<', 4, sprintf 'the limit holds (2 s): %.2f s', $took;
+    cmp_ok scalar(grep { /silent.* 1\z/ } @{ $names->{queries} }), '<=', 4, 'and one query stood for all';
+    $names->{is_silent} = 0;
+    $names->{address}   = '127.0.0.1';
+    is $master->client->login("joe\@silent.example.org:$server->{port}")->quit, '+OK bye', 'asked again when it answers';
+    unwatch($names->{socket});
+};
+
+done;

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What a server costs over time: faulty sessions leave nothing behind, a
+# waiting worker is small, and an idle server does nothing at all.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+expect_log('log-lines-lost');
+
+sub descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
+
+# KiB by the kernel's account.
+sub memory {
+    my ($pid, $what) = @_;
+    open my $file, '<', "/proc/$pid/smaps_rollup" or return;
+    my $text = do { local $/; <$file> } // return;
+    return $text =~ /^\Q$what\E:\s+(\d+) kB/m ? $1 : undef;
+}
+
+# Every way to misbehave; each gets a client and does its worst.
+my %faulty = (
+    'closes at once'     => sub { $_[0]->close },
+    'resets'             => sub { $_[0]->greeting; $_[0]->reset },
+    'resets in USER'     => sub { $_[0]->greeting; $_[0]->send('USER jo')->reset },
+    'is refused'         => sub { $_[0]->send("USER refused\r\nPASS x\r\n")->rest },
+    'talks nonsense'     => sub { $_[0]->send("\0\xff\r\n" x 8)->rest },
+    'a line without end' => sub { $_[0]->send('x' x 30000)->close },
+    'leaves a transfer'  => sub { $_[0]->login('leaves')->send_line('RETR 1')->close },
+    'resets a transfer'  => sub { my $c = $_[0]->login('resets'); $c->send_line('RETR 1')->reply; $c->reset },
+    'half-closes'        => sub { $_[0]->send("USER half\r\nPASS x\r\nSTAT\r\n")->half_close->rest },
+    'server hangs up'    => sub { $_[0]->login('hangup')->send("NOOP\r\n")->rest },
+    'server talks'       => sub { $_[0]->login('talks')->send("LAST\r\n")->rest },
+    'denied'             => sub { $_[0]->send("USER denied\r\nPASS x\r\n")->rest },
+);
+
+sub snapshot {
+    my ($master) = @_;
+    my %state;
+    for my $pid ($master->pid, $master->children) {
+        $state{$pid} = { fds => is_root() ? descriptors($pid) : 0, memory => memory($pid, 'Anonymous') // 0 };
+    }
+    return \%state;
+}
+
+scene '240 faulty sessions' => sub {
+    expect_log('refused-command');
+    expect_reason(qw(server-closed server-unsolicited server-lost access-denied server-bad-reply));
+    my $server = server(messages => [ message(300_000) ], on => {
+        PASS => sub { my ($connection) = @_; return $connection->{user} eq 'refused' ? "-ERR no\r\n" : undef },
+        NOOP => sub { my ($connection) = @_; $connection->close; return '' },
+        LAST => sub { "+OK 0\r\n+OK 1\r\n+OK 2\r\n" },
+    });
+    my $dir    = directory(0777);
+    my $master = master(server => "localhost:$server->{port}", workers => 2, max_workers => 2, client_log => $dir,
+        acp => acp('[ "$PROXY_SERVERLOGIN" != denied ]'));
+    my $round = sub {
+        for my $name (sort keys %faulty) {
+            my $client = $master->client;
+            eval { $faulty{$name}->($client); 1 } or diag("$name: $@");
+            $client->close;
+        }
+    };
+    $round->() for 1 .. 10;     # until both workers have met the largest of all
+    is $master->settled(2), 'settled', 'all wait again';
+    my $before = snapshot($master);
+    $round->() for 1 .. 20;
+    is $master->settled(2), 'settled', 'after ' . 20 * keys(%faulty) . ' more as well';
+    my $after = snapshot($master);
+    # The status process is asked by this test alone; all others are the same.
+    my @same = grep { $after->{$_} } keys %$before;
+    cmp_ok scalar @same, '>=', 4, 'the processes are the same';
+    my ($growth) = sort { $b <=> $a } map { $after->{$_}{memory} - $before->{$_}{memory} } @same;
+    is $after->{$_}{fds}, $before->{$_}{fds}, "process $_: descriptors" for @same;
+    diag("memory grew by $growth KiB at most");
+    cmp_ok $growth, '<=', is_sanitized() ? 4096 : 128, 'memory';
+    is scalar(grep { (Pop3Test::Master::facts($_)->{State} // '') =~ /^Z/ } Pop3Test::Process::descendants($master->pid)), 0, 'no zombie';
+    is $master->client->login->quit, '+OK bye', 'and a good session';
+};
+
+scene 'memory of a worker' => sub {
+    plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
+    plan(skip_all => 'not run by root') if !is_root();
+    my $master  = master(server => server()->address, workers => 32);
+    my @workers = $master->workers;
+    plan(skip_all => 'no smaps_rollup') if !defined memory($workers[0], 'Pss');
+    my $sum = 0;
+    $sum += memory($_, 'Pss') for @workers;
+    diag(sprintf 'a waiting worker: %.0f KiB', $sum / @workers);
+    cmp_ok $sum / @workers, '<=', 200, 'waiting';
+    my @client = map { $master->client->login("m$_") } 1 .. 20;
+    $_->ask('STAT') for @client;
+    my $held = 0;
+    $held += memory($master->worker_of("m$_"), 'Pss') for 1 .. 20;
+    diag(sprintf 'one with a session: %.0f KiB', $held / 20);
+    cmp_ok $held / 20, '<=', 200, 'with a session';
+    is $_->quit, '+OK bye', 'in order' for @client;
+};
+
+scene 'an idle server makes no system call' => sub {
+    plan(skip_all => 'no strace') if run([ 'sh', '-c', 'command -v strace' ])->{status};
+    my $master = master(server => server()->address, workers => 8, acp => acp('exit 0'));
+    is $master->client->login->quit, '+OK bye', 'a session before';
+    is $master->settled(8), 'settled', 'all wait';
+    pause(1.5);     # what the growth of the pool has set going comes to its end
+    my $file = directory() . '/calls';
+    my $pids = join ',', $master->pid, $master->children;
+    my $strace = Pop3Test::Process::spawn(command => [ 'strace', '-f', '-o', $file, '-p', $pids ],
+        fds => { 2 => do { open my $null, '>', '/dev/null'; $null } });
+    wait_until(sub { !$strace->is_running || -e $file && 10 <= (() = read_file($file) =~ /\n|<unfinished|\(/g) }, 5);
+    plan(skip_all => 'strace may not look') if !$strace->is_running;
+    my $before = read_file($file);
+    pause(1);
+    my $calls = substr read_file($file), length $before;
+    $strace->signal('INT');
+    $strace->wait;
+    is $calls, '', 'for a second';
+};
+
+done;

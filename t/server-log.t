@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Whatever becomes of the log, mail is fetched: a pipe nobody reads, no syslog
+# daemon or one that is stuck, a full disk. What was lost is counted and said.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use IO::Socket::UNIX;
+use Socket qw(SOCK_DGRAM);
+use Pop3Test::Loop qw(watch_read unwatch);
+
+# A server whose log tells nothing: it listens on a path, and is ready when it
+# answers there.
+sub unheard {
+    my (%option) = @_;
+    my $path   = directory() . '/pop3';
+    my $master = master(listen => $path, workers => 3, %option, -start => 0);
+    pipe my $read, my $write or die $!;
+    $master->{process} = Pop3Test::Process::spawn(
+        command => $master->command,
+        env     => { POP3_PROXY_SYSLOG => '/no/such/socket', %{ $option{-env} || {} } },
+        fds     => { 2 => $write },
+    );
+    push @{ $master->{processes} }, $master->{process};
+    $master->{unread} = $read;
+    wait_until(sub { $master->connect(to => $path) }, 10) or die "the server does not start\n";
+    $master->{to} = $path;
+    return $master;
+}
+
+# So many sessions; the worst time of a login.
+sub sessions {
+    my ($master, $count) = @_;
+    my $worst = 0;
+    for my $number (1 .. $count) {
+        my $begin  = now();
+        my $client = $master->client(to => $master->{to})->login("n$number");
+        $worst = now() - $begin if now() - $begin > $worst;
+        $client->quit eq '+OK bye' or die "session $number\n";
+    }
+    return $worst;
+}
+
+sub lost { my ($master) = @_; return $master->status->{instances}[0]{log_lost} }
+
+sub is_calm {
+    my ($name, $worst) = @_;
+    diag(sprintf '%s: worst login %.0f ms', $name, 1000 * $worst);
+    cmp_ok $worst, '<', 1, "$name: no login waits for it";
+    return;
+}
+
+scene 'a pipe that nobody reads' => sub {
+    my $master = unheard(server => server()->address, log => 'stderr', max_sessions => 0);
+    is_calm('full pipe', sessions($master, 500));
+    cmp_ok lost($master), '>', 0, 'lost lines are counted';
+    my $text = '';
+    my $pipe = $master->{unread};
+    $pipe->blocking(0);
+    watch_read($pipe, sub { sysread $pipe, $text, 1 << 20, length $text or unwatch($pipe) });
+    wait_until(sub { $text =~ /\n\z/ }, 5);
+    sessions($master, 30);
+    ok wait_until(sub { $text =~ /event=log-lines-lost count=[1-9]/ }, 5), 'and said when it is read again';
+    my ($said, $counted) = (0, lost($master));
+    $said += $_ for $text =~ /event=log-lines-lost count=(\d+)/g;
+    cmp_ok $said, '<=', $counted, "said: $said of $counted";
+    like $text, qr/\A(?:[\x20-\x7e]+\n)+\z/, 'whole lines';
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'the stop is not held up';
+};
+
+scene 'no syslog daemon' => sub {
+    my $path   = directory(0777) . '/syslog';
+    my $master = unheard(server => server()->address, -env => { POP3_PROXY_SYSLOG => $path }, workers => 1, max_workers => 1);
+    is_calm('absent', sessions($master, 50));
+    cmp_ok lost($master), '>=', 90, 'lost lines are counted';
+    my $late = Pop3Test::Log->new($path);
+    ok wait_until(sub {
+        sessions($master, 1);
+        grep { $_->{event} eq 'log-lines-lost' } $late->lines;
+    }, 5), 'once it is there, it is told';
+    ok !(grep { $_->{malformed} } $late->lines), 'in order';
+    ok wait_until(sub { sessions($master, 1); $late->with_event('session') }, 5), 'and hears of sessions';
+};
+
+scene 'a syslog daemon that is stuck' => sub {
+    my $path   = directory(0777) . '/syslog';
+    my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;
+    chmod 0777, $path;
+    my $master = unheard(server => server()->address, -env => { POP3_PROXY_SYSLOG => $path });
+    is_calm('stuck', sessions($master, 100));
+    cmp_ok lost($master), '>', 0, 'lost lines are counted';
+    $master->signal('HUP');
+    is_calm('and after a reload', sessions($master, 50));
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'the stop is not held up';
+};
+
+scene 'no room on the disk' => sub {
+    plan(skip_all => 'no /dev/full') if !-e '/dev/full';
+    my $master = unheard(server => server()->address, log => '/dev/full');
+    is_calm('full disk', sessions($master, 50));
+    cmp_ok lost($master), '>=', 90, 'lost lines are counted';
+};
+
+scene 'a file that may not grow' => sub {
+    my $log    = directory(0777) . '/log';
+    my $master = unheard(server => server()->address, log => $log, -wrapper => [ 'sh', '-c', 'ulimit -f 16; exec "$@"', 'sh' ]);
+    is_calm('largest file', sessions($master, 200));
+    cmp_ok lost($master), '>', 0, 'lost lines are counted';
+    ok $master->is_running, 'nobody died of it';
+    write_file($log, '');
+    sessions($master, 20);
+    ok wait_until(sub { read_file($log) =~ /event=log-lines-lost count=[1-9]/ }, 5), 'with room again, they are said';
+};
+
+scene 'a directory that went away, at USR1' => sub {
+    my $dir    = directory(0777);
+    my $sub    = "$dir/sub";
+    mkdir $sub;
+    my $master = unheard(server => server()->address, log => "$sub/log");
+    rename $sub, "$dir/gone" or die $!;
+    $master->signal('USR1');
+    ok wait_until(sub { read_file("$dir/gone/log") =~ /event=configuration .*cannot open the log file/ }, 5), 'said in the old one';
+    is_calm('no directory', sessions($master, 10));
+    ok wait_until(sub { read_file("$dir/gone/log") =~ /user=n10 / }, 5), 'which is used on';
+};
+
+done;

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# More than there is room for: silent and dripping clients, one address that
+# wants everything, passwords tried out. Who behaves still gets through, and
+# who has logged in stays.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
+
+# Addresses of many.
+sub address { my ($number) = @_; return '127.' . (16 + int $number / 250) . '.1.' . (1 + $number % 250) }
+
+# Clients that each send an octet now and then, and come back when they are
+# cut off, as long as the code behind `while' runs.
+sub with_drips {
+    my ($master, $count, $code, %option) = @_;
+    my (@drip, $is_over, $next);
+    my $comes = sub {
+        my ($number) = @_;
+        my $client = $master->client(from => $option{from} // address($number));
+        $client->{forget} = 1;
+        return $drip[$number] = $client;
+    };
+    $comes->($_) for 0 .. $count - 1;
+    Pop3Test::Loop::each_turn(sub {
+        return if $is_over || now() < ($next // 0);
+        $next = now() + 0.1;
+        for my $number (0 .. $#drip) {
+            $drip[$number]->close, $comes->($number) if $drip[$number]{eof};
+            $drip[$number]->send('U') if !$option{silent};
+        }
+    });
+    my $done  = eval { $code->(@drip); 1 };
+    my $error = $@;
+    $is_over = 1;
+    $_->close for @drip;
+    die $error if !$done;
+    return;
+}
+
+# A good client's way in, in seconds.
+sub login_time {
+    my ($master, %option) = @_;
+    my $begin  = now();
+    my $client = $master->client(from => '127.200.0.1', %option)->login;
+    my $took   = now() - $begin;
+    is $client->quit, '+OK bye', 'served';
+    return $took;
+}
+
+sub worst { return (sort { $b <=> $a } @_)[0] }
+
+scene '200 dripping clients, 32 workers at most' => sub {
+    expect_reason('shed');
+    my $master = master(server => server()->address, workers => 8, max_workers => 32, max_per_ip => undef);
+    with_drips($master, 200, sub {
+        is $master->settled(0, 32), 'settled', 'every worker is held';
+        my @took = map { login_time($master) } 1 .. 6;
+        diag('good clients logged in after ' . join ' ', map { sprintf '%.0f ms', 1000 * $_ } @took);
+        cmp_ok worst(@took), '<', 4, 'good clients get through';
+    });
+    my %reason;
+    $reason{ $_->{f}{reason} }++ for log_lines('session');
+    ok $reason{shed}, "sessions made room: $reason{shed}";
+    is login_time($master) < 1, 1, 'afterwards at once';
+};
+
+scene 'who has logged in stays' => sub {
+    expect_reason('shed');
+    my $server = server(messages => [ message(500) ]);
+    my $master = master(server => $server->address, workers => 8, max_workers => 12);
+    my @held   = map { $master->client(from => address($_))->login("held$_") } 1 .. 11;
+    with_drips($master, 60, sub {
+        my @took = map { login_time($master) } 1 .. 3;
+        cmp_ok worst(@took), '<', 10, 'one place is enough for the others: ' . join ' ', map { sprintf '%.2f', $_ } @took;
+    });
+    like +($_->fetch('RETR 1'))[0], qr/^\+OK/, 'served' for @held;
+    is $_->quit, '+OK bye', 'to its end' for @held;
+    is scalar(grep { $_->{f}{reason} eq 'shed' && $_->{f}{stage} eq 'relay' } log_lines('session')), 0, 'none was shed';
+};
+
+scene 'all places held by those who have logged in: the queue waits' => sub {
+    my $master = master(server => server()->address, workers => 2, max_workers => 3);
+    my @held   = map { $master->client->login } 1 .. 3;
+    my @wait   = map { $master->client } 1 .. 20;
+    ok $wait[0]->quiet(1), 'nobody is turned away';
+    is $_->quit, '+OK bye', 'in order' for @held;
+    is scalar(grep { $_->login->quit eq '+OK bye' } @wait), 20, 'and all have their turn';
+};
+
+scene 'places of one address' => sub {
+    my $master = master(server => server()->address, workers => 6, max_per_ip => 3);
+    my @held   = map { $master->client(from => '127.0.0.9') } 1 .. 3;
+    $_->greeting for @held;
+    my $refused = $master->client(from => '127.0.0.9');
+    like $refused->rest, qr/\A-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/, 'one too many is told so';
+    is $master->client(from => '127.0.0.10')->login->quit, '+OK bye', 'another address is not';
+    like $held[0]->ask('USER joe'), qr/^\+OK/, 'one of them';
+    like $held[0]->ask('PASS x'), qr/^\+OK/, 'logs in';
+    is $master->client(from => '127.0.0.9')->login->quit, '+OK bye', 'which makes a place';
+    $held[1]->close;
+    ok wait_until(sub { eval { $master->client(from => '127.0.0.9')->login->quit } }, 5), 'as does one that leaves';
+    is scalar(grep { $_->{f}{reason} eq 'too-many-per-ip' } log_lines('session')) > 0, 1, 'logged';
+};
+
+scene '500 silent connections of one address' => sub {
+    expect_reason('shed');
+    my $master = master(server => server()->address, workers => 16, max_workers => 64, max_per_ip => undef);
+    my @silent = map { $master->client(from => '127.0.0.66') } 1 .. 500;
+    my @took   = map { login_time($master) } 1 .. 10;
+    my $held   = grep { !$_->{eof} } @silent;
+    diag(sprintf 'good clients logged in after %.0f ms at worst; the address holds %d', 1000 * worst(@took), $held);
+    cmp_ok worst(@took), '<', 2, 'others get through';
+    cmp_ok $held, '<=', 32, 'it holds at most half of all places';
+};
+
+scene 'passwords tried out' => sub {
+    my $server   = server(password => 'right');
+    my $master   = master(server => $server->address, workers => 4, login_failures => undef);
+    my $seconds  = 4;
+    my $end      = now() + $seconds;
+    my ($tried, $turned_away) = (0, 0);
+    while (now() < $end) {
+        my $client = $master->client(from => '127.0.0.77');
+        $client->send("USER joe\r\nPASS wrong" . $tried++ . "\r\n");
+        $turned_away++ if $client->rest =~ /\A-ERR \[SYS\/TEMP\] [^\r\n]*\r\n\z/;
+        $client->close;
+    }
+    my $reached = $server->saw(qr/^PASS /);
+    diag(sprintf '%d tries in %d s, %d passwords reached the server', $tried, $seconds, $reached);
+    cmp_ok $reached, '<=', 30 + $seconds / 2 + 1, 'few reach the server';
+    cmp_ok $reached, '>=', 25, 'but not too few';
+    cmp_ok $turned_away, '>', 0, "the others are refused at the greeting: $turned_away";
+    my $other = $master->client(from => '127.0.0.78')->login('joe', 'right');
+    is $other->quit, '+OK bye', 'others are not';
+    my @refusals = map { my $c = $master->client(from => "127.0.0.$_"); $c->try_login('joe', "wrong$_") } 80, 81;
+    is $refusals[0], $refusals[1], 'a refusal is a refusal';
+};
+
+scene 'tried in parallel, and through a reload' => sub {
+    my $server = server(password => 'right');
+    my $master = master(server => $server->address, workers => 30, login_failures => 10);
+    for my $round (1 .. 3) {
+        my @client = map { $master->client(from => '127.0.0.77') } 1 .. 25;
+        $_->send("USER joe\r\nPASS wrong\r\n") for @client;
+        wait_until(sub { !grep { !$_->{eof} } @client }, 10);
+        $master->change(timeout => 600 + $round)->reload;
+    }
+    cmp_ok $server->saw(qr/^PASS /), '<=', 30, 'no more than came before the first failed: ' . $server->saw(qr/^PASS /);
+};
+
+done;
