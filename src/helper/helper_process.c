@@ -41,7 +41,12 @@ enum io_status job_answer(int answer_fd, enum message_kind kind, const void *dat
                               {.iov_base = (void *)(uintptr_t)data, .iov_len = length}};
     struct msghdr header = {.msg_iov = pieces, .msg_iovlen = 2};
 
-    if (sendmsg(answer_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+    ssize_t sent;
+
+    do {
+        sent = sendmsg(answer_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent == -1 && errno == EINTR);
+    if (sent != -1)
         return IO_OK;
     return errno == EAGAIN || errno == ENOBUFS ? IO_AGAIN : IO_FAILED;
 }
@@ -101,11 +106,11 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     enum io_status status =
         message_receive(watcher->fd, data, sizeof(data), CLOCK_PASSED, &length, &answer_fd);
 
-    (void)events;
     if (status == IO_OK && answer_fd != -1)
         serve(helper, data, length, answer_fd);
     explicit_bzero(data, length); /* a password may have been in it */
-    if (status == IO_EOF || status == IO_FAILED) {
+    /* With EV_ERROR the loop can watch it no longer: whoever asks again must find a new helper. */
+    if (status == IO_EOF || status == IO_FAILED || (events & EV_ERROR) != 0) {
         helper->has_askers = false;
         ev_io_stop(loop, watcher);
     }
