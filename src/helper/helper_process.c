@@ -182,6 +182,8 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     signal(HELPER_SIGNAL_RELIEF, on_signal);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    ev_run(own.loop, 0);
+    ev_run(own.loop, EVRUN_NOWAIT); /* a descriptor it cannot watch is told only after a sleep */
+    if (own.has_askers)
+        ev_run(own.loop, 0);
     resolver_end();
 }
