@@ -292,8 +292,9 @@ static void on_ended(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct acp *acp = watcher->data;
 
-    (void)events;
-    if (waitpid(acp->pid, &acp->status, WNOHANG) == 0)
+    if ((events & EV_ERROR) != 0)
+        kill(-acp->pid, SIGKILL); /* its end could not be noticed */
+    if (waitpid(acp->pid, &acp->status, (events & EV_ERROR) != 0 ? 0 : WNOHANG) == 0)
         return;
     acp->has_ended = true;
     ev_io_stop(loop, watcher);

@@ -28,6 +28,7 @@ struct helper_process {
     ev_io requests;
     ev_async relief;
     ev_prepare idle;
+    ev_timer nudge;
     bool has_askers;  /* somebody still holds the other end */
     bool is_relieved; /* another helper takes the requests from now on */
 };
@@ -109,6 +110,7 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     if (status == IO_OK && answer_fd != -1)
         serve(helper, data, length, answer_fd);
     explicit_bzero(data, length); /* a password may have been in it */
+    ev_timer_start(loop, &helper->nudge);
     /* With EV_ERROR the loop can watch it no longer: whoever asks again must find a new helper. */
     if (status == IO_EOF || status == IO_FAILED || (events & EV_ERROR) != 0) {
         helper->has_askers = false;
@@ -131,6 +133,14 @@ static void on_signal(int number)
 {
     (void)number;
     ev_async_send(own.loop, &own.relief);
+}
+
+/* A descriptor that cannot be watched is told by libev only behind its next sleep. So wherever new
+ * ones were added this makes the next sleep a short one. */
+static void on_nudge(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    ev_timer_stop(loop, timer);
 }
 
 /* Before each sleep: nobody left to ask, and no program left to see to its end? A lookup that is
@@ -174,6 +184,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     }
     ev_io_init(&own.requests, on_request, request_fd, EV_READ);
     ev_prepare_init(&own.idle, on_idle);
+    ev_timer_init(&own.nudge, on_nudge, 0.0, 0.0);
     ev_async_init(&own.relief, on_relief);
     own.requests.data = own.relief.data = own.idle.data = &own;
     ev_io_start(own.loop, &own.requests);
@@ -182,8 +193,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     signal(HELPER_SIGNAL_RELIEF, on_signal);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    ev_run(own.loop, EVRUN_NOWAIT); /* a descriptor it cannot watch is told only after a sleep */
-    if (own.has_askers)
-        ev_run(own.loop, 0);
+    ev_timer_start(own.loop, &own.nudge);
+    ev_run(own.loop, 0);
     resolver_end();
 }
