@@ -136,7 +136,7 @@ static enum io_status call(struct helper *helper, const struct message *request,
         status = ask(helper, request, deadline_ms, &fd);
         if (status == IO_OK) {
             status = receive_answer(fd, handle, context, deadline_ms);
-            close(fd);
+            wait_close(fd);
         } else if (status == IO_FAILED && errno == EPIPE) {
             status = IO_EOF;
         }

@@ -57,7 +57,7 @@ static void begin_next(struct attempts *attempts, const struct address *addresse
 
 static void drop(struct attempts *attempts, size_t i)
 {
-    close(attempts->fds[i].fd);
+    wait_close(attempts->fds[i].fd);
     attempts->fds[i].fd = -1;
     attempts->alive--;
 }

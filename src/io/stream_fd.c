@@ -25,15 +25,21 @@ static enum io_status result(ssize_t moved, size_t *moved_r)
 
 static enum io_status socket_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
 {
-    return result(recv(stream->read_fd, to, size, MSG_DONTWAIT), moved_r);
+    ssize_t moved = recv(stream->read_fd, to, size, MSG_DONTWAIT);
+
+    wait_note(stream->read_fd, POLLIN, moved < (ssize_t)size);
+    return result(moved, moved_r);
 }
 
 static enum io_status socket_write(struct stream *stream, const void *from, size_t length,
                                    bool has_more, size_t *moved_r)
 {
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (has_more ? MSG_MORE : 0);
+    ssize_t moved = send(stream->write_fd, from, length, flags);
 
-    return result(send(stream->write_fd, from, length, flags), moved_r);
+    if (moved < (ssize_t)length)
+        wait_note(stream->write_fd, POLLOUT, true);
+    return result(moved, moved_r);
 }
 
 /* Pipes and terminals are left in the mode in which they were given to us, because others may share
@@ -67,9 +73,9 @@ static bool nothing_pending(const struct stream *stream)
 
 static void close_fds(struct stream *stream)
 {
-    close(stream->read_fd);
+    wait_close(stream->read_fd);
     if (stream->write_fd != stream->read_fd)
-        close(stream->write_fd);
+        wait_close(stream->write_fd);
 }
 
 static const struct stream_ops socket_ops = {socket_read, socket_write, nothing_pending, close_fds};

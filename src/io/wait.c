@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sleep of a process that serves one session at a time: ppoll() with the signals let in.
+ * The sleep of a process that serves one session at a time: ppoll() with the signals let in. Where
+ * it serves many, all is handed to the backend.
  */
 #include "io/wait.h"
 
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
 static volatile sig_atomic_t stop_requested;
 static sigset_t asleep_mask;
 static int has_mask;
+static const struct wait_backend *backend;
+
+void wait_use(const struct wait_backend *used)
+{
+    backend = used;
+}
 
 void wait_open_signals(const sigset_t *blocked)
 {
@@ -26,7 +34,10 @@ void wait_request_stop(void)
 
 void wait_clear_stop(void)
 {
-    stop_requested = 0;
+    if (backend != NULL)
+        backend->clear_stop();
+    else
+        stop_requested = 0;
 }
 
 int wait_is_stop_requested(void)
@@ -48,7 +59,7 @@ static const struct timespec *time_left(struct timespec *left, int64_t deadline_
     return left;
 }
 
-enum io_status wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+static enum io_status block(struct pollfd *fds, unsigned count, int64_t deadline_ms)
 {
     for (;;) {
         struct timespec left;
@@ -66,9 +77,29 @@ enum io_status wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
     }
 }
 
+enum io_status wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    if (backend != NULL)
+        return backend->wait(fds, count, deadline_ms);
+    return block(fds, count, deadline_ms);
+}
+
 enum io_status wait_for_one(int fd, short events, int64_t deadline_ms)
 {
     struct pollfd one = {.fd = fd, .events = events};
 
     return wait_for(&one, 1, deadline_ms);
+}
+
+void wait_note(int fd, short event, bool is_exhausted)
+{
+    if (backend != NULL)
+        backend->note(fd, event, is_exhausted);
+}
+
+void wait_close(int fd)
+{
+    if (backend != NULL)
+        backend->forget(fd);
+    close(fd);
 }

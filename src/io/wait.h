@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,14 +37,37 @@ enum io_status wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
 /* Waits for one descriptor; errors and hang-ups count as ready: the next attempt tells. */
 enum io_status wait_for_one(int fd, short events, int64_t deadline_ms);
 
+/*
+ * What an attempt to read (POLLIN) or write (POLLOUT) has shown. `is_exhausted`: the kernel had no
+ * more, or took no more, so the next wait need not look and sleeps until there is news. Saying so
+ * is worth a system call where many sessions share a process, and saying nothing is right as well.
+ */
+void wait_note(int fd, short event, bool is_exhausted);
+
+/* Closes a descriptor that may have been waited for. Every such one must be closed here. */
+void wait_close(int fd);
+
 /* Blocks `blocked` for the process but while it sleeps in wait_for(). Call once, before the first
  * wait. */
 void wait_open_signals(const sigset_t *blocked);
 
 /* Async-signal-safe. */
 void wait_request_stop(void);
-/* Forgets a request (between two sessions of a worker). */
+/* Forgets a request: between two sessions of a worker, and for a session's last word. */
 void wait_clear_stop(void);
 int wait_is_stop_requested(void);
+
+/*
+ * Another way to sleep than to block the process: functions as above, for the caller alone.
+ */
+struct wait_backend {
+    enum io_status (*wait)(struct pollfd *fds, unsigned count, int64_t deadline_ms);
+    void (*note)(int fd, short event, bool is_exhausted);
+    void (*forget)(int fd); /* it is being closed */
+    void (*clear_stop)(void);
+};
+
+/* From here on this process waits by the backend, which must stay. */
+void wait_use(const struct wait_backend *backend);
 
 #endif

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop: run those who are ready, fire the timers that are due, sleep in epoll, note what is
+ * ready. All news of a turn are noted before anybody runs, so a task finds both its sides as they
+ * were at the same moment, and no news concern a descriptor that was closed in between.
+ */
+#include "io/scheduler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "io/wait.h"
+
+enum {
+    EVENTS_MAX = 256, /* news taken in one turn */
+    /* So often in a row a task may find its descriptors ready before others get their turn: a
+     * transfer that never has to wait passes 1 MiB then. */
+    WAITS_IN_A_ROW = 16,
+    TRIM_AFTER_MS = 1000, /* of sleep */
+    /* Unused memory that is kept for the next rush; what is beyond goes back once a second. */
+    STACKS_KEPT = 64,
+    BLOCKS_KEPT = 32,
+    HOUSEKEEPING_MS = 1000,
+    /* So many timers fire, and so many stacks are given back, before others get their turn. */
+    CHORES_IN_A_ROW = 256,
+    HOUSEKEEPING_SOON_MS = 50,
+};
+
+/* What is known of a descriptor. Bits are those of epoll. */
+struct descriptor {
+    union {
+        struct task *task; /* who sleeps until it is ready */
+        struct watcher *watcher;
+    };
+    unsigned char watched; /* EPOLLIN, EPOLLOUT: the kernel tells; 0: it does not know of it */
+    unsigned char ready;   /* EPOLLIN, EPOLLOUT: as of the last news */
+    unsigned char doubted; /* of these: a wait has returned since, nobody said what became of it */
+    unsigned char ended;   /* of these directions: no attempt will ever have to wait again */
+    bool is_broken;        /* both ended: POLLHUP */
+    bool is_shared;        /* several tasks have slept for it at once */
+    bool is_watcher;
+};
+
+static struct {
+    int epoll_fd;
+    struct descriptor *descriptors;
+    size_t descriptor_count;
+    struct timers timers;
+    struct timer housekeeping;
+    int64_t now_ms; /* when the last sleep ended */
+    struct task *tasks;
+    size_t task_count;
+    struct task *ready_first; /* in the order in which they became so */
+    struct task **ready_end;
+    struct task *current;
+} scheduler;
+
+/* ---- who runs next ---- */
+
+static void make_ready(struct task *task)
+{
+    if (task->is_ready)
+        return;
+    task->is_ready = true;
+    task->next_ready = NULL;
+    *scheduler.ready_end = task;
+    scheduler.ready_end = &task->next_ready;
+}
+
+static void run_task(struct task *task)
+{
+    task->is_ready = false;
+    task->waits = 0;
+    scheduler.current = task;
+    (void)coroutine_resume(&task->coroutine);
+    scheduler.current = NULL;
+}
+
+/* Those that become ready meanwhile have to wait for the next turn: descriptors come first. */
+static void run_ready(void)
+{
+    struct task *task = scheduler.ready_first;
+
+    scheduler.ready_first = NULL;
+    scheduler.ready_end = &scheduler.ready_first;
+    while (task != NULL) {
+        struct task *next = task->next_ready;
+        run_task(task);
+        task = next;
+    }
+}
+
+/* ---- timers ---- */
+
+static struct task *task_of(struct timer *timer)
+{
+    return (struct task *)(void *)((char *)timer - offsetof(struct task, timer));
+}
+
+/* The task sleeps: its timer must fire when there is something to do about it, or earlier. */
+static void set_timer(struct task *task)
+{
+    int64_t at_ms = task->deadline_ms;
+
+    if (!task->is_trimmed)
+        at_ms = clock_earlier(at_ms, task->asleep_ms + TRIM_AFTER_MS);
+    if (at_ms != CLOCK_NEVER && (!timer_is_set(&task->timer) || task->timer.at_ms > at_ms))
+        timer_set(&scheduler.timers, &task->timer, at_ms);
+}
+
+static void on_timer(struct task *task)
+{
+    if (task->fds == NULL)
+        return; /* the next sleep sets it */
+    if (task->deadline_ms <= scheduler.now_ms) {
+        make_ready(task);
+        return;
+    }
+    if (!task->is_trimmed && scheduler.now_ms >= task->asleep_ms + TRIM_AFTER_MS) {
+        coroutine_trim(&task->coroutine);
+        task->is_trimmed = true;
+    }
+    set_timer(task);
+}
+
+/* Gives back what a rush has left behind. */
+static void keep_house(void)
+{
+    buffer_pool_trim(BLOCKS_KEPT);
+    if (!coroutine_trim_unused(STACKS_KEPT, CHORES_IN_A_ROW))
+        timer_set(&scheduler.timers, &scheduler.housekeeping,
+                  scheduler.now_ms + HOUSEKEEPING_SOON_MS);
+}
+
+static void fire_timers(void)
+{
+    for (int i = 0; i < CHORES_IN_A_ROW; i++) {
+        struct timer *timer = timers_take_due(&scheduler.timers, scheduler.now_ms);
+
+        if (timer == NULL)
+            return;
+        if (timer == &scheduler.housekeeping)
+            keep_house();
+        else
+            on_timer(task_of(timer));
+    }
+}
+
+/* ---- descriptors ---- */
+
+/* Asks the kernel for news of the descriptor from now on, beginning with how it is now. */
+static int tell_kernel(int fd, struct descriptor *descriptor, unsigned char watched)
+{
+    struct epoll_event event = {.events = watched | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
+    int operation = descriptor->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+    if (epoll_ctl(scheduler.epoll_fd, operation, fd, &event) == -1)
+        return -1;
+    descriptor->watched = watched;
+    return 0;
+}
+
+/* Reading is always of interest; room to write only once somebody had none. */
+static int make_known(const struct pollfd *wanted)
+{
+    unsigned char watched = EPOLLIN | (wanted->events & POLLOUT ? EPOLLOUT : 0);
+    struct descriptor *descriptor;
+
+    if ((size_t)wanted->fd >= scheduler.descriptor_count) {
+        errno = EMFILE;
+        return -1;
+    }
+    descriptor = &scheduler.descriptors[wanted->fd];
+    if ((watched & ~descriptor->watched) == 0)
+        return 0;
+    return tell_kernel(wanted->fd, descriptor, watched | descriptor->watched);
+}
+
+/* Looks where nobody said what became of the last readiness. */
+static void resolve_doubt(int fd, struct descriptor *descriptor, short events)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+
+    if ((descriptor->doubted & descriptor->ready & events) == 0)
+        return;
+    if (poll(&one, 1, 0) >= 0)
+        descriptor->ready &= (unsigned char)(one.revents | ~events);
+    descriptor->doubted &= (unsigned char)~events;
+}
+
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLIN < 256 && EPOLLOUT < 256,
+               "epoll's bits are poll's, and fit");
+
+/* Fills revents as far as is known. Returns how many descriptors are ready. */
+static unsigned collect(struct pollfd *fds, unsigned count)
+{
+    unsigned ready = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct descriptor *descriptor;
+
+        fds[i].revents = 0;
+        if (fds[i].fd == -1)
+            continue;
+        descriptor = &scheduler.descriptors[fds[i].fd];
+        resolve_doubt(fds[i].fd, descriptor, fds[i].events);
+        fds[i].revents = (short)((descriptor->ready | descriptor->ended) & fds[i].events);
+        descriptor->doubted |= (unsigned char)fds[i].revents;
+        if (descriptor->is_broken)
+            fds[i].revents |= POLLHUP;
+        ready += fds[i].revents != 0;
+    }
+    return ready;
+}
+
+/* ---- sleeping ---- */
+
+static void attach(struct task *task, struct pollfd *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct descriptor *descriptor;
+
+        if (fds[i].fd == -1)
+            continue;
+        descriptor = &scheduler.descriptors[fds[i].fd];
+        if (descriptor->task != NULL && descriptor->task != task)
+            descriptor->is_shared = true;
+        descriptor->task = task;
+    }
+    task->fds = fds;
+    task->count = count;
+}
+
+static void detach(struct task *task)
+{
+    for (unsigned i = 0; i < task->count; i++)
+        if (task->fds[i].fd != -1 && scheduler.descriptors[task->fds[i].fd].task == task)
+            scheduler.descriptors[task->fds[i].fd].task = NULL;
+    task->fds = NULL;
+    task->count = 0;
+}
+
+static void sleep_until(struct task *task, struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    task->deadline_ms = deadline_ms;
+    task->asleep_ms = scheduler.now_ms;
+    task->is_trimmed = false;
+    set_timer(task);
+    attach(task, fds, count);
+    coroutine_suspend();
+    detach(task);
+}
+
+/* wait_for() with a deadline that has passed: what counts is how it is at this moment. */
+static enum io_status look(struct pollfd *fds, unsigned count)
+{
+    int ready = poll(fds, count, 0);
+
+    if (ready == 0)
+        return IO_DEADLINE;
+    return ready > 0 ? IO_OK : IO_FAILED;
+}
+
+static enum io_status wait_in_task(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    struct task *task = scheduler.current;
+
+    if (task->is_stopped)
+        return IO_STOPPED;
+    if (deadline_ms == CLOCK_PASSED)
+        return look(fds, count);
+    for (unsigned i = 0; i < count; i++)
+        if (fds[i].fd != -1 && make_known(&fds[i]) == -1)
+            return IO_FAILED;
+    while (collect(fds, count) == 0) {
+        if (deadline_ms <= scheduler.now_ms)
+            return IO_DEADLINE;
+        sleep_until(task, fds, count, deadline_ms);
+        task->waits = 0;
+        if (task->is_stopped)
+            return IO_STOPPED;
+    }
+    if (++task->waits > WAITS_IN_A_ROW) {
+        make_ready(task);
+        coroutine_suspend();
+    }
+    return IO_OK;
+}
+
+static struct descriptor *known_descriptor(int fd)
+{
+    return fd >= 0 && (size_t)fd < scheduler.descriptor_count ? &scheduler.descriptors[fd] : NULL;
+}
+
+static void note(int fd, short event, bool is_exhausted)
+{
+    struct descriptor *descriptor = known_descriptor(fd);
+
+    if (descriptor == NULL)
+        return;
+    descriptor->doubted &= (unsigned char)~event;
+    if (is_exhausted)
+        descriptor->ready &= (unsigned char)~event;
+}
+
+static void forget(int fd)
+{
+    struct descriptor *descriptor = known_descriptor(fd);
+
+    if (descriptor != NULL)
+        *descriptor = (struct descriptor){0};
+}
+
+static void clear_own_stop(void)
+{
+    if (scheduler.current != NULL)
+        scheduler.current->is_stopped = false;
+}
+
+/* ---- tasks ---- */
+
+static void link_task(struct task *task)
+{
+    task->next = scheduler.tasks;
+    if (task->next != NULL)
+        task->next->previous = task;
+    scheduler.tasks = task;
+    scheduler.task_count++;
+}
+
+static void unlink_task(struct task *task)
+{
+    if (task->previous != NULL)
+        task->previous->next = task->next;
+    else
+        scheduler.tasks = task->next;
+    if (task->next != NULL)
+        task->next->previous = task->previous;
+    scheduler.task_count--;
+}
+
+/* The last lines on the task's own stack. */
+static void end_task(struct task *task)
+{
+    timer_cancel(&scheduler.timers, &task->timer);
+    unlink_task(task);
+    if (!timer_is_set(&scheduler.housekeeping))
+        timer_set(&scheduler.timers, &scheduler.housekeeping,
+                  scheduler.now_ms + HOUSEKEEPING_MS);
+}
+
+static void run_to_end(struct coroutine *coroutine)
+{
+    struct task *task = (struct task *)coroutine;
+
+    task->run(task);
+    end_task(task);
+}
+
+void *task_new(size_t size, void (*run)(struct task *self))
+{
+    struct task *task;
+
+    if (!timers_reserve(&scheduler.timers, scheduler.task_count + 2))
+        return NULL;
+    task = coroutine_new(size, run_to_end);
+    if (task == NULL)
+        return NULL;
+    task->run = run;
+    link_task(task);
+    make_ready(task);
+    return task;
+}
+
+void task_stop(struct task *task)
+{
+    task->is_stopped = true;
+    if (task->fds != NULL)
+        make_ready(task);
+}
+
+void task_clear_stop(struct task *task)
+{
+    task->is_stopped = false;
+}
+
+void scheduler_stop_tasks(void)
+{
+    for (struct task *task = scheduler.tasks; task != NULL; task = task->next)
+        task_stop(task);
+}
+
+size_t scheduler_tasks(void)
+{
+    return scheduler.task_count;
+}
+
+/* ---- watchers ---- */
+
+int scheduler_watch(struct watcher *watcher, bool is_exclusive)
+{
+    struct epoll_event event = {.events = EPOLLIN | (is_exclusive ? EPOLLEXCLUSIVE : 0),
+                                .data = {.fd = watcher->fd}};
+    struct descriptor *descriptor = known_descriptor(watcher->fd);
+
+    if (descriptor == NULL) {
+        errno = EMFILE;
+        return -1;
+    }
+    if (epoll_ctl(scheduler.epoll_fd, EPOLL_CTL_ADD, watcher->fd, &event) == -1)
+        return -1;
+    *descriptor = (struct descriptor){.watcher = watcher, .watched = EPOLLIN, .is_watcher = true};
+    return 0;
+}
+
+void scheduler_unwatch(struct watcher *watcher)
+{
+    struct epoll_event unused = {0};
+
+    (void)epoll_ctl(scheduler.epoll_fd, EPOLL_CTL_DEL, watcher->fd, &unused);
+    forget(watcher->fd);
+}
+
+/* ---- news ---- */
+
+static bool is_waiting_for(const struct task *task, int fd, unsigned char directions)
+{
+    for (unsigned i = 0; i < task->count; i++)
+        if (task->fds[i].fd == fd && (task->fds[i].events & directions) != 0)
+            return true;
+    return false;
+}
+
+static void wake_all_that_wait_for(int fd, unsigned char directions)
+{
+    for (struct task *task = scheduler.tasks; task != NULL; task = task->next)
+        if (is_waiting_for(task, fd, directions))
+            make_ready(task);
+}
+
+static void take_news_of(int fd, uint32_t events)
+{
+    struct descriptor *descriptor = &scheduler.descriptors[fd];
+    unsigned char news = events & (EPOLLIN | EPOLLOUT);
+
+    if (descriptor->watched == 0)
+        return;
+    if (descriptor->is_watcher) {
+        descriptor->watcher->on_ready(descriptor->watcher->context);
+        return;
+    }
+    if (events & EPOLLRDHUP)
+        descriptor->ended |= EPOLLIN;
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        descriptor->ended |= EPOLLIN | EPOLLOUT;
+        descriptor->is_broken = true;
+    }
+    descriptor->ready |= news;
+    descriptor->doubted &= (unsigned char)~news;
+    news |= descriptor->ended;
+    if (descriptor->is_shared)
+        wake_all_that_wait_for(fd, news);
+    else if (descriptor->task != NULL && is_waiting_for(descriptor->task, fd, news))
+        make_ready(descriptor->task);
+}
+
+/* For epoll: -1 is for ever. */
+static int sleep_limit_ms(void)
+{
+    int64_t next_ms = timers_next_ms(&scheduler.timers);
+    int64_t left_ms;
+
+    if (scheduler.ready_first != NULL)
+        return 0;
+    if (next_ms == CLOCK_NEVER)
+        return -1;
+    left_ms = next_ms - clock_now_ms();
+    if (left_ms > INT_MAX)
+        return INT_MAX;
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
+static void take_news(void)
+{
+    static struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(scheduler.epoll_fd, events, EVENTS_MAX, sleep_limit_ms());
+
+    scheduler.now_ms = clock_now_ms();
+    for (int i = 0; i < count; i++)
+        take_news_of(events[i].data.fd, events[i].events);
+}
+
+/* ---- the whole ---- */
+
+static const struct wait_backend backend = {wait_in_task, note, forget, clear_own_stop};
+
+int scheduler_open(size_t descriptors)
+{
+    /* From calloc(): what is never used of it is never touched. */
+    scheduler.descriptors = calloc(descriptors, sizeof(*scheduler.descriptors));
+    scheduler.descriptor_count = descriptors;
+    scheduler.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    scheduler.ready_end = &scheduler.ready_first;
+    scheduler.now_ms = clock_now_ms();
+    if (scheduler.descriptors == NULL || scheduler.epoll_fd == -1)
+        return -1;
+    wait_use(&backend);
+    return 0;
+}
+
+void scheduler_run(bool (*is_over)(void))
+{
+    while (!is_over()) {
+        take_news();
+        fire_timers();
+        run_ready();
+    }
+}
