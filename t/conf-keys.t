@@ -35,8 +35,8 @@ my @rows  = map { row(@$_) } map { [/^(\w+)\((.*)\)\z/s] } $table =~ /^CONF_((?:
 my %key   = map { $_->{name} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
-# max_per_ip hangs on max_workers.
-my %default_in_words = (max_per_ip => 'half of max_workers');
+# max_per_ip hangs on max_workers and sessions_per_worker.
+my %default_in_words = (max_per_ip => 'half of all places');
 
 # ---- the example: a paragraph a key, its comment above it ----
 

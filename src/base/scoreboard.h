@@ -4,6 +4,10 @@
  * whoever shows the status. Knows nothing of POP3: stages and counters are numbers here, whose
  * names their owners keep.
  *
+ * A worker that carries one session has one slot for itself and the session. One that carries many
+ * has a slot of its own (idle: it has a free place; busy: all are taken) and behind it one for each
+ * place, which is busy or free.
+ *
  * A slot has one writer at a time, the worker it belongs to; the master writes it only while no
  * worker does. Readers take consistent copies through a sequence count, without locks; they show
  * them, and decide nothing by their texts.
@@ -29,7 +33,7 @@ enum scoreboard_state {
     SCOREBOARD_STARTING, /* forked, not waiting yet */
     SCOREBOARD_IDLE,     /* waiting for a connection */
     SCOREBOARD_BUSY,     /* serving a session */
-    SCOREBOARD_LEAVING,  /* about to exit in order */
+    SCOREBOARD_LEAVING,  /* takes no more connections and exits with its last session */
 };
 
 /* The texts of a session, for people. */
@@ -50,6 +54,10 @@ struct scoreboard_slot {
     _Atomic int64_t started_ms;    /* monotonic: the session's begin, or the wait's */
     _Atomic uint64_t octets;       /* passed to the client in this session */
     _Atomic uint64_t account;      /* key in the account table whose place it holds; 0: none */
+    /* Of the own slot of a worker that carries many sessions: how many it has now, and how many of
+     * the slots behind this one were ever used. */
+    _Atomic uint32_t session_count;
+    _Atomic uint32_t slots_used;
     _Atomic uint32_t sequence;     /* odd while the texts are being written */
     struct scoreboard_texts texts;
 };
@@ -65,7 +73,7 @@ struct scoreboard_totals {
 /* The slots of a pool and what its processes tell each other. */
 struct scoreboard {
     size_t slot_count;
-    _Atomic int idle;              /* workers waiting */
+    _Atomic int idle;              /* workers that can take a connection */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
     struct scoreboard_slot slots[];

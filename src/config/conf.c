@@ -331,18 +331,33 @@ static void cut_to_timeout(struct conf_section *section, enum conf_key key)
         *limit = section->values.timeout;
 }
 
+/* Workers that carry many sessions share the processors best when there is one for each. */
+static void set_many_defaults(struct conf_section *section)
+{
+    struct conf_values *values = &section->values;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (values->sessions_per_worker == 1 || processors < 1)
+        return;
+    if (section->place[CONF_KEY_workers] == NULL)
+        values->workers = processors;
+    if (section->place[CONF_KEY_max_workers] == NULL)
+        values->max_workers = 2 * values->workers;
+}
+
 /* Half the places for one address is Postfix's rule; a pool that may not grow below what is kept
  * ready is a mistake, but only where both were set. */
 static void set_pool_defaults(struct conf_section *section)
 {
     struct conf_values *values = &section->values;
 
+    set_many_defaults(section);
     if (section->place[CONF_KEY_max_workers] == NULL && values->max_workers < values->workers)
         values->max_workers = values->workers;
     if (section->place[CONF_KEY_workers] == NULL && values->workers > values->max_workers)
         values->workers = values->max_workers;
     if (section->place[CONF_KEY_max_per_ip] == NULL)
-        values->max_per_ip = (values->max_workers + 1) / 2;
+        values->max_per_ip = (values->max_workers * values->sessions_per_worker + 1) / 2;
 }
 
 static int check_pool(struct conf_instance *instance, struct error *error)

@@ -23,7 +23,7 @@ enum {
     /* So often in a row a task may find its descriptors ready before others get their turn: a
      * transfer that never has to wait passes 1 MiB then. */
     WAITS_IN_A_ROW = 16,
-    TRIM_AFTER_MS = 1000, /* of sleep */
+    TRIM_AFTER_MS = 250,  /* of sleep */
     /* Unused memory that is kept for the next rush; what is beyond goes back once a second. */
     STACKS_KEPT = 64,
     BLOCKS_KEPT = 32,
@@ -117,7 +117,7 @@ static void set_timer(struct task *task)
 
 static void on_timer(struct task *task)
 {
-    if (task->fds == NULL)
+    if (!task->is_asleep)
         return; /* the next sleep sets it */
     if (task->deadline_ms <= scheduler.now_ms) {
         make_ready(task);
@@ -243,7 +243,6 @@ static void detach(struct task *task)
     for (unsigned i = 0; i < task->count; i++)
         if (task->fds[i].fd != -1 && scheduler.descriptors[task->fds[i].fd].task == task)
             scheduler.descriptors[task->fds[i].fd].task = NULL;
-    task->fds = NULL;
     task->count = 0;
 }
 
@@ -254,7 +253,9 @@ static void sleep_until(struct task *task, struct pollfd *fds, unsigned count, i
     task->is_trimmed = false;
     set_timer(task);
     attach(task, fds, count);
+    task->is_asleep = true;
     coroutine_suspend();
+    task->is_asleep = false;
     detach(task);
 }
 
@@ -382,7 +383,7 @@ void *task_new(size_t size, void (*run)(struct task *self))
 void task_stop(struct task *task)
 {
     task->is_stopped = true;
-    if (task->fds != NULL)
+    if (task->is_asleep)
         make_ready(task);
 }
 

@@ -26,12 +26,13 @@ struct task {
     struct task *next; /* of all */
     struct task *previous;
     struct task *next_ready;
-    struct pollfd *fds; /* what it waits for; NULL while it does not */
+    struct pollfd *fds; /* what it sleeps for */
     unsigned count;
     unsigned waits; /* since it last slept */
     int64_t deadline_ms;
     int64_t asleep_ms; /* since when */
     struct timer timer;
+    bool is_asleep;
     bool is_ready; /* in the line of those to be run */
     bool is_stopped;
     bool is_trimmed;

@@ -61,9 +61,9 @@ struct instance_memory *instance_memory_get(const char *name)
 
 static struct scoreboard_slot *free_slot(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++)
-        if (atomic_load(&pool->scoreboard->slots[i].pid) == 0)
-            return &pool->scoreboard->slots[i];
+    for (size_t i = 0; i < pool->worker_count; i++)
+        if (atomic_load(&pool_worker_slot(pool, i)->pid) == 0)
+            return pool_worker_slot(pool, i);
     return NULL;
 }
 
@@ -77,6 +77,8 @@ static bool fork_worker(struct pool *pool)
     atomic_store(&slot->state, SCOREBOARD_STARTING);
     atomic_store(&slot->session, 0);
     atomic_store(&slot->shed_session, 0);
+    atomic_store(&slot->session_count, 0);
+    atomic_store(&slot->slots_used, 0);
     pid = fork_quietly();
     if (pid == 0)
         _exit(worker_run(pool, slot));
@@ -91,7 +93,7 @@ static bool fork_worker(struct pool *pool)
 
 size_t pool_grow(struct pool *pool, size_t count)
 {
-    size_t room = pool->scoreboard->slot_count - pool->alive;
+    size_t room = pool_size_room(pool);
     size_t forked = 0;
 
     if (count > room)
@@ -181,8 +183,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         return NULL;
     }
     pool->memory = instance_memory_get(instance->section.name);
-    pool->scoreboard = scoreboard_new((size_t)instance->section.values.max_workers);
-    if (pool->memory == NULL || pool->scoreboard == NULL || open_channels(pool) == -1) {
+    if (pool->memory == NULL || pool_make_slots(pool) == -1 || open_channels(pool) == -1) {
         error_set(error, "%s: %s", instance->section.name, strerror(errno));
         pool_free(pool);
         return NULL;
@@ -222,8 +223,8 @@ void pool_start(struct pool *pool)
 
 static void signal_workers(struct pool *pool, int number)
 {
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
-        pid_t pid = atomic_load(&pool->scoreboard->slots[i].pid);
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
         if (pid != 0)
             kill(pid, number);
     }
@@ -321,10 +322,39 @@ bool pool_is_empty(const struct pool *pool)
 
 /* ---- what a dead process leaves behind ---- */
 
-static void log_death(const struct pool *pool, const struct scoreboard_slot *slot, pid_t pid,
-                      int status)
+/* What a reader of the log needs to find the session. */
+static void add_session(struct log_line *line, const struct scoreboard_slot *slot)
 {
     struct scoreboard_texts texts;
+
+    if (atomic_load(&slot->state) != SCOREBOARD_BUSY || !scoreboard_read_texts(slot, &texts))
+        return;
+    log_add(line, "session", texts.id);
+    log_add(line, "client", texts.client);
+    log_add(line, "user", texts.user);
+    log_add(line, "server", texts.server);
+    log_add(line, "stage", session_stage_word((enum session_stage)atomic_load(&slot->stage)));
+}
+
+/* The sessions that a worker with many has taken with it. */
+static void log_lost_sessions(const struct pool *pool, struct scoreboard_slot *worker, pid_t pid)
+{
+    struct scoreboard_slot *slot;
+    struct log_line line;
+
+    for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;) {
+        if (atomic_load(&slot->state) != SCOREBOARD_BUSY)
+            continue;
+        log_begin(&line, LOG_LEVEL_ALERT, "session-lost");
+        log_add(&line, "instance", pool->instance->section.name);
+        log_add_number(&line, "pid", pid);
+        add_session(&line, slot);
+        log_end(&line);
+    }
+}
+
+static void log_death(const struct pool *pool, struct scoreboard_slot *slot, pid_t pid, int status)
+{
     struct log_line line;
 
     log_begin(&line, LOG_LEVEL_ALERT, "worker-died");
@@ -334,14 +364,13 @@ static void log_death(const struct pool *pool, const struct scoreboard_slot *slo
         log_add(&line, "signal", strsignal(WTERMSIG(status)));
     else
         log_add_number(&line, "exit", WEXITSTATUS(status));
-    if (atomic_load(&slot->state) == SCOREBOARD_BUSY && scoreboard_read_texts(slot, &texts)) {
-        log_add(&line, "session", texts.id);
-        log_add(&line, "client", texts.client);
-        log_add(&line, "user", texts.user);
-        log_add(&line, "server", texts.server);
-        log_add(&line, "stage", session_stage_word((enum session_stage)atomic_load(&slot->stage)));
-    }
+    if (pool->places == 1)
+        add_session(&line, slot);
+    else
+        log_add_number(&line, "sessions", atomic_load(&slot->session_count));
     log_end(&line);
+    if (pool->places > 1)
+        log_lost_sessions(pool, slot, pid);
 }
 
 static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
@@ -352,6 +381,15 @@ static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
         account_give_place_back(pool->memory->accounts, key);
     atomic_store(&slot->state, SCOREBOARD_FREE);
     atomic_store(&slot->pid, 0);
+}
+
+static void clear_worker(struct pool *pool, struct scoreboard_slot *worker)
+{
+    struct scoreboard_slot *slot;
+
+    for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
+        clear_slot(pool, slot);
+    clear_slot(pool, worker);
     pool->alive--;
 }
 
@@ -364,7 +402,7 @@ static void reap_worker(struct pool *pool, struct scoreboard_slot *slot, pid_t p
         log_death(pool, slot, pid, status);
         scoreboard_add(&pool->memory->totals->crashes, 1);
     }
-    clear_slot(pool, slot);
+    clear_worker(pool, slot);
     if (!is_orderly)
         pool_count_afresh(pool);
     if (pool->state != POOL_RUNNING)
@@ -393,8 +431,8 @@ bool pool_reap(struct pool *pool, pid_t pid, int status)
         reap_helper(pool, status);
         return true;
     }
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
-        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        struct scoreboard_slot *slot = pool_worker_slot(pool, i);
         if (atomic_load(&slot->pid) != pid)
             continue;
         reap_worker(pool, slot, pid, status);

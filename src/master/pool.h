@@ -52,6 +52,9 @@ struct pool {
     pid_t master_pid;
     enum pool_state state;
     bool is_killed; /* the grace is over */
+    size_t places;       /* sessions a worker carries at once */
+    size_t worker_slots; /* slots of a worker: one, or one and those of its places */
+    size_t worker_count; /* workers that there are slots for */
     size_t alive; /* workers that have a process */
 
     int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */
@@ -105,10 +108,27 @@ struct instance_memory *instance_memory_get(const char *name);
 /* Forks the helper. */
 void pool_start_helper(struct pool *pool);
 
+/* ---- the slots: pool_slots.c ---- */
+
+/* Sets the shape of the scoreboard, which lies where workers cannot change it, and makes it.
+ * Returns 0, or -1 when there is no memory. */
+int pool_make_slots(struct pool *pool);
+/* How many slots there are in all. */
+size_t pool_slot_count(const struct pool *pool);
+/* A worker's own slot, `i` below worker_count. */
+struct scoreboard_slot *pool_worker_slot(const struct pool *pool, size_t i);
+/* Goes through the slots that sessions may be in, those of the worker with this slot or of all
+ * workers. Begin with *at 0; NULL after the last. */
+struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboard_slot *worker,
+                                        size_t *at);
+struct scoreboard_slot *pool_next_session(const struct pool *pool, size_t *at);
+
 /* ---- the size of the pool: pool_size.c ---- */
 
 /* Forks up to `count` workers, within max_workers. Returns how many were. */
 size_t pool_grow(struct pool *pool, size_t count);
+/* How many more workers there may be. Those that only see their last sessions out do not count. */
+size_t pool_size_room(const struct pool *pool);
 /* Corrects the count of idle workers after one died that could not count itself out. */
 void pool_count_afresh(struct pool *pool);
 /* Sets up and ends the watchers that steer the size. */

@@ -43,9 +43,28 @@ static size_t count_state(const struct pool *pool, enum scoreboard_state state)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++)
-        count += atomic_load(&pool->scoreboard->slots[i].state) == (int)state;
+    for (size_t i = 0; i < pool->worker_count; i++)
+        count += atomic_load(&pool_worker_slot(pool, i)->state) == (int)state;
     return count;
+}
+
+/* Workers that take connections, or will. One with many sessions may take long to leave and is
+ * replaced before. */
+static size_t count_serving(const struct pool *pool)
+{
+    size_t leaving = pool->places > 1 ? count_state(pool, SCOREBOARD_LEAVING) : 0;
+
+    return pool->alive > leaving ? pool->alive - leaving : 0;
+}
+
+size_t pool_size_room(const struct pool *pool)
+{
+    size_t max = (size_t)pool->instance->section.values.max_workers;
+    size_t serving = count_serving(pool);
+    size_t room = max > serving ? max - serving : 0;
+    size_t free_slots = pool->worker_count - pool->alive;
+
+    return room < free_slots ? room : free_slots;
 }
 
 void pool_count_afresh(struct pool *pool)
@@ -66,7 +85,7 @@ static size_t wanted_workers(const struct pool *pool)
 
 static bool is_full(const struct pool *pool)
 {
-    return pool->alive >= pool->scoreboard->slot_count;
+    return pool_size_room(pool) == 0;
 }
 
 /* ---- throttle ---- */
@@ -125,12 +144,20 @@ void pool_size_wait_to_fork(struct pool *pool, const char *why)
 void pool_size_refill(struct pool *pool)
 {
     size_t wanted = wanted_workers(pool);
+    size_t serving = count_serving(pool);
 
-    if (pool->state == POOL_RUNNING && pool->alive < wanted && !ev_is_active(&pool->throttle))
-        pool_grow(pool, wanted - pool->alive);
+    if (pool->state == POOL_RUNNING && serving < wanted && !ev_is_active(&pool->throttle))
+        pool_grow(pool, wanted - serving);
 }
 
 /* ---- surplus ---- */
+
+/* Waits, and has nobody to see out. */
+static bool is_unused(const struct scoreboard_slot *worker)
+{
+    return atomic_load(&worker->state) == SCOREBOARD_IDLE &&
+           atomic_load(&worker->session_count) == 0;
+}
 
 /* Half of what is idle beyond the workers kept ready leaves each second. */
 static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
@@ -141,14 +168,14 @@ static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
     size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
 
     (void)events;
-    for (size_t i = pool->scoreboard->slot_count; i > 0 && surplus > 0; i--) {
-        struct scoreboard_slot *slot = &pool->scoreboard->slots[i - 1];
-        if (atomic_load(&slot->state) != SCOREBOARD_IDLE)
+    for (size_t i = pool->worker_count; i > 0 && surplus > 0; i--) {
+        struct scoreboard_slot *slot = pool_worker_slot(pool, i - 1);
+        if (!is_unused(slot))
             continue;
         kill(atomic_load(&slot->pid), WORKER_SIGNAL_RETIRE);
         surplus--;
     }
-    if (pool->alive <= wanted)
+    if (count_serving(pool) <= wanted)
         ev_timer_stop(loop, timer);
 }
 
@@ -156,7 +183,7 @@ static void grow(struct pool *pool, size_t count)
 {
     if (ev_is_active(&pool->throttle) || pool_grow(pool, count) == 0)
         return;
-    if (pool->alive > wanted_workers(pool) && !ev_is_active(&pool->shrink))
+    if (count_serving(pool) > wanted_workers(pool) && !ev_is_active(&pool->shrink))
         ev_timer_again(EV_DEFAULT_ &pool->shrink);
 }
 
@@ -179,10 +206,10 @@ static void shed(struct scoreboard_slot *slot)
 static struct scoreboard_slot *find_victim(struct pool *pool, int64_t begun_before_ms)
 {
     struct scoreboard_slot *victim = NULL;
+    struct scoreboard_slot *slot;
     int victim_places = 0;
 
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
-        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+    for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;) {
         int places;
 
         if (!may_be_shed(slot, begun_before_ms))
@@ -201,7 +228,8 @@ static struct scoreboard_slot *find_victim(struct pool *pool, int64_t begun_befo
 /* The age at which a session has had its time if the whole queue is to have its turn soon. */
 static int64_t shed_age_ms(const struct pool *pool, size_t queue)
 {
-    int64_t age_ms = (int64_t)(pool->scoreboard->slot_count * WAIT_SHED_LOOKS / queue) *
+    size_t places = (size_t)pool->instance->section.values.max_workers * pool->places;
+    int64_t age_ms = (int64_t)(places * WAIT_SHED_LOOKS / queue) *
                      (int64_t)(LOOK_S * 1000);
 
     if (age_ms < SHED_AGE_MIN_MS)
@@ -212,12 +240,12 @@ static int64_t shed_age_ms(const struct pool *pool, size_t queue)
 /* A signal may have come just before its session fell asleep, unheard: say it again. */
 static void repeat_sheds(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->scoreboard->slot_count; i++) {
-        struct scoreboard_slot *slot = &pool->scoreboard->slots[i];
+    struct scoreboard_slot *slot;
+
+    for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;)
         if (atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
             atomic_load(&slot->shed_session) == atomic_load(&slot->session))
             kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
-    }
 }
 
 /* Asks as many to leave as the queue needs to have its turn in time. */
@@ -301,9 +329,11 @@ static bool is_worth_growing(struct pool *pool, size_t queue)
 
 static void relieve(struct pool *pool, size_t queue)
 {
+    size_t needed = (queue + pool->places - 1) / pool->places;
+
     if (!is_full(pool)) {
         if (is_worth_growing(pool, queue))
-            grow(pool, queue < pool->alive ? queue : pool->alive);
+            grow(pool, needed < pool->alive ? needed : pool->alive);
     } else if (pool->still_looks >= SHED_LOOKS ||
                wait_in_looks(queue, pool->slow_pace) > WAIT_SHED_LOOKS) {
         make_room(pool, queue);
@@ -349,6 +379,7 @@ static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
     if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
         !ev_is_active(&pool->look))
         start_looking(pool);
+    pool_size_refill(pool); /* a worker with sessions may have said that it leaves */
 }
 
 static void on_waiting(struct ev_loop *loop, ev_io *watcher, int events)

@@ -31,12 +31,6 @@ static void put_word(char *to, size_t size, const char *from)
 
 /* ---- taking it ---- */
 
-static size_t slot_count(const struct pool *pool)
-{
-    /* The scoreboard's own count lies where workers can write. */
-    return (size_t)pool->instance->section.values.max_workers;
-}
-
 static size_t count_pools(const struct pool *pools)
 {
     size_t count = 0;
@@ -51,7 +45,7 @@ static size_t count_slots(const struct pool *pools)
     size_t count = 0;
 
     for (; pools != NULL; pools = pools->next)
-        count += slot_count(pools);
+        count += pool_slot_count(pools);
     return count;
 }
 
@@ -120,13 +114,24 @@ static void take_session(struct status_view *view, const struct scoreboard_slot 
         view->session_count++;
 }
 
-static void take_slot(struct status_view *view, struct status_pool *pool,
-                      const struct scoreboard_slot *slot)
+static void take_sessions(struct status_view *view, const struct pool *pool,
+                          struct scoreboard_slot *worker, pid_t pid)
+{
+    struct scoreboard_slot *slot;
+
+    for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
+        if (atomic_load(&slot->state) == SCOREBOARD_BUSY)
+            take_session(view, slot, pid);
+}
+
+static void take_worker(struct status_view *view, struct status_pool *pool,
+                        const struct pool *from, struct scoreboard_slot *slot)
 {
     pid_t pid = atomic_load(&slot->pid);
 
     if (pid == 0)
         return;
+    take_sessions(view, from, slot, pid);
     switch (atomic_load(&slot->state)) {
     case SCOREBOARD_STARTING:
         pool->starting++;
@@ -136,7 +141,6 @@ static void take_slot(struct status_view *view, struct status_pool *pool,
         break;
     case SCOREBOARD_BUSY:
         pool->busy++;
-        take_session(view, slot, pid);
         break;
     case SCOREBOARD_LEAVING:
         pool->leaving++;
@@ -153,11 +157,11 @@ static void take_pool(struct status_view *view, const struct pool *from)
 {
     struct status_pool *pool = &view->pools[view->pool_count];
 
-    *pool = (struct status_pool){.generation = from->generation->number, .max = slot_count(from)};
+    *pool = (struct status_pool){.generation = from->generation->number, .max = (uint64_t)from->instance->section.values.max_workers};
     put_word(pool->listen, sizeof(pool->listen), from->instance->section.values.listen);
     put_word(pool->state, sizeof(pool->state), state_word(from->state));
-    for (size_t i = 0; i < slot_count(from); i++)
-        take_slot(view, pool, &from->scoreboard->slots[i]);
+    for (size_t i = 0; i < from->worker_count; i++)
+        take_worker(view, pool, from, pool_worker_slot(from, i));
     if (is_over(pool, from->state))
         return;
     pool->instance = find_instance(view, from);

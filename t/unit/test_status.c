@@ -23,7 +23,8 @@ static struct instance_memory memory = {.name = NULL, .totals = &totals};
 static char name[] = "one";
 static char listen_text[] = "/run/a path\n\"with\"";
 static struct conf_instance instance = {
-    .section = {.name = name, .values = {.listen = listen_text, .max_workers = SLOTS}}};
+    .section = {.name = name, .values = {.listen = listen_text, .max_workers = SLOTS,
+                                            .sessions_per_worker = 1}}};
 static struct generation generation = {.number = 3};
 static struct pool pool = {
     .instance = &instance, .generation = &generation, .memory = &memory, .master_pid = 77};
@@ -66,8 +67,7 @@ static void busy(struct scoreboard_slot *slot, int pid, int filler)
 static int set_up(void **state)
 {
     (void)state;
-    pool.scoreboard = scoreboard_new(SLOTS);
-    assert_non_null(pool.scoreboard);
+    assert_int_equal(pool_make_slots(&pool), 0);
     busy(&pool.scoreboard->slots[0], 10, '\n');
     busy(&pool.scoreboard->slots[1], 11, '"');
     busy(&pool.scoreboard->slots[2], 12, '\x9b');

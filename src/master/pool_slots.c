@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a pool's scoreboard is laid out: which slots are a worker's, which a session's. What workers
+ * have written is never trusted as an index.
+ */
+#include "master/pool.h"
+
+int pool_make_slots(struct pool *pool)
+{
+    const struct conf_values *values = &pool->instance->section.values;
+    size_t max_workers = (size_t)values->max_workers;
+
+    pool->places = (size_t)values->sessions_per_worker;
+    pool->worker_slots = pool->places > 1 ? 1 + pool->places : 1;
+    /* Those that leave with many sessions are replaced before they are gone. */
+    pool->worker_count = pool->places > 1 ? 2 * max_workers : max_workers;
+    pool->scoreboard = scoreboard_new(pool_slot_count(pool));
+    return pool->scoreboard == NULL ? -1 : 0;
+}
+
+size_t pool_slot_count(const struct pool *pool)
+{
+    return pool->worker_count * pool->worker_slots;
+}
+
+struct scoreboard_slot *pool_worker_slot(const struct pool *pool, size_t i)
+{
+    return &pool->scoreboard->slots[i * pool->worker_slots];
+}
+
+/* Those that were never used are left alone: looking at one would cost memory. */
+struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboard_slot *worker,
+                                        size_t *at)
+{
+    if (pool->places == 1)
+        return (*at)++ == 0 ? worker : NULL;
+    if (*at >= pool->places || *at >= atomic_load(&worker->slots_used))
+        return NULL;
+    return &worker[++*at];
+}
+
+struct scoreboard_slot *pool_next_session(const struct pool *pool, size_t *at)
+{
+    while (*at < pool_slot_count(pool)) {
+        size_t i = *at / pool->worker_slots;
+        size_t place = *at % pool->worker_slots;
+        struct scoreboard_slot *slot = pool_next_place(pool, pool_worker_slot(pool, i), &place);
+
+        *at = slot == NULL || pool->places == 1 ? (i + 1) * pool->worker_slots
+                                                : i * pool->worker_slots + place;
+        if (slot != NULL)
+            return slot;
+    }
+    return NULL;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of a worker that serves one session at a time. It sleeps in accept() while idle: the
+ * kernel wakes one worker for a connection, and no call is made in between.
+ *
+ * Signals are open all the time. A handler sets a flag; where the worker may be about to sleep in
+ * accept(), it also replaces the listening socket by /dev/null, so that a signal that comes just
+ * before the call ends it too. A session that is about to sleep may miss a flag; the master says
+ * it again until it is heard.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/wait.h"
+#include "master/place.h"
+#include "master/worker_kinds.h"
+
+static volatile sig_atomic_t is_retiring;
+static int listener_fd;
+static int null_fd;
+static struct place place;
+
+/* ---- signals ---- */
+
+static void on_retire(int number)
+{
+    (void)number;
+    is_retiring = 1;
+    dup2(null_fd, listener_fd);
+}
+
+static void on_stop(int number)
+{
+    place.is_stopping = 1;
+    wait_request_stop();
+    on_retire(number);
+}
+
+static void on_shed(int number)
+{
+    (void)number;
+    if (place_shed(&place))
+        wait_request_stop();
+}
+
+static void set_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_retire};
+    sigset_t none;
+
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_RETIRE);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_STOP);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_SHED);
+    sigaction(WORKER_SIGNAL_RETIRE, &action, NULL);
+    action.sa_handler = on_stop;
+    sigaction(WORKER_SIGNAL_STOP, &action, NULL);
+    action.sa_handler = on_shed;
+    sigaction(WORKER_SIGNAL_SHED, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int worker_one_prepare(const struct worker *worker)
+{
+    listener_fd = worker->pool->listener->fd;
+    null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    place_init(&place, worker->pool, worker->slot);
+    set_signals();
+    return null_fd;
+}
+
+/* ---- the loop ---- */
+
+static void serve(struct worker *worker, int fd)
+{
+    static struct session session;
+    struct session_start start = worker_session_start(worker, &place);
+    enum outcome outcome;
+
+    worker_count_out(worker);
+    place_begin(&place);
+    outcome = session_run(&session, &start, fd, fd);
+    place_end(&place, &session, outcome);
+    worker_count_in(worker);
+}
+
+/* A short pause after an accept() that failed for want of descriptors or memory: the connection
+ * waits in the backlog, and trying at once again would only burn the processor. */
+static void pause_after_failure(void)
+{
+    enum { PAUSE_MS = 50 };
+
+    worker_log_accept_failure();
+    (void)poll(NULL, 0, PAUSE_MS);
+}
+
+/* The socket does not block since workers of another kind have shared it, before a reload. */
+static void wait_for_connection(void)
+{
+    struct pollfd waiting = {.fd = listener_fd, .events = POLLIN};
+
+    (void)poll(&waiting, 1, -1);
+}
+
+void worker_one_run(struct worker *worker)
+{
+    int64_t sessions_left = worker->pool->instance->section.values.max_sessions;
+
+    worker_count_in(worker);
+    while (!is_retiring) {
+        int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd == -1) {
+            if (errno == EAGAIN)
+                wait_for_connection();
+            else if (!is_retiring && !worker_is_connection_error(errno))
+                pause_after_failure();
+            continue;
+        }
+        serve(worker, fd);
+        if (sessions_left > 0 && --sessions_left == 0)
+            break;
+    }
+    atomic_store(&worker->slot->state, SCOREBOARD_LEAVING);
+    atomic_fetch_sub(&worker->pool->scoreboard->idle, 1);
+}
