@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 
 enum {
     SYSLOG_FACILITY_MAIL = 2 << 3,
@@ -27,6 +28,7 @@ enum {
     SYSLOG_PATIENCE_MS = 10,    /* for a daemon that is behind by a few lines; */
     SYSLOG_IMPATIENT_MS = 1000, /* one that stays behind is not waited for again so soon */
     TARGET_BYTES = 256,
+    STAMP_BYTES = 64,
 };
 
 static const char program[] = "pop3.proxy";
@@ -40,6 +42,10 @@ static struct {
     bool may_block; /* the descriptor could not be made non-blocking: ask before each write */
     int64_t reconnect_at_ms;
     int64_t patient_from_ms;
+    char stamp[STAMP_BYTES]; /* of stamp_time */
+    time_t stamp_time;
+    pid_t stamp_pid;
+    bool is_syslog_stamp;
     uint64_t lost;
     _Atomic uint64_t *lost_counter;
 } log_state = {.descriptor = -1};
@@ -232,25 +238,48 @@ void log_message(enum log_level level, const char *event, const char *format, ..
 
 /* ---- handing it to the kernel ---- */
 
-/* RFC 3164: <PRI>Mmm dd hh:mm:ss program[pid]: */
-static size_t put_prefix(char *to, size_t size, enum log_level level)
+/* Time, program and process; the same for all lines of a second. RFC 3164 for syslog. */
+static void format_stamp(char *to, size_t size, time_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t now = time(NULL);
     struct tm local;
-    int length;
 
     localtime_r(&now, &local);
     if (log_state.is_syslog)
-        length = snprintf(to, size, "<%d>%.3s %2d %02d:%02d:%02d %s[%d]: ",
-                          SYSLOG_FACILITY_MAIL | (int)level, months + 3 * local.tm_mon,
-                          local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, program,
-                          (int)getpid());
+        snprintf(to, size, "%.3s %2d %02d:%02d:%02d %s[%d]: ", months + 3 * local.tm_mon,
+                 local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, program,
+                 (int)process_id());
     else
-        length = snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ",
-                          local.tm_year + 1900, local.tm_mon + 1, local.tm_mday, local.tm_hour,
-                          local.tm_min, local.tm_sec, program, (int)getpid());
-    return (size_t)length;
+        snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ", local.tm_year + 1900,
+                 local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
+                 program, (int)process_id());
+}
+
+static const char *stamp(void)
+{
+    time_t now = time(NULL);
+    pid_t pid = process_id();
+
+    if (now != log_state.stamp_time || pid != log_state.stamp_pid ||
+        log_state.is_syslog != log_state.is_syslog_stamp) {
+        format_stamp(log_state.stamp, sizeof(log_state.stamp), now);
+        log_state.stamp_time = now;
+        log_state.stamp_pid = pid;
+        log_state.is_syslog_stamp = log_state.is_syslog;
+    }
+    return log_state.stamp;
+}
+
+/* For syslog <PRI> comes first. */
+static size_t put_prefix(char *to, size_t size, enum log_level level)
+{
+    const char *text = stamp();
+    size_t length = 0;
+
+    if (log_state.is_syslog)
+        length = (size_t)snprintf(to, size, "<%d>", SYSLOG_FACILITY_MAIL | (int)level);
+    memcpy(to + length, text, strlen(text));
+    return length + strlen(text);
 }
 
 static void reconnect_syslog(void)
