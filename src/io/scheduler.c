@@ -78,6 +78,7 @@ static void run_task(struct task *task)
 {
     task->is_ready = false;
     task->waits = 0;
+    wait_pass();
     scheduler.current = task;
     (void)coroutine_resume(&task->coroutine);
     scheduler.current = NULL;
@@ -500,7 +501,12 @@ static void take_news(void)
 
 /* ---- the whole ---- */
 
-static const struct wait_backend backend = {wait_in_task, note, forget, clear_own_stop};
+static const struct wait_backend backend = {
+    .wait = wait_in_task,
+    .note = note,
+    .forget = forget,
+    .clear_stop = clear_own_stop,
+};
 
 int scheduler_open(size_t descriptors)
 {

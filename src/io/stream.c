@@ -65,6 +65,8 @@ bool stream_becomes_readable(struct stream *stream, int64_t until_ms)
 {
     if (stream->read_status != IO_OK || stream->ops->has_pending(stream))
         return true;
+    if (until_ms == CLOCK_PASSED && stream->emptied_at == wait_instant())
+        return false;
     /* Where the look itself fails or is stopped, the attempt to read must tell. */
     return wait_for_one(stream->read_fd, POLLIN, until_ms) != IO_DEADLINE;
 }

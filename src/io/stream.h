@@ -38,6 +38,7 @@ struct stream {
     int write_fd;
     short read_wants; /* poll events that make the next attempt worth while */
     short write_wants;
+    uint64_t emptied_at; /* wait_instant() when a read left nothing behind; 0: it left something */
     enum io_status read_status; /* sticky; IO_OK while more may come */
     enum io_status write_status;
     struct buffer in;

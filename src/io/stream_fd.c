@@ -27,7 +27,10 @@ static enum io_status socket_read(struct stream *stream, void *to, size_t size, 
 {
     ssize_t moved = recv(stream->read_fd, to, size, MSG_DONTWAIT);
 
-    wait_note(stream->read_fd, POLLIN, moved < (ssize_t)size);
+    bool is_emptied = moved < (ssize_t)size;
+
+    wait_note(stream->read_fd, POLLIN, is_emptied);
+    stream->emptied_at = is_emptied ? wait_instant() : 0;
     return result(moved, moved_r);
 }
 
@@ -37,6 +40,7 @@ static enum io_status socket_write(struct stream *stream, const void *from, size
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (has_more ? MSG_MORE : 0);
     ssize_t moved = send(stream->write_fd, from, length, flags);
 
+    wait_pass();
     if (moved < (ssize_t)length)
         wait_note(stream->write_fd, POLLOUT, true);
     return result(moved, moved_r);

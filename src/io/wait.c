@@ -15,6 +15,7 @@ static volatile sig_atomic_t stop_requested;
 static sigset_t asleep_mask;
 static int has_mask;
 static const struct wait_backend *backend;
+static uint64_t instant = 1;
 
 void wait_use(const struct wait_backend *used)
 {
@@ -64,6 +65,7 @@ static enum io_status block(struct pollfd *fds, unsigned count, int64_t deadline
     for (;;) {
         struct timespec left;
 
+        wait_pass();
         if (stop_requested)
             return IO_STOPPED;
         int ready = ppoll(fds, count, time_left(&left, deadline_ms),
@@ -95,6 +97,16 @@ void wait_note(int fd, short event, bool is_exhausted)
 {
     if (backend != NULL)
         backend->note(fd, event, is_exhausted);
+}
+
+uint64_t wait_instant(void)
+{
+    return instant;
+}
+
+void wait_pass(void)
+{
+    instant++;
 }
 
 void wait_close(int fd)

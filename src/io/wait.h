@@ -47,6 +47,14 @@ void wait_note(int fd, short event, bool is_exhausted);
 /* Closes a descriptor that may have been waited for. Every such one must be closed here. */
 void wait_close(int fd);
 
+/*
+ * The present instant: another number after each sleep and after each octet sent, which is what
+ * takes time here. What was seen at the same instant need not be looked at again. Never 0.
+ */
+uint64_t wait_instant(void);
+/* Time has passed. */
+void wait_pass(void);
+
 /* Blocks `blocked` for the process but while it sleeps in wait_for(). Call once, before the first
  * wait. */
 void wait_open_signals(const sigset_t *blocked);

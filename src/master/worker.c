@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -19,17 +20,25 @@
 #include "master/privileges.h"
 #include "master/worker_kinds.h"
 
+int worker_accept(int listener_fd, struct address *client)
+{
+    client->length = sizeof(client->storage);
+    return accept4(listener_fd, &client->sa, &client->length, SOCK_CLOEXEC);
+}
+
 bool worker_is_connection_error(int error)
 {
     return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM ||
            error == ENETDOWN || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-struct session_start worker_session_start(struct worker *worker, struct place *place)
+struct session_start worker_session_start(struct worker *worker, struct place *place,
+                                          const struct address *client)
 {
     return (struct session_start){.conf = worker->pool->instance,
                                   .helper = &worker->helper,
                                   .watch = &place->watch,
+                                  .client_address = client,
                                   .known_servers = &worker->known_servers,
                                   .own_addresses = worker->pool->own_addresses,
                                   .own_address_count = worker->pool->own_address_count};

@@ -26,14 +26,18 @@ void worker_one_run(struct worker *worker);
 int worker_many_prepare(const struct worker *worker);
 void worker_many_run(struct worker *worker);
 
+/* Takes a connection and its client's address. Returns the descriptor, or -1 with errno set. */
+int worker_accept(int listener_fd, struct address *client);
+
 /* An accept() failed because of the connection, not of us: the next one may be good. */
 bool worker_is_connection_error(int error);
 
 /* One that failed for want of descriptors or memory, errno says of which: logged now and then. */
 void worker_log_accept_failure(void);
 
-/* What a session at this place is to be started with. */
-struct session_start worker_session_start(struct worker *worker, struct place *place);
+/* What the session of this client, at this place, is to be started with. */
+struct session_start worker_session_start(struct worker *worker, struct place *place,
+                                          const struct address *client);
 
 /* Counts the worker among those that can take a connection, and out again; the latter tells the
  * master if it was the last one. */

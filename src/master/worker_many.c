@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "io/scheduler.h"
 #include "io/wait.h"
 #include "master/place.h"
@@ -42,6 +42,7 @@ struct tenant {
     struct place place;
     size_t number; /* of the place */
     int fd;
+    struct address client;
     struct session session;
 };
 
@@ -123,13 +124,14 @@ static void end_session(struct tenant *tenant, enum outcome outcome)
 static void run_session(struct task *task)
 {
     struct tenant *tenant = (struct tenant *)task;
-    struct session_start start = worker_session_start(many.worker, &tenant->place);
+    struct session_start start =
+        worker_session_start(many.worker, &tenant->place, &tenant->client);
 
     end_session(tenant, session_run(&tenant->session, &start, tenant->fd, tenant->fd));
 }
 
 /* Returns -1 when there is no memory. */
-static int begin_session(int fd)
+static int begin_session(int fd, const struct address *client)
 {
     struct tenant *tenant = task_new(sizeof(*tenant), run_session);
     struct scoreboard_slot *slot;
@@ -137,13 +139,14 @@ static int begin_session(int fd)
     if (tenant == NULL)
         return -1;
     tenant->fd = fd;
+    tenant->client = *client;
     tenant->number = take_place();
     many.tenants[tenant->number] = tenant;
     slot = &many.worker->slot[1 + tenant->number];
     place_init(&tenant->place, many.worker->pool, slot);
     place_begin(&tenant->place);
     atomic_fetch_add(&many.worker->slot->session, 1);
-    atomic_store(&slot->pid, (int)getpid());
+    atomic_store(&slot->pid, (int)process_id());
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     return 0;
 }
@@ -174,7 +177,8 @@ static void pause_after_failure(void)
 /* Returns whether there may be more connections. */
 static bool take_connection(void)
 {
-    int fd = accept4(many.listener.fd, NULL, NULL, SOCK_CLOEXEC);
+    struct address client;
+    int fd = worker_accept(many.listener.fd, &client);
 
     if (fd == -1) {
         if (errno == EAGAIN)
@@ -184,7 +188,7 @@ static bool take_connection(void)
         pause_after_failure();
         return false;
     }
-    if (begin_session(fd) == -1) {
+    if (begin_session(fd, &client) == -1) {
         pause_after_failure();
         close(fd);
         return false;

@@ -13,7 +13,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -78,10 +77,10 @@ int worker_one_prepare(const struct worker *worker)
 
 /* ---- the loop ---- */
 
-static void serve(struct worker *worker, int fd)
+static void serve(struct worker *worker, int fd, const struct address *client)
 {
     static struct session session;
-    struct session_start start = worker_session_start(worker, &place);
+    struct session_start start = worker_session_start(worker, &place, client);
     enum outcome outcome;
 
     worker_count_out(worker);
@@ -115,7 +114,8 @@ void worker_one_run(struct worker *worker)
 
     worker_count_in(worker);
     while (!is_retiring) {
-        int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);
+        struct address client;
+        int fd = worker_accept(listener_fd, &client);
 
         if (fd == -1) {
             if (errno == EAGAIN)
@@ -124,7 +124,7 @@ void worker_one_run(struct worker *worker)
                 pause_after_failure();
             continue;
         }
-        serve(worker, fd);
+        serve(worker, fd, &client);
         if (sessions_left > 0 && --sessions_left == 0)
             break;
     }

@@ -48,7 +48,8 @@ static void end_last_line(struct acp_lines *lines)
         lines->session->is_reply_owed = false;
 }
 
-static enum io_status ask(struct session *session, struct acp_lines *lines, bool *granted_r)
+static enum io_status ask(struct session *session, const struct address *local,
+                          struct acp_lines *lines, bool *granted_r)
 {
     const struct credentials *credentials = &session->credentials;
     char interface[ADDRESS_TEXT_SIZE];
@@ -58,7 +59,7 @@ static enum io_status ask(struct session *session, struct acp_lines *lines, bool
     char server_port[8];
     char tls[TLS_TEXT_SIZE];
     struct helper_access access = {
-        .interface = address_host_text(&session->local_address, interface),
+        .interface = address_host_text(local, interface),
         .port = port,
         .client = address_host_text(&session->client_address, client),
         .client_port = client_port,
@@ -72,7 +73,7 @@ static enum io_status ask(struct session *session, struct acp_lines *lines, bool
         .certificate = session->client_tls.certificate,
     };
 
-    snprintf(port, sizeof(port), "%u", address_port(&session->local_address));
+    snprintf(port, sizeof(port), "%u", address_port(local));
     snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
     snprintf(server_port, sizeof(server_port), "%u", session->server_name.port);
     return helper_ask_access(session->helper, &access, take_output, lines, lines->deadline_ms,
@@ -83,6 +84,7 @@ enum outcome access_ask(struct session *session)
 {
     const struct conf_values *values = &session->conf->section.values;
     struct acp_lines lines = {.session = session};
+    struct address local;
     enum io_status status;
     bool granted;
 
@@ -91,7 +93,8 @@ enum outcome access_ask(struct session *session)
     session_enter(session, SESSION_STAGE_ACCESS);
     lines.deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(values->acp_timeout * 1000));
-    status = ask(session, &lines, &granted);
+    session_local_address(session, &local);
+    status = ask(session, &local, &lines, &granted);
     end_last_line(&lines);
     if (session->client.write_status != IO_OK)
         return OUTCOME_CLIENT_LOST;

@@ -43,17 +43,27 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     return OUTCOME_NONE;
 }
 
-/* Connecting to ourselves would be a loop without end. */
+static bool is_covered(const struct helper_addresses *found, const struct address *own)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (address_is_covered_by(&found->list[i], own))
+            return true;
+    return false;
+}
+
+/* Connecting to ourselves would be a loop without end. Who has not said where it listens is
+ * reached where the client has reached it. */
 static bool is_loop(const struct session *session, const struct helper_addresses *found)
 {
-    for (size_t i = 0; i < found->count; i++) {
-        if (address_is_equal(&found->list[i], &session->socket_address))
+    struct address local;
+
+    for (size_t i = 0; i < session->own_address_count; i++)
+        if (is_covered(found, &session->own_addresses[i]))
             return true;
-        for (size_t k = 0; k < session->own_address_count; k++)
-            if (address_is_covered_by(&found->list[i], &session->own_addresses[k]))
-                return true;
-    }
-    return false;
+    if (session->own_address_count > 0)
+        return false;
+    session_socket_address(session, &local);
+    return is_covered(found, &local);
 }
 
 static enum outcome dial_outcome(struct session *session, enum io_status status)

@@ -99,7 +99,7 @@ enum outcome proxy_header_run(struct session *session)
 static size_t build_header(const struct session *session, char data[PROXY_HEADER_BUILD_MAX])
 {
     const struct address *from = &session->client_address;
-    const struct address *to = &session->local_address;
+    struct address to;
     const struct proxy_header_extras extras = {
         .is_tls = stream_is_tls(&session->client),
         .tls_version = session->client_tls.version,
@@ -107,9 +107,10 @@ static size_t build_header(const struct session *session, char data[PROXY_HEADER
         .session = session->id,
     };
 
+    session_local_address(session, &to);
     if (session->conf->section.values.send_proxy_protocol == CONF_SEND_PROXY_V1)
-        return proxy_header_build_v1(data, PROXY_HEADER_BUILD_MAX, from, to);
-    return proxy_header_build_v2(data, PROXY_HEADER_BUILD_MAX, from, to, &extras);
+        return proxy_header_build_v1(data, PROXY_HEADER_BUILD_MAX, from, &to);
+    return proxy_header_build_v2(data, PROXY_HEADER_BUILD_MAX, from, &to, &extras);
 }
 
 enum outcome proxy_header_send(struct session *session, int64_t deadline_ms)

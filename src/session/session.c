@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "session/stages.h"
 
 enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
@@ -163,7 +164,7 @@ static void make_id(char id[SESSION_ID_SIZE])
     static _Atomic unsigned count;
 
     snprintf(id, SESSION_ID_SIZE, "%llx-%x-%x", (unsigned long long)clock_wall_s(),
-             (unsigned)getpid(), atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+             (unsigned)process_id(), atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
 }
 
 static void read_address(struct address *address, int fd,
@@ -172,7 +173,20 @@ static void read_address(struct address *address, int fd,
     address->length = sizeof(address->storage);
     if (get(fd, &address->sa, &address->length) == -1)
         *address = (struct address){0};
+}
+
+void session_socket_address(const struct session *session, struct address *address)
+{
+    read_address(address, session->client.read_fd, getsockname);
     address_unmap(address);
+}
+
+void session_local_address(const struct session *session, struct address *address)
+{
+    if (session->local_address.sa.sa_family != AF_UNSPEC)
+        *address = session->local_address;
+    else
+        session_socket_address(session, address);
 }
 
 static void begin(struct session *session, const struct session_start *start, int read_fd,
@@ -190,9 +204,11 @@ static void begin(struct session *session, const struct session_start *start, in
     session->login_deadline_ms =
         session->started_ms + start->conf->section.values.login_timeout * 1000;
     make_id(session->id);
-    read_address(&session->client_address, read_fd, getpeername);
-    read_address(&session->socket_address, read_fd, getsockname);
-    session->local_address = session->socket_address;
+    if (start->client_address != NULL)
+        session->client_address = *start->client_address;
+    else
+        read_address(&session->client_address, read_fd, getpeername);
+    address_unmap(&session->client_address);
     if (read_fd == write_fd)
         stream_open_socket(&session->client, read_fd);
     else

@@ -94,9 +94,10 @@ struct session {
     struct stream server;
     struct address server_address; /* connected to */
     struct address client_address; /* AF_UNSPEC when standard input is no socket */
-    struct address local_address;  /* where the client connected to */
-    struct address socket_address; /* our end of the connection: the same without a load balancer */
-    struct address proxy_address;  /* the load balancer; AF_UNSPEC without one */
+    /* Where the client says it has connected to, if a load balancer tells; see
+     * session_local_address(). */
+    struct address local_address;
+    struct address proxy_address; /* the load balancer; AF_UNSPEC without one */
 
     char id[SESSION_ID_SIZE];
     enum session_stage stage;
@@ -127,6 +128,7 @@ struct session_start {
     struct helper *helper;
     const struct session_watch *watch; /* NULL: nobody */
     struct known_servers *known_servers; /* NULL: each is met for the first time */
+    const struct address *client_address; /* as accepted; NULL: ask the descriptor */
     const struct address *own_addresses;
     size_t own_address_count;
 };

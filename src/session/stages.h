@@ -148,6 +148,11 @@ enum outcome refuse_command(struct session *session, const struct command *comma
 enum outcome refuse_line(struct session *session, const char *command, const char *fault,
                          const char *text);
 
+/* Our end of the client's connection; unset when its input is no socket. */
+void session_socket_address(const struct session *session, struct address *address);
+/* Where the client has connected to: the same without a load balancer. */
+void session_local_address(const struct session *session, struct address *address);
+
 /* ---- logging ---- */
 
 /* Begins a line about this session. */
