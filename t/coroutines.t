@@ -1,0 +1,252 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: BSD-2-Clause
+# Many sessions in one worker: they run side by side as if each had a process, end one by one when
+# one of them is to end, and all together only when the worker dies.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Pop3Test;
+use Pop3Test::Daemon;
+
+sub daemon {
+    my ($server, %proxy) = @_;
+    my $instance = { server => $server->address, login_failures => 0, max_per_ip => 0 };
+    return Pop3Test::Daemon->new(
+        program   => program(), directory => directory(), instances => { one => $instance },
+        proxy     => { workers => 1, max_workers => 1, sessions_per_worker => 100, %proxy });
+}
+
+sub many_scene {
+    my ($name, $code) = @_;
+    return scene $name => sub {
+        my $finished = eval { $code->(); 1 };
+        my $error = $@;
+        Pop3Test::Daemon::close_all();
+        die $error if !$finished;
+    };
+}
+
+sub status { my ($daemon) = @_; return decode_json($daemon->ask('status --json')) }
+
+# The processes that have sessions, each once.
+sub busy_pids {
+    my ($daemon) = @_;
+    my %pids = map { $_->{pid} => 1 } @{ status($daemon)->{sessions} };
+    my @pids = sort keys %pids;
+    return @pids;
+}
+
+sub sessions_in_log {
+    my ($daemon, $reason) = @_;
+    my @lines = $daemon->log =~ /^(.*\bevent=session\b.*\breason=\Q$reason\E\b.*)$/mg;
+    return scalar @lines;
+}
+
+many_scene 'many sessions, side by side' => sub {
+    my @messages = map { message(2000 * $_) } 1 .. 5;
+    my $server = server(messages => [@messages]);
+    my $daemon = daemon($server);
+    my @clients = map { $daemon->client('one') } 1 .. 60;
+    $_->greeting for @clients;
+    $_->send_line('USER ' . $Pop3Test::Client::USER) for @clients;
+    like $_->reply, qr/^\+OK/, 'USER' for $clients[0], $clients[-1];
+    $_->reply for @clients[ 1 .. $#clients - 1 ];
+    $_->send_line("PASS $Pop3Test::Client::PASSWORD") for @clients;
+    my $logged_in = grep { $_->reply =~ /^\+OK/ } @clients;
+    is $logged_in, 60, 'all are logged in';
+    is scalar(busy_pids($daemon)), 1, 'one process has them all';
+    is scalar @{ status($daemon)->{sessions} }, 60, 'each is shown';
+
+    # All ask before anybody reads; pipelined, and each for another message.
+    for my $i (0 .. $#clients) {
+        my $number = 1 + $i % 5;
+        $clients[$i]->send("NOOP\r\nRETR $number\r\nNOOP\r\n");
+    }
+    my $right = 0;
+    for my $i (reverse 0 .. $#clients) {
+        my $client = $clients[$i];
+        next if $client->reply !~ /^\+OK/ || $client->reply !~ /^\+OK/;
+        $right++ if $client->body eq $messages[ $i % 5 ] && $client->reply =~ /^\+OK/;
+    }
+    is $right, 60, 'each got its own message';
+    my $ended = grep { $_->quit =~ /^\+OK/ } @clients;
+    is $ended, 60, 'QUIT';
+    ok wait_until(sub { sessions_in_log($daemon, 'quit') == 60 }, 5), 'all are in the log';
+    is exit_code($daemon->close), 0, 'ends in order';
+};
+
+many_scene 'a slow reader holds nobody up' => sub {
+    my $big    = message(3_000_000);
+    my $server = server(messages => [ $big, "Subject: small\r\n\r\nx\r\n" ]);
+    my $daemon = daemon($server);
+    my $slow   = $daemon->client('one')->login;
+    $slow->hold;
+    $slow->send_line('RETR 1');
+    for (1 .. 20) {
+        my $client = $daemon->client('one')->login;
+        my (undef, $body) = $client->fetch('RETR 2');
+        $client->quit;
+    }
+    pass '20 others came and went';
+    $slow->resume;
+    like $slow->reply(20), qr/^\+OK/, 'the slow one has its reply';
+    is length $slow->body(20), length $big, 'whole';
+    $slow->quit;
+};
+
+many_scene 'time limits are each session\'s own' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server, login_timeout => 1, timeout => 2);
+    my $idle   = $daemon->client('one')->login;
+    my $silent = $daemon->client('one');
+    $silent->greeting;
+    my $begun = now();
+    pause(0.5);
+    my $later = $daemon->client('one');
+    $later->greeting;
+    like $silent->line, qr/^-ERR \[SYS\/TEMP\] the login took too long/, 'told';
+    my $took = now() - $begun;
+    cmp_ok $took, '>', 0.9, 'not before its limit';
+    cmp_ok $took, '<', 3, 'and not long after';
+    $silent->closes;
+    like $later->ask('USER joe'), qr/^\+OK/, 'the one that came later has its time';
+    $later->quit;
+    ok wait_until(sub { $idle->{eof} }, 4), 'the idle one is ended at its own limit';
+    cmp_ok now() - $begun, '>', 1.8, 'not before';
+    ok wait_until(sub { sessions_in_log($daemon, 'idle-timeout') }, 3), 'and the log says so';
+};
+
+many_scene 'TERM ends them, each with a word' => sub {
+    my $server  = server(messages => []);
+    my $daemon  = daemon($server);
+    my @waiting = map { $daemon->client('one') } 1 .. 10;
+    $_->greeting for @waiting;
+    my @held = map { $daemon->client('one')->login } 1 .. 10;
+    $daemon->signal('TERM');
+    my $told = grep { $_->line =~ /^-ERR \[SYS\/TEMP\] the proxy is being stopped/ } @waiting;
+    is $told, 10, 'those at their login are told';
+    $_->closes for @waiting, @held;
+    is exit_code($daemon->{process}->wait(5)), 0, 'ends in order';
+    is sessions_in_log($daemon, 'stopped'), 20, 'all are in the log';
+};
+
+many_scene 'QUIT lets them finish' => sub {
+    my $server = server(messages => ["Subject: x\r\n\r\nbody\r\n"]);
+    my $daemon = daemon($server);
+    my @held   = map { $daemon->client('one')->login } 1 .. 5;
+    $daemon->signal('QUIT');
+    $daemon->wait_for('master-draining');
+    my $refused = wait_until(sub { !eval { $daemon->client('one')->greeting; 1 } }, 3);
+    ok $refused, 'nobody new comes in';
+    for my $client (@held) {
+        my (undef, $body) = $client->fetch('RETR 1');
+        is $body, "Subject: x\r\n\r\nbody\r\n", 'goes on';
+        $client->quit;
+    }
+    is exit_code($daemon->{process}->wait(5)), 0, 'ends with the last';
+};
+
+many_scene 'making room' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server, sessions_per_worker => 4);
+    my $held   = $daemon->client('one')->login;
+    my @silent = map { $daemon->client('one') } 1 .. 3;
+    $_->greeting for @silent;
+    pause(0.3);
+    my $begun = now();
+    my $late = $daemon->client('one')->login;
+    cmp_ok now() - $begun, '<', 3, 'a place was made for one more';
+    ok wait_until(sub { grep { $_->{eof} } @silent }, 3), 'by a silent one';
+    like $held->ask('NOOP'), qr/^\+OK/, 'who has logged in stays';
+    my ($gone) = grep { $_->{eof} } @silent;
+    like $gone->received, qr/-ERR \[SYS\/TEMP\] too busy/, 'who goes is told';
+    $_->quit for $held, $late;
+    ok sessions_in_log($daemon, 'shed') >= 1, 'and the log says so';
+};
+
+many_scene 'a crash' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server);
+    my @held   = map { $daemon->client('one')->login("user$_") } 1 .. 5;
+    my @waiting = $daemon->client('one');
+    $_->greeting for @waiting;
+    my ($pid) = busy_pids($daemon);
+    kill 'KILL', $pid;
+    $_->closes for @held, @waiting;
+    like $daemon->wait_for('worker-died'), qr/ pid=$pid .*sessions=6/, 'the death is in the log';
+    $daemon->wait_for('session-lost', 6);
+    my @lost = $daemon->log =~ /event=session-lost .*user=(\S+)/g;
+    is_deeply [ sort @lost ], [ '-', map { "user$_" } 1 .. 5 ], 'and whose sessions were lost';
+    my $next = $daemon->client('one')->login;
+    $next->quit;
+    is_deeply [ map { $_->{user} } @{ status($daemon)->{sessions} } ], [], 'no place is held by the dead';
+    is exit_code($daemon->close), 0, 'ends in order';
+};
+
+many_scene 'a worker that retires is replaced before it is gone' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server, sessions_per_worker => 3, max_sessions => 1);
+    my $held   = $daemon->client('one')->login;
+    my ($first) = busy_pids($daemon);
+    $daemon->client('one')->login->quit for 1 .. 2;
+    my $second;
+    for (1 .. 4) {
+        my $client = $daemon->client('one')->login;
+        ($second) = grep { $_ != $first } busy_pids($daemon);
+        $client->quit;
+    }
+    ok $second, 'another process serves the next';
+    like $held->ask('NOOP'), qr/^\+OK/, 'the session of the first goes on';
+    is_deeply [ grep { $_ == $first } busy_pids($daemon) ], [$first], 'there';
+    $held->quit;
+    ok wait_until(sub { !is_alive($first) }, 3), 'and with it the process ends';
+};
+
+many_scene 'a rotated log, a reload to single sessions and back' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server);
+    my @held   = $daemon->client('one')->login;
+    my %pids   = map { $_ => 1 } busy_pids($daemon);
+    for my $per_worker (undef, 1, 50) {
+        if (defined $per_worker) {
+            $daemon->{proxy}{sessions_per_worker} = $per_worker;
+            ok $daemon->reload, "reload to $per_worker";
+        } else {
+            $daemon->signal('USR1');
+            ok $daemon->wait_for('log-reopened'), 'log reopened';
+        }
+        push @held, $daemon->client('one')->login;
+        ok wait_until(sub { grep { !$pids{$_} } busy_pids($daemon) }, 3), 'a new process';
+        $pids{$_} = 1 for busy_pids($daemon);
+    }
+    like $_->ask('NOOP'), qr/^\+OK/, 'goes on' for @held;
+    $_->quit for @held;
+    ok wait_until(sub { !@{ status($daemon)->{sessions} } }, 3), 'all have ended';
+};
+
+many_scene 'what a held session costs' => sub {
+    my $server = server(messages => []);
+    my $daemon = daemon($server);
+    my $anonymous = sub {
+        my ($pid) = @_;
+        my $text = eval { read_file("/proc/$pid/smaps_rollup") } or return;
+        return $text =~ /^Anonymous:\s+(\d+) kB/m ? $1 : undef;
+    };
+    my $first = $daemon->client('one')->login;
+    my ($pid) = busy_pids($daemon);
+    SKIP: {
+        skip 'not known here', 1 if is_sanitized() || !defined $anonymous->($pid);
+        my @held = map { $daemon->client('one')->login } 1 .. 10;
+        pause(1);
+        my $before = $anonymous->($pid);
+        push @held, map { $daemon->client('one')->login } 1 .. 80;
+        ok wait_until(sub { $anonymous->($pid) - $before <= 80 * 6 }, 5), 'a page or so each'
+            or diag(($anonymous->($pid) - $before) / 80, ' KiB');
+        $_->quit for @held;
+    }
+    $first->quit;
+};
+
+done;
