@@ -16,8 +16,8 @@ expect_reason(qw(server-timeout server-stalled idle-timeout client-stalled));
 
 scene 'an idle client' => sub {
     my $proxy = proxy('-t', 1, server()->address);
+    my $start = now();      # before the last thing the client says
     my ($idle, $dripping) = map { $proxy->client->login } 1 .. 2;
-    my $start = now();
     drip($dripping, 'x', 0.1);
     is ends_at('idle', $idle, $start, 1), '', 'closed without a reply';
     is $idle->session_line->{reason}, 'idle-timeout', 'reason';

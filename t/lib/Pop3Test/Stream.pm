@@ -11,7 +11,7 @@ use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR EWOULDBLOCK);
 use IO::Handle ();
-use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY unpack_sockaddr_in6);
 use Pop3Test::Loop qw(watch_read watch_write unwatch wait_until now);
 
 our $LIMIT = $ENV{POP3_TEST_LIMIT} || 15;   # seconds for any single wait
@@ -219,29 +219,39 @@ sub received { my ($self) = @_; return $self->{all} }
 sub taken {
     my ($self) = @_;
     $self->sent;
-    my ($ours, $theirs) = ($self->{fh}->sockport, $self->{fh}->peerport);
-    my $known = open my $probe, '<', '/proc/net/tcp';
-    return Pop3Test::Loop::pause(0.03) if !$known;
-    wait_until(sub { _queues($ours, $theirs) == 0 }, $LIMIT) // $self->_late('being read');
+    my @ends = map { Socket::sockaddr_family($_) == AF_INET ? [ unpack_sockaddr_in($_) ] : [ (unpack_sockaddr_in6($_))[ 0, 1 ] ] }
+        getpeername $self->{fh}, getsockname $self->{fh};
+    if (!defined _unread(@ends)) {
+        Pop3Test::Loop::pause(0.03);
+        return $self;
+    }
+    # A look at the queue costs little; a sleep would add up.
+    my $end = now() + $LIMIT;
+    while (_unread(@ends)) {
+        die "$self->{name}: not read in time\n" if now() > $end;
+        Pop3Test::Loop::turn(0.001);
+    }
     return $self;
 }
 
-# Octets on their way from port $ours to port $theirs; -1 when the connection
-# is not listed any more.
-sub _queues {
-    my ($ours, $theirs) = @_;
-    my $sum = 0;
-    my @want = (sprintf('%04X %04X', $ours, $theirs), sprintf('%04X %04X', $theirs, $ours));
-    for my $file ('/proc/net/tcp', '/proc/net/tcp6') {
-        open my $table, '<', $file or next;
-        while (my $row = <$table>) {
-            my ($local, $remote, $tx, $rx)
-                = $row =~ /^\s*\d+: \w+:(\w{4}) \w+:(\w{4}) \w\w (\w{8}):(\w{8})/ or next;
-            $sum += hex $tx if "$local $remote" eq $want[0];
-            $sum += hex $rx if "$local $remote" eq $want[1];
-        }
+my $diag;   # the kernel's answers about sockets (NETLINK_SOCK_DIAG), 0: none here
+
+# Octets in the receive queue of the socket at $local that is connected to
+# $remote, [port, address] both; 0 when it is gone, undef when nobody tells.
+# What is sent over loopback is in that queue when send() returns.
+sub _unread {
+    my ($local, $remote) = @_;
+    if (!defined $diag) {
+        socket($diag, 16, SOCK_RAW, 4) or $diag = 0;
     }
-    return $sum;
+    return if !$diag;
+    my $family  = length $local->[1] == 4 ? AF_INET : AF_INET6;
+    my $request = pack('CCCx L nn a16 a16 L LL', $family, IPPROTO_TCP, 0, 0xffffffff, $local->[0], $remote->[0],
+        $local->[1], $remote->[1], 0, 0xffffffff, 0xffffffff);
+    CORE::send($diag, pack('LSSLL', 16 + length $request, 20, 1, 1, 0) . $request, 0) or return;
+    defined recv $diag, my $answer, 8192, 0 or return;
+    my $type = unpack 'x4 S', $answer;
+    return $type == 20 ? unpack 'x72 L', $answer : 0;     # idiag_rqueue
 }
 
 1;
