@@ -40,6 +40,8 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
     const char *answer = mechanism == SASL_MECHANISM_OAUTHBEARER ? SASL_OAUTHBEARER_DUMMY : "";
     enum outcome outcome = server_reply_done(session, reply, true);
 
+    if (outcome == OUTCOME_NONE && is_prompt)
+        outcome = server_settle(session);
     if (outcome == OUTCOME_NONE)
         outcome = server_exchange(session, (const char *const[]){is_prompt ? text : answer, NULL},
                                   server_answer_read, reply);
@@ -63,9 +65,11 @@ enum outcome server_auth(struct session *session, struct server_reply *reply)
         client_say(session, "-ERR [AUTH] user name and password are too long");
         return OUTCOME_LOGIN_REFUSED;
     }
-    outcome =
-        server_exchange(session, (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
-                        server_answer_read, reply);
+    outcome = has_sent ? server_settle(session) : OUTCOME_NONE;
+    if (outcome == OUTCOME_NONE)
+        outcome = server_exchange(session,
+                                  (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
+                                  server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !has_sent && reply->is_ok)
         return OUTCOME_SERVER_BAD_REPLY; /* it has seen nobody yet */
     /* Twice at most: the prompt, and the reason of a refusal. */

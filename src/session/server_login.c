@@ -153,12 +153,7 @@ static enum outcome send_credential(struct session *session, const char *keyword
                            server_reply_read, reply);
 }
 
-/*
- * Before the command that decides. A server that answers the one before it twice would be taken to
- * admit whom it refuses if its spare reply is on its way just now. So a server that is not known
- * yet is listened to for a moment; one that lately was quiet is only looked at.
- */
-static enum outcome settle(struct session *session)
+enum outcome server_settle(struct session *session)
 {
     if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
         return OUTCOME_NONE;
@@ -172,16 +167,14 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
     bool is_plain = session->conf->section.values.server_auth == CONF_SERVER_AUTH_PLAIN;
     enum outcome outcome;
 
-    if (is_plain || !credentials_have_password(credentials)) {
-        outcome = settle(session);
-        return outcome == OUTCOME_NONE ? server_auth(session, reply) : outcome;
-    }
+    if (is_plain || !credentials_have_password(credentials))
+        return server_auth(session, reply);
     outcome = send_credential(session, "USER", credentials->user, reply);
     if (outcome != OUTCOME_NONE || !reply->is_ok)
         return outcome;
     outcome = server_reply_done(session, reply, true);
     if (outcome == OUTCOME_NONE)
-        outcome = settle(session);
+        outcome = server_settle(session);
     return outcome == OUTCOME_NONE
                ? send_credential(session, "PASS", credentials->password, reply)
                : outcome;

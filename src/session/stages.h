@@ -113,6 +113,14 @@ typedef enum outcome server_reader(struct session *session, int64_t deadline_ms,
                                    struct server_reply *reply);
 enum outcome server_exchange(struct session *session, const char *const *words,
                              server_reader *read, struct server_reply *reply);
+
+/*
+ * Before the command that decides. A server that answers the one before it twice would be taken to
+ * admit whom it refuses if its spare reply is on its way just now. So a server that is not known
+ * yet is listened to for a moment; one that lately was quiet is only looked at.
+ */
+enum outcome server_settle(struct session *session);
+
 /* Until when a reply owed in the login may come. */
 int64_t server_login_deadline_ms(const struct session *session);
 
