@@ -55,6 +55,14 @@ struct tls_context *tls_context_for_clients(const struct tls_clients_settings *s
  * NULL is fine. */
 void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s);
 
+/*
+ * Makes one handshake with itself, in memory. OpenSSL looks up and sets up a good deal with the
+ * first one: done before the fork it is done once, and the processes share that memory instead of
+ * having 200 KiB of their own each. A failure is none: the first session does it then. NULL is
+ * fine.
+ */
+void tls_context_warm_up(const struct tls_context *context);
+
 /* ---- session tickets ---- */
 
 struct tls_ticket_key {

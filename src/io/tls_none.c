@@ -37,6 +37,11 @@ void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s
     (void)now_s;
 }
 
+void tls_context_warm_up(const struct tls_context *context)
+{
+    (void)context;
+}
+
 int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)
 {
     (void)keys;

@@ -135,6 +135,7 @@ static void use_tickets(struct pool *pools)
             ev_timer_start(EV_DEFAULT_ &master.tickets);
         }
         tls_context_use_tickets(pools->instance->client_tls, master.ticket_keys);
+        tls_context_warm_up(pools->instance->client_tls);
         tls_context_warn_of_expiry(pools->instance->client_tls, clock_wall_s());
     }
 }
