@@ -79,7 +79,8 @@ enum outcome proxy_header_run(struct session *session)
         return OUTCOME_NONE;
     for (;;) {
         enum proxy_header_result result =
-            proxy_header_parse(&header, accepted(session), buffer_data(in), buffer_length(in));
+            proxy_header_parse(&header, accepted(session),
+                               buffer_length(in) > 0 ? buffer_data(in) : "", buffer_length(in));
         enum outcome outcome;
 
         if (result == PROXY_HEADER_MALFORMED)
