@@ -24,7 +24,7 @@ static void check_argument(const struct command *command, const char *line, size
         return;
     }
     CHECK(command->argument == line + keyword + 1);
-    CHECK(command->argument_length > 0);
+    CHECK(command->argument_length > 0 || command->verb == COMMAND_AUTH);
     CHECK(command->argument + command->argument_length <= line + length);
     for (size_t i = keyword + 1 + command->argument_length; i < length; i++)
         CHECK(line[i] == ' ');

@@ -38,7 +38,12 @@ struct octets {
     size_t length;
 };
 
-enum peers_access { PEERS_ACCESS_GRANTED, PEERS_ACCESS_DENIED, PEERS_ACCESS_FAILED, PEERS_ACCESS_LATE };
+enum peers_access {
+    PEERS_ACCESS_GRANTED,
+    PEERS_ACCESS_DENIED,
+    PEERS_ACCESS_FAILED,
+    PEERS_ACCESS_LATE
+};
 
 struct peers {
     /* settings */

@@ -126,7 +126,7 @@ static void test_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_queue), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_queue),         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_nothing_added), cmocka_unit_test(test_pool),
         cmocka_unit_test(test_secret),
     };

@@ -235,7 +235,8 @@ static void test_full_socket(void **state)
         log_number(i);
     assert_true(clock_now_ms() - began_ms < 500);
     assert_true(lost > 1000);
-    assert_true(recv(daemon, text, sizeof(text), 0) > 0); /* the line that tells of the first loss */
+    assert_true(recv(daemon, text, sizeof(text), 0) >
+                0); /* the line that tells of the first loss */
     assert_memory_equal(text, "<20>", 4);
     assert_non_null(memmem(text, 200, "event=log-lines-lost count=1", 28));
     while (recv(daemon, text, sizeof(text), 0) > 0)
@@ -252,9 +253,12 @@ static void test_full_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_long_line_in_file), cmocka_unit_test(test_open_failures),
-        cmocka_unit_test(test_torn_line),     cmocka_unit_test(test_blocked_pipe),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_long_line_in_file),
+        cmocka_unit_test(test_open_failures),
+        cmocka_unit_test(test_torn_line),
+        cmocka_unit_test(test_blocked_pipe),
         cmocka_unit_test(test_full_socket),
     };
 

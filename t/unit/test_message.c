@@ -67,8 +67,12 @@ static void check_bad(char *data, size_t length, int is_number)
 
 static void test_malformed(void **state)
 {
-    char no_end[] = "\1host", two[] = "\1a\0b", empty[] = "\1", letters[] = "\1" "12x",
-         nothing[] = "\1", huge[] = "\1" "99999999999999999999";
+    char no_end[] = "\1host", two[] = "\1a\0b", empty[] = "\1",
+         letters[] = "\1"
+                     "12x",
+         nothing[] = "\1",
+         huge[] = "\1"
+                  "99999999999999999999";
     struct message message;
 
     (void)state;
@@ -173,8 +177,8 @@ static void test_many_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_descriptor),
+        cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_malformed),        cmocka_unit_test(test_descriptor),
         cmocka_unit_test(test_many_descriptors),
     };
 

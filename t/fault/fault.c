@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A library for LD_PRELOAD that makes calls of the C library fail. Environment:
+ *
+ *   FAULT_CALL     the function
+ *   FAULT_NUMBER   which of its calls in a process fails, from 1; 0: every one
+ *   FAULT_ERRNO    the number of the error; 0: the call is made, but moves one octet at most
+ *   FAULT_PROCESS  session: only the process that was started (the default); children: only what
+ *                  it forks
+ *   FAULT_REPORT   a file to which the name is written when a call failed
+ *
+ * A child counts afresh, and so does whatever it starts. Sleeping is left alone but for the errors
+ * asked for, so nothing takes longer.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *failing; /* NULL: nothing fails in this process */
+static long number;
+static int error_number;
+static long calls;
+static pid_t first_process;
+static pid_t counted_process;
+
+static long setting(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text == NULL ? 0 : strtol(text, NULL, 10);
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    failing = getenv("FAULT_CALL");
+    number = setting("FAULT_NUMBER");
+    error_number = (int)setting("FAULT_ERRNO");
+    first_process = counted_process = getpid();
+}
+
+static void report(void)
+{
+    const char *path = getenv("FAULT_REPORT");
+    int fd = path == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path,
+                                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+
+    if (fd == -1)
+        return;
+    (void)!syscall(SYS_write, fd, failing, strlen(failing));
+    (void)!syscall(SYS_write, fd, "\n", 1);
+    syscall(SYS_close, fd);
+}
+
+static int is_wanted_process(void)
+{
+    const char *which = getenv("FAULT_PROCESS");
+    int wants_children = which != NULL && strcmp(which, "children") == 0;
+    pid_t self = (pid_t)syscall(SYS_getpid);
+
+    if (self != counted_process) {
+        counted_process = self;
+        calls = 0;
+    }
+    return (self != first_process) == wants_children;
+}
+
+/* This call is the one: fail, or move one octet. */
+static int is_due(const char *name)
+{
+    if (failing == NULL || strcmp(failing, name) != 0 || !is_wanted_process())
+        return 0;
+    if (number != 0 && ++calls != number)
+        return 0;
+    if (number != 0)
+        report();
+    errno = error_number;
+    return 1;
+}
+
+static void *real(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+
+    if (function == NULL)
+        abort();
+    return function;
+}
+
+/* ---- calls that fail or not ---- */
+
+#define FAIL_OR(name, result, parameters, arguments)                                               \
+    result name parameters;                                                                        \
+    result name parameters                                                                         \
+    {                                                                                              \
+        if (is_due(#name))                                                                         \
+            return (result)-1;                                                                     \
+        return ((result(*) parameters)real(#name))arguments;                                       \
+    }
+
+FAIL_OR(socket, int, (int domain, int type, int protocol), (domain, type, protocol))
+FAIL_OR(socketpair, int, (int domain, int type, int protocol, int pair[2]),
+        (domain, type, protocol, pair))
+FAIL_OR(connect, int, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
+FAIL_OR(setsockopt, int, (int fd, int level, int name, const void *value, socklen_t size),
+        (fd, level, name, value, size))
+FAIL_OR(getsockopt, int, (int fd, int level, int name, void *value, socklen_t *size),
+        (fd, level, name, value, size))
+FAIL_OR(getpeername, int, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))
+FAIL_OR(getsockname, int, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))
+FAIL_OR(fork, pid_t, (void), ())
+FAIL_OR(pipe2, int, (int pair[2], int flags), (pair, flags))
+FAIL_OR(poll, int, (struct pollfd * fds, nfds_t count, int limit), (fds, count, limit))
+FAIL_OR(ppoll, int,
+        (struct pollfd * fds, nfds_t count, const struct timespec *limit, const sigset_t *mask),
+        (fds, count, limit, mask))
+FAIL_OR(rename, int, (const char *from, const char *to), (from, to))
+FAIL_OR(sendmsg, ssize_t, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+FAIL_OR(recvmsg, ssize_t, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+FAIL_OR(waitpid, pid_t, (pid_t pid, int *status, int flags), (pid, status, flags))
+FAIL_OR(execve, int, (const char *path, char *const *arguments, char *const *environment),
+        (path, arguments, environment))
+
+void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (is_due("mmap"))
+        return MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    static void *(*next)(size_t, size_t);
+    static int is_looking;
+
+    if (next == NULL && is_looking)
+        return NULL; /* dlsym() itself: it goes on without */
+    is_looking = 1;
+    if (next == NULL)
+        next = (void *(*)(size_t, size_t))real("calloc");
+    return is_due("calloc") ? NULL : next(count, size);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode = 0;
+
+    if ((flags & O_CREAT) != 0) {
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    if (is_due("open"))
+        return -1;
+    return ((int (*)(const char *, int, ...))real("open"))(path, flags, mode);
+}
+
+/* ---- calls that fail, or move less ---- */
+
+/* Not a datagram, whose rest would be lost, nor an eventfd, which has no halves. */
+static int may_cut(int fd)
+{
+    struct stat status;
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof(type);
+
+    if (syscall(SYS_fstat, fd, &status) == -1)
+        return 0;
+    if (S_ISSOCK(status.st_mode))
+        syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    return (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISREG(status.st_mode)) &&
+           type == SOCK_STREAM;
+}
+
+#define FAIL_OR_CUT(name, parameters, arguments)                                                   \
+    ssize_t name parameters;                                                                       \
+    ssize_t name parameters                                                                        \
+    {                                                                                              \
+        if (is_due(#name)) {                                                                       \
+            if (error_number != 0)                                                                 \
+                return -1;                                                                         \
+            size = size > 1 && may_cut(fd) ? 1 : size;                                             \
+        }                                                                                          \
+        return ((ssize_t(*) parameters)real(#name))arguments;                                      \
+    }
+
+FAIL_OR_CUT(recv, (int fd, void *to, size_t size, int flags), (fd, to, size, flags))
+FAIL_OR_CUT(send, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags))
+FAIL_OR_CUT(read, (int fd, void *to, size_t size), (fd, to, size))
+FAIL_OR_CUT(write, (int fd, const void *from, size_t size), (fd, from, size))

@@ -1,0 +1,188 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Every system call that a session makes fails once, with each error that it
+# may have: never a crash, a hang, or a forged reply. The client gets the right
+# dialogue, or the right one up to some point and then one refusal or the end
+# of the connection; the log says why. A library loaded before the C library
+# (t/fault/fault.c) makes the calls fail; make check builds it.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Errno qw(EINTR EMFILE ENOMEM EAGAIN ECONNRESET ENOBUFS EIO ENOSPC EPIPE ECONNREFUSED EACCES);
+
+my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
+plan(skip_all => 'make check builds the library of faults') if !$library;
+plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
+
+# Whatever fails is logged somehow.
+expect_log(qw(acp-failed client-log-failed configuration connect-failed helper-failed
+    log-lines-lost privileges resolve-failed));
+expect_reason(qw(acp-failed acp-timeout client-lost connect-failed connect-timeout internal-error
+    login-timeout resolve-failed resolve-timeout server-closed server-lost server-timeout));
+
+use constant CALLS_MAX => 60;       # of one function in one session
+
+my $message = "Subject: x\r\n\r\n.a line with a dot\r\n" . ('some text, ' x 6 . "\r\n") x 40;
+
+# ---- one session ----
+
+# The steps of the client, as far as it gets; every octet it received.
+sub talk {
+    my ($client) = @_;
+    eval {
+        $client->greeting;
+        for my $command ('USER joe', "PASS $Pop3Test::Client::PASSWORD", 'STAT', 'LIST', 'RETR 1', 'DELE 1', 'QUIT') {
+            my ($status) = $command =~ /^(?:LIST|RETR)/ ? $client->fetch($command) : $client->ask($command);
+            last if $status !~ /^\+OK/;
+        }
+        1;
+    };
+    $client->rest;
+    return $client->received;
+}
+
+# A session under these faults: {octets, status, failed, committed, line}.
+sub session {
+    my ($arguments, %fault) = @_;
+    my $report = directory(0777) . '/report';
+    my $server = server(messages => [$message]);
+    my $client = proxy(
+        '--login-timeout', 6, @$arguments, "localhost:" . $server->port,
+        { any_exit => 1, any_stderr => 1, env => { LD_PRELOAD => $library, FAULT_REPORT => $report, %fault } },
+    )->client;
+    my %got = (octets => talk($client), status => $client->process->wait(15));
+    my @lines = grep { $_->{pid} == $client->process->pid } log_lines('session');
+    $server->close;
+    return {
+        %got,
+        failed    => -e $report,
+        committed => scalar @{ $server->{committed} },
+        lines     => scalar @lines,
+        reason    => @lines ? $lines[0]{f}{reason} : undef,
+    };
+}
+
+# ---- what must hold ----
+
+# The replies up to some point, then nothing, one refusal, or the beginning of
+# a reply of several lines.
+sub is_right {
+    my ($octets, $good) = @_;
+    return 1 if $octets eq substr $good, 0, length $octets;
+    my ($before) = $octets =~ /\A(.*?)-ERR[ ][\x20-\x7e]*\r\n\z/s or return 0;
+    return $before eq substr($good, 0, length $before) && $before =~ /\A(?:.*\r\n)?\z/s;
+}
+
+sub complaint {
+    my ($session, $good) = @_;
+    my $status = $session->{status};
+    return 'the session does not end' if !defined $status;
+    return 'ended by ' . exit_code($status) if $status & 127;
+    return 'the dialogue: ' . show($session->{octets}) if !is_right($session->{octets}, $good);
+    return 'a commitment that nobody asked for'
+        if $session->{committed} && index($session->{octets}, "dot\r\n") < 0;
+    return "$session->{lines} lines about the session" if $session->{lines} > 1;
+    return;
+}
+
+# What passes by itself, and what nothing depends on: nobody may notice.
+sub is_harmless {
+    my ($call, $error) = @_;
+    return $call =~ /\A(?:setsockopt|getpeername|getsockname|waitpid)\z/
+        || $call =~ /\A(?:recv|send|ppoll|recvmsg|sendmsg|read)\z/ && ($error == EINTR || $error == EAGAIN);
+}
+
+# The log itself goes through these: a line may be lost.
+my %loggers = map { $_ => 1 } qw(socket connect send open);
+
+sub walk {
+    my ($name, $arguments, $process, %errors) = @_;
+    scene $name => sub {
+        my $good = session($arguments);
+        like $good->{octets}, qr/\r\n\.\r\n\+OK[^\n]*\n\+OK[^\n]*\n\z/, 'without faults it works';
+        for my $call (sort keys %errors) {
+            my @wrong;
+            my $count = 0;
+            for my $error (@{ $errors{$call} }) {
+                for my $number (1 .. CALLS_MAX) {
+                    my $got = session($arguments, FAULT_CALL => $call, FAULT_NUMBER => $number,
+                        FAULT_ERRNO => $error + 0, FAULT_PROCESS => $process);
+                    last if !$got->{failed};
+                    $count++;
+                    my $wrong = complaint($got, $good->{octets});
+                    $wrong //= 'no line in the log' if !$got->{lines} && !$loggers{$call} && $got->{status} == 0;
+                    $wrong //= 'noticed: ' . show($got->{octets}) . " ($got->{reason})"
+                        if is_harmless($call, $error) && $got->{octets} ne $good->{octets};
+                    push @wrong, "call $number, error $error: $wrong" if $wrong;
+                }
+            }
+            ok(!@wrong, "$call ($count faults)") or diag(join "\n", splice @wrong, 0, 6);
+        }
+    };
+    return;
+}
+
+my $directory = directory(0777);
+my @policy    = ('-l', $directory, '-a', acp('echo one moment >&2; exit 0'));
+
+walk 'in the session' => \@policy, 'session',
+    recv        => [ EINTR, EAGAIN, ECONNRESET, ENOMEM ],
+    send        => [ EINTR, EAGAIN, EPIPE, ENOBUFS ],
+    ppoll       => [ EINTR, ENOMEM ],
+    socket      => [ EMFILE, ENOBUFS ],
+    socketpair  => [ EMFILE ],
+    connect     => [ ECONNREFUSED, EACCES ],
+    setsockopt  => [ ENOBUFS ],
+    getsockopt  => [ ENOBUFS ],
+    getpeername => [ ENOBUFS ],
+    getsockname => [ ENOBUFS ],
+    fork        => [ EAGAIN ],
+    waitpid     => [ EINTR ],
+    mmap        => [ ENOMEM ],
+    sendmsg     => [ EINTR, EAGAIN, ENOBUFS ],
+    recvmsg     => [ EINTR, EAGAIN, ENOMEM ];
+
+walk 'in the helper' => \@policy, 'children',
+    fork    => [EAGAIN],
+    pipe2   => [EMFILE],
+    open    => [ EMFILE, EACCES ],
+    write   => [ ENOSPC, EIO ],
+    read    => [ EINTR, EIO ],
+    rename  => [EIO],
+    calloc  => [ENOMEM],
+    sendmsg => [ ENOBUFS, EPIPE ],
+    recvmsg => [ EINTR, ENOMEM ],
+    socket  => [EMFILE],
+    connect => [ECONNREFUSED];
+
+scene 'octet by octet the dialogue is the same' => sub {
+    my $good = session(\@policy);
+    for my $call (qw(recv send read write)) {
+        my $got = session(\@policy, FAULT_CALL => $call, FAULT_NUMBER => 0, FAULT_ERRNO => 0);
+        is $got->{octets}, $good->{octets}, $call;
+        is $got->{reason}, 'quit', "$call: in order";
+    }
+    for my $call (qw(read write)) {
+        unlink "$directory/127.0.0.1";
+        my $got = session(\@policy, FAULT_CALL => $call, FAULT_NUMBER => 0, FAULT_ERRNO => 0,
+            FAULT_PROCESS => 'children');
+        is $got->{octets}, $good->{octets}, "$call in the helper";
+        like read_file("$directory/127.0.0.1"), qr/\A\d+ 127\.0\.0\.1 joe \S+\n\z/, 'a whole line is recorded';
+    }
+};
+
+scene 'a session over pipes, octet by octet' => sub {
+    for my $call (qw(read write)) {
+        my $server = server(messages => [$message]);
+        my $client = proxy('127.0.0.1:' . $server->port,
+            { env => { LD_PRELOAD => $library, FAULT_CALL => $call, FAULT_NUMBER => 0, FAULT_ERRNO => 0 } })
+            ->client_on_pipes;
+        like talk($client), qr/\A(?:\+OK[^\n]*\n){4}.*\r\n\.\r\n(?:\+OK[^\n]*\n){2}\z/s, $call;
+    }
+};
+
+done;
