@@ -83,8 +83,8 @@ static struct entry *find_or_make(struct account_table *table, uint64_t key, int
     for (size_t i = 0; entry == NULL && key != 0 && i < PROBES; i++) {
         struct entry *candidate = entry_at(table, key, i);
         uint64_t word = atomic_load(&candidate->word);
-        bool is_unused = word == 0 || (places_of(word) == 0 &&
-                                       atomic_load(&candidate->forgiven_ms) <= now_ms);
+        bool is_unused =
+            word == 0 || (places_of(word) == 0 && atomic_load(&candidate->forgiven_ms) <= now_ms);
 
         if (is_unused && (atomic_compare_exchange_strong(&candidate->word, &word, owner_of(key)) ||
                           is_owned_by(word, key)))
