@@ -96,7 +96,7 @@ sub start_session {
     };
     my $server = server(script => 0, greeting => \'', on => { map { $_ => $answer->($_) } keys %good });
     $server->{on_accept} = $answer->('GREETING');
-    my $client = proxy('-t', 3, $server->address)->client;
+    my $client = proxy('-t', 12, $server->address)->client;
     $client->send(join '', map { "$_\r\n" } 'USER joe', 'PASS x', @commands);
     return { client => $client, wire => \%wire, server => $server, damage => $damage };
 }
