@@ -210,8 +210,8 @@ void conf_mark_wrong(struct conf_section *section, enum conf_key key, const char
         section->place[key] = strdup(place);
 }
 
-int conf_set(struct conf_section *section, enum conf_key key, const char *value,
-             const char *place, struct error *error)
+int conf_set(struct conf_section *section, enum conf_key key, const char *value, const char *place,
+             struct error *error)
 {
     const struct key_row *row = &rows[key];
     struct error why;
@@ -370,8 +370,7 @@ static int check_pool(struct conf_instance *instance, struct error *error)
         return error_set(error,
                          "%s: workers = %" PRId64 ": must be at most max_workers, which is "
                          "%" PRId64,
-                         place_of(section, CONF_KEY_workers), values->workers,
-                         values->max_workers);
+                         place_of(section, CONF_KEY_workers), values->workers, values->max_workers);
     return 0;
 }
 
@@ -412,8 +411,7 @@ static int set_server(struct conf_instance *instance, struct error *error)
     const struct conf_values *values = &instance->section.values;
     const char *place = place_of(&instance->section, CONF_KEY_server);
 
-    instance->server_port =
-        values->server_tls == CONF_SERVER_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT;
+    instance->server_port = values->server_tls == CONF_SERVER_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT;
     instance->has_server = values->server != NULL && strcmp(values->server, "-") != 0;
     if (instance->section.is_wrong[CONF_KEY_server] ||
         instance->section.is_wrong[CONF_KEY_select_server])
@@ -437,8 +435,8 @@ static int check_allowed(struct conf_instance *instance, struct error *error)
 {
     const struct conf_section *section = &instance->section;
     const struct conf_values *values = &section->values;
-    enum conf_key key = values->allow_servers != NULL ? CONF_KEY_allow_servers
-                                                      : CONF_KEY_allow_servers_file;
+    enum conf_key key =
+        values->allow_servers != NULL ? CONF_KEY_allow_servers : CONF_KEY_allow_servers_file;
 
     if ((values->allow_servers == NULL && values->allow_servers_file == NULL) ||
         values->select_server || section->is_wrong[CONF_KEY_select_server])
@@ -462,8 +460,8 @@ static int set_allow_list(struct conf_instance *instance, struct error *error)
     if (instance->allowed == NULL ||
         (values->allow_servers != NULL &&
          pattern_list_add_csv(instance->allowed, values->allow_servers) == -1))
-        return error_set(error, "%s: allow_servers: %s",
-                         place_of(section, CONF_KEY_allow_servers), strerror(errno));
+        return error_set(error, "%s: allow_servers: %s", place_of(section, CONF_KEY_allow_servers),
+                         strerror(errno));
     return 0;
 }
 
@@ -562,7 +560,8 @@ static int set_proxies(struct conf_instance *instance, struct error *error)
     if (values->proxy_protocol == CONF_PROXY_NO || section->is_wrong[CONF_KEY_proxy_protocol_from])
         return 0;
     if (values->proxy_protocol_from == NULL)
-        return error_set(error, "%s: proxy_protocol needs proxy_protocol_from = the addresses of "
+        return error_set(error,
+                         "%s: proxy_protocol needs proxy_protocol_from = the addresses of "
                          "the load balancers, such as 10.0.0.0/8",
                          place_of(section, CONF_KEY_proxy_protocol));
     if (conf_networks(values->proxy_protocol_from, &instance->proxies, &instance->proxy_count) ==
@@ -575,9 +574,9 @@ typedef int instance_check(struct conf_instance *instance, struct error *error);
 
 static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
 {
-    static instance_check *const checks[] = {check_pool,     check_needs,     set_proxies,     set_server,
-                                             check_allowed,  set_allow_list,  conf_tls_init_clients,
-                                             conf_tls_init_servers};
+    static instance_check *const checks[] = {
+        check_pool,    check_needs,    set_proxies,           set_server,
+        check_allowed, set_allow_list, conf_tls_init_clients, conf_tls_init_servers};
     struct error error;
     int result = 0;
 

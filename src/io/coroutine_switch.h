@@ -144,8 +144,8 @@ static void __attribute__((noinline)) coroutine_switch(void **save, void *to)
 
 static inline void *coroutine_prepare(char *top, void (*enter)(void))
 {
-    ucontext_t *context = (ucontext_t *)(void *)(top - sizeof(*context) -
-                                                 (uintptr_t)(top - sizeof(*context)) % 64);
+    ucontext_t *context =
+        (ucontext_t *)(void *)(top - sizeof(*context) - (uintptr_t)(top - sizeof(*context)) % 64);
     char *bottom = (char *)context - 64 * 1024;
 
     getcontext(context);

@@ -23,7 +23,7 @@ enum {
     /* So often in a row a task may find its descriptors ready before others get their turn: a
      * transfer that never has to wait passes 1 MiB then. */
     WAITS_IN_A_ROW = 16,
-    TRIM_AFTER_MS = 250,  /* of sleep */
+    TRIM_AFTER_MS = 250, /* of sleep */
     /* Unused memory that is kept for the next rush; what is beyond goes back once a second. */
     STACKS_KEPT = 64,
     BLOCKS_KEPT = 32,
@@ -354,8 +354,7 @@ static void end_task(struct task *task)
     timer_cancel(&scheduler.timers, &task->timer);
     unlink_task(task);
     if (!timer_is_set(&scheduler.housekeeping))
-        timer_set(&scheduler.timers, &scheduler.housekeeping,
-                  scheduler.now_ms + HOUSEKEEPING_MS);
+        timer_set(&scheduler.timers, &scheduler.housekeeping, scheduler.now_ms + HOUSEKEEPING_MS);
 }
 
 static void run_to_end(struct coroutine *coroutine)

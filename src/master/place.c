@@ -40,10 +40,9 @@ static enum outcome admit(void *context, const struct session *session)
 static enum outcome may_log_in(void *context, const struct session *session)
 {
     struct place *place = context;
-    bool may_try = account_may_try(place->pool->memory->accounts,
-                                   address_account_key(&session->client_address),
-                                   (int)place->pool->instance->section.values.login_failures,
-                                   clock_now_ms());
+    bool may_try = account_may_try(
+        place->pool->memory->accounts, address_account_key(&session->client_address),
+        (int)place->pool->instance->section.values.login_failures, clock_now_ms());
 
     return may_try ? OUTCOME_NONE : OUTCOME_TOO_MANY_FAILURES;
 }
@@ -109,8 +108,7 @@ void place_begin(struct place *place)
     scoreboard_add(&place->pool->memory->totals->sessions, 1);
 }
 
-static void count_session(struct place *place, const struct session *session,
-                          enum outcome outcome)
+static void count_session(struct place *place, const struct session *session, enum outcome outcome)
 {
     struct scoreboard_totals *totals = place->pool->memory->totals;
 

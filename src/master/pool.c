@@ -247,7 +247,7 @@ static void insist(struct pool *pool)
         return;
     ev_timer_init(&pool->insist, on_insist, INSIST_MS / 1e3, INSIST_MS / 1e3);
     pool->insist.data = pool;
-    ev_timer_start(EV_DEFAULT_ &pool->insist);
+    ev_timer_start(EV_DEFAULT_ & pool->insist);
 }
 
 /* The workers close their copies of the socket; with ours nobody listens any more, unless another
@@ -417,8 +417,8 @@ static void reap_helper(struct pool *pool, int status)
     pool->helper_pid = 0;
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
-    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d", pool->instance->section.name,
-                status);
+    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d",
+                pool->instance->section.name, status);
     if (ev_now(EV_DEFAULT) < pool->helper_started_s + HELPER_SHORT_LIFE_S)
         pool_size_throttle(pool, "the helper died right after its start");
     else

@@ -51,28 +51,28 @@ struct pool {
     gid_t gid;
     pid_t master_pid;
     enum pool_state state;
-    bool is_killed; /* the grace is over */
+    bool is_killed;      /* the grace is over */
     size_t places;       /* sessions a worker carries at once */
     size_t worker_slots; /* slots of a worker: one, or one and those of its places */
     size_t worker_count; /* workers that there are slots for */
-    size_t alive; /* workers that have a process */
+    size_t alive;        /* workers that have a process */
 
     int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */
     pid_t helper_pid;
     double helper_started_s;
 
-    int notify_fd;     /* workers write: the last idle one is taken */
+    int notify_fd; /* workers write: the last idle one is taken */
     ev_io notified;
-    ev_io waiting;     /* a connection waits while no worker is idle */
-    ev_timer look;     /* looks at the queue while it may stall */
-    ev_timer shrink;   /* retires surplus workers */
-    ev_timer throttle; /* forking is paused */
-    ev_timer insist;   /* says retire or stop once more */
+    ev_io waiting;          /* a connection waits while no worker is idle */
+    ev_timer look;          /* looks at the queue while it may stall */
+    ev_timer shrink;        /* retires surplus workers */
+    ev_timer throttle;      /* forking is paused */
+    ev_timer insist;        /* says retire or stop once more */
     double throttle_s;      /* the last pause */
     double throttle_over_s; /* when it ended */
     uint64_t accepted_before;
-    double pace; /* connections taken between two looks, on average */
-    double slow_pace; /* over a longer time */
+    double pace;        /* connections taken between two looks, on average */
+    double slow_pace;   /* over a longer time */
     unsigned made_room; /* sessions shed at the last look */
     unsigned still_looks;
     unsigned calm_looks;

@@ -21,11 +21,11 @@
 #include "master/worker.h"
 #include "session/session.h"
 
-#define LOOK_S          0.005
-#define SHRINK_S        1.0
-#define THROTTLE_MIN_S  0.1
-#define THROTTLE_MAX_S  10.0
-#define FORK_RETRY_MAX_S 0.4 /* a limit may be lifted at any moment, and a try costs little */
+#define LOOK_S            0.005
+#define SHRINK_S          1.0
+#define THROTTLE_MIN_S    0.1
+#define THROTTLE_MAX_S    10.0
+#define FORK_RETRY_MAX_S  0.4 /* a limit may be lifted at any moment, and a try costs little */
 #define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
 
 enum {
@@ -35,8 +35,8 @@ enum {
     WAIT_NOTED_LOOKS = 4, /* a wait that is worth a process if there is time for one */
     WAIT_LONG_LOOKS = 200,
     WAIT_SHED_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
-    SHED_AGE_MIN_MS = 100,    /* a session younger than this is no hindrance yet */
-    SHED_AGE_MAX_MS = 500,    /* and one older than this is, if the queue does not move */
+    SHED_AGE_MIN_MS = 100, /* a session younger than this is no hindrance yet */
+    SHED_AGE_MAX_MS = 500, /* and one older than this is, if the queue does not move */
 };
 
 static size_t count_state(const struct pool *pool, enum scoreboard_state state)
@@ -128,7 +128,7 @@ static void throttle(struct pool *pool, const char *why, double max_s)
     scoreboard_add(&pool->memory->totals->throttled, 1);
     pool->throttle_over_s = ev_now(EV_DEFAULT) + pool->throttle_s;
     ev_timer_set(&pool->throttle, pool->throttle_s, 0.0);
-    ev_timer_start(EV_DEFAULT_ &pool->throttle);
+    ev_timer_start(EV_DEFAULT_ & pool->throttle);
 }
 
 void pool_size_throttle(struct pool *pool, const char *why)
@@ -184,7 +184,7 @@ static void grow(struct pool *pool, size_t count)
     if (ev_is_active(&pool->throttle) || pool_grow(pool, count) == 0)
         return;
     if (count_serving(pool) > wanted_workers(pool) && !ev_is_active(&pool->shrink))
-        ev_timer_again(EV_DEFAULT_ &pool->shrink);
+        ev_timer_again(EV_DEFAULT_ & pool->shrink);
 }
 
 /* ---- overload: making room ---- */
@@ -229,8 +229,7 @@ static struct scoreboard_slot *find_victim(struct pool *pool, int64_t begun_befo
 static int64_t shed_age_ms(const struct pool *pool, size_t queue)
 {
     size_t places = (size_t)pool->instance->section.values.max_workers * pool->places;
-    int64_t age_ms = (int64_t)(places * WAIT_SHED_LOOKS / queue) *
-                     (int64_t)(LOOK_S * 1000);
+    int64_t age_ms = (int64_t)(places * WAIT_SHED_LOOKS / queue) * (int64_t)(LOOK_S * 1000);
 
     if (age_ms < SHED_AGE_MIN_MS)
         return SHED_AGE_MIN_MS;
@@ -269,25 +268,25 @@ static void make_room(struct pool *pool, size_t queue)
 static void look_again_in(struct pool *pool, double seconds)
 {
     pool->look.repeat = seconds;
-    ev_timer_again(EV_DEFAULT_ &pool->look);
+    ev_timer_again(EV_DEFAULT_ & pool->look);
 }
 
 /* The master sleeps: woken by the next worker that takes the last place, or, while no worker is
  * idle, by the next connection that finds none. */
 static void sleep_until_needed(struct pool *pool)
 {
-    ev_timer_stop(EV_DEFAULT_ &pool->look);
+    ev_timer_stop(EV_DEFAULT_ & pool->look);
     pool_count_afresh(pool);
     atomic_store(&pool->scoreboard->is_master_awake, false);
     if (atomic_load(&pool->scoreboard->idle) > 0)
         return;
     atomic_store(&pool->scoreboard->is_master_awake, true);
-    ev_io_start(EV_DEFAULT_ &pool->waiting);
+    ev_io_start(EV_DEFAULT_ & pool->waiting);
 }
 
 static void start_looking(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT_ &pool->waiting);
+    ev_io_stop(EV_DEFAULT_ & pool->waiting);
     pool->calm_looks = 0;
     pool->still_looks = 0;
     pool->pace = 0;
@@ -376,8 +375,7 @@ static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
-        !ev_is_active(&pool->look))
+    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) && !ev_is_active(&pool->look))
         start_looking(pool);
     pool_size_refill(pool); /* a worker with sessions may have said that it leaves */
 }
@@ -406,15 +404,15 @@ void pool_size_start(struct pool *pool)
 {
     ev_io_set(&pool->notified, pool->notify_fd, EV_READ);
     ev_io_set(&pool->waiting, pool->listener->fd, EV_READ);
-    ev_io_start(EV_DEFAULT_ &pool->notified);
+    ev_io_start(EV_DEFAULT_ & pool->notified);
 }
 
 void pool_size_stop(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT_ &pool->notified);
-    ev_io_stop(EV_DEFAULT_ &pool->waiting);
-    ev_timer_stop(EV_DEFAULT_ &pool->look);
-    ev_timer_stop(EV_DEFAULT_ &pool->shrink);
-    ev_timer_stop(EV_DEFAULT_ &pool->throttle);
-    ev_timer_stop(EV_DEFAULT_ &pool->insist);
+    ev_io_stop(EV_DEFAULT_ & pool->notified);
+    ev_io_stop(EV_DEFAULT_ & pool->waiting);
+    ev_timer_stop(EV_DEFAULT_ & pool->look);
+    ev_timer_stop(EV_DEFAULT_ & pool->shrink);
+    ev_timer_stop(EV_DEFAULT_ & pool->throttle);
+    ev_timer_stop(EV_DEFAULT_ & pool->insist);
 }

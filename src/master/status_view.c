@@ -124,8 +124,8 @@ static void take_sessions(struct status_view *view, const struct pool *pool,
             take_session(view, slot, pid);
 }
 
-static void take_worker(struct status_view *view, struct status_pool *pool,
-                        const struct pool *from, struct scoreboard_slot *slot)
+static void take_worker(struct status_view *view, struct status_pool *pool, const struct pool *from,
+                        struct scoreboard_slot *slot)
 {
     pid_t pid = atomic_load(&slot->pid);
 
@@ -157,7 +157,8 @@ static void take_pool(struct status_view *view, const struct pool *from)
 {
     struct status_pool *pool = &view->pools[view->pool_count];
 
-    *pool = (struct status_pool){.generation = from->generation->number, .max = (uint64_t)from->instance->section.values.max_workers};
+    *pool = (struct status_pool){.generation = from->generation->number,
+                                 .max = (uint64_t)from->instance->section.values.max_workers};
     put_word(pool->listen, sizeof(pool->listen), from->instance->section.values.listen);
     put_word(pool->state, sizeof(pool->state), state_word(from->state));
     for (size_t i = 0; i < from->worker_count; i++)

@@ -121,7 +121,8 @@ static bool may_have_many(const struct pool *pool)
         return pool->places > 1;
     log_message(LOG_LEVEL_WARNING, "worker",
                 "the processor guards return addresses by a shadow stack: "
-                "one session a worker is served, not %zu", pool->places);
+                "one session a worker is served, not %zu",
+                pool->places);
     return false;
 }
 

@@ -124,8 +124,7 @@ static void end_session(struct tenant *tenant, enum outcome outcome)
 static void run_session(struct task *task)
 {
     struct tenant *tenant = (struct tenant *)task;
-    struct session_start start =
-        worker_session_start(many.worker, &tenant->place, &tenant->client);
+    struct session_start start = worker_session_start(many.worker, &tenant->place, &tenant->client);
 
     end_session(tenant, session_run(&tenant->session, &start, tenant->fd, tenant->fd));
 }
@@ -311,8 +310,7 @@ int worker_many_prepare(const struct worker *worker)
 {
     many.place_count = raise_descriptor_limit(worker->pool->places);
     many.signals = (struct watcher){.fd = open_signals(), .on_ready = on_signal};
-    many.listener =
-        (struct watcher){.fd = worker->pool->listener->fd, .on_ready = on_connections};
+    many.listener = (struct watcher){.fd = worker->pool->listener->fd, .on_ready = on_connections};
     many.tenants = calloc(many.place_count, sizeof(many.tenants[0]));
     many.free_places = calloc(many.place_count, sizeof(many.free_places[0]));
     if (many.tenants == NULL || many.free_places == NULL)
@@ -328,8 +326,8 @@ static bool is_over(void)
 void worker_many_run(struct worker *worker)
 {
     const struct conf_values *values = &worker->pool->instance->section.values;
-    size_t descriptors = (many.place_count * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES) *
-                         DESCRIPTORS_SPARE;
+    size_t descriptors =
+        (many.place_count * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES) * DESCRIPTORS_SPARE;
 
     many.worker = worker;
     many.accept_batch = 1;

@@ -12,7 +12,7 @@
 struct acp_lines {
     struct session *session;
     int64_t deadline_ms;
-    bool has_text;   /* on the line that is not ended yet */
+    bool has_text; /* on the line that is not ended yet */
     bool has_lines;
 };
 

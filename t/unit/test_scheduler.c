@@ -259,7 +259,8 @@ static void say_one(struct task *task)
 {
     struct player *self = (struct player *)task;
 
-    assert_int_equal(wait_for(NULL, 0, clock_after_ms(300)), IO_DEADLINE); /* is trimmed meanwhile */
+    assert_int_equal(wait_for(NULL, 0, clock_after_ms(300)),
+                     IO_DEADLINE); /* is trimmed meanwhile */
     assert_int_equal(write(self->fd, "x", 1), 1);
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(100)), IO_DEADLINE);
     wait_close(self->fd);
