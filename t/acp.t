@@ -57,6 +57,16 @@ scene 'the environment' => sub {
     is $env->{PROXY_SESSION}, $client->session_line->{session}, 'SESSION is the one in the log';
 };
 
+scene 'the environment of an IPv6 client and server' => sub {
+    my $server = server(host => '::1') or plan(skip_all => 'no IPv6 loopback here');
+    my ($acp, $file) = recording_acp();
+    my $client = proxy('-a', $acp, $server->address, { host => '::1' })->client->login;
+    my $env    = environment_in($file);
+    is $env->{"PROXY_$_"}, '::1', $_ for qw(INTERFACE CLIENT SERVER);
+    is $env->{PROXY_SERVERPORT}, $server->port, 'SERVERPORT';
+    $client->quit;
+};
+
 scene 'the environment with a selected server' => sub {
     my $server = server();
     my $env = login_environment("joe\@localhost:$server->{port}", 'x', '-e', '-');

@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Fcntl qw(F_GETFL);
+use Pop3Test::Process ();
 
 my @kinds = (socketpair => 'client_on_socketpair', pipes => 'client_on_pipes');
 
@@ -67,6 +69,20 @@ scene 'by hand, from a file' => sub {
     is exit_code($result->{status}), 0, 'exit status';
     like $result->{out}, qr/\A(?:\+OK[^\r\n]*\r\n){5}\z/, 'greeting and four replies';
     is $result->{err}, '', 'nothing on standard error';
+};
+
+scene 'descriptors are left as they were' => sub {
+    # They are shared with whoever started the program, a shell for instance.
+    my $server = server();
+    my $script = "USER joe\nPASS x\nQUIT\n";
+    pipe my $input, my $feed or die $!;
+    pipe my $drain, my $output or die $!;
+    syswrite $feed, $script;
+    my @before = map { fcntl $_, F_GETFL, 0 } $input, $output;
+    my $process = Pop3Test::Process::spawn(command => [ program(), $server->address ], fds => { 0 => $input, 1 => $output },
+        env => { POP3_PROXY_SYSLOG => '/no/such/socket' });
+    ok defined $process->wait, 'a session';
+    is_deeply [ map { fcntl $_, F_GETFL, 0 } $input, $output ], \@before, 'flags are what they were';
 };
 
 scene 'no standard input at all' => sub {
