@@ -134,6 +134,8 @@ enum command_fault command_parse(struct command *command, const char *line, size
         command->argument = line + width + 1;
         command->argument_length = length - width - 1;
     }
+    if (row->argument == ARGUMENT_OPTIONAL_TEXT && command->argument_length == 0)
+        command->argument = NULL; /* "AUTH " asks like "AUTH" */
     command->is_multi_line = row->reply == REPLY_MULTI ||
                              (row->reply == REPLY_LISTING && command->argument == NULL);
     if (((unsigned)row->states & (unsigned)state) == 0)

@@ -247,7 +247,7 @@ enum outcome auth_run(struct session *session, const struct command *command, bo
 
     if (client_needs_tls(session))
         return refuse_command(session, command, COMMAND_NEEDS_TLS);
-    if (command->argument == NULL || command->argument_length == 0)
+    if (command->argument == NULL)
         return say_mechanisms(session);
     exchange.mechanism = parse_argument(command, &initial, &length);
     if (exchange.mechanism == SASL_MECHANISM_NONE || !is_offered(session, exchange.mechanism))

@@ -129,8 +129,8 @@ static bool is_resumed(const struct tls_context *acceptor, struct tls_context *c
 
 static struct tls_ticket_keys *new_keys(void)
 {
-    struct tls_ticket_keys *keys = mmap(NULL, sizeof(*keys), PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct tls_ticket_keys *keys =
+        mmap(NULL, sizeof(*keys), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     assert_ptr_not_equal(keys, MAP_FAILED);
     assert_int_equal(tls_ticket_keys_rotate(keys), 0);
