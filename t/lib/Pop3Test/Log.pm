@@ -32,6 +32,26 @@ sub new {
     return $self;
 }
 
+# The same over a log file, for tests that log more than the socket takes.
+sub of_file {
+    my ($class, $path) = @_;
+    my $self = bless { file => $path, lines => [], in => '', at => 0 }, $class;
+    Pop3Test::Loop::each_turn(sub { $self->_follow });
+    return $self;
+}
+
+sub _follow {
+    my ($self) = @_;
+    return if (-s $self->{file} // 0) <= $self->{at};
+    open my $file, '<:raw', $self->{file} or return;
+    seek $file, $self->{at}, 0;
+    $self->{at} += read $file, $self->{in}, 1 << 24, length $self->{in};
+    while ($self->{in} =~ s/\A[\d-]+ [\d:]+ ([^\n]*)\n//) {
+        push @{ $self->{lines} }, parse("<22>$1");
+    }
+    return;
+}
+
 # The child: datagrams to length-prefixed records, until the test is gone.
 sub _collect {
     my ($socket, $write) = @_;
@@ -53,7 +73,7 @@ sub _collect {
     POSIX::_exit(0);
 }
 
-sub path { return $_[0]{path} }
+sub path { return $_[0]{path} // '/no/socket' }
 
 sub _readable {
     my ($self) = @_;
@@ -95,6 +115,10 @@ sub parse {
 # Everything logged before this call by anybody, as parsed lines.
 sub lines {
     my ($self) = @_;
+    if (defined $self->{file}) {
+        $self->_follow;
+        return @{ $self->{lines} };
+    }
     my $marker = ++$self->{markers};
     socket my $socket, AF_UNIX, SOCK_DGRAM, 0 or die "socket: $!\n";
     send $socket, "marker $marker", 0, pack_sockaddr_un($self->{path}) or die "log marker: $!\n";

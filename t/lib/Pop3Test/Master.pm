@@ -161,14 +161,18 @@ sub events {
 # called $code. Returns the line.
 sub after {
     my ($self, $code, @events) = @_;
-    my $before = () = map { $self->events($_) } @events;
-    $code->() if $code;
-    my $limit = $Pop3Test::Stream::LIMIT;
-    wait_until(sub { (() = map { $self->events($_) } @events) > $before }, $limit)
-        or die "the master does not log @events\n";
+    my $lines  = $self->{log}{lines};
+    my $next   = @$lines;
     my %wanted = map { $_ => 1 } @events;
-    my ($last) = grep { $wanted{ $_->{event} } && $_->{pid} == $self->pid } reverse @{ $self->{log}{lines} };
-    return $last;
+    my $pid    = $self->pid;
+    $code->() if $code;
+    return wait_until(sub {
+        while ($next < @$lines) {
+            my $line = $lines->[ $next++ ];
+            return $line if $wanted{ $line->{event} } && $line->{pid} == $pid;
+        }
+        return;
+    }, $Pop3Test::Stream::LIMIT) || die "the master does not log @events\n";
 }
 
 # HUP. Returns the line: event=reloaded, or reload-failed.
@@ -199,10 +203,13 @@ sub children {
     return grep { $_ != $pid && is_alive($_) && (facts($_)->{PPid} // 0) == $pid } descendants($pid);
 }
 
+# It catches TERM and leaves INT to the master; a process that was forked just
+# now still has the master's ways.
 sub is_worker {
     my ($pid) = @_;
-    my $caught = facts($pid)->{SigCgt} // '0';
-    return hex(substr $caught, -8) & 1 << 14;   # TERM
+    my $facts = facts($pid);
+    my ($caught, $ignored) = map { hex substr $facts->{$_} // '0', -8 } qw(SigCgt SigIgn);
+    return $caught & 1 << 14 && $ignored & 1 << 1;
 }
 
 sub workers { my ($self) = @_; return grep { is_worker($_) } $self->children }

@@ -126,9 +126,11 @@ sub _processes {
 sub descendants {
     my ($pid) = @_;
     my $all = _processes();
+    my %children;
+    push @{ $children{ $_->{parent} } }, $_->{pid} for values %$all;
     my @found = grep { $all->{$_} } $pid;
     for (my $i = 0; $i < @found; $i++) {
-        push @found, grep { $all->{$_}{parent} == $found[$i] } keys %$all;
+        push @found, @{ $children{ $found[$i] } || [] };
     }
     return @found;
 }
