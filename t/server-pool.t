@@ -56,7 +56,7 @@ scene 'a burst of connections' => sub {
 };
 
 scene 'sessions that finish quickly need no more workers' => sub {
-    my $master  = master(server => server()->address, workers => 4, max_workers => 500);
+    my $master  = master(server => server()->address, workers => 4, max_workers => 500, quiet => 'yes');
     my $pollers = pollers(address => $master->address, count => 8);
     $pollers->more(200);
     my $workers = $master->workers;

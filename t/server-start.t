@@ -28,8 +28,8 @@ scene 'from a file' => sub {
     my $server = server(messages => [ message(1000) ]);
     my $master = master(server => $server->address);
     like polls($master), qr/\A\+OK 1 \d+ \+OK bye\z/, 'a session';
-    is scalar($master->workers), 2, 'as many workers as asked for';
-    is scalar($master->helpers), 1, 'and a helper';
+    ok wait_until(sub { 2 == $master->workers }, 5), 'as many workers as asked for';
+    ok wait_until(sub { 1 == $master->helpers }, 5), 'and a helper';
     is $master->settled(2), 'settled', 'all wait again';
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'TERM ends it';
@@ -41,7 +41,7 @@ scene 'without a file, on several addresses' => sub {
     my $master = master(-arguments => [ '-n', 3, '-b', '127.0.0.1:0', '--bind', '127.0.0.2:0', $server->address ]);
     like polls($master, to => $_), qr/bye/, "a session on $_" for $master->addresses;
     is scalar(() = $master->addresses), 2, 'two of them';
-    is scalar($master->workers), 6, '-n workers for each';
+    ok wait_until(sub { 6 == $master->workers }, 5), '-n workers for each';
     $master->reload;
     like polls($master, to => $_), qr/bye/, "$_ after a reload" for $master->addresses;
     is scalar(() = grep { /:0\z/ } $master->addresses), 0, 'bound for good';

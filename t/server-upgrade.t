@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+
+expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
 use File::Copy ();
 
 # A copy of the program that can be replaced under way.
@@ -61,8 +63,8 @@ scene 'the new one takes over' => sub {
 scene 'several in a row while clients poll' => sub {
     my $server  = server();
     my $pidfile = directory() . '/pid';
-    my $master  = master(server => $server->address, pidfile => $pidfile, workers => 3, -program => copy());
-    my $pollers = pollers(address => $master->address, count => 5);
+    my $master  = master(server => $server->address, pidfile => $pidfile, workers => 3, quiet => 'yes', -program => copy());
+    my $pollers = pollers(address => $master->address, count => 5, pause => 0.005);
     my @old;
     $pollers->more(10);
     for my $round (1 .. 5) {
@@ -84,9 +86,9 @@ scene 'a new binary that fails' => sub {
     my $server  = server();
     my $pidfile = directory() . '/pid';
     my $path    = copy();
-    my $master  = master(server => $server->address, pidfile => $pidfile, -program => $path, -any_stderr => 1);
+    my $master  = master(server => $server->address, pidfile => $pidfile, quiet => 'yes', -program => $path, -any_stderr => 1);
     my $held    = $master->client->login('held');
-    my $pollers = pollers(address => $master->address, count => 3);
+    my $pollers = pollers(address => $master->address, count => 3, pause => 0.005);
     my %broken  = (
         'ends with an error' => "#!/bin/sh\nexit 3\n",
         'ends without'       => "#!/bin/sh\nexit 0\n",
