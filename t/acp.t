@@ -205,7 +205,8 @@ scene 'it starts with default signals' => sub {
     my $client = proxy('-a', acp("exec cat /proc/self/status >$file"), server()->address, { before => $before })
         ->client->login;
     my %status = read_file($file) =~ /^(Sig\w+):\s+(\w+)/mg;
-    is $status{SigIgn}, '0000000000000000', 'none ignored';
+    # 32 and 33 are glibc's own and cannot be set by a program.
+    is hex(substr $status{SigIgn}, -16) & ~0x180000000, 0, 'none ignored';
     is $status{SigBlk}, '0000000000000000', 'none blocked';
     $client->quit;
 };

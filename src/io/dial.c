@@ -20,10 +20,10 @@ struct attempts {
     int last_error;
 };
 
-static int begin_connect(const struct address *to, int socket_buffer_bytes)
+static int open_socket(const struct address *to, int flags, int socket_buffer_bytes)
 {
     int on = 1;
-    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
     if (fd == -1)
         return -1;
@@ -33,13 +33,61 @@ static int begin_connect(const struct address *to, int socket_buffer_bytes)
     if (socket_buffer_bytes > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &socket_buffer_bytes,
                          sizeof(socket_buffer_bytes));
-    if (connect(fd, &to->sa, to->length) == 0 || errno == EINPROGRESS)
-        return fd;
+    return fd;
+}
 
+static int close_failed(int fd)
+{
     int error = errno;
+
     close(fd);
     errno = error;
     return -1;
+}
+
+/* The greeting is answered at once, so its acknowledgement can ride along: a packet less. Not to be
+ * said before the connection stands, or the server would wait for its last acknowledgement. */
+static void expect_dialogue(int fd)
+{
+    int off = 0;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
+static int begin_connect(const struct address *to, int socket_buffer_bytes)
+{
+    int fd = open_socket(to, SOCK_NONBLOCK, socket_buffer_bytes);
+
+    if (fd == -1 || connect(fd, &to->sa, to->length) == 0 || errno == EINPROGRESS)
+        return fd;
+    return close_failed(fd);
+}
+
+/* To one address, where the process may sleep in connect() itself: what comes out is a socket in
+ * whose calls one can sleep. IO_AGAIN: interrupted; begin anew the other way. */
+static enum io_status connect_asleep(const struct address *to, int socket_buffer_bytes,
+                                     int64_t deadline_ms, int *fd_r)
+{
+    int64_t left_ms = deadline_ms - clock_now_ms();
+    struct timeval limit = {.tv_sec = (time_t)(left_ms / 1000),
+                            .tv_usec = (suseconds_t)(left_ms % 1000) * 1000};
+
+    if (wait_is_stop_requested())
+        return IO_STOPPED;
+    if (left_ms <= 0)
+        return IO_DEADLINE;
+    *fd_r = open_socket(to, 0, socket_buffer_bytes);
+    if (*fd_r == -1)
+        return IO_FAILED;
+    if (setsockopt(*fd_r, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
+        connect(*fd_r, &to->sa, to->length) == 0) {
+        expect_dialogue(*fd_r);
+        return IO_OK;
+    }
+    close_failed(*fd_r);
+    if (errno == EINTR)
+        return IO_AGAIN;
+    return errno == EINPROGRESS || errno == EAGAIN ? IO_DEADLINE : IO_FAILED;
 }
 
 static void begin_next(struct attempts *attempts, const struct address *addresses,
@@ -91,15 +139,6 @@ static size_t collect(struct attempts *attempts)
     return attempts->begun;
 }
 
-/* The greeting is answered at once, so its acknowledgement can ride along: a packet less. Not to be
- * said before the connection stands, or the server would wait for its last acknowledgement. */
-static void expect_dialogue(int fd)
-{
-    int off = 0;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
-}
-
 static void drop_all_but(struct attempts *attempts, size_t kept)
 {
     for (size_t i = 0; i < attempts->begun; i++)
@@ -115,6 +154,12 @@ enum io_status dial(const struct address *addresses, size_t count, int socket_bu
 
     if (count > DIAL_ADDRESSES_MAX)
         count = DIAL_ADDRESSES_MAX;
+    if (count == 1 && wait_may_sleep_in_calls()) {
+        *chosen_r = 0;
+        status = connect_asleep(&addresses[0], socket_buffer_bytes, deadline_ms, fd_r);
+        if (status != IO_AGAIN)
+            return status;
+    }
     while (attempts.begun < count || attempts.alive > 0) {
         int64_t until_ms = deadline_ms;
 

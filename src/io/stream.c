@@ -22,7 +22,15 @@ void stream_close(struct stream *stream)
     stream->write_status = IO_FAILED;
 }
 
-enum io_status stream_try_fill(struct stream *stream, size_t limit)
+/* How to read: once, or until the deadline. */
+static enum io_status attempt(struct stream *stream, void *to, size_t size, const int64_t *deadline,
+                              size_t *moved_r)
+{
+    return deadline == NULL ? stream->ops->read(stream, to, size, moved_r)
+                            : stream->ops->receive(stream, to, size, *deadline, moved_r);
+}
+
+static enum io_status fill(struct stream *stream, size_t limit, const int64_t *deadline)
 {
     size_t room;
     size_t moved = 0;
@@ -38,27 +46,34 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit)
     }
     if (room == 0)
         return IO_AGAIN;
-    status = stream->ops->read(stream, to, room, &moved);
+    status = attempt(stream, to, room, deadline, &moved);
     buffer_added(&stream->in, moved);
     if (status == IO_EOF || status == IO_FAILED)
         stream->read_status = status;
     return status;
 }
 
+enum io_status stream_try_fill(struct stream *stream, size_t limit)
+{
+    return fill(stream, limit, NULL);
+}
+
 enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
 {
-    if (stream->read_status != IO_OK)
-        return stream->read_status;
-    for (;;) {
-        enum io_status status = IO_OK;
+    enum io_status status = stream->read_status;
 
+    if (status == IO_OK && stream->ops->receive != NULL && wait_may_sleep_in_calls())
+        status = fill(stream, limit, &deadline_ms);
+    else if (status == IO_OK)
+        status = IO_AGAIN;
+    while (status == IO_AGAIN) {
+        status = IO_OK;
         if (!stream->ops->has_pending(stream))
             status = wait_for_one(stream->read_fd, stream->read_wants, deadline_ms);
         if (status == IO_OK)
             status = stream_try_fill(stream, limit);
-        if (status != IO_AGAIN)
-            return status;
     }
+    return status;
 }
 
 bool stream_becomes_readable(struct stream *stream, int64_t until_ms)

@@ -27,6 +27,9 @@ struct stream_ops {
     enum io_status (*read)(struct stream *stream, void *to, size_t size, size_t *moved_r);
     enum io_status (*write)(struct stream *stream, const void *from, size_t length, bool has_more,
                             size_t *moved_r);
+    /* The same as read, but sleeps until the deadline; IO_AGAIN where it cannot. May be NULL. */
+    enum io_status (*receive)(struct stream *stream, void *to, size_t size, int64_t deadline_ms,
+                              size_t *moved_r);
     bool (*has_pending)(const struct stream *stream); /* input is held below us: do not wait */
     void (*close)(struct stream *stream);             /* says goodbye if the layer has one */
 };
@@ -41,6 +44,7 @@ struct stream {
     uint64_t emptied_at; /* wait_instant() when a read left nothing behind; 0: it left something */
     enum io_status read_status; /* sticky; IO_OK while more may come */
     enum io_status write_status;
+    int64_t receive_limit_ms; /* the socket's own, as it was last set; 0: none */
     struct buffer in;
     struct buffer out;
 };

@@ -8,7 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "io/stream.h"
+
+enum { LATE_MS = 200 }; /* by which a limit may be missed */
 
 static bool is_again(int error)
 {
@@ -23,15 +26,49 @@ static enum io_status result(ssize_t moved, size_t *moved_r)
     return moved == 0 ? IO_EOF : IO_OK;
 }
 
-static enum io_status socket_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
+static enum io_status received(struct stream *stream, ssize_t moved, size_t size, size_t *moved_r)
 {
-    ssize_t moved = recv(stream->read_fd, to, size, MSG_DONTWAIT);
-
     bool is_emptied = moved < (ssize_t)size;
 
     wait_note(stream->read_fd, POLLIN, is_emptied);
     stream->emptied_at = is_emptied ? wait_instant() : 0;
     return result(moved, moved_r);
+}
+
+static enum io_status socket_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
+{
+    return received(stream, recv(stream->read_fd, to, size, MSG_DONTWAIT), size, moved_r);
+}
+
+/* Sets the socket's own limit unless the one it has is about right: too early is no harm, for the
+ * deadline is looked at again. */
+static void limit_receive(struct stream *stream, int64_t left_ms)
+{
+    struct timeval limit = {.tv_sec = (time_t)(left_ms / 1000),
+                            .tv_usec = (suseconds_t)(left_ms % 1000) * 1000};
+
+    if (stream->receive_limit_ms != 0 && stream->receive_limit_ms <= left_ms + LATE_MS)
+        return;
+    if (setsockopt(stream->read_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0)
+        stream->receive_limit_ms = left_ms;
+}
+
+/* Sleeps in recv(). A signal that comes just before it is not noticed; whoever sent it says it
+ * again. IO_AGAIN at the socket's own limit, and from a socket that does not sleep. */
+static enum io_status socket_receive(struct stream *stream, void *to, size_t size,
+                                     int64_t deadline_ms, size_t *moved_r)
+{
+    int64_t left_ms = deadline_ms == CLOCK_NEVER ? INT32_MAX : deadline_ms - clock_now_ms();
+
+    if (wait_is_stop_requested())
+        return IO_STOPPED;
+    if (left_ms <= 0)
+        return IO_AGAIN;
+    limit_receive(stream, left_ms);
+    if (stream->receive_limit_ms == 0)
+        return IO_AGAIN;
+    wait_pass();
+    return received(stream, recv(stream->read_fd, to, size, 0), size, moved_r);
 }
 
 static enum io_status socket_write(struct stream *stream, const void *from, size_t length,
@@ -82,8 +119,19 @@ static void close_fds(struct stream *stream)
         wait_close(stream->write_fd);
 }
 
-static const struct stream_ops socket_ops = {socket_read, socket_write, nothing_pending, close_fds};
-static const struct stream_ops plain_ops = {plain_read, plain_write, nothing_pending, close_fds};
+static const struct stream_ops socket_ops = {
+    .read = socket_read,
+    .receive = socket_receive,
+    .write = socket_write,
+    .has_pending = nothing_pending,
+    .close = close_fds,
+};
+static const struct stream_ops plain_ops = {
+    .read = plain_read,
+    .write = plain_write,
+    .has_pending = nothing_pending,
+    .close = close_fds,
+};
 
 static bool is_socket(int fd)
 {

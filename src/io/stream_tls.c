@@ -203,7 +203,12 @@ static void tls_close(struct stream *stream)
     free(layer);
 }
 
-static const struct stream_ops tls_ops = {tls_read, tls_write, tls_has_pending, tls_close};
+static const struct stream_ops tls_ops = {
+    .read = tls_read,
+    .write = tls_write,
+    .has_pending = tls_has_pending,
+    .close = tls_close,
+};
 
 /* ---- the handshake ---- */
 

@@ -109,6 +109,11 @@ void wait_pass(void)
     instant++;
 }
 
+bool wait_may_sleep_in_calls(void)
+{
+    return backend == NULL && !has_mask;
+}
+
 void wait_close(int fd)
 {
     if (backend != NULL)

@@ -44,6 +44,10 @@ enum io_status wait_for_one(int fd, short events, int64_t deadline_ms);
  */
 void wait_note(int fd, short event, bool is_exhausted);
 
+/* This process serves one session and has its signals open: a call that sleeps by itself, with a
+ * limit of its own, is as good as a wait, and one system call less. */
+bool wait_may_sleep_in_calls(void);
+
 /* Closes a descriptor that may have been waited for. Every such one must be closed here. */
 void wait_close(int fd);
 

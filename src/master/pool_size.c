@@ -37,6 +37,7 @@ enum {
     WAIT_SHED_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
     SHED_AGE_MIN_MS = 100, /* a session younger than this is no hindrance yet */
     SHED_AGE_MAX_MS = 500, /* and one older than this is, if the queue does not move */
+    SHED_AGE_LOGGING_IN_MS = 10000, /* the same for one whose password is being tried */
 };
 
 static size_t count_state(const struct pool *pool, enum scoreboard_state state)
@@ -189,8 +190,12 @@ static void grow(struct pool *pool, size_t count)
 
 /* ---- overload: making room ---- */
 
+/* Who has sent a password waits for others, within limits of their own; who has not is what holds
+ * places in a storm of silent or dripping clients. */
 static bool may_be_shed(const struct scoreboard_slot *slot, int64_t begun_before_ms)
 {
+    if (atomic_load(&slot->stage) != SESSION_STAGE_LOGIN)
+        begun_before_ms = clock_now_ms() - SHED_AGE_LOGGING_IN_MS;
     return atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
            atomic_load(&slot->shed_session) != atomic_load(&slot->session) &&
            atomic_load(&slot->started_ms) < begun_before_ms;

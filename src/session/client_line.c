@@ -94,41 +94,41 @@ void client_line_done(struct session *session)
 
 /* ---- waiting for one ---- */
 
-static enum outcome wait_for_client(struct session *session, int64_t deadline_ms)
+/* What the server sends unasked, or its end, must not wait for the client's next command. */
+static enum outcome wait_for_either(struct session *session, int64_t deadline_ms)
 {
-    /* What the server sends unasked, or its end, must not wait for the client's next command. */
-    bool has_server = stream_is_open(&session->server);
     struct pollfd fds[2] = {
         {.fd = session->client.read_fd, .events = session->client.read_wants},
-        {.fd = has_server ? session->server.read_fd : -1, .events = POLLIN},
+        {.fd = session->server.read_fd, .events = POLLIN},
     };
     enum io_status status;
 
     if (session->client.ops->has_pending(&session->client) ||
-        (has_server && session->server.ops->has_pending(&session->server)))
-        return has_server ? server_check_quiet(session) : OUTCOME_NONE;
+        session->server.ops->has_pending(&session->server))
+        return server_check_quiet(session);
     status = wait_for(fds, 2, deadline_ms);
     if (status != IO_OK)
-        return client_outcome(status, session->stage == SESSION_STAGE_RELAY
-                                          ? OUTCOME_IDLE_TIMEOUT
-                                          : OUTCOME_LOGIN_TIMEOUT);
+        return client_outcome(status, OUTCOME_IDLE_TIMEOUT);
     return fds[1].revents != 0 ? server_check_quiet(session) : OUTCOME_NONE;
 }
 
 /* Reads once more. OUTCOME_NONE: something came, or nothing yet. */
 static enum outcome read_more(struct session *session, int64_t deadline_ms)
 {
-    enum outcome outcome = OUTCOME_NONE;
+    struct stream *client = &session->client;
+    enum outcome outcome = client_flush(session, deadline_ms);
     enum io_status status;
 
-    if (!session->is_client_gone)
-        outcome = client_flush(session, deadline_ms);
-    if (outcome == OUTCOME_NONE && !session->is_client_gone &&
-        session->client.read_status == IO_OK)
-        outcome = wait_for_client(session, deadline_ms);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    status = stream_try_fill(&session->client, CLIENT_READ_BYTES);
+    if (!session->is_client_gone && !stream_is_open(&session->server))
+        return client_outcome(stream_fill(client, CLIENT_READ_BYTES, deadline_ms),
+                              OUTCOME_LOGIN_TIMEOUT);
+    if (!session->is_client_gone && client->read_status == IO_OK)
+        outcome = wait_for_either(session, deadline_ms);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    status = stream_try_fill(client, CLIENT_READ_BYTES);
     if (status == IO_AGAIN)
         return session->is_client_gone ? OUTCOME_CLIENT_LOST : OUTCOME_NONE;
     return client_outcome(status, OUTCOME_NONE);

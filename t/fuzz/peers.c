@@ -192,6 +192,7 @@ enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadl
 enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms);
 void __wrap_wait_clear_stop(void);
 int __wrap_wait_is_stop_requested(void);
+bool __wrap_wait_may_sleep_in_calls(void);
 uint64_t __real_wait_instant(void);
 uint64_t __wrap_wait_instant(void);
 int64_t __wrap_clock_now_ms(void);
@@ -231,6 +232,12 @@ enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms)
 void __wrap_wait_clear_stop(void)
 {
     is_stop_requested = false;
+}
+
+/* Every wait is to come through here. */
+bool __wrap_wait_may_sleep_in_calls(void)
+{
+    return false;
 }
 
 int __wrap_wait_is_stop_requested(void)
