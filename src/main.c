@@ -2,13 +2,27 @@
 /*
  * pop3.proxy: the command line, then one of two ways to start. The only file that exits.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "config/options.h"
 #include "master/control.h"
 #include "master/inetd.h"
 #include "master/master.h"
+
+/* Whoever starts us without standard descriptors must not make a log socket one of them. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
 
 int main(int argc, char *argv[])
 {
@@ -16,6 +30,7 @@ int main(int argc, char *argv[])
     struct error error;
     int code = EX_OK;
 
+    fill_standard_descriptors();
     if (options_parse(&options, argc, argv, &error) == -1) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         options_free(&options);

@@ -21,7 +21,7 @@
 #include "base/error.h"
 
 enum {
-    LOG_LINE_BYTES = 1024,      /* a whole line; longer ones end in "..." */
+    LOG_LINE_BYTES = 2048,  /* a whole line: every value of a session at its longest */
     LOG_VALUE_BYTES = 320,      /* one value after escaping */
 };
 

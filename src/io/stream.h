@@ -74,6 +74,10 @@ enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline
  * has not by then. CLOCK_PASSED looks and does not sleep. */
 bool stream_becomes_readable(struct stream *stream, int64_t until_ms);
 
+/* Tells the peer at once what has arrived: one that holds a small segment back for the
+ * acknowledgement of the last (Nagle) then sends it. */
+void stream_acknowledge(struct stream *stream);
+
 /* Appends to the output buffer; nothing is sent. Output beyond the buffer's size makes the stream
  * fail (callers send replies of bounded size). */
 void stream_put(struct stream *stream, const void *data, size_t length);

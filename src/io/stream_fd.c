@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,4 +165,12 @@ void stream_open_fds(struct stream *stream, int read_fd, int write_fd)
     bool both_sockets = is_socket(read_fd) && is_socket(write_fd);
 
     open_with(stream, both_sockets ? &socket_ops : &plain_ops, read_fd, write_fd);
+}
+
+void stream_acknowledge(struct stream *stream)
+{
+    int on = 1;
+
+    /* Not every descriptor is a TCP socket, and nothing depends on it but speed and caution. */
+    (void)setsockopt(stream->read_fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 
-enum { INHERITED_MAX = 256, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
+enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 
 /* A socket that came with the process and that nobody has asked for yet. */
 struct inherited {
@@ -51,8 +51,9 @@ static void add_inherited(int fd, const char *name)
     read_bound_address(fd, &address);
     if (inherited_count == INHERITED_MAX || address.length == 0)
         return;
+    /* Its file status flags are left alone: they may be shared with the binary before us, whose
+     * workers still use it. */
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     *one = (struct inherited){.fd = fd, .address = address};
     snprintf(one->name, sizeof(one->name), "%s", name);
     inherited_count++;
@@ -134,17 +135,40 @@ static bool suits(const struct address *bound, const struct address *wanted)
 }
 
 /* A socket named after the instance, or bound to its address. */
-static int take_inherited(const char *name, const struct address *address)
+static int take_if(bool (*is_wanted)(const struct inherited *one, const char *name,
+                                     const struct address *address),
+                   const char *name, const struct address *address)
 {
     for (size_t i = 0; i < inherited_count; i++) {
         struct inherited *one = &inherited[i];
-        if (one->fd == -1 || (strcasecmp(one->name, name) != 0 && !suits(&one->address, address)))
+        if (one->fd == -1 || !is_wanted(one, name, address))
             continue;
         int fd = one->fd;
         one->fd = -1;
         return fd;
     }
     return -1;
+}
+
+static bool has_name(const struct inherited *one, const char *name, const struct address *address)
+{
+    (void)address;
+    return strcasecmp(one->name, name) == 0;
+}
+
+static bool has_address(const struct inherited *one, const char *name,
+                        const struct address *address)
+{
+    (void)name;
+    return suits(&one->address, address);
+}
+
+/* The name comes first: whoever gave one meant it. */
+static int take_inherited(const char *name, const struct address *address)
+{
+    int fd = take_if(has_name, name, address);
+
+    return fd != -1 ? fd : take_if(has_address, name, address);
 }
 
 /* ---- opening one ---- */

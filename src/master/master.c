@@ -41,6 +41,7 @@ static struct {
     struct generation *generation;
     unsigned generations;
     pid_t successor;
+    bool is_reload_due; /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
     ev_timer grace;
@@ -243,6 +244,7 @@ static void stop(const char *why)
     if (master.phase == PHASE_STOPPING)
         return;
     master.phase = PHASE_STOPPING;
+    upgrade_cancel();
     log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
     notify_stopping();
     for_each_pool(pool_stop);
@@ -252,14 +254,20 @@ static void stop(const char *why)
     leave_if_done();
 }
 
-static void drain(const char *why)
+/* is_replaced: by a new binary, for which the service goes on. */
+static void drain(const char *why, bool is_replaced)
 {
     if (master.phase != PHASE_RUNNING)
         return;
     master.phase = PHASE_DRAINING;
     log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
                 why);
-    notify_stopping();
+    if (is_replaced) {
+        ev_timer_stop(EV_DEFAULT_ &master.watchdog); /* the successor speaks for the service */
+    } else {
+        upgrade_cancel();
+        notify_stopping();
+    }
     for_each_pool(pool_retire);
     status_refresh();
     drop_empty_pools();
@@ -268,17 +276,16 @@ static void drain(const char *why)
 
 /* ---- reload ---- */
 
-static void open_log(struct conf *conf, bool is_first)
+static int open_log(struct conf *conf, bool is_first, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
     bool is_by_hand = is_first && proxy->place[CONF_KEY_log] == NULL &&
                       !master.options->is_daemon && isatty(STDERR_FILENO);
-    struct error error;
 
     /* Someone who starts it at a terminal wants to see the log there. */
     if (is_by_hand || proxy->place[CONF_KEY_log] != NULL || is_first)
-        if (log_open(is_by_hand ? "stderr" : proxy->values.log, &error) == -1)
-            log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
+    return 0;
 }
 
 /* What may fail, in the order in which it can still be taken back. */
@@ -326,7 +333,8 @@ static void reload(void)
         notify_ready();
         return;
     }
-    open_log(&generation->conf, false);
+    if (open_log(&generation->conf, false, &error) == -1)
+        log_message(LOG_LEVEL_ERROR, "configuration", "%s; the log stays where it is", error.text);
     struct pool *old = master.pools;
     start_pools(pools);
     for (; old != NULL; old = old->next)
@@ -364,12 +372,14 @@ static void on_upgrade_done(bool is_ready)
     if (is_ready) {
         pidfile_hand_on();
         status_stop(); /* its paths are the new one's now */
-        drain("upgrade: the new binary has taken over");
+        drain("upgrade: the new binary has taken over", true);
         return;
     }
     master.successor = 0;
     log_message(LOG_LEVEL_ERROR, "upgrade-failed",
                 "the new binary did not come up; this one goes on");
+    if (master.is_reload_due)
+        reload();
 }
 
 static void upgrade(void)
@@ -388,7 +398,9 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     (void)events;
     switch (watcher->signum) {
     case SIGHUP:
-        if (master.phase == PHASE_RUNNING)
+        /* A new binary on its way has read the file and the sockets as they were. */
+        master.is_reload_due = master.successor > 0;
+        if (master.phase == PHASE_RUNNING && !master.is_reload_due)
             reload();
         break;
     case SIGTERM:
@@ -396,7 +408,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         stop(watcher->signum == SIGINT ? "INT" : "TERM");
         break;
     case SIGQUIT:
-        drain("QUIT");
+        drain("QUIT", false);
         break;
     case SIGUSR1:
         reopen_logs();
@@ -453,11 +465,18 @@ static void watch(void)
 static int begin(struct generation *generation)
 {
     enum log_level level = LOG_LEVEL_WARNING;
+    const char *pidfile = generation->conf.proxy.values.pidfile;
     struct error error;
     struct pool *pools;
+    bool is_ours;
 
-    open_log(&generation->conf, true);
-    pools = prepare(generation, &error);
+    if (open_log(&generation->conf, true, &error) == -1) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        return EX_OSERR;
+    }
+    /* The pidfile first: that a server runs already says more than that its address is taken. */
+    is_ours = pidfile == NULL || upgrade_is_successor() || pidfile_take(pidfile, &error) == 0;
+    pools = is_ours ? prepare(generation, &error) : NULL;
     if (pools == NULL) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);

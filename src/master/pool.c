@@ -307,12 +307,36 @@ static void relieve_helper(struct pool *pool)
     pool_start_helper(pool);
 }
 
+/* Each that leaves is replaced. One with many sessions keeps its slot until the last of them ends,
+ * so no more may leave than there are slots for others: the rest stay as they are. */
+static void retire_replaceable(struct pool *pool)
+{
+    size_t room = pool->places > 1 ? pool->worker_count - pool->alive : pool->worker_count;
+    size_t left = 0;
+
+    for (size_t i = 0; i < pool->worker_count; i++) {
+        pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
+        if (pid == 0)
+            continue;
+        if (room == 0) {
+            left++;
+            continue;
+        }
+        kill(pid, WORKER_SIGNAL_RETIRE);
+        room--;
+    }
+    if (left > 0)
+        log_message(LOG_LEVEL_WARNING, "log-reopened",
+                    "instance %s: %zu workers with many sessions go on in the old file",
+                    pool->instance->section.name, left);
+}
+
 void pool_refresh(struct pool *pool)
 {
     if (pool->state != POOL_RUNNING)
         return;
     relieve_helper(pool);
-    signal_workers(pool, WORKER_SIGNAL_RETIRE); /* each that leaves is replaced */
+    retire_replaceable(pool);
 }
 
 bool pool_is_empty(const struct pool *pool)

@@ -21,7 +21,7 @@
 
 #define READY_ENVIRONMENT "POP3_PROXY_READY_FD"
 
-enum { READY_LIMIT_S = 30, LIST_BYTES = 4096 };
+enum { READY_LIMIT_S = 30, LIST_BYTES = 8192 };
 
 static char program[PATH_MAX];
 static char *const *arguments;
@@ -29,6 +29,7 @@ static ev_io answered;
 static ev_timer limit;
 static upgrade_done *on_done;
 static pid_t successor;
+static int start_directory = -1; /* relative paths among the arguments count from there */
 
 /* ---- in the new binary ---- */
 
@@ -55,6 +56,7 @@ void upgrade_remember(char *const argv[])
     char here[PATH_MAX];
 
     arguments = argv;
+    start_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (argv[0][0] != '/' && strchr(argv[0], '/') != NULL && getcwd(here, sizeof(here)) != NULL)
         snprintf(program, sizeof(program), "%.*s/%.*s", PATH_MAX / 2, here, PATH_MAX / 2 - 2,
                  argv[0]);
@@ -118,6 +120,8 @@ static void exec_successor(int ready_fd)
         signal(i, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (start_directory != -1 && fchdir(start_directory) == -1)
+        log_message(LOG_LEVEL_WARNING, "upgrade", "the directory of the start: %s", strerror(errno));
     execvp(program, arguments);
     log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s: %s", program, strerror(errno));
     _exit(127);
@@ -140,4 +144,14 @@ pid_t upgrade_start(struct ev_loop *loop, upgrade_done *done)
     ev_timer_init(&limit, on_limit, READY_LIMIT_S, 0.0);
     ev_timer_start(loop, &limit);
     return successor;
+}
+
+void upgrade_cancel(void)
+{
+    if (!ev_is_active(&answered))
+        return;
+    kill(successor, SIGKILL);
+    ev_io_stop(EV_DEFAULT_ &answered);
+    ev_timer_stop(EV_DEFAULT_ &limit);
+    close(answered.fd);
 }

@@ -25,5 +25,7 @@ void upgrade_ready(void);
  */
 typedef void upgrade_done(bool is_ready);
 pid_t upgrade_start(struct ev_loop *loop, upgrade_done *done);
+/* This process is to end before the new one has answered: kills that; `done` is not called. */
+void upgrade_cancel(void);
 
 #endif

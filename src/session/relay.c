@@ -40,13 +40,23 @@ static bool pace_renew(struct pace *pace)
     bool is_alive = pace->octets >= pace->octets_least;
 
     pace->octets = 0;
-    pace->window_end_ms += pace->window_ms;
+    pace->window_end_ms = clock_after_ms(pace->window_ms);
     return is_alive;
+}
+
+/* Before a wait. A window that ended while the other side was waited for says nothing about this
+ * one: it begins anew. */
+static int64_t pace_deadline_ms(struct pace *pace)
+{
+    if (clock_now_ms() >= pace->window_end_ms)
+        (void)pace_renew(pace);
+    return pace->window_end_ms;
 }
 
 /* A transfer under way: one multi-line reply. */
 struct transfer {
     struct session *session;
+    bool is_listing; /* a client that goes meanwhile loses nothing: its QUIT may still count */
     struct pace from_server;
     struct pace to_client;
 };
@@ -63,7 +73,7 @@ static enum outcome wait_for_room(struct transfer *transfer)
         {.fd = client->write_fd, .events = client->write_wants},
         {.fd = may_read ? client->read_fd : -1, .events = client->read_wants},
     };
-    enum io_status status = wait_for(fds, 2, transfer->to_client.window_end_ms);
+    enum io_status status = wait_for(fds, 2, pace_deadline_ms(&transfer->to_client));
 
     if (status == IO_DEADLINE && pace_renew(&transfer->to_client))
         return OUTCOME_NONE;
@@ -76,7 +86,7 @@ static enum outcome wait_for_room(struct transfer *transfer)
 
 static enum outcome pass(struct transfer *transfer, const char *data, size_t length)
 {
-    while (length > 0) {
+    while (length > 0 && !transfer->session->is_client_gone) {
         size_t moved;
         enum io_status status =
             stream_try_write(&transfer->session->client, data, length, false, &moved);
@@ -89,6 +99,8 @@ static enum outcome pass(struct transfer *transfer, const char *data, size_t len
         session_progress(transfer->session);
         if (status == IO_AGAIN)
             outcome = wait_for_room(transfer);
+        else if (status != IO_OK && transfer->is_listing)
+            transfer->session->is_client_gone = true;
         else if (status != IO_OK)
             outcome = OUTCOME_CLIENT_LOST;
         if (outcome != OUTCOME_NONE)
@@ -103,7 +115,7 @@ static enum outcome read_on(struct transfer *transfer)
 {
     struct session *session = transfer->session;
     enum io_status status = stream_fill(&session->server, BUFFER_BLOCK_BYTES,
-                                        transfer->from_server.window_end_ms);
+                                        pace_deadline_ms(&transfer->from_server));
 
     if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
         return OUTCOME_NONE;
@@ -114,11 +126,12 @@ static enum outcome read_on(struct transfer *transfer)
 }
 
 /* Passes a multi-line reply on, octet for octet, its status line included, up to its end. */
-static enum outcome pass_multi_line(struct session *session, size_t status_length)
+static enum outcome pass_multi_line(struct session *session, size_t status_length,
+                                    bool is_listing)
 {
     const struct conf_values *values = &session->conf->section.values;
     struct buffer *in = &session->server.in;
-    struct transfer transfer = {.session = session};
+    struct transfer transfer = {.session = session, .is_listing = is_listing};
     size_t skip = status_length; /* of the piece: not part of the body */
     struct reply_end end;
     bool is_end = false;
@@ -187,15 +200,17 @@ static enum outcome pass_reply(struct session *session, const struct command *co
                                const struct server_reply *reply, int64_t deadline_ms)
 {
     bool is_body = reply->is_ok && command->is_multi_line;
+    bool is_listing = command->verb == COMMAND_LIST || command->verb == COMMAND_UIDL;
     enum outcome outcome;
 
     if (command->verb == COMMAND_CAPA)
         return capa_relay(session, reply, deadline_ms);
-    if (is_body && session->is_client_gone)
+    /* Whoever did not get a message has not agreed to what was sent behind it. */
+    if (is_body && !is_listing && session->is_client_gone)
         return OUTCOME_CLIENT_LOST;
     outcome = client_flush(session, deadline_ms);
     if (outcome == OUTCOME_NONE)
-        outcome = is_body ? pass_multi_line(session, reply->length)
+        outcome = is_body ? pass_multi_line(session, reply->length, is_listing)
                           : pass_status(session, reply);
     if (reply->is_ok && (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
         count(session, command->verb);

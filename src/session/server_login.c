@@ -157,6 +157,7 @@ enum outcome server_settle(struct session *session)
 {
     if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
         return OUTCOME_NONE;
+    stream_acknowledge(&session->server);
     return server_listen(session, clock_earlier(session->login_deadline_ms,
                                                 clock_after_ms(QUIET_MS)));
 }
@@ -180,6 +181,22 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
                : outcome;
 }
 
+/* Before anybody is told: what follows the +OK of an unknown server may be the true answer. The line
+ * stays in the buffer. */
+static enum outcome confirm(struct session *session, struct server_reply *reply)
+{
+    int64_t until_ms = clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS));
+
+    if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
+        return OUTCOME_NONE;
+    stream_acknowledge(&session->server);
+    if (stream_becomes_readable(&session->server, until_ms) &&
+        stream_try_fill(&session->server, REPLY_LINE_BYTES) == IO_OK)
+        return OUTCOME_SERVER_UNSOLICITED;
+    reply->line = buffer_data(&session->server.in); /* reading may have moved it */
+    return OUTCOME_NONE;
+}
+
 enum outcome server_login(struct session *session)
 {
     struct server_reply reply;
@@ -200,6 +217,9 @@ enum outcome server_login(struct session *session)
         return outcome;
     if (!reply.is_ok)
         return refuse_login(session, &reply);
+    outcome = confirm(session, &reply);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
     record_client(session);
     log_login(session);
     stream_put(&session->client, reply.line, reply.length);

@@ -15,7 +15,10 @@
 #include "base/process.h"
 #include "session/stages.h"
 
-enum { LAST_WORD_MS = 1000 }; /* for a reply nobody may be reading any more */
+enum {
+    LAST_WORD_MS = 1000, /* for a reply nobody may be reading any more */
+    LAST_READS_MAX = 16, /* of what the client sent behind its last command */
+};
 
 typedef enum outcome stage_function(struct session *session);
 
@@ -232,6 +235,26 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
     return outcome;
 }
 
+/*
+ * Sends what is left to say. Closing a socket in which something of the client's is still unread
+ * resets the connection, and the reset throws away what was not sent and what the client has not
+ * read. So what it sent behind its last command is taken in first; only where there is nothing of
+ * it may the last segment wait for the FIN to ride along.
+ */
+static void flush_last_word(struct session *session)
+{
+    struct stream *client = &session->client;
+    bool has_more = true;
+
+    for (int i = 0; i < LAST_READS_MAX; i++) {
+        buffer_clear(&client->in);
+        if (stream_try_fill(client, BUFFER_BLOCK_BYTES) != IO_OK)
+            break;
+        has_more = false;
+    }
+    (void)stream_flush(client, has_more, clock_after_ms(LAST_WORD_MS));
+}
+
 /* One line, if the client still waits for one: before login always, later only as the answer to a
  * command of which it has seen nothing. */
 static void say_last_word(struct session *session, enum outcome outcome)
@@ -251,8 +274,7 @@ static void say_last_word(struct session *session, enum outcome outcome)
     if (reply != NULL && may_speak)
         client_say(session, reply);
     wait_clear_stop();
-    /* More is said to follow: the close does, and its FIN rides along. */
-    (void)stream_flush(&session->client, true, clock_after_ms(LAST_WORD_MS));
+    flush_last_word(session);
 }
 
 static void end(struct session *session, enum outcome outcome)
