@@ -107,10 +107,11 @@ static char *join_names(char *const *names, size_t count)
 
 static bool add_names(struct tls_certificates *all, char *const *names, size_t count, SSL_CTX *ssl)
 {
-    struct tls_name *list = reallocarray(all->names, all->name_count + count, sizeof(*list));
+    struct tls_name *list;
 
     if (count == 0)
         return true;
+    list = reallocarray(all->names, all->name_count + count, sizeof(*list));
     if (list == NULL)
         return false;
     all->names = list;
