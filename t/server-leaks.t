@@ -76,7 +76,8 @@ scene '240 faulty sessions' => sub {
     my ($growth) = sort { $b <=> $a } map { $after->{$_}{memory} - $before->{$_}{memory} } @same;
     is $after->{$_}{fds}, $before->{$_}{fds}, "process $_: descriptors" for @same;
     diag("memory grew by $growth KiB at most");
-    cmp_ok $growth, '<=', is_sanitized() ? 4096 : 128, 'memory';
+    # A sanitizer keeps what was freed, and finds leaks its own way.
+    cmp_ok $growth, '<=', 128, 'memory' if !is_sanitized();
     is scalar(grep { (Pop3Test::Master::facts($_)->{State} // '') =~ /^Z/ } Pop3Test::Process::descendants($master->pid)), 0, 'no zombie';
     is $master->client->login->quit, '+OK bye', 'and a good session';
 };

@@ -28,6 +28,9 @@
 #include "master/status.h"
 #include "master/upgrade.h"
 
+#define READY_LOOK_S 0.002
+enum { READY_LOOKS_MAX = 5000 }; /* ten seconds */
+
 enum phase {
     PHASE_RUNNING,
     PHASE_DRAINING, /* sessions may finish */
@@ -48,6 +51,8 @@ static struct {
     ev_timer watchdog;
     ev_timer tickets;
     struct tls_ticket_keys *ticket_keys; /* shared; kept over reloads, so that tickets are */
+    ev_timer ready;
+    unsigned ready_looks;
     int exit_code;
 } master;
 
@@ -492,21 +497,49 @@ static int begin(struct generation *generation)
     return EX_OK;
 }
 
+static bool has_worker(const struct pool *pool)
+{
+    return pool->state != POOL_RUNNING || atomic_load(&pool->scoreboard->idle) > 0 ||
+           atomic_load(&pool->scoreboard->accepted) > 0;
+}
+
+/* Ready is a server in which every pool has had a worker that can take a connection: a successor
+ * whose workers cannot live must not take the place of one whose workers do. */
+static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct pool *pool = master.pools;
+
+    (void)events;
+    while (pool != NULL && has_worker(pool))
+        pool = pool->next;
+    if (pool == NULL) {
+        ev_timer_stop(loop, timer);
+        daemon_ready();
+        upgrade_ready();
+        notify_ready();
+        tell_counts();
+    } else if (++master.ready_looks > READY_LOOKS_MAX) {
+        ev_timer_stop(loop, timer);
+        fprintf(stderr, "pop3.proxy: instance %s: no worker comes up; the log says why\n",
+                pool->instance->section.name);
+        master.exit_code = EX_OSERR;
+        stop("no worker comes up");
+    }
+}
+
 static int loop_until_told(void)
 {
     int code = begin(master.generation);
 
     if (code != EX_OK)
         return code;
-    daemon_ready();
-    upgrade_ready();
-    notify_ready();
-    tell_counts();
+    ev_timer_init(&master.ready, on_ready_look, READY_LOOK_S, READY_LOOK_S);
+    ev_timer_start(EV_DEFAULT_ &master.ready);
     ev_run(EV_DEFAULT_ 0);
     pidfile_remove();
     release_generation(master.generation);
     log_message(LOG_LEVEL_NOTICE, "stopped", "all sessions have ended");
-    return EX_OK;
+    return master.exit_code;
 }
 
 int master_run(const struct options *options, char *const argv[])

@@ -38,7 +38,7 @@ static enum transport_result errno_result(void)
     return TRANSPORT_ERROR;
 }
 
-#ifdef HAVE_OPENSSL
+#ifdef HAVE_TLS
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

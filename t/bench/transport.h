@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How the load generator reads and writes a connection: plain TCP or TLS, never blocking. The
- * only file that knows OpenSSL; without HAVE_OPENSSL it knows plain TCP only.
+ * only file that knows OpenSSL; without HAVE_TLS it knows plain TCP only.
  */
 #ifndef POP3_BENCH_TRANSPORT_H
 #define POP3_BENCH_TRANSPORT_H
