@@ -18,6 +18,7 @@
 #include "config/conf_tls.h"
 
 enum {
+    CONF_MAX_PER_IP = 65535,
     POP3_PORT = 110,
     POP3S_PORT = 995,
     VALUE_SHOWN = 80,
@@ -358,6 +359,8 @@ static void set_pool_defaults(struct conf_section *section)
         values->workers = values->max_workers;
     if (section->place[CONF_KEY_max_per_ip] == NULL)
         values->max_per_ip = (values->max_workers * values->sessions_per_worker + 1) / 2;
+    if (values->max_per_ip > CONF_MAX_PER_IP)
+        values->max_per_ip = CONF_MAX_PER_IP; /* all that is counted */
 }
 
 static int check_pool(struct conf_instance *instance, struct error *error)
