@@ -23,8 +23,9 @@ enum {
     NAMES_MAX = 4096, /* beyond it the cache is emptied of what is not being looked up */
     TTL_MIN_S = 5,    /* also for /etc/hosts, and for a name that has no address */
     TTL_MAX_S = 3600,
-    QUERY_TIMEOUT_MS = 2000,
-    QUERY_TRIES = 3,
+    QUERY_TIMEOUT_MS = 1000, /* doubled at each further try: a login that joins a lookup which was
+                                lost profits from the next one within its own limit */
+    QUERY_TRIES = 4,
 };
 
 struct asker {
