@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The command line of the driver: what may be asked for, and what is refused.
+package Bench::Options;
+
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use Getopt::Long qw(GetOptionsFromArray :config no_ignore_case);
+
+my $HELP = <<'END';
+usage: run [options]
+  --workload LIST   what to measure, by comma (all of them):
+                      poll        USER PASS STAT QUIT, 64 clients
+                      fetch       10 messages of 8 KiB: UIDL, LIST, RETR and DELE, 64 clients
+                      bulk        one message of 64 MiB, 4 clients
+                      idle        memory of 2,000 sessions that are logged in and wait
+                      storm       2,000 clients at once, one poll each
+                      open        polls at a fixed rate, half of what the reference can do
+                      wan         poll and fetch, each client 30 ms away, 1,000 and 4,000 at once:
+                                  wan-poll-1000 wan-poll-4000 wan-fetch-1000 wan-fetch-4000
+                      poll-tls    poll over TLS 1.3, full handshakes; poll-tls-resumed
+                      bulk-tls    bulk over TLS 1.3
+                      scale       poll with 1, 8, 64, 512 and 4,096 clients: scale-1 ...
+                      size        one message of 1 KiB, 64 KiB, 1 MiB: size-1k ...
+                    how pop3.proxy alone grows, measured by poll:
+                      pool        workers: pool-4, pool-64, pool-1024
+                      instances   instances-1, instances-10, instances-100
+                      allow       names on the allow list: allow-10, allow-1000, allow-100000
+  --peer LIST       whom to measure, by comma (all that are installed): direct, floor, pop3,
+                    haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
+                    variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
+                    pop3_many, haproxy_splice, nginx_64k
+  --proxy PATH      the pop3.proxy to measure; without it the others are measured alone
+  --rounds N        how often each peer has its turn (5)
+  --seconds N       how long each turn of a closed or open workload lasts (2)
+  --pin LIST        one: all on one core, the steadiest; compare CPU per session (one)
+                    apart: the proxy on one core, load and server on another
+                    none: the kernel decides
+  --rate N          open: sessions a second, instead of half of the reference's
+  --quick           2 rounds of 1 second, fewer sessions: does it work?
+  --json FILE       the figures of every round for programs; "-" is standard output
+  --plots DIR       plots by gnuplot (SVG)
+  --markdown FILE   the tables in Markdown, for a README
+  --from FILE       measure nothing: tables and plots from an earlier --json FILE
+  --programs DIR    where pop3_load, pop3_canned and relay_floor are (beside this program)
+  --no-namespace    stay in the machine's network namespace
+  --keep            keep the temporary directory: configurations and logs of the peers
+  --list            name workloads and peers, and whether they can be measured here
+  --help            this text
+END
+
+# Says what is wrong with the command line, and ends.
+sub usage { print STDERR "run: $_[0]\n"; exit 64 }
+
+# The options as a hash; ends the program for --help and for a mistake. `directory` is the driver's.
+sub parse {
+    my ($directory, @given) = @_;
+    my %opt = (rounds => 5, seconds => 2, pin => 'one', namespace => 1, programs => $directory);
+    GetOptionsFromArray(\@given, \%opt,
+        qw(workload=s peer=s proxy=s rounds=i seconds=i pin=s rate=i quick json=s plots=s
+           markdown=s from=s programs=s namespace! keep list help inside))
+        or do { print STDERR $HELP; exit 64 };
+    if ($opt{help}) { print $HELP; exit 0 }
+    usage("unknown operand: $given[0]") if @given;
+    usage('--rounds and --seconds are at least 1') if $opt{rounds} < 1 || $opt{seconds} < 1;
+    @opt{qw(rounds seconds)} = (2, 1) if $opt{quick};
+    return \%opt;
+}
+
+# The rest of the checks: what is named must exist.
+sub check {
+    my ($opt) = @_;
+    for my $pin (split /,/, $opt->{pin}) {
+        usage("--pin $pin: one, apart or none is wanted") unless $pin =~ /^(one|apart|none)$/;
+    }
+    for my $option (qw(proxy programs)) {
+        next unless defined $opt->{$option};
+        my $path = abs_path($opt->{$option});
+        usage("--$option $opt->{$option}: there is no such thing") unless $path && -e $path;
+        $opt->{$option} = $path;
+    }
+    usage("--proxy $opt->{proxy}: not a program")
+        if $opt->{proxy} && (!-x $opt->{proxy} || -d _);
+    return if defined $opt->{from};
+    for my $program (qw(pop3_load pop3_canned relay_floor)) {
+        usage("$opt->{programs}/$program is not built: make bench does")
+            unless -x "$opt->{programs}/$program";
+    }
+}
+
+1;

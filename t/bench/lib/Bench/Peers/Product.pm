@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pop3.proxy, in the variants that are measured.
+package Bench::Peers::Product;
+
+use strict;
+use warnings;
+use Bench::Peers::Config qw(config);
+use Bench::System qw(slurp);
+use POSIX ();
+
+sub configure {
+    my ($at, %key) = @_;
+    my $proxy = '';
+    my $instance = "listen = $at->{listen}:$at->{port}\n"
+        . "server = $at->{server}:$at->{server_port}\n";
+    $key{log} = "$at->{dir}/log";
+    $key{user} = $at->{user} if $at->{user};
+    for my $key (sort keys %key) {
+        if ($key =~ /^(log|user|workers|max_workers)$/) {
+            $proxy .= "$key = $key{$key}\n";
+        } else {
+            $instance .= "$key = $key{$key}\n";
+        }
+    }
+    return config($at, 'proxy.ini', "[proxy]\n$proxy\n[instance bench]\n$instance");
+}
+
+# Does the program take this configuration? Output goes to a file for the report.
+sub takes {
+    my ($at, $file) = @_;
+    my $pid = fork;
+    die "fork: $!\n" unless defined $pid;
+    if ($pid == 0) {
+        open STDOUT, '>', "$at->{dir}/test-config" or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT or POSIX::_exit(126);
+        { no warnings 'exec'; exec $at->{proxy}, '-T', '-f', $file }
+        POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+    return $? == 0;
+}
+
+# Keys that not every version knows are asked for one by one; one that is refused is left out
+# and reported, unless the variant makes no sense without it.
+sub start {
+    my ($at, $must, %wish) = @_;
+    my %key = %$must;
+    if ($at->{is_tls}) {
+        @key{qw(tls tls_certificate tls_key)} = ('implicit', $at->{cert}, $at->{key});
+    }
+    if (!takes($at, configure($at, %key))) {
+        my $why = slurp("$at->{dir}/test-config") || '';
+        $why =~ s/\s+/ /g;
+        die "not in this version: $why\n";
+    }
+    for my $key (sort keys %wish) {
+        if (takes($at, configure($at, %key, $key => $wish{$key}))) {
+            $key{$key} = $wish{$key};
+        } else {
+            $at->{note}->("$key is not taken");
+        }
+    }
+    return ($at->{proxy}, '-f', configure($at, %key));
+}
+
+# Limits that are there against one hostile client: here all clients have few addresses.
+my %open_door = (backlog => 4096, max_per_ip => 0, login_failures => 0);
+
+sub start_hot {
+    my ($at) = @_;
+    return start($at, {workers => 4, max_workers => 4}, %open_door);
+}
+
+sub start_64 {
+    my ($at) = @_;
+    return start($at, {workers => 64, max_workers => 64}, %open_door);
+}
+
+sub start_auto {
+    my ($at) = @_;
+    my $max = $at->{sessions} + 64;
+    return start($at, {}, %open_door, max_workers => $max < 1024 ? 1024 : $max);
+}
+
+sub start_many {
+    my ($at) = @_;
+    my $room = $at->{sessions} + 64;
+    return start($at, {workers => $at->{cores}, max_workers => $at->{cores},
+                               sessions_per_worker => $room < 1024 ? 1024 : $room}, %open_door);
+}
+
+# One of its own dimensions, `grown` large.
+sub start_grown {
+    my ($at) = @_;
+    my %key = (workers => 8, max_workers => 8);
+    my $count = $at->{grown};
+    @key{qw(workers max_workers)} = ($count, $count) if $at->{workload} =~ /^pool-/;
+    if ($at->{workload} =~ /^allow-/) {
+        my $names = join '', map { "mail$_.isp.example\n" } 2 .. $count;
+        my $file = config($at, 'allow', "$names$at->{server}:$at->{server_port}\n");
+        @key{qw(select_server delimiters allow_servers_file)} = ('yes', '"%"', $file);
+    }
+    my @command = start($at, \%key, %open_door);
+    return @command unless $at->{workload} =~ /^instances-/;
+    open my $file, '>>', $command[-1] or die "$command[-1]: $!\n";
+    print {$file} "\n[instance more$_]\nlisten = $at->{listen}:" . $at->{free_port}->()
+        . "\nserver = $at->{server}:$at->{server_port}\n" for 2 .. $count;
+    close $file or die "$command[-1]: $!\n";
+    return @command;
+}
+
+1;

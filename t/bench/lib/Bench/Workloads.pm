@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What is measured: for each workload what the load generator does and which figure counts.
+package Bench::Workloads;
+
+use strict;
+use warnings;
+use Bench::Options;
+
+# about: which figure counts (Bench::Figures). load: arguments of pop3_load beside time and place.
+# is_fresh: the peers are started anew for each turn, as a pool that has grown would be flattered.
+sub closed {
+    my ($opt, $clients, @more) = @_;
+    return ['--mode', 'closed', '--clients', $clients, '--seconds', $opt->{seconds}, @more];
+}
+
+sub wan {
+    my ($opt, $script, $clients) = @_;
+    my $seconds = $opt->{quick} ? 2 : 2 * $opt->{seconds};
+    return {name => "wan-$script-$clients", what => "$script, $clients clients 30 ms away",
+            about => 'cpu', clients => $clients,
+            load => ['--mode', 'closed', '--clients', $clients, '--seconds', $seconds,
+                     '--script', $script, '--delay-ms', 30, '--ramp-ms', 500, '--sources', 50]};
+}
+
+sub size {
+    my ($opt, $name, $octets) = @_;
+    return {name => "size-$name", what => "fetch of one message of $octets octets, 64 clients",
+            about => 'cpu', clients => 64,
+            load => closed($opt, 64, '--script', 'fetch', '--messages', 1, '--size', $octets)};
+}
+
+# How the cost of a poll grows with something of the product's own; no other peer has it.
+sub grown {
+    my ($opt, $kind, $count, $of_what) = @_;
+    return {name => "$kind-$count", what => "poll, 64 clients, $count $of_what", about => 'cpu',
+            clients => 64, grown => $count, is_selecting => $kind eq 'allow',
+            load => closed($opt, 64)};
+}
+
+my @bulk = ('--script', 'bulk', '--messages', 1, '--size', 64 * 1024 * 1024);
+
+# All workloads, with these options.
+sub all {
+    my ($opt) = @_;
+    my $at_once = $opt->{quick} ? 500 : 2000;
+    return (
+        {name => 'poll', what => 'USER PASS STAT QUIT, 64 clients', about => 'cpu', clients => 64,
+         load => closed($opt, 64)},
+        {name => 'fetch', what => '10 messages of 8 KiB, UIDL LIST RETR DELE, 64 clients',
+         about => 'cpu', clients => 64, load => closed($opt, 64, '--script', 'fetch')},
+        {name => 'bulk', what => 'one message of 64 MiB, 4 clients', about => 'octets',
+         clients => 4, load => closed($opt, 4, @bulk)},
+        {name => 'idle', what => "$at_once sessions held", about => 'memory', is_fresh => 1,
+         clients => $at_once,
+         load => ['--mode', 'idle', '--clients', $at_once, '--sources', 50]},
+        {name => 'storm', what => "$at_once clients at once", about => 'last', is_fresh => 1,
+         clients => $at_once,
+         load => ['--mode', 'storm', '--clients', $at_once, '--sources', 50]},
+        {name => 'open', what => 'poll at a fixed rate', about => 'cpu', clients => 4000,
+         load => ['--mode', 'open', '--clients', 4000, '--seconds', $opt->{seconds},
+                  '--sources', 50]},
+        wan($opt, 'poll', 1000), wan($opt, 'poll', 4000),
+        wan($opt, 'fetch', 1000), wan($opt, 'fetch', 4000),
+        {name => 'poll-tls', what => 'poll, TLS 1.3, full handshakes, 64 clients', about => 'cpu',
+         clients => 64, is_tls => 1, load => closed($opt, 64, '--tls')},
+        {name => 'poll-tls-resumed', what => 'poll, TLS 1.3 with tickets, 64 clients',
+         about => 'cpu', clients => 64, is_tls => 1, load => closed($opt, 64, '--tls-resume')},
+        {name => 'bulk-tls', what => 'one message of 64 MiB over TLS 1.3, 4 clients',
+         about => 'octets', clients => 4, is_tls => 1, load => closed($opt, 4, '--tls', @bulk)},
+        (map { {name => "scale-$_", what => "poll, $_ clients", about => 'cpu', clients => $_,
+                load => closed($opt, $_, '--sources', 50)} } 1, 8, 64, 512, 4096),
+        size($opt, '1k', 1024), size($opt, '64k', 65536), size($opt, '1m', 1024 * 1024),
+        (map { grown($opt, 'pool', $_, 'workers') } 4, 64, 1024),
+        (map { grown($opt, 'instances', $_, 'instances') } 1, 10, 100),
+        (map { grown($opt, 'allow', $_, 'names on the allow list') } 10, 1000, 100000),
+    );
+}
+
+# Those that are asked for, by name or by the beginning of a name.
+sub chosen {
+    my ($opt) = @_;
+    my @all = all($opt);
+    return @all unless $opt->{workload};
+    my @chosen;
+    for my $name (split /,/, $opt->{workload}) {
+        my @found = grep { $_->{name} eq $name } @all;
+        @found = grep { $_->{name} =~ /^\Q$name\E-\w/ } @all unless @found;
+        Bench::Options::usage("--workload $name: see --list") unless @found;
+        push @chosen, @found;
+    }
+    return @chosen;
+}
+
+1;
