@@ -21,6 +21,7 @@
 #include "config/conf_ini.h"
 #include "io/tls.h"
 #include "master/daemon.h"
+#include "master/handover.h"
 #include "master/listener.h"
 #include "master/notify.h"
 #include "master/pool.h"
@@ -249,6 +250,7 @@ static void stop(const char *why)
     if (master.phase == PHASE_STOPPING)
         return;
     master.phase = PHASE_STOPPING;
+    handover_cancel();
     upgrade_cancel();
     log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
     notify_stopping();
@@ -265,6 +267,7 @@ static void drain(const char *why, bool is_replaced)
     if (master.phase != PHASE_RUNNING)
         return;
     master.phase = PHASE_DRAINING;
+    handover_cancel();
     log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
                 why);
     if (is_replaced) {
@@ -315,6 +318,29 @@ static void release_generation(struct generation *generation)
     }
 }
 
+static void on_handed_over(size_t left)
+{
+    const struct generation *generation = master.generation;
+
+    if (left == 0)
+        log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances",
+                    generation->number, generation->conf.count);
+    else
+        log_message(LOG_LEVEL_WARNING, "reloaded",
+                    "generation %u, %zu instances; after %d s %zu old workers have not reacted and "
+                    "may each take one more connection under the old settings",
+                    generation->number, generation->conf.count, (int)HANDOVER_LIMIT_S, left);
+    notify_ready();
+    tell_counts();
+}
+
+static void fail_reload(const char *why)
+{
+    log_message(LOG_LEVEL_ERROR, "reload-failed", "%s; the old settings stay in force", why);
+    if (!handover_is_pending())
+        notify_ready();
+}
+
 static void reload(void)
 {
     enum log_level level = LOG_LEVEL_ERROR;
@@ -325,17 +351,14 @@ static void reload(void)
     notify_reloading();
     generation = load(report_to_log, &level);
     if (generation == NULL) {
-        log_message(LOG_LEVEL_ERROR, "reload-failed", "the old settings stay in force");
-        notify_ready();
+        fail_reload("the file cannot be used");
         return;
     }
     generation->users++; /* the master's own */
     pools = prepare(generation, &error);
     if (pools == NULL) {
-        log_message(LOG_LEVEL_ERROR, "reload-failed", "%s; the old settings stay in force",
-                    error.text);
+        fail_reload(error.text);
         release_generation(generation);
-        notify_ready();
         return;
     }
     if (open_log(&generation->conf, false, &error) == -1)
@@ -351,10 +374,7 @@ static void reload(void)
     level = LOG_LEVEL_WARNING;
     conf_warn(&generation->conf, false, report_to_log, &level);
     listener_announce_new();
-    log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances", generation->number,
-                generation->conf.count);
-    notify_ready();
-    tell_counts();
+    handover_begin(&master.pools, on_handed_over);
 }
 
 static void reopen_logs(void)

@@ -282,6 +282,26 @@ void pool_retire(struct pool *pool)
     dismiss_helper(pool);
 }
 
+/* One with one session that is busy has heard of it before it is back at accept(), one that starts
+ * before it gets there; one with many goes by its slot, as it may find a connection first. */
+static bool may_accept(const struct pool *pool, const struct scoreboard_slot *worker)
+{
+    int state = atomic_load(&worker->state);
+
+    if (atomic_load(&worker->pid) == 0 || state == SCOREBOARD_LEAVING)
+        return false;
+    return pool->places > 1 || state == SCOREBOARD_IDLE;
+}
+
+size_t pool_count_acceptors(const struct pool *pool)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->worker_count; i++)
+        count += may_accept(pool, pool_worker_slot(pool, i));
+    return count;
+}
+
 void pool_stop(struct pool *pool)
 {
     pool->state = POOL_STOPPING;

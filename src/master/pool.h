@@ -93,6 +93,8 @@ void pool_stop(struct pool *pool);
 void pool_kill(struct pool *pool);
 /* Replaces every worker and the helper by new ones (after the log was reopened). */
 void pool_refresh(struct pool *pool);
+/* How many workers of a pool that was told to retire may still take a connection. */
+size_t pool_count_acceptors(const struct pool *pool);
 /* No process is left. */
 bool pool_is_empty(const struct pool *pool);
 /* Frees an empty pool and its shares. */

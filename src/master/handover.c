@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looks at the scoreboards every few milliseconds: a worker that goes from idle to busy says so
+ * there and nowhere else.
+ */
+#include "master/handover.h"
+
+#include <ev.h>
+
+#define LOOK_S 0.002
+
+enum { LOOKS_MAX = HANDOVER_LIMIT_S * 500 };
+
+static struct {
+    ev_timer look;
+    unsigned looks;
+    struct pool *const *pools;
+    handover_done *done;
+} handover;
+
+static size_t count_acceptors(void)
+{
+    size_t count = 0;
+
+    for (const struct pool *pool = *handover.pools; pool != NULL; pool = pool->next)
+        if (pool->state != POOL_RUNNING)
+            count += pool_count_acceptors(pool);
+    return count;
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    size_t left = count_acceptors();
+
+    (void)events;
+    if (left > 0 && ++handover.looks < LOOKS_MAX)
+        return;
+    ev_timer_stop(loop, timer);
+    handover.done(left);
+}
+
+void handover_begin(struct pool *const *pools, handover_done *done)
+{
+    if (handover_is_pending())
+        return;
+    handover.looks = 0;
+    handover.pools = pools;
+    handover.done = done;
+    ev_timer_init(&handover.look, on_look, 0.0, LOOK_S);
+    ev_timer_start(EV_DEFAULT_ &handover.look);
+}
+
+bool handover_is_pending(void)
+{
+    return ev_is_active(&handover.look);
+}
+
+void handover_cancel(void)
+{
+    ev_timer_stop(EV_DEFAULT_ &handover.look);
+}
