@@ -51,6 +51,7 @@ scene 'the new one takes over' => sub {
     is $master->client->login->quit, '+OK bye', 'it serves';
     is $master->status->{pid}, $master->pid, 'and answers on the control socket';
     ok is_alive($old), 'the old one has a session left';
+    isnt Pop3Test::Master::facts($master->pid)->{PPid}, $old, 'and is not its parent: who supervises it looks after its own children';
     is $held->ask('NOOP'), '+OK', 'which goes on';
     is $held->quit, '+OK bye', 'to its end';
     ok wait_until(sub { !is_alive($old) }, 5), 'then the old one goes';
@@ -58,6 +59,34 @@ scene 'the new one takes over' => sub {
     is $master->client->login->quit, '+OK bye', 'it serves on';
     is $master->reload->{event}, 'reloaded', 'it reloads';
     is $master->client->login->quit, '+OK bye', 'and serves';
+};
+
+scene 'stopped while those before have sessions left' => sub {
+    my $server = server();
+    my $master = master(server => $server->address, -program => copy());
+    my @held   = $master->client->login('first');
+    my @old    = upgrade($master);
+    push @held, $master->client->login('second');
+    push @old, upgrade($master);
+    is $_->ask('NOOP'), '+OK', 'goes on' for @held;
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'the last one ends';
+    ok !is_alive($_), 'and not before those before it' for @old;
+    like $_->rest, qr/\A(?:-ERR \[SYS\/TEMP\] [^\r\n]*\r\n)?\z/, 'sessions ended in order' for @held;
+    my @line = grep { $_->{f}{user} =~ /\A(?:first|second)\z/ } log_lines('session');
+    is_deeply [ map { $_->{f}{reason} } @line ], [ ('stopped') x 2 ], 'logged as such';
+};
+
+scene 'stopped while one before hangs' => sub {
+    my $master = master(server => server()->address, grace => 1, -program => copy());
+    my $held   = $master->client->login('held');
+    my $old    = upgrade($master);
+    expect_log('master');
+    kill 'STOP', $old;
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'ends without it';
+    kill 'CONT', $old;
+    ok wait_until(sub { !is_alive($old) }, 5), 'which follows as soon as it can';
 };
 
 scene 'several in a row while clients poll' => sub {

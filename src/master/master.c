@@ -45,6 +45,7 @@ static struct {
     struct generation *generation;
     unsigned generations;
     pid_t successor;
+    bool is_replaced;   /* by it, which speaks for the service from then on */
     bool is_reload_due; /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
@@ -226,9 +227,11 @@ static void tell_counts(void)
 
 /* ---- the end ---- */
 
+/* What supervises us takes our end for the end of all: a stop includes the process before us. */
 static void leave_if_done(void)
 {
-    if (master.phase == PHASE_RUNNING || master.pools != NULL)
+    if (master.phase == PHASE_RUNNING || master.pools != NULL ||
+        (master.phase == PHASE_STOPPING && upgrade_has_predecessor()))
         return;
     status_stop();
     ev_break(EV_DEFAULT_ EVBREAK_ALL);
@@ -241,6 +244,8 @@ static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     log_message(LOG_LEVEL_WARNING, "master", "sessions did not end in time and are killed");
     for_each_pool(pool_kill);
+    upgrade_forget_predecessor();
+    leave_if_done();
 }
 
 static void stop(const char *why)
@@ -252,8 +257,10 @@ static void stop(const char *why)
     master.phase = PHASE_STOPPING;
     handover_cancel();
     upgrade_cancel();
+    upgrade_stop_predecessor();
     log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
-    notify_stopping();
+    if (!master.is_replaced)
+        notify_stopping();
     for_each_pool(pool_stop);
     ev_timer_init(&master.grace, on_grace_over, grace_s, 0.0);
     ev_timer_start(EV_DEFAULT_ &master.grace);
@@ -261,8 +268,7 @@ static void stop(const char *why)
     leave_if_done();
 }
 
-/* is_replaced: by a new binary, for which the service goes on. */
-static void drain(const char *why, bool is_replaced)
+static void drain(const char *why)
 {
     if (master.phase != PHASE_RUNNING)
         return;
@@ -270,8 +276,8 @@ static void drain(const char *why, bool is_replaced)
     handover_cancel();
     log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
                 why);
-    if (is_replaced) {
-        ev_timer_stop(EV_DEFAULT_ &master.watchdog); /* the successor speaks for the service */
+    if (master.is_replaced) {
+        ev_timer_stop(EV_DEFAULT_ &master.watchdog);
     } else {
         upgrade_cancel();
         notify_stopping();
@@ -392,19 +398,26 @@ static void reopen_logs(void)
 
 /* ---- upgrade ---- */
 
-static void on_upgrade_done(bool is_ready)
+static void on_upgrade(enum upgrade_event event)
 {
-    if (is_ready) {
+    switch (event) {
+    case UPGRADE_READY:
         pidfile_hand_on();
         status_stop(); /* its paths are the new one's now */
-        drain("upgrade: the new binary has taken over", true);
-        return;
+        master.is_replaced = true;
+        drain("upgrade: the new binary has taken over");
+        break;
+    case UPGRADE_FAILED:
+        master.successor = 0;
+        log_message(LOG_LEVEL_ERROR, "upgrade-failed",
+                    "the new binary did not come up; this one goes on");
+        if (master.is_reload_due)
+            reload();
+        break;
+    case UPGRADE_STOP:
+        stop("upgrade: the new binary is being stopped");
+        break;
     }
-    master.successor = 0;
-    log_message(LOG_LEVEL_ERROR, "upgrade-failed",
-                "the new binary did not come up; this one goes on");
-    if (master.is_reload_due)
-        reload();
 }
 
 static void upgrade(void)
@@ -412,7 +425,7 @@ static void upgrade(void)
     if (master.successor > 0 || master.phase != PHASE_RUNNING)
         return;
     log_message(LOG_LEVEL_NOTICE, "upgrade", "starting the new binary");
-    master.successor = upgrade_start(EV_DEFAULT_ on_upgrade_done);
+    master.successor = upgrade_start(EV_DEFAULT_ on_upgrade);
 }
 
 /* ---- events ---- */
@@ -433,7 +446,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         stop(watcher->signum == SIGINT ? "INT" : "TERM");
         break;
     case SIGQUIT:
-        drain("QUIT", false);
+        drain("QUIT");
         break;
     case SIGUSR1:
         reopen_logs();
@@ -535,7 +548,7 @@ static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
     if (pool == NULL) {
         ev_timer_stop(loop, timer);
         daemon_ready();
-        upgrade_ready();
+        upgrade_ready(leave_if_done);
         notify_ready();
         tell_counts();
     } else if (++master.ready_looks > READY_LOOKS_MAX) {

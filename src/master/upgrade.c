@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting the next binary. It inherits the listening sockets and the locked pidfile by number,
- * named in the environment, and answers on a pipe.
+ * named in the environment. Between the two is a socket: on it the next binary says that it is
+ * ready, and later perhaps that all shall end; each sees there that the other one is gone.
  */
 #include "master/upgrade.h"
 
@@ -12,10 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "master/daemon.h"
+#include "master/fork.h"
 #include "master/listener.h"
 #include "master/status.h"
 
@@ -23,12 +27,17 @@
 
 enum { READY_LIMIT_S = 30, LIST_BYTES = 8192 };
 
+/* What the next binary says. */
+enum { WORD_READY = '1', WORD_STOP = 'S' };
+
 static char program[PATH_MAX];
 static char *const *arguments;
 static ev_io answered;
-static ev_timer limit;
-static upgrade_done *on_done;
+static ev_timer limit; /* runs until the successor is ready */
+static upgrade_told *on_told;
 static pid_t successor;
+static ev_io predecessor;
+static void (*on_gone)(void);
 static int start_directory = -1; /* relative paths among the arguments count from there */
 
 /* ---- in the new binary ---- */
@@ -38,14 +47,52 @@ bool upgrade_is_successor(void)
     return getenv(READY_ENVIRONMENT) != NULL;
 }
 
-void upgrade_ready(void)
+void upgrade_forget_predecessor(void)
+{
+    if (!upgrade_has_predecessor())
+        return;
+    ev_io_stop(EV_DEFAULT_ &predecessor);
+    close(predecessor.fd);
+}
+
+/* It never says anything: this is its end. */
+static void on_predecessor(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+    upgrade_forget_predecessor();
+    on_gone();
+}
+
+static void say(int fd, char word)
+{
+    (void)!send(fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void upgrade_ready(void (*gone)(void))
 {
     const char *text = getenv(READY_ENVIRONMENT);
     int fd = text == NULL ? -1 : atoi(text);
 
     unsetenv(READY_ENVIRONMENT);
-    if (fd > STDERR_FILENO && write(fd, "1", 1) == 1)
-        close(fd);
+    if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+        return;
+    say(fd, WORD_READY);
+    on_gone = gone;
+    ev_io_init(&predecessor, on_predecessor, fd, EV_READ);
+    ev_io_start(EV_DEFAULT_ &predecessor);
+}
+
+bool upgrade_has_predecessor(void)
+{
+    return ev_is_active(&predecessor);
+}
+
+void upgrade_stop_predecessor(void)
+{
+    if (upgrade_has_predecessor())
+        say(predecessor.fd, WORD_STOP);
 }
 
 /* ---- in the old one ---- */
@@ -64,21 +111,29 @@ void upgrade_remember(char *const argv[])
         snprintf(program, sizeof(program), "%s", argv[0]);
 }
 
-static void finish(bool is_ready)
+static void hang_up(void)
 {
-    ev_io_stop(EV_DEFAULT_ &answered);
     ev_timer_stop(EV_DEFAULT_ &limit);
+    ev_io_stop(EV_DEFAULT_ &answered);
     close(answered.fd);
-    on_done(is_ready);
 }
 
 static void on_answer(struct ev_loop *loop, ev_io *watcher, int events)
 {
-    char octet;
+    bool was_ready = !ev_is_active(&limit);
+    char word;
 
-    (void)loop;
     (void)events;
-    finish(read(watcher->fd, &octet, 1) == 1);
+    if (read(watcher->fd, &word, 1) != 1) {
+        hang_up();
+        if (!was_ready)
+            on_told(UPGRADE_FAILED);
+    } else if (word == WORD_READY) {
+        ev_timer_stop(loop, &limit);
+        on_told(UPGRADE_READY);
+    } else if (word == WORD_STOP) {
+        on_told(UPGRADE_STOP);
+    }
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
@@ -87,7 +142,8 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     (void)timer;
     (void)events;
     kill(successor, SIGKILL);
-    finish(false);
+    hang_up();
+    on_told(UPGRADE_FAILED);
 }
 
 /* Lets a descriptor pass the exec and names it. */
@@ -127,18 +183,40 @@ static void exec_successor(int ready_fd)
     _exit(127);
 }
 
-pid_t upgrade_start(struct ev_loop *loop, upgrade_done *done)
+/* The child in between ends at once, so that the successor becomes a child of whoever takes
+ * orphans: of systemd, which supervises nobody else's children. The number comes from the successor
+ * itself, before anything that it says as a binary. */
+static void fork_successor(int ready_fd)
+{
+    pid_t pid = fork_quietly();
+
+    if (pid == 0) {
+        pid = getpid();
+        if (write(ready_fd, &pid, sizeof(pid)) == sizeof(pid))
+            exec_successor(ready_fd);
+    }
+    _exit(EX_OK);
+}
+
+pid_t upgrade_start(struct ev_loop *loop, upgrade_told *told)
 {
     int fds[2];
+    pid_t pid;
 
-    if (pipe2(fds, O_CLOEXEC) == -1 || (successor = fork()) == -1) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1) {
         log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s", strerror(errno));
         return -1;
     }
-    if (successor == 0)
-        exec_successor(fds[1]);
+    pid = fork_quietly();
+    if (pid == 0)
+        fork_successor(fds[1]);
     close(fds[1]);
-    on_done = done;
+    if (pid == -1 || read(fds[0], &successor, sizeof(successor)) != sizeof(successor)) {
+        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "cannot fork: %s", strerror(errno));
+        close(fds[0]);
+        return -1;
+    }
+    on_told = told;
     ev_io_init(&answered, on_answer, fds[0], EV_READ);
     ev_io_start(loop, &answered);
     ev_timer_init(&limit, on_limit, READY_LIMIT_S, 0.0);
@@ -148,10 +226,8 @@ pid_t upgrade_start(struct ev_loop *loop, upgrade_done *done)
 
 void upgrade_cancel(void)
 {
-    if (!ev_is_active(&answered))
+    if (!ev_is_active(&limit))
         return;
     kill(successor, SIGKILL);
-    ev_io_stop(EV_DEFAULT_ &answered);
-    ev_timer_stop(EV_DEFAULT_ &limit);
-    close(answered.fd);
+    hang_up();
 }

@@ -16,16 +16,26 @@ void upgrade_remember(char *const argv[]);
 
 /* Started by an upgrade: there is a process to be told when we are ready. */
 bool upgrade_is_successor(void);
-/* Tells it. Harmless otherwise. */
-void upgrade_ready(void);
+/* Tells it, and calls `gone` when it has ended. Harmless otherwise. */
+void upgrade_ready(void (*gone)(void));
+/* The process before us lets its last sessions finish. */
+bool upgrade_has_predecessor(void);
+/* Tells it to end them now. */
+void upgrade_stop_predecessor(void);
+/* It is not waited for any more. */
+void upgrade_forget_predecessor(void);
 
-/*
- * Starts the new binary. `done` is called once: with true when it is ready and this process may
- * drain, with false when it ended or never came up. Returns its process id, or -1 (logged).
- */
-typedef void upgrade_done(bool is_ready);
-pid_t upgrade_start(struct ev_loop *loop, upgrade_done *done);
-/* This process is to end before the new one has answered: kills that; `done` is not called. */
+enum upgrade_event {
+    UPGRADE_READY,  /* the new binary serves: this process may drain */
+    UPGRADE_FAILED, /* it ended or never came up */
+    UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, and so is this process */
+};
+
+/* Starts the new binary, which is no child of this process: what supervises this one shall
+ * supervise it as well. Returns its process id, or -1 (logged). */
+typedef void upgrade_told(enum upgrade_event event);
+pid_t upgrade_start(struct ev_loop *loop, upgrade_told *told);
+/* This process is to end before the new one has answered: kills that; nothing is told. */
 void upgrade_cancel(void);
 
 #endif
