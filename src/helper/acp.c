@@ -42,7 +42,7 @@ struct acp {
     struct ev_loop *loop;
     pid_t pid;
     int answer_fd;
-    char session[32];
+    char session[MESSAGE_SESSION_SIZE];
     ev_io ended; /* a pidfd: libev's own way belongs to its default loop, which is the master's */
     ev_timer limit;
     ev_io gone;  /* the asking side closed its end */
@@ -123,15 +123,13 @@ static char *new_variable(const char *prefix, const char *name, const char *valu
 }
 
 static bool fill_environment(char *environment[VALUES_MAX], const char *prefix,
-                             struct message *request, char session[32])
+                             struct message *request)
 {
     const char *path = getenv("PATH");
     size_t count = 0;
 
     for (; count < VARIABLE_COUNT; count++) {
         const char *value = message_get(request);
-        if (strcmp(variable_names[count], "SESSION") == 0)
-            snprintf(session, 32, "%s", value);
         environment[count] = new_variable(prefix, variable_names[count], value);
         if (environment[count] == NULL)
             return false;
@@ -214,12 +212,12 @@ static void stop_watching(struct acp *acp)
     ev_io_stop(acp->loop, &acp->ended);
 }
 
-static void log_failure(const struct acp *acp, const char *why)
+static void log_failure(const char *session, const char *why)
 {
     struct log_line line;
 
     log_begin(&line, LOG_LEVEL_ERROR, "acp-failed");
-    log_add(&line, "session", acp->session);
+    log_add(&line, "session", session);
     log_add_text(&line, "error", why);
     log_end(&line);
 }
@@ -229,15 +227,15 @@ static enum message_result judge(const struct acp *acp)
     int exec_error;
 
     if (read(acp->exec_error_fd, &exec_error, sizeof(exec_error)) == sizeof(exec_error)) {
-        log_failure(acp, strerror(exec_error));
+        log_failure(acp->session, strerror(exec_error));
         return MESSAGE_RESULT_FAILED;
     }
     if (acp->is_over_limit) {
-        log_failure(acp, "time limit; killed with its process group");
+        log_failure(acp->session, "time limit; killed with its process group");
         return MESSAGE_RESULT_TIME_LIMIT;
     }
     if (WIFSIGNALED(acp->status)) {
-        log_failure(acp, strsignal(WTERMSIG(acp->status)));
+        log_failure(acp->session, strsignal(WTERMSIG(acp->status)));
         return MESSAGE_RESULT_FAILED;
     }
     return WEXITSTATUS(acp->status) == 0 ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_DENIED;
@@ -435,6 +433,7 @@ void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct mes
              int answer_fd)
 {
     char *environment[VALUES_MAX] = {NULL};
+    const char *session = message_get(request);
     int64_t limit_ms = message_get_number(request);
     struct acp *acp = calloc(1, sizeof(*acp));
     int result = -1;
@@ -442,13 +441,14 @@ void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct mes
     if (acp != NULL) {
         acp->loop = loop;
         acp->answer_fd = answer_fd;
-        if (!fill_environment(environment, setting->prefix, request, acp->session))
+        snprintf(acp->session, sizeof(acp->session), "%s", session);
+        if (!fill_environment(environment, setting->prefix, request))
             errno = EPROTO;
         else
             result = start(acp, setting->program, environment, limit_ms > 0 ? limit_ms : 0);
     }
     if (result == -1) {
-        log_message(LOG_LEVEL_ERROR, "acp-failed", "cannot start the acp: %s", strerror(errno));
+        log_failure(session, strerror(errno));
         job_finish(answer_fd, MESSAGE_RESULT_FAILED);
         free(acp);
     }

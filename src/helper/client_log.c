@@ -57,7 +57,8 @@ static int write_file(const char *path, const char *line)
     return result;
 }
 
-int client_log_write(const char *directory, const char *client, const char *line)
+int client_log_write(const char *directory, const char *session, const char *client,
+                     const char *line)
 {
     char path[PATH_MAX];
     char temporary[PATH_MAX];
@@ -78,6 +79,7 @@ int client_log_write(const char *directory, const char *client, const char *line
     }
     if (result == -1) {
         log_begin(&report, LOG_LEVEL_ERROR, "client-log-failed");
+        log_add(&report, "session", session);
         log_add(&report, "directory", directory);
         log_add(&report, "client", client);
         log_add_text(&report, "error", strerror(errno));

@@ -160,14 +160,16 @@ static enum io_status take_addresses(void *context, char *data, size_t length)
     return addresses->count <= DIAL_ADDRESSES_MAX ? IO_OK : IO_FAILED;
 }
 
-enum io_status helper_resolve(struct helper *helper, const char *host, uint16_t port,
-                              int64_t deadline_ms, struct helper_addresses *addresses)
+enum io_status helper_resolve(struct helper *helper, const char *session, const char *host,
+                              uint16_t port, int64_t deadline_ms,
+                              struct helper_addresses *addresses)
 {
-    char memory[ADDRESS_HOST_SIZE + 8];
+    char memory[MESSAGE_SESSION_SIZE + ADDRESS_HOST_SIZE + 8];
     struct message request;
     enum io_status status;
 
     message_begin(&request, memory, sizeof(memory), MESSAGE_RESOLVE);
+    message_put(&request, session);
     message_put(&request, host);
     status = call(helper, &request, take_addresses, addresses, deadline_ms);
     for (size_t i = 0; status == IO_OK && i < addresses->count; i++)
@@ -214,6 +216,7 @@ enum io_status helper_ask_access(struct helper *helper, const struct helper_acce
     if (memory == NULL)
         return IO_FAILED;
     message_begin(&request, memory, room, MESSAGE_ACCESS);
+    message_put(&request, access->session);
     message_put_number(&request, deadline_ms - clock_now_ms());
 #define ACP_VARIABLE(name, field) message_put(&request, access->field);
 #include "helper/acp.def"
@@ -232,13 +235,14 @@ static enum io_status take_result(void *context, char *data, size_t length)
                                                                                      : IO_FAILED;
 }
 
-enum io_status helper_record_client(struct helper *helper, const char *client, const char *line,
-                                    int64_t deadline_ms)
+enum io_status helper_record_client(struct helper *helper, const char *session, const char *client,
+                                    const char *line, int64_t deadline_ms)
 {
     char memory[MESSAGE_RECORD_BYTES];
     struct message request;
 
     message_begin(&request, memory, sizeof(memory), MESSAGE_RECORD_CLIENT);
+    message_put(&request, session);
     message_put(&request, client);
     message_put(&request, line);
     return call(helper, &request, take_result, NULL, deadline_ms);

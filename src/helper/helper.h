@@ -59,10 +59,11 @@ void helper_close(struct helper *helper);
 /*
  * Resolves a name (not a literal) to addresses with `port`, IPv4 and IPv6 as the system prefers
  * them. IO_OK with count 0: the name has none, or the resolver said so. IO_DEADLINE, IO_STOPPED,
- * IO_FAILED (no helper).
+ * IO_FAILED (no helper). `session`, an id: what the helper has to log about it is that session's.
  */
-enum io_status helper_resolve(struct helper *helper, const char *host, uint16_t port,
-                              int64_t deadline_ms, struct helper_addresses *addresses);
+enum io_status helper_resolve(struct helper *helper, const char *session, const char *host,
+                              uint16_t port, int64_t deadline_ms,
+                              struct helper_addresses *addresses);
 
 /*
  * Runs the acp of the instance. IO_OK: it has ended by itself, *granted_r says how. IO_DEADLINE:
@@ -73,8 +74,8 @@ enum io_status helper_ask_access(struct helper *helper, const struct helper_acce
                                  bool *granted_r);
 
 /* Writes `line` (with its line end) to the file `client` of the client log. IO_OK: a reader finds
- * it there. IO_FAILED: the helper has logged why not. */
-enum io_status helper_record_client(struct helper *helper, const char *client, const char *line,
-                                    int64_t deadline_ms);
+ * it there. IO_FAILED: the helper has logged why not, under the id `session`. */
+enum io_status helper_record_client(struct helper *helper, const char *session, const char *client,
+                                    const char *line, int64_t deadline_ms);
 
 #endif

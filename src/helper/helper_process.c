@@ -63,20 +63,22 @@ void job_finish(int answer_fd, enum message_result result)
 
 static void serve_resolve(struct message *request, int answer_fd)
 {
+    const char *session = message_get(request);
     const char *host = message_get(request);
 
     if (message_is_done(request))
-        resolver_ask(host, answer_fd);
+        resolver_ask(session, host, answer_fd);
     else
         close(answer_fd);
 }
 
 static void serve_record(const struct conf_values *values, struct message *request, int answer_fd)
 {
+    const char *session = message_get(request);
     const char *client = message_get(request);
     const char *line = message_get(request);
     bool is_done = message_is_done(request) && values->client_log != NULL &&
-                   client_log_write(values->client_log, client, line) == 0;
+                   client_log_write(values->client_log, session, client, line) == 0;
 
     job_finish(answer_fd, is_done ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_FAILED);
 }

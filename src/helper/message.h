@@ -18,12 +18,13 @@ enum {
     MESSAGE_BYTES = 64 * 1024,
     MESSAGE_OUTPUT_BYTES = 4096, /* a piece of what an acp printed, or the addresses of a name */
     MESSAGE_RECORD_BYTES = 2048, /* a line of the client log */
+    MESSAGE_SESSION_SIZE = 32,   /* a session's id, for the log */
 };
 
 enum message_kind {
-    MESSAGE_RESOLVE = 1,   /* host */
-    MESSAGE_ACCESS,        /* time limit in ms, then the acp's values in the order of acp.def */
-    MESSAGE_RECORD_CLIENT, /* file name, line */
+    MESSAGE_RESOLVE = 1,   /* session id, host */
+    MESSAGE_ACCESS,        /* session id, time limit in ms, the values in the order of acp.def */
+    MESSAGE_RECORD_CLIENT, /* session id, file name, line */
     MESSAGE_ADDRESSES,     /* struct helper_addresses as it stands in memory */
     MESSAGE_OUTPUT,        /* raw octets the acp printed */
     MESSAGE_RESULT,        /* one octet of enum message_result */

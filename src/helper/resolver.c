@@ -8,6 +8,7 @@
 #include <ares.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,7 +36,8 @@ struct asker {
 
 struct name {
     struct name *next;
-    struct asker *askers; /* not NULL while being looked up */
+    struct asker *askers;               /* not NULL while being looked up */
+    char session[MESSAGE_SESSION_SIZE]; /* for which the last look-up was begun */
     int64_t expires_ms;
     struct helper_addresses addresses;
     char host[];
@@ -260,6 +262,17 @@ static void keep_addresses(struct name *name, const struct ares_addrinfo *found)
     addresses->ttl_s = ttl_s < TTL_MIN_S ? TTL_MIN_S : ttl_s;
 }
 
+static void log_failure(const struct name *name, const char *error)
+{
+    struct log_line line;
+
+    log_begin(&line, LOG_LEVEL_WARNING, "resolve-failed");
+    log_add(&line, "session", name->session);
+    log_add(&line, "name", name->host);
+    log_add_text(&line, "error", error);
+    log_end(&line);
+}
+
 static void on_resolved(void *context, int status, int timeouts, struct ares_addrinfo *found)
 {
     struct name *name = context;
@@ -274,8 +287,7 @@ static void on_resolved(void *context, int status, int timeouts, struct ares_add
     if (is_final)
         ttl_s = name->addresses.ttl_s;
     else if (status != ARES_EDESTRUCTION)
-        log_message(LOG_LEVEL_WARNING, "resolve-failed", "%s: %s", name->host,
-                    ares_strerror(status));
+        log_failure(name, ares_strerror(status));
     name->expires_ms = clock_after_ms(ttl_s * 1000);
     answer_askers(name);
     ares_freeaddrinfo(found);
@@ -290,7 +302,7 @@ static void look_up(struct name *name)
     set_timer();
 }
 
-void resolver_ask(const char *host, int answer_fd)
+void resolver_ask(const char *session, const char *host, int answer_fd)
 {
     struct name *name = find_name(host);
     struct asker *asker = malloc(sizeof(*asker));
@@ -313,6 +325,7 @@ void resolver_ask(const char *host, int answer_fd)
         answer_askers(name);
         return;
     }
+    snprintf(name->session, sizeof(name->session), "%s", session);
     follow_resolv_conf();
     look_up(name);
 }

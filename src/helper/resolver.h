@@ -16,7 +16,7 @@ void resolver_end(void);
 unsigned resolver_running(void);
 
 /* Looks `host` up and sends the answer as MESSAGE_ADDRESSES to `answer_fd`, which it takes
- * over. */
-void resolver_ask(const char *host, int answer_fd);
+ * over. `session` is the id of the one that asks, for the log. */
+void resolver_ask(const char *session, const char *host, int answer_fd);
 
 #endif

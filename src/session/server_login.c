@@ -115,7 +115,7 @@ static void record_client(struct session *session)
              is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
              is_ipv6 && port[0] != '\0' ? "]" : "", port);
     /* A log that cannot be written must not make a login fail; the helper has said why. */
-    (void)helper_record_client(session->helper, client, line,
+    (void)helper_record_client(session->helper, session->id, client, line,
                                clock_earlier(session->login_deadline_ms,
                                              clock_after_ms(RECORD_LIMIT_MS)));
 }

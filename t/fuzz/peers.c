@@ -339,13 +339,15 @@ int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
 
 enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r);
-enum io_status __wrap_helper_resolve(struct helper *helper, const char *host, uint16_t port,
-                                     int64_t deadline_ms, struct helper_addresses *addresses);
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, const char *host,
+                                     uint16_t port, int64_t deadline_ms,
+                                     struct helper_addresses *addresses);
 enum io_status __wrap_helper_ask_access(struct helper *helper, const struct helper_access *access,
                                         helper_output *output, void *context, int64_t deadline_ms,
                                         bool *granted_r);
-enum io_status __wrap_helper_record_client(struct helper *helper, const char *client_text,
-                                           const char *line, int64_t deadline_ms);
+enum io_status __wrap_helper_record_client(struct helper *helper, const char *session,
+                                           const char *client_text, const char *line,
+                                           int64_t deadline_ms);
 void __wrap_log_end(struct log_line *line);
 
 enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
@@ -368,12 +370,13 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, int so
     return IO_OK;
 }
 
-enum io_status __wrap_helper_resolve(struct helper *helper, const char *host, uint16_t port,
-                                     int64_t deadline_ms, struct helper_addresses *addresses)
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, const char *host,
+                                     uint16_t port, int64_t deadline_ms,
+                                     struct helper_addresses *addresses)
 {
     (void)helper;
     (void)deadline_ms;
-    CHECK(host[0] != '\0' && port != 0);
+    CHECK(session[0] != '\0' && host[0] != '\0' && port != 0);
     if (strstr(host, "none") != NULL)
         addresses->count = 0;
     else
@@ -401,15 +404,17 @@ enum io_status __wrap_helper_ask_access(struct helper *helper, const struct help
 }
 
 /* A line of four fields, and nothing that could forge another one. */
-enum io_status __wrap_helper_record_client(struct helper *helper, const char *client_text,
-                                           const char *line, int64_t deadline_ms)
+enum io_status __wrap_helper_record_client(struct helper *helper, const char *session,
+                                           const char *client_text, const char *line,
+                                           int64_t deadline_ms)
 {
     size_t length = strlen(line);
     unsigned blanks = 0;
 
     (void)helper;
     (void)deadline_ms;
-    CHECK(strcmp(client_text, "192.0.2.1") == 0 && length > 0 && line[length - 1] == '\n');
+    CHECK(session[0] != '\0' && strcmp(client_text, "192.0.2.1") == 0 && length > 0 &&
+          line[length - 1] == '\n');
     for (size_t i = 0; i + 1 < length; i++) {
         CHECK(line[i] >= 0x20 && line[i] <= 0x7e);
         blanks += line[i] == ' ';

@@ -61,6 +61,10 @@ my %EVENTS = map { $_ => 1 } qw(session login refused-command configuration acp-
     upgrade-failed worker-died helper-died helper-failed resolver-failed fork-throttled accept-failed privileges
     master status tls-failed certificate-expires);
 
+# Those of one session.
+my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed connect-failed
+    client-log-failed tls-failed);
+
 # reason => level, from the table in the sources.
 my %REASONS = do {
     my $table = do { local (@ARGV, $/) = "$FindBin::Bin/../src/session/outcome.def"; <> };
@@ -274,6 +278,7 @@ sub _complaint {
     return "malformed ($line->{malformed}): " . show($line->{raw}) if $line->{malformed};
     return "a password: " . show($line->{raw}) if grep { index($line->{raw}, $_) >= 0 } @secrets;
     return "unknown event: $line->{raw}" if !$EVENTS{ $line->{event} };
+    return "of which session: $line->{raw}" if $IS_OF_SESSION{ $line->{event} } && ($line->{f}{session} // '-') eq '-';
     my $announced = $expected{ $line->{event} };
     if ($line->{event} eq 'session') {
         my $reason = $line->{f}{reason} // '';
