@@ -5,14 +5,17 @@
  * does not expect, so that a proxy which mixes up sessions or sends a command of its own shows
  * as an error in the load generator. With --auth-http it also answers the login requests of
  * nginx's mail module with the address of its own POP3 port: a helper that is not part of the
- * proxy's cost, since other proxies are told their server in the configuration.
+ * proxy's cost, since other proxies are told their server in the configuration. With --listen-tls
+ * it serves the same maildrops over TLS on another port.
  */
 #include "bench.h"
 #include "mail.h"
+#include "transport.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +30,14 @@
 #define IN_MAX 2048
 #define OUT_MAX 1024
 #define LINE_MAX_OCTETS 512
+#define TLS_AT_ONCE 65536           /* octets: four records */
 
-enum kind { KIND_LISTEN_POP3, KIND_LISTEN_HTTP, KIND_POP3, KIND_HTTP };
+enum kind { KIND_LISTEN_POP3, KIND_LISTEN_POP3S, KIND_LISTEN_HTTP, KIND_POP3, KIND_HTTP };
 
 struct conn {
     enum kind kind;
-    int fd;
+    struct transport transport;
+    bool is_shaking;                /* the TLS handshake is not done */
     bool is_blocked;                /* waits for room to send; EPOLLOUT is asked for */
     bool is_ending;                 /* close once all is sent */
     bool awaits_sasl;
@@ -139,13 +144,43 @@ static bool has_output(const struct conn *conn)
     return conn->out_len || conn->whole.len || conn->message;
 }
 
+static enum transport_result send_plain(struct conn *conn, struct iovec *iov, int n, size_t *sent_r)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent = sendmsg(conn->transport.fd, &msg, MSG_NOSIGNAL);
+
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR ? TRANSPORT_AGAIN : TRANSPORT_ERROR;
+    *sent_r = (size_t)sent;
+    return TRANSPORT_OK;
+}
+
+/* The pieces in one, so that the records are full. When it is called again after TRANSPORT_AGAIN,
+ * the pieces begin with the same octets, as OpenSSL wants it. */
+static enum transport_result send_tls(struct conn *conn, const struct iovec *iov, int n,
+                                      size_t *sent_r)
+{
+    static char all[TLS_AT_ONCE];
+    size_t len = 0;
+    int i;
+
+    for (i = 0; i < n && len < sizeof(all); i++) {
+        size_t room = sizeof(all) - len;
+        size_t part = iov[i].iov_len < room ? iov[i].iov_len : room;
+
+        memcpy(all + len, iov[i].iov_base, part);
+        len += part;
+    }
+    return transport_write(&conn->transport, all, len, sent_r);
+}
+
 /* Sends until all is gone or the socket is full. False when the connection is lost. */
 static bool flush(struct conn *conn)
 {
     char stamps[BLOCKS_AT_ONCE][MAIL_LINE];
     struct iovec iov[3 + 2 * BLOCKS_AT_ONCE];
-    struct msghdr msg = {.msg_iov = iov};
-    ssize_t sent;
+    enum transport_result result;
+    size_t sent;
     int n;
 
     while (has_output(conn)) {
@@ -153,11 +188,11 @@ static bool flush(struct conn *conn)
         n = add_piece(iov, n, conn->whole.at, conn->whole.len);
         if (conn->message)
             n = add_body(conn, iov, n, stamps);
-        msg.msg_iovlen = (size_t)n;
-        sent = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
-        if (sent < 0)
-            return errno == EAGAIN || errno == EINTR;
-        mark_sent(conn, (size_t)sent);
+        result = conn->transport.tls ? send_tls(conn, iov, n, &sent)
+                                     : send_plain(conn, iov, n, &sent);
+        if (result != TRANSPORT_OK)
+            return result == TRANSPORT_AGAIN;
+        mark_sent(conn, sent);
     }
     return true;
 }
@@ -313,7 +348,7 @@ static void do_line(struct conn *conn, char *line)
 
 static void conn_drop(struct conn *conn)
 {
-    close(conn->fd);
+    transport_close(&conn->transport);
     free(conn);
 }
 
@@ -321,7 +356,7 @@ static void watch(struct conn *conn, int operation, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = conn};
 
-    if (epoll_ctl(epoll_fd, operation, conn->fd, &event) < 0)
+    if (epoll_ctl(epoll_fd, operation, conn->transport.fd, &event) < 0)
         bench_die_errno("epoll_ctl");
 }
 
@@ -330,7 +365,7 @@ static struct conn *conn_new(enum kind kind, int fd)
     struct conn *conn = bench_alloc(1, sizeof(*conn));
 
     conn->kind = kind;
-    conn->fd = fd;
+    transport_accept(&conn->transport, fd);
     watch(conn, EPOLL_CTL_ADD, EPOLLIN);
     return conn;
 }
@@ -367,8 +402,17 @@ static void use_http(struct conn *conn)
     }
 }
 
-/* Octets have come or room was made: go on with this connection as far as it goes. */
-static void conn_serve(struct conn *conn)
+static void watch_for_room(struct conn *conn, bool is_blocked)
+{
+    if (is_blocked == conn->is_blocked)
+        return;
+    conn->is_blocked = is_blocked;
+    watch(conn, EPOLL_CTL_MOD, is_blocked ? EPOLLOUT : EPOLLIN);
+}
+
+/* Octets have come or room was made: go on with this connection as far as it goes. False when it
+ * is no more. */
+static bool conn_serve(struct conn *conn)
 {
     bool is_more;
 
@@ -381,46 +425,76 @@ static void conn_serve(struct conn *conn)
             use_http(conn);
         if (!flush(conn) || (conn->is_ending && !has_output(conn))) {
             conn_drop(conn);
-            return;
+            return false;
         }
         is_more = conn->in_len && conn->in_len != before && !has_output(conn);
     } while (is_more);
-    if (has_output(conn) != conn->is_blocked) {
-        conn->is_blocked = !conn->is_blocked;
-        watch(conn, EPOLL_CTL_MOD, conn->is_blocked ? EPOLLOUT : EPOLLIN);
-    }
+    watch_for_room(conn, has_output(conn));
+    return true;
+}
+
+/* False when nothing came, and when the connection is no more. */
+static bool conn_read(struct conn *conn)
+{
+    size_t len = 0;
+    enum transport_result result = transport_read(
+        &conn->transport, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, &len);
+
+    conn->in_len += len;
+    if (result != TRANSPORT_OK && result != TRANSPORT_AGAIN)
+        conn_drop(conn);
+    return result == TRANSPORT_OK;
+}
+
+/* True when the handshake is done. */
+static bool conn_shake(struct conn *conn)
+{
+    enum transport_result result = transport_handshake(&conn->transport);
+
+    if (result == TRANSPORT_AGAIN)
+        watch_for_room(conn, conn->transport.wants_write);
+    else if (result != TRANSPORT_OK)
+        conn_drop(conn);
+    if (result != TRANSPORT_OK)
+        return false;
+    conn->is_shaking = false;
+    say(conn, MAIL_GREETING);
+    return conn_serve(conn);
 }
 
 static void conn_event(struct conn *conn)
 {
-    ssize_t n;
+    bool is_served = true;
 
-    if (!conn->is_blocked) {
-        n = recv(conn->fd, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n <= 0) {
-            conn_drop(conn);
-            return;
-        }
-        conn->in_len += (size_t)n;
+    if (conn->is_shaking)
+        is_served = conn_shake(conn);
+    else if (conn->is_blocked)
+        is_served = conn_serve(conn);
+    else
+        is_served = conn_read(conn) && conn_serve(conn);
+    /* TLS may hold octets that no event tells of. */
+    while (is_served && conn->transport.tls && !conn->is_blocked)
+        is_served = conn_read(conn) && conn_serve(conn);
+}
+
+static void greet(struct conn *conn, enum kind listener)
+{
+    if (listener == KIND_LISTEN_POP3S) {
+        transport_accept_tls(&conn->transport, conn->transport.fd);
+        conn->is_shaking = true;
+    } else if (listener == KIND_LISTEN_POP3) {
+        say(conn, MAIL_GREETING);
+        (void)conn_serve(conn);
     }
-    conn_serve(conn);
 }
 
 static void accept_all(const struct conn *listener)
 {
     int fd;
 
-    while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        bool is_pop3 = listener->kind == KIND_LISTEN_POP3;
-        struct conn *conn = conn_new(is_pop3 ? KIND_POP3 : KIND_HTTP, fd);
-
-        if (is_pop3) {
-            say(conn, MAIL_GREETING);
-            conn_serve(conn);
-        }
-    }
+    while ((fd = accept4(listener->transport.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        greet(conn_new(listener->kind == KIND_LISTEN_HTTP ? KIND_HTTP : KIND_POP3, fd),
+              listener->kind);
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
         bench_die_errno("accept");
 }
@@ -437,7 +511,7 @@ static _Noreturn void serve(void)
         for (i = 0; i < n; i++) {
             struct conn *conn = events[i].data.ptr;
 
-            if (conn->kind == KIND_LISTEN_POP3 || conn->kind == KIND_LISTEN_HTTP)
+            if (conn->kind < KIND_POP3)
                 accept_all(conn);
             else
                 conn_event(conn);
@@ -462,10 +536,23 @@ static void listen_http(const char *text)
     bench_say_ready("auth-http", &address);
 }
 
+static void listen_tls(const char *text, const char *certificate, const char *key)
+{
+    struct sockaddr_in address = bench_address("listen-tls", text);
+
+    if (!certificate || !key)
+        bench_die("--listen-tls needs --cert and --key");
+    transport_serve_tls(certificate, key);
+    conn_new(KIND_LISTEN_POP3S, bench_listen(&address, SOMAXCONN, true));
+    bench_say_ready("tls", &address);
+}
+
 static const char help[] =
     "usage: pop3_canned [options]\n"
     "  --listen ADDRESS:PORT     where to serve POP3 (127.0.0.1:0: a free port)\n"
     "  --auth-http ADDRESS:PORT  where to answer nginx's auth_http requests (off)\n"
+    "  --listen-tls ADDRESS:PORT where to serve POP3 over TLS (off)\n"
+    "  --cert FILE, --key FILE   its certificate and key, PEM\n"
     "  --with-parent             end when the parent process ends\n"
     "  --help                    this text\n"
     "Prints \"ready ADDRESS:PORT\" once connections are taken. A user name such as\n"
@@ -476,21 +563,28 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"listen", required_argument, NULL, 'l'}, {"auth-http", required_argument, NULL, 'a'},
+        {"listen-tls", required_argument, NULL, 't'}, {"cert", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},
         {"with-parent", no_argument, NULL, 'p'},  {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *listen_text = "127.0.0.1:0", *http_text = NULL;
+    const char *tls_text = NULL, *certificate = NULL, *key = NULL;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'l': listen_text = optarg; break;
         case 'a': http_text = optarg; break;
+        case 't': tls_text = optarg; break;
+        case 'c': certificate = optarg; break;
+        case 'k': key = optarg; break;
         case 'p': bench_end_with_parent(); break;
         case 'h': fputs(help, stdout); return 0;
         default: fputs(help, stderr); return 64;
         }
     }
+    signal(SIGPIPE, SIG_IGN);               /* OpenSSL's writes raise it */
     bench_raise_files();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
@@ -499,6 +593,8 @@ int main(int argc, char **argv)
     conn_new(KIND_LISTEN_POP3, bench_listen(&pop3_address, SOMAXCONN, true));
     if (http_text)
         listen_http(http_text);
+    if (tls_text)
+        listen_tls(tls_text, certificate, key);
     bench_say_ready("ready", &pop3_address);
     serve();
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plain TCP and TLS for the load generator; see transport.h. Tickets are kept on a stack of
- * bounded size and used once each, as RFC 8446 asks; a client that finds the stack empty makes
- * a full handshake, and the counts tell how many did.
+ * Plain TCP and TLS; see transport.h. A client's tickets are kept on a stack of bounded size and
+ * used once each, as RFC 8446 asks; one that finds the stack empty makes a full handshake, and the
+ * counts tell how many did.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -44,8 +44,10 @@ static enum transport_result errno_result(void)
 #include <openssl/ssl.h>
 
 #define TICKETS_MAX 8192
+#define SUITE "TLS_AES_128_GCM_SHA256"
+#define GROUP "X25519"
 
-static SSL_CTX *context;
+static SSL_CTX *context, *server_context;
 static struct transport_tls tls;
 static SSL_SESSION *tickets[TICKETS_MAX];
 static size_t tickets_used;
@@ -64,32 +66,61 @@ static _Noreturn void die_tls(const char *what)
     bench_die("%s: %s", what, ERR_reason_error_string(ERR_peek_last_error()));
 }
 
+static SSL_CTX *new_context(const SSL_METHOD *method)
+{
+    SSL_CTX *made = SSL_CTX_new(method);
+
+    if (!made || !SSL_CTX_set_min_proto_version(made, TLS1_3_VERSION) ||
+        !SSL_CTX_set_ciphersuites(made, SUITE) || !SSL_CTX_set1_groups_list(made, GROUP))
+        die_tls("TLS 1.3 with " SUITE " and " GROUP);
+    SSL_CTX_set_read_ahead(made, 1);
+    SSL_CTX_set_default_read_buffer_len(made, 65536);
+    SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                           SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return made;
+}
+
 void transport_use_tls(const struct transport_tls *settings)
 {
     tls = *settings;
-    context = SSL_CTX_new(TLS_client_method());
-    if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION))
-        die_tls("TLS 1.3");
+    context = new_context(TLS_client_method());
     if (tls.ca_file && !SSL_CTX_load_verify_locations(context, tls.ca_file, NULL))
         die_tls(tls.ca_file);
     if (tls.ca_file)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_read_ahead(context, 1);
-    SSL_CTX_set_default_read_buffer_len(context, 65536);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     if (tls.is_resuming)
         SSL_CTX_sess_set_new_cb(context, keep_ticket);
 }
 
-static void tls_open(struct transport *transport)
+void transport_serve_tls(const char *certificate_file, const char *key_file)
 {
-    SSL *ssl = SSL_new(context);
+    server_context = new_context(TLS_server_method());
+    if (!SSL_CTX_use_certificate_chain_file(server_context, certificate_file))
+        die_tls(certificate_file);
+    if (!SSL_CTX_use_PrivateKey_file(server_context, key_file, SSL_FILETYPE_PEM))
+        die_tls(key_file);
+}
+
+static SSL *tls_new(struct transport *transport, SSL_CTX *of_context)
+{
+    SSL *ssl = SSL_new(of_context);
 
     transport->tls = ssl;
     if (!ssl || !SSL_set_fd(ssl, transport->fd))
         die_tls("SSL_new");
+    return ssl;
+}
+
+static void tls_accept(struct transport *transport)
+{
+    SSL_set_accept_state(tls_new(transport, server_context));
+}
+
+static void tls_open(struct transport *transport)
+{
+    SSL *ssl = tls_new(transport, context);
+
     if (tls.name && (!SSL_set_tlsext_host_name(ssl, tls.name) || !SSL_set1_host(ssl, tls.name)))
         die_tls(tls.name);
     if (tls.is_resuming && tickets_used) {
@@ -161,8 +192,9 @@ static enum transport_result tls_write(struct transport *transport, const char *
 
 static void tls_close(struct transport *transport)
 {
-    SSL_set_quiet_shutdown(transport->tls, 1);
-    SSL_shutdown(transport->tls);       /* sends nothing, keeps the session resumable */
+    /* A client sends nothing, which keeps the session resumable; a server says goodbye. */
+    SSL_set_quiet_shutdown(transport->tls, !SSL_is_server(transport->tls));
+    SSL_shutdown(transport->tls);
     SSL_free(transport->tls);
 }
 
@@ -176,7 +208,19 @@ void transport_use_tls(const struct transport_tls *settings)
     bench_die("built without OpenSSL: no TLS");
 }
 
+void transport_serve_tls(const char *certificate_file, const char *key_file)
+{
+    (void)certificate_file;
+    (void)key_file;
+    transport_use_tls(NULL);
+}
+
 static void tls_open(struct transport *transport)
+{
+    (void)transport;
+}
+
+static void tls_accept(struct transport *transport)
 {
     (void)transport;
 }
@@ -212,11 +256,20 @@ static void tls_close(struct transport *transport)
 
 #endif
 
+void transport_accept(struct transport *transport, int fd)
+{
+    *transport = (struct transport){.fd = fd};
+}
+
+void transport_accept_tls(struct transport *transport, int fd)
+{
+    transport_accept(transport, fd);
+    tls_accept(transport);
+}
+
 void transport_open(struct transport *transport, int fd)
 {
-    transport->fd = fd;
-    transport->tls = NULL;
-    transport->wants_write = false;
+    transport_accept(transport, fd);
     if (context)
         tls_open(transport);
 }

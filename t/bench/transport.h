@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the load generator reads and writes a connection: plain TCP or TLS, never blocking. The
- * only file that knows OpenSSL; without HAVE_TLS it knows plain TCP only.
+ * How load generator and canned server read and write a connection: plain TCP or TLS, never
+ * blocking. The only file that knows OpenSSL; without HAVE_TLS it knows plain TCP only.
+ *
+ * TLS is TLS 1.3 with TLS_AES_128_GCM_SHA256 over X25519 and nothing else, so that all peers do the
+ * same work on both their sides, whatever each would have preferred.
  */
 #ifndef POP3_BENCH_TRANSPORT_H
 #define POP3_BENCH_TRANSPORT_H
@@ -35,11 +38,19 @@ struct transport_counts {
     uint64_t handshakes, resumed;
 };
 
-/* Every connection from here on speaks TLS 1.3. Ends the program where that cannot be. */
+/* Every connection that is opened from here on speaks TLS. Ends the program where it cannot. */
 void transport_use_tls(const struct transport_tls *settings);
 
-/* Takes over a socket that is connected or connecting. */
+/* Reads the certificate (with its chain) and the key for transport_accept_tls(), both PEM. Ends the
+ * program where they are no good. */
+void transport_serve_tls(const char *certificate_file, const char *key_file);
+
+/* Takes over a socket that is connected or connecting, as its client. */
 void transport_open(struct transport *transport, int fd);
+
+/* Takes over a socket that was accepted: one of plain TCP, one where the client begins with TLS. */
+void transport_accept(struct transport *transport, int fd);
+void transport_accept_tls(struct transport *transport, int fd);
 
 /* Goes on with the handshake: OK, AGAIN, EOF or ERROR. At once OK on a plain connection. */
 enum transport_result transport_handshake(struct transport *transport);

@@ -12,7 +12,7 @@ use JSON::PP ();
 # The load generator against this port, as a process with pipes.
 sub start_load {
     my ($stage, $port, $cores, @arguments) = @_;
-    push @arguments, '--tls-ca', $stage->{cert}, '--tls-name', 'pop3.bench'
+    push @arguments, '--tls-ca', $stage->{ca}, '--tls-name', 'pop3.bench'
         if grep { /^--tls/ } @arguments;
     return Bench::Process->spawn(name => 'load', pipes => 1, cores => $cores->{rest},
         log => "$stage->{dir}/load.log",

@@ -54,6 +54,15 @@ sub start_all {
     return %running;
 }
 
+# Who would be expected in a table about TLS, and cannot be in this one.
+sub note_lacking {
+    my ($stage, $workload, $result) = @_;
+    for my $peer (grep { $_->{tls} } @{$stage->{peers}}) {
+        note_to($stage, $result, $peer->{name})->("left out: no TLS with the $_")
+            for Bench::Peers::lacking_tls($peer, $workload);
+    }
+}
+
 sub stop_peers { my (%running) = @_; $_->{process} && $_->{process}->stop for values %running }
 
 # The order moves on by one each round: nobody is always behind the same neighbour.
@@ -79,13 +88,14 @@ sub measure {
     my $cores = Bench::Stage::cores_of($pin);
     my $result = {workload => $workload->{name}, what => $workload->{what}, pin => $pin,
                   about => $workload->{about}, clients => $workload->{clients},
-                  is_tls => $workload->{is_tls} ? JSON::PP::true() : undef,
+                  is_tls => ($workload->{tls} || {})->{client} ? JSON::PP::true() : undef,
                   notes => {}, peers => {}};
     Bench::Stage::start_server($stage, $cores);
     set_rate($stage, $workload, $cores, $result) if $workload->{name} eq 'open';
     my %running = $workload->{is_fresh}
         ? map { $_->{name} => {port => $stage->{server_port}} } able_peers($stage, $workload)
         : start_all($stage, $workload, $cores, $result);
+    note_lacking($stage, $workload, $result);
     my %peer = map { $_->{name} => $_ } @{$stage->{peers}};
     my @names = grep { $running{$_} } map { $_->{name} } @{$stage->{peers}};
     for my $round (0 .. $stage->{opt}{rounds} - 1) {

@@ -19,8 +19,10 @@ usage: run [options]
                       open        polls at a fixed rate, half of what the reference can do
                       wan         poll and fetch, each client 30 ms away, 1,000 and 4,000 at once:
                                   wan-poll-1000 wan-poll-4000 wan-fetch-1000 wan-fetch-4000
-                      poll-tls    poll over TLS 1.3, full handshakes; poll-tls-resumed
-                      bulk-tls    bulk over TLS 1.3
+                      poll-tls    poll over TLS 1.3 with a P-256 and an RSA-2048 certificate, full
+                                  handshakes and resumed ones: poll-tls-p256 poll-tls-p256-resumed
+                                  poll-tls-rsa poll-tls-rsa-resumed
+                      bulk-tls    bulk over TLS 1.3: bulk-tls-client bulk-tls-server bulk-tls-both
                       scale       poll with 1, 8, 64, 512 and 4,096 clients: scale-1 ...
                       size        one message of 1 KiB, 64 KiB, 1 MiB: size-1k ...
                     how pop3.proxy alone grows, measured by poll:
@@ -30,7 +32,7 @@ usage: run [options]
   --peer LIST       whom to measure, by comma (all that are installed): direct, floor, pop3,
                     haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
-                    pop3_many, haproxy_splice, nginx_64k
+                    pop3_many, haproxy_splice, nginx_64k, nginx_stream_64k
   --proxy PATH      the pop3.proxy to measure; without it the others are measured alone
   --rounds N        how often each peer has its turn (5)
   --seconds N       how long each turn of a closed or open workload lasts (2)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Where the measuring takes place: a network namespace, ports, cores, a certificate, the canned
+# Where the measuring takes place: a network namespace, ports, cores, certificates, the canned
 # server. A stage is a hash: opt (options), dir (temporary directory), network and groups (words for
-# the report), key, cert, pem (files), user and group (of peers, when root), server, server_port,
-# auth_port and canned (while the server runs), peers (those to be measured).
+# the report), certificates (by kind: the files key, cert, pem), ca (a file to trust them by), user
+# and group (of peers, when root), server, server_port, tls_port, auth_port and canned (while the
+# server runs), peers (those to be measured).
 package Bench::Stage;
 
 use strict;
@@ -14,14 +15,14 @@ use Bench::System qw(slurp write_file in_path);
 use Cwd qw(abs_path);
 use Socket;
 
-# Sets it up; a certificate only where one is needed.
+# Sets it up; certificates only where one is needed.
 sub new {
-    my ($opt, $dir, $needs_certificate) = @_;
+    my ($opt, $dir, $needs_certificates) = @_;
     my $stage = {opt => $opt, dir => $dir};
     $stage->{network} = set_up_network($stage);
     $stage->{groups} = Bench::Account::prepare();
     find_user($stage);
-    make_certificate($stage) if $needs_certificate;
+    make_certificates($stage) if $needs_certificates;
     return $stage;
 }
 
@@ -71,7 +72,7 @@ sub free_port {
     die "no free port\n";
 }
 
-# ---- certificate, cores, server ----
+# ---- certificates, cores, server ----
 
 sub allowed_cores {
     my $status = slurp('/proc/self/status') || '';
@@ -88,22 +89,34 @@ sub cores_of {
     return {proxy => $cores[0], rest => $cores[1], count => 1};
 }
 
+my %key_options = (p256 => [qw(ec -pkeyopt ec_paramgen_curve:prime256v1)], rsa => ['rsa:2048']);
+
 sub make_certificate {
-    my ($stage) = @_;
+    my ($stage, $kind) = @_;
     my $openssl = in_path('openssl') or die "openssl is not installed\n";
-    my ($key, $cert) = ("$stage->{dir}/key.pem", "$stage->{dir}/cert.pem");
+    my %file = map { $_ => "$stage->{dir}/$kind-$_.pem" } qw(key cert pem);
     my $maker = Bench::Process->spawn(name => 'openssl', log => "$stage->{dir}/openssl.log",
-        argv => [$openssl, qw(req -x509 -nodes -days 2 -newkey ec),
-                 qw(-pkeyopt ec_paramgen_curve:prime256v1),
-                 qw(-subj /CN=pop3.bench -addext subjectAltName=DNS:pop3.bench),
-                 '-keyout', $key, '-out', $cert]);
+        argv => [$openssl, qw(req -x509 -nodes -days 2 -newkey), @{$key_options{$kind}},
+                 '-subj', "/CN=$kind.pop3.bench",
+                 '-addext', 'subjectAltName=DNS:pop3.bench,IP:127.0.0.1',
+                 '-keyout', $file{key}, '-out', $file{cert}]);
     my $status = $maker->wait_end(30);
     $maker->stop;
     die "openssl made no certificate\n" unless defined $status && $status == 0;
-    my $pem = join '', map { slurp($_) } $key, $cert;
-    write_file("$stage->{dir}/both.pem", $pem) or die "$stage->{dir}/both.pem: $!\n";
-    chmod 0644, $key, "$stage->{dir}/both.pem";     # peers that run as nobody read it themselves
-    @$stage{qw(key cert pem)} = ($key, $cert, "$stage->{dir}/both.pem");
+    my $pem = join '', map { slurp($_) } @file{qw(key cert)};
+    write_file($file{pem}, $pem) or die "$file{pem}: $!\n";
+    chmod 0644, @file{qw(key pem)};             # peers that run as nobody read it themselves
+    return \%file;
+}
+
+# One of each kind.
+sub make_certificates {
+    my ($stage) = @_;
+    my %made = map { $_ => make_certificate($stage, $_) } sort keys %key_options;
+    $stage->{certificates} = \%made;
+    $stage->{ca} = "$stage->{dir}/ca.pem";
+    write_file($stage->{ca}, join '', map { slurp($_->{cert}) } values %made)
+        or die "$stage->{ca}: $!\n";
 }
 
 sub find_user {
@@ -116,12 +129,18 @@ sub find_user {
 sub start_server {
     my ($stage, $cores) = @_;
     @$stage{qw(server server_port auth_port)} = ('127.0.0.1', free_port(), free_port());
+    my @tls;
+    if (my $files = $stage->{certificates} && $stage->{certificates}{p256}) {
+        $stage->{tls_port} = free_port();
+        @tls = ('--listen-tls', "127.0.0.1:$stage->{tls_port}", '--cert', $files->{cert},
+                '--key', $files->{key});
+    }
     my $server = Bench::Process->spawn(name => 'canned', pipes => 1, cores => $cores->{rest},
         log => "$stage->{dir}/canned.log",
         argv => ["$stage->{opt}{programs}/pop3_canned", '--with-parent',
                  '--listen', "127.0.0.1:$stage->{server_port}",
-                 '--auth-http', "127.0.0.1:$stage->{auth_port}"]);
-    for (1 .. 2) {
+                 '--auth-http', "127.0.0.1:$stage->{auth_port}", @tls]);
+    for (1 .. 3) {
         my $line = $server->line(10);
         return $stage->{canned} = $server if defined $line && $line =~ /^ready /;
     }

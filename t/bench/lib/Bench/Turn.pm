@@ -29,13 +29,17 @@ sub start_peer {
     my $place = sprintf '%s/%03d-%s', $stage->{dir}, ++$serial, $peer->{name};
     make_path($place, "$place/run", "$place/state");
     chmod 01777, $place if $> == 0;
-    my %at = (%$stage, dir => $place, listen => '127.0.0.1', port => Bench::Stage::free_port(),
-              note => $note, programs => $stage->{opt}{programs}, proxy => $stage->{opt}{proxy},
-              cores => $cores->{count},
-              binary => $peer->{binary}, is_tls => $workload->{is_tls},
+    my $tls = $workload->{tls} || {};
+    my $files = $stage->{certificates} && $stage->{certificates}{$tls->{client} || 'p256'};
+    my %at = (%$stage, %{$files || {}}, dir => $place, listen => '127.0.0.1',
+              port => Bench::Stage::free_port(), note => $note,
+              programs => $stage->{opt}{programs}, proxy => $stage->{opt}{proxy},
+              cores => $cores->{count}, binary => $peer->{binary},
+              is_tls => $tls->{client}, server_ca => $tls->{server} && $stage->{ca},
               sessions => $workload->{clients}, room => descriptor_room(),
               workload => $workload->{name}, grown => $workload->{grown},
               free_port => \&Bench::Stage::free_port);
+    $at{server_port} = $stage->{tls_port} if $tls->{server};
     my @argv = $peer->{start}->(\%at);
     my $process = Bench::Process->spawn(name => $peer->{name}, is_peer => 1, argv => \@argv,
                                         cores => $cores->{proxy}, log => "$place/output");
@@ -113,7 +117,7 @@ sub figures {
     $figures->{mb_per_s} = $found->{octets} / $seconds / 1e6;
     $figures->{"${_}_ms"} = $found->{latency_ms}{$_} for qw(p50 p90 p99 max);
     $figures->{resumed} = $found->{tls}{resumed} / $found->{tls}{handshakes}
-        if $workload->{is_tls} && $found->{tls}{handshakes};
+        if $workload->{tls} && $found->{tls}{handshakes};
     return $figures;
 }
 

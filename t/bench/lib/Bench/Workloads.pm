@@ -8,6 +8,7 @@ use warnings;
 use Bench::Options;
 
 # about: which figure counts (Bench::Figures). load: arguments of pop3_load beside time and place.
+# tls: the sides that have it, each with the kind of the certificate there.
 # is_fresh: the peers are started anew for each turn, as a pool that has grown would be flattered.
 sub closed {
     my ($opt, $clients, @more) = @_;
@@ -38,7 +39,24 @@ sub grown {
             load => closed($opt, 64)};
 }
 
+sub poll_tls {
+    my ($opt, $key, $kind, $option) = @_;
+    my ($name, $what) = $option eq '--tls' ? ("poll-tls-$key", 'full handshakes')
+                                           : ("poll-tls-$key-resumed", 'with tickets');
+    return {name => $name, what => "poll, TLS 1.3, $kind certificate, $what, 64 clients",
+            about => 'cpu', clients => 64, tls => {client => $key},
+            load => closed($opt, 64, $option)};
+}
+
 my @bulk = ('--script', 'bulk', '--messages', 1, '--size', 64 * 1024 * 1024);
+
+sub bulk_tls {
+    my ($opt, $name, $where, @sides) = @_;
+    my @option = (grep { $_ eq 'client' } @sides) ? ('--tls') : ();
+    return {name => "bulk-tls-$name", what => "one message of 64 MiB, TLS 1.3 $where, 4 clients",
+            about => 'octets', clients => 4, tls => {map { $_ => 'p256' } @sides},
+            load => closed($opt, 4, @option, @bulk)};
+}
 
 # All workloads, with these options.
 sub all {
@@ -62,12 +80,12 @@ sub all {
                   '--sources', 50]},
         wan($opt, 'poll', 1000), wan($opt, 'poll', 4000),
         wan($opt, 'fetch', 1000), wan($opt, 'fetch', 4000),
-        {name => 'poll-tls', what => 'poll, TLS 1.3, full handshakes, 64 clients', about => 'cpu',
-         clients => 64, is_tls => 1, load => closed($opt, 64, '--tls')},
-        {name => 'poll-tls-resumed', what => 'poll, TLS 1.3 with tickets, 64 clients',
-         about => 'cpu', clients => 64, is_tls => 1, load => closed($opt, 64, '--tls-resume')},
-        {name => 'bulk-tls', what => 'one message of 64 MiB over TLS 1.3, 4 clients',
-         about => 'octets', clients => 4, is_tls => 1, load => closed($opt, 4, '--tls', @bulk)},
+        poll_tls($opt, 'p256', 'P-256', '--tls'), poll_tls($opt, 'p256', 'P-256', '--tls-resume'),
+        poll_tls($opt, 'rsa', 'RSA-2048', '--tls'),
+        poll_tls($opt, 'rsa', 'RSA-2048', '--tls-resume'),
+        bulk_tls($opt, 'client', 'with clients', 'client'),
+        bulk_tls($opt, 'server', 'with the server', 'server'),
+        bulk_tls($opt, 'both', 'on both sides', 'client', 'server'),
         (map { {name => "scale-$_", what => "poll, $_ clients", about => 'cpu', clients => $_,
                 load => closed($opt, $_, '--sources', 50)} } 1, 8, 64, 512, 4096),
         size($opt, '1k', 1024), size($opt, '64k', 65536), size($opt, '1m', 1024 * 1024),

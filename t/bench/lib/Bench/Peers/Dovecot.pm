@@ -24,6 +24,12 @@ END
     my $chroot = $at->{user} ? '' : "chroot =";
     my $tls = $at->{is_tls} ? "ssl = required\nssl_cert = <$at->{cert}\nssl_key = <$at->{key}"
                             : 'ssl = no';
+    my $place = "host=$at->{server}";
+    if ($at->{server_ca}) {
+        $place .= ' ssl=any-cert';      # its login process sees no file of trusted certificates
+        $at->{note}->('the certificate of the server is not checked');
+        $tls = "ssl = yes\nssl_cert = <$at->{cert}\nssl_key = <$at->{key}" unless $at->{is_tls};
+    }
     my ($plain_port, $tls_port) = $at->{is_tls} ? (0, $at->{port}) : ($at->{port}, 0);
     return ($at->{binary}, '-F', '-c', config($at, 'dovecot.conf', <<"END"));
 base_dir = $at->{dir}/run
@@ -42,7 +48,7 @@ $user
 $tls
 passdb {
   driver = static
-  args = nopassword=y proxy=y host=$at->{server} port=$at->{server_port}
+  args = nopassword=y proxy=y $place port=$at->{server_port}
 }
 service pop3-login {
   inet_listener pop3 {

@@ -12,6 +12,8 @@ sub start {
     my $room = int($at->{room} * 0.75);         # its pipes for splice() need descriptors too
     my $bind = "$at->{listen}:$at->{port} backlog 4096";
     $bind .= " ssl crt $at->{pem} ssl-min-ver TLSv1.3" if $at->{is_tls};
+    my $tls = $at->{server_ca} ? "ssl verify required ca-file $at->{server_ca} "
+        . 'verifyhost pop3.bench sni str(pop3.bench) ssl-min-ver TLSv1.3' : '';
     my $user = $at->{user} ? "user $at->{user}" : '';
     return ($at->{binary}, '-db', '-f', config($at, 'haproxy.cfg', <<"END"));
 global
@@ -28,7 +30,7 @@ defaults
     ${\($option || '')}
 listen pop3
     bind $bind
-    server canned $at->{server}:$at->{server_port}
+    server canned $at->{server}:$at->{server_port} $tls
 END
 }
 

@@ -61,18 +61,36 @@ END
 
 sub start_64k { return start_mail($_[0], '64k') }
 
-sub start_stream {
+sub server_ssl_lines {
     my ($at) = @_;
+    return '' unless $at->{server_ca};
+    return <<"END";
+        proxy_ssl on;
+        proxy_ssl_protocols TLSv1.3;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate $at->{server_ca};
+        proxy_ssl_name pop3.bench;
+        proxy_ssl_server_name on;
+END
+}
+
+sub start_stream {
+    my ($at, $buffer) = @_;
+    my $ssl = $at->{is_tls} ? 'ssl' : '';
     return start($at, 'stream', <<"END");
 stream {
     @{[ssl_lines($at)]}
     proxy_timeout 10m;
+    ${\($buffer ? "proxy_buffer_size $buffer;" : '')}
     server {
-        listen $at->{listen}:$at->{port} backlog=4096 ssl;
+        listen $at->{listen}:$at->{port} backlog=4096 $ssl;
         proxy_pass $at->{server}:$at->{server_port};
+@{[server_ssl_lines($at)]}
     }
 }
 END
 }
+
+sub start_stream_64k { return start_stream($_[0], '64k') }
 
 1;

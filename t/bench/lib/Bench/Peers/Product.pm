@@ -49,6 +49,7 @@ sub start {
     if ($at->{is_tls}) {
         @key{qw(tls tls_certificate tls_key)} = ('implicit', $at->{cert}, $at->{key});
     }
+    @key{qw(server_tls server_tls_ca)} = ('implicit', $at->{server_ca}) if $at->{server_ca};
     if (!takes($at, configure($at, %key))) {
         my $why = slurp("$at->{dir}/test-config") || '';
         $why =~ s/\s+/ /g;

@@ -24,6 +24,33 @@ $user
 END
 }
 
+# One service for each side with TLS; both sides are two of them in a row.
+sub stunnel_services {
+    my ($at) = @_;
+    my ($here, $server) = ("$at->{listen}:$at->{port}", "$at->{server}:$at->{server_port}");
+    my $between = "$at->{listen}:" . $at->{free_port}->();
+    my $is_both = $at->{is_tls} && $at->{server_ca};
+    my ($front_to, $back_at) = $is_both ? ($between, $between) : ($server, $here);
+    my $text = '';
+    $text .= <<"END" if $at->{is_tls};
+[clients]
+accept = $here
+connect = $front_to
+cert = $at->{pem}
+END
+    $text .= <<"END" if $at->{server_ca};
+[server]
+client = yes
+accept = $back_at
+connect = $server
+CAfile = $at->{server_ca}
+verifyChain = yes
+checkHost = pop3.bench
+sni = pop3.bench
+END
+    return $text;
+}
+
 sub start_stunnel {
     my ($at) = @_;
     my $user = $at->{user} ? "setuid = $at->{user}\nsetgid = $at->{group}" : '';
@@ -34,15 +61,12 @@ output = $at->{dir}/stunnel.log
 debug = 3
 syslog = no
 $user
-[pop3]
-accept = $at->{listen}:$at->{port}
-connect = $at->{server}:$at->{server_port}
-cert = $at->{pem}
 sslVersionMin = TLSv1.3
 sessionCacheSize = 20000
 TIMEOUTclose = 0
 socket = l:TCP_NODELAY=1
 socket = r:TCP_NODELAY=1
+@{[stunnel_services($at)]}
 END
 }
 
