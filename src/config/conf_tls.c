@@ -60,6 +60,21 @@ static int check_reach_of_ca(const struct conf_instance *instance, struct error 
                      place_of(instance, CONF_KEY_chroot));
 }
 
+static int present_certificate(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_values *values = &instance->section.values;
+    struct error why;
+
+    if (values->server_tls_certificate == NULL ||
+        instance->section.is_wrong[CONF_KEY_server_tls_certificate] ||
+        instance->section.is_wrong[CONF_KEY_server_tls_key] ||
+        tls_context_present(instance->server_tls, values->server_tls_certificate,
+                            values->server_tls_key, &why) == 0)
+        return 0;
+    return error_set(error, "%s: server_tls_certificate: %s",
+                     place_of(instance, CONF_KEY_server_tls_certificate), why.text);
+}
+
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = &instance->section.values;
@@ -77,5 +92,5 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)
         return error_set(error, "%s: %s", place_of(instance, CONF_KEY_server_tls), why.text);
-    return 0;
+    return present_certificate(instance, error);
 }

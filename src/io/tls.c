@@ -353,7 +353,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 
 void tls_context_use_tickets(struct tls_context *context, const struct tls_ticket_keys *keys)
 {
-    if (context == NULL || SSL_CTX_get_verify_mode(context->ssl) != SSL_VERIFY_NONE)
+    if (context == NULL || keys == NULL ||
+        SSL_CTX_get_verify_mode(context->ssl) != SSL_VERIFY_NONE)
         return;
     context->tickets = keys;
     for (size_t i = 0; i < context->certificates.group_count; i++) {

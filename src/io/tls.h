@@ -51,7 +51,7 @@ struct tls_clients_settings {
 struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
                                             struct error *error);
 
-/* Logs a warning for each certificate that expires within TLS_EXPIRY_WARNING_S, or has expired.
+/* Logs a warning for each certificate of ours that expires within TLS_EXPIRY_WARNING_S, or has expired.
  * NULL is fine. */
 void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s);
 
@@ -87,7 +87,7 @@ int tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
 
 /* Lets the context issue and accept tickets; without this call it does neither. `keys` must outlive
  * it. Nothing happens to a context that asks for client certificates (they are checked every time)
- * and to NULL. */
+ * and where either is NULL. */
 void tls_context_use_tickets(struct tls_context *context, const struct tls_ticket_keys *keys);
 
 /* ---- towards servers ---- */
@@ -100,6 +100,14 @@ struct tls_servers_settings {
 /* Returns NULL with `error` set. */
 struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
                                             struct error *error);
+
+/*
+ * Gives a context for servers a certificate of our own, shown to those that ask for one. Both are
+ * files in PEM, the certificate's with its chain; `key` may be NULL: it is in the same file.
+ * Returns 0, or -1 with `error` set.
+ */
+int tls_context_present(struct tls_context *context, const char *certificate, const char *key,
+                        struct error *error);
 
 /* NULL is fine. */
 void tls_context_free(struct tls_context *context);

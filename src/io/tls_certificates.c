@@ -349,7 +349,9 @@ static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 *
                      tls_error_words());
 }
 
-static struct tls_certificate *keep_certificate(struct tls_certificates *all, const char *path)
+/* Keeps what is to be known of a certificate later. */
+static struct tls_certificate *keep_certificate(struct tls_certificates *all, const char *path,
+                                                const X509 *x509)
 {
     struct tls_certificate **list = reallocarray(all->list, all->count + 1, sizeof(*list));
     struct tls_certificate *certificate;
@@ -361,6 +363,7 @@ static struct tls_certificate *keep_certificate(struct tls_certificates *all, co
     if (certificate == NULL)
         return NULL;
     certificate->path = strdup(path);
+    certificate->expires_s = seconds_of(X509_get0_notAfter(x509));
     list[all->count++] = certificate;
     return certificate->path == NULL ? NULL : certificate;
 }
@@ -376,14 +379,31 @@ static int load_one(struct loader *loader, const struct certificate_files *files
         return -1;
     error_set(error, "%s: out of memory", files->certificate);
     group = find_group(loader, x509);
-    certificate = keep_certificate(&loader->context->certificates, files->certificate);
-    if (certificate != NULL)
-        certificate->expires_s = seconds_of(X509_get0_notAfter(x509));
+    certificate = keep_certificate(&loader->context->certificates, files->certificate, x509);
     X509_free(x509);
     if (group == NULL || certificate == NULL || use_files(group->ssl, files, &x509, error) == -1)
         return -1;
     X509_set_ex_data(x509, certificate_index(), certificate);
     return files->staple == NULL ? 0 : load_staple(certificate, files->staple, error);
+}
+
+int tls_context_present(struct tls_context *context, const char *certificate, const char *key,
+                        struct error *error)
+{
+    struct certificate_files files = {.certificate = certificate,
+                                      .key = key != NULL ? key : certificate};
+    struct tls_certificate *kept;
+    X509 *x509;
+
+    ERR_clear_error();
+    x509 = read_certificate(certificate, error);
+    if (x509 == NULL)
+        return -1;
+    kept = keep_certificate(&context->certificates, certificate, x509);
+    X509_free(x509);
+    if (kept == NULL)
+        return error_set(error, "%s: out of memory", certificate);
+    return use_files(context->ssl, &files, &x509, error);
 }
 
 /* ---- a directory ---- */
