@@ -17,7 +17,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/shared.h"
 #include "config/conf_ini.h"
 #include "io/tls.h"
 #include "master/daemon.h"
@@ -27,6 +26,7 @@
 #include "master/pool.h"
 #include "master/privileges.h"
 #include "master/status.h"
+#include "master/tickets.h"
 #include "master/upgrade.h"
 
 #define READY_LOOK_S 0.002
@@ -51,8 +51,7 @@ static struct {
     ev_child children;
     ev_timer grace;
     ev_timer watchdog;
-    ev_timer tickets;
-    struct tls_ticket_keys *ticket_keys; /* shared; kept over reloads, so that tickets are */
+    ev_timer tls_due; /* new ticket keys, and a look at the certificates */
     ev_timer ready;
     unsigned ready_looks;
     int exit_code;
@@ -110,41 +109,46 @@ static struct generation *load(conf_report *report, void *context)
 
 /* ---- TLS ---- */
 
-static void rotate_ticket_keys(void)
+static void warn_of_expiry(const struct conf_instance *instance)
 {
-    if (tls_ticket_keys_rotate(master.ticket_keys) == -1)
-        log_message(LOG_LEVEL_ERROR, "tls", "no randomness for new ticket keys; the old ones stay");
+    tls_context_warn_of_expiry(instance->client_tls, clock_wall_s());
+    tls_context_warn_of_expiry(instance->server_tls, clock_wall_s());
 }
 
-static void on_tickets(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_tls_due(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)timer;
     (void)events;
-    rotate_ticket_keys();
+    tickets_rotate();
     for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next)
         if (pool->state == POOL_RUNNING)
-            tls_context_warn_of_expiry(pool->instance->client_tls, clock_wall_s());
+            warn_of_expiry(pool->instance);
 }
 
-/* Every worker of every pool issues and takes the same tickets. Without TLS there is no key. */
-static void use_tickets(struct pool *pools)
+/* What is regularly due is only where there is TLS. */
+static void watch_tls(void)
+{
+    if (ev_is_active(&master.tls_due))
+        return;
+    ev_timer_init(&master.tls_due, on_tls_due, TLS_TICKET_ROTATION_S, TLS_TICKET_ROTATION_S);
+    ev_timer_start(EV_DEFAULT_ &master.tls_due);
+}
+
+/* Every worker of every pool issues and takes the same tickets. */
+static void prepare_tls(const struct pool *pools)
 {
     for (; pools != NULL; pools = pools->next) {
-        if (pools->instance->client_tls == NULL)
+        const struct conf_instance *instance = pools->instance;
+
+        if (instance->client_tls == NULL && instance->server_tls == NULL)
             continue;
-        if (master.ticket_keys == NULL) {
-            master.ticket_keys = shared_new(sizeof(*master.ticket_keys));
-            if (master.ticket_keys == NULL)
-                return;
-            rotate_ticket_keys();
-            ev_timer_init(&master.tickets, on_tickets, TLS_TICKET_ROTATION_S,
-                          TLS_TICKET_ROTATION_S);
-            ev_timer_start(EV_DEFAULT_ &master.tickets);
+        watch_tls();
+        if (instance->client_tls != NULL) {
+            tls_context_use_tickets(instance->client_tls, tickets_keys());
+            tls_context_warm_up(instance->client_tls);
         }
-        tls_context_use_tickets(pools->instance->client_tls, master.ticket_keys);
-        tls_context_warm_up(pools->instance->client_tls);
-        tls_context_warn_of_expiry(pools->instance->client_tls, clock_wall_s());
+        warn_of_expiry(instance);
     }
 }
 
@@ -180,7 +184,7 @@ static void start_pools(struct pool *pools)
 {
     struct pool **end = &pools;
 
-    use_tickets(pools);
+    prepare_tls(pools);
     for (struct pool *pool = pools; pool != NULL; pool = pool->next)
         pool_start(pool);
     while (*end != NULL)
@@ -586,6 +590,7 @@ int master_run(const struct options *options, char *const argv[])
         return EX_CONFIG;
     master.generation->users++;
     listener_inherit();
+    tickets_inherit();
     if (options->is_daemon && !upgrade_is_successor() && daemon_detach(&error) == -1) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         return EX_OSERR;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting the next binary. It inherits the listening sockets and the locked pidfile by number,
- * named in the environment. Between the two is a socket: on it the next binary says that it is
+ * named in the environment, and the ticket keys. Between the two is a socket: on it the next binary says that it is
  * ready, and later perhaps that all shall end; each sees there that the other one is gone.
  */
 #include "master/upgrade.h"
@@ -22,6 +22,7 @@
 #include "master/fork.h"
 #include "master/listener.h"
 #include "master/status.h"
+#include "master/tickets.h"
 
 #define READY_ENVIRONMENT "POP3_PROXY_READY_FD"
 
@@ -171,6 +172,7 @@ static void exec_successor(int ready_fd)
         pass_fd(pidfile_descriptor(), number, sizeof(number));
         setenv(PIDFILE_ENVIRONMENT, number, 1);
     }
+    tickets_hand_on();
     status_hand_on();
     for (int i = 1; i < NSIG; i++)
         signal(i, SIG_DFL);

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# TLS as the operator of a server sees it: what -T says of certificates, what
+# changes at HUP, when a certificate is about to expire, session tickets over
+# workers, reloads and upgrades, and the certificate shown to servers.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use Pop3Test::Tls;
+
+plan(skip_all => 'TLS is not built in') if !features()->{tls};
+plan(skip_all => 'openssl is missing')  if !has_openssl();
+
+expect_log('certificate-expires');
+
+my $ca     = authority();
+my $first  = identity(name => 'first.example.org', san => ['DNS:first.example.org']);
+my $second = identity(name => 'second.example.org', san => [ 'DNS:second.example.org', 'DNS:*.wild.example.org' ]);
+
+# A handshake and a login; returns what s_client says of them.
+sub handshake {
+    my ($master, @arguments) = @_;
+    my $client = tls_client($master->port, commands => 1, args => [ '-ign_eof', @arguments ]);
+    wait_until(sub { $client->{all} =~ /^\+OK/m || $client->{eof} }, 10);
+    $client->send("USER joe\nPASS x\nQUIT\n");
+    $client->rest;
+    return $client->{all};
+}
+
+sub shown { return handshake(@_) =~ /^subject=.*?CN ?= ?(\S+)/m ? $1 : 'nobody' }
+
+sub certificate_file { my ($identity) = @_; return write_file(directory() . '/pem', read_file($identity->{both})) }
+
+scene 'certificates are exchanged at HUP' => sub {
+    my $file   = certificate_file($first);
+    my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $file);
+    my $held   = tls_client($master->port);
+    $held->login('held');
+    is shown($master), 'first.example.org', 'the first';
+    write_file($file, read_file($second->{both}));
+    is shown($master), 'first.example.org', 'nothing is read before it is told to';
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    is shown($master), 'second.example.org', 'the second';
+    like $held->ask('NOOP'), qr/^\+OK/, 'the session from before goes on';
+    like $held->quit, qr/^\+OK/, 'to its end';
+    expect_log(qw(configuration reload-failed));
+    write_file($file, read_file($first->{certificate}) . read_file($second->{key}));
+    is $master->reload->{event}, 'reload-failed', 'a key that is not the certificate\'s';
+    is shown($master), 'second.example.org', 'the second stays';
+};
+
+scene 'a directory, read anew at HUP' => sub {
+    my $directory = directory();
+    write_file("$directory/a.pem", read_file($first->{both}));
+    my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $directory);
+    is shown($master, qw(-servername a.wild.example.org)), 'first.example.org', 'one for everybody';
+    write_file("$directory/b.crt", read_file($second->{certificate}));
+    write_file("$directory/b.key", read_file($second->{key}));
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    is shown($master, '-servername', $_->[0]), $_->[1], $_->[0]
+        for [ 'A.wild.example.org', 'second.example.org' ], [ 'second.example.org', 'second.example.org' ],
+        [ 'a.b.wild.example.org', 'first.example.org' ], [ 'first.example.org', 'first.example.org' ];
+};
+
+scene 'a certificate that is about to expire' => sub {
+    my %days   = (13 => '1[23]', 1 => '[01]', -1 => '-1', 16 => undef);
+    my $server = server();
+    for my $days (sort keys %days) {
+        my $ours = identity(name => 'x', san => ['DNS:x'], days => $days);
+        for my $side ([ tls => 'implicit', tls_certificate => $ours->{both} ],
+            [ server_tls => 'implicit', server_tls_verify => 'no', server_tls_certificate => $ours->{both} ]) {
+            my $master = master(server => $server->address, @$side);
+            my @warned = map { $_->{f} } $master->events('certificate-expires');
+            is scalar @warned, defined $days{$days} ? 1 : 0, "$side->[0], $days days";
+            like "$_->{file} $_->{days}", qr/^\Q$ours->{both}\E $days{$days}$/, 'file and days' for @warned;
+            is $master->reload->{event}, 'reloaded', 'HUP';
+            is scalar $master->events('certificate-expires'), 2 * @warned, 'said again';
+        }
+    }
+};
+
+scene 'tickets are good for every worker, over a reload and an upgrade' => sub {
+    my $pidfile = directory() . '/pid';
+    my $session = directory() . '/session';
+    my $master  = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both},
+        workers => 3, max_sessions => 1, pidfile => $pidfile);
+    for my $version (qw(-tls1_3 -tls1_2)) {
+        like handshake($master, $version, '-sess_out', $session), qr/^New, /m, "$version: a whole handshake";
+        my @again = ($version, '-sess_in', $session, '-sess_out', $session);
+        like handshake($master, @again), qr/^Reused, /m, 'resumed by another worker';
+        is $master->reload->{event}, 'reloaded', 'HUP';
+        like handshake($master, @again), qr/^Reused, /m, 'resumed after it';
+        my $old = $master->pid;
+        $master->after(sub { $master->signal('USR2') }, 'master-draining');
+        $master->follow((log_lines('started'))[-1]{pid});
+        ok wait_until(sub { !is_alive($old) }, 10), 'USR2';
+        like handshake($master, @again), qr/^Reused, /m, 'resumed by the next binary';
+    }
+};
+
+scene 'an OCSP response beside the certificate' => sub {
+    my $signer = authority();
+    my $known  = identity(name => 'ocsp.example.org', san => ['DNS:ocsp.example.org'], ca => $signer);
+    my $directory = directory();
+    write_file("$directory/x.pem", read_file($known->{both}));
+    my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $directory);
+    like handshake($master, '-status'), qr/^OCSP response: no response sent/m, 'none yet';
+    write_file("$directory/x.ocsp", read_file(revocation($known, $signer)));
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    like handshake($master, '-status'), qr/OCSP Response Status: successful/, 'stapled';
+    unlike handshake($master), qr/OCSP Response Status/, 'to who asks for it';
+    # Its signature is the client's business, the last of its times is ours.
+    write_file("$directory/x.ocsp", read_file(revocation($known, $signer)) =~ s/(.*\x18\x0f)\d{14}Z/${1}20200101000000Z/sr);
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    like handshake($master, '-status'), qr/^OCSP response: no response sent/m, 'not one that is too old';
+};
+
+scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
+    my $joe    = identity(name => 'Joe', san => ['email:joe@example.org'], ca => $ca);
+    my $server = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
+    my $acp    = acp('echo "+OK $PROXY_SERVERLOGIN $PROXY_CERTIFICATE"');
+    my $master = master(server => $server->address, tls => 'implicit', tls_certificate => $first->{both},
+        tls_client_ca => $ca->{certificate}, acp => $acp);
+    my $client = tls_client($master->port, args => [ '-cert', $joe->{certificate}, '-key', $joe->{key} ]);
+    $client->greeting;
+    like + ($client->fetch('CAPA'))[1], qr/^SASL .*\bEXTERNAL\b/m, 'announced to who has one';
+    is $client->ask('AUTH EXTERNAL ='), '+OK joe@example.org joe@example.org', 'the acp is told';
+    is $client->line, '+OK in', 'and it is a login';
+    $client->quit;
+    is + ($server->lines)[0], 'AUTH EXTERNAL am9lQGV4YW1wbGUub3Jn', 'for the certificate\'s name';
+    is + (log_lines('login'))[-1]{f}{user}, 'joe@example.org', 'as the log has it';
+    $client = tls_client($master->port);
+    $client->greeting;
+    unlike + ($client->fetch('CAPA'))[1], qr/EXTERNAL/, 'not announced to who has none';
+    like $client->ask('AUTH EXTERNAL ='), qr/^-ERR/, 'and refused';
+    $client->quit;
+};
+
+scene 'our own certificate, for servers that ask for one' => sub {
+    plan(skip_all => 'stunnel is missing') if !has_stunnel();
+    expect_log('tls-failed');
+    expect_reason(qw(server-tls-failed server-lost));
+    my $theirs  = identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => $ca);
+    my $ours    = identity(name => 'gateway', ca => $ca);
+    my $rogue   = identity(name => 'gateway');
+    my $server  = server();
+    my $address = tls_server($server, identity => $theirs, lines => [ 'verifyChain = yes', "CAfile = $ca->{certificate}" ]);
+    my $file    = certificate_file($ours);
+    my $master  = master(server => $address, server_tls => 'implicit', server_tls_ca => $ca->{certificate},
+        server_tls_certificate => $file);
+    like $master->client->login->quit, qr/^\+OK/, 'taken';
+    write_file($file, read_file($rogue->{both}));
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    my $connections = $server->connections;
+    like $master->client->try_login, qr{^-ERR \[SYS/TEMP\]}, 'another is read, and not taken';
+    $master->change(server_tls_certificate => $ours->{certificate}, server_tls_key => $ours->{key});
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    like $master->client->login->quit, qr/^\+OK/, 'certificate and key in two files';
+    $master->change(server_tls_certificate => undef, server_tls_key => undef);
+    is $master->reload->{event}, 'reloaded', 'HUP';
+    my $client = $master->client;
+    like $client->try_login, qr{^-ERR \[SYS/TEMP\]}, 'none: refused';
+    $client->closes;
+    my @why = grep { ($_->{f}{session} // '') eq $master->session_of($client)->{session} } log_lines('tls-failed');
+    is scalar @why, 1, 'one line says why';
+    like $why[0]{raw}, qr/alert/, 'with the server\'s words';
+    is scalar $server->connections, $connections + 1, 'nothing reached the server';
+};
+
+scene 'what -T says' => sub {
+    my $locked  = directory() . '/locked';
+    run([ qw(openssl genpkey -algorithm ed25519 -aes128 -pass pass:x -out), $locked ]);
+    my %mistake = (
+        'a foreign key'         => [ qr/not the key of the certificate/, $second->{key} ],
+        'no key'                => [ qr/private key/,                    $first->{certificate} ],
+        'a missing key'         => [ qr{/nowhere: No such file},         '/nowhere' ],
+        'a key with passphrase' => [ qr/without a passphrase/,           $locked ],
+    );
+    for my $side ('', 'server_') {
+        my @tls = $side ? (server_tls => 'stls', server_tls_verify => 'no') : (tls => 'stls');
+        my $try = sub {
+            return master(server => 'localhost', @tls, "${side}tls_certificate" => $first->{certificate},
+                "${side}tls_key" => $_[0], -start => 0, -extra => ['-T'])->run_to_end;
+        };
+        for my $name (sort keys %mistake) {
+            my ($pattern, $path) = @{ $mistake{$name} };
+            my $result = $try->($path);
+            is exit_code($result->{status}), 78, "${side}tls, $name: exit code";
+            like $result->{err}, qr/:\d+: ${side}tls_certificate: .*$pattern/, 'file, line, key and reason';
+            is scalar(() = $result->{err} =~ /\n/g), 1, 'one line';
+        }
+        is exit_code($try->($first->{key})->{status}), 0, "${side}tls: good";
+    }
+    my %needs = (
+        'server_tls_certificate needs server_tls = '     => { server_tls_certificate => $first->{both} },
+        'server_tls_key needs server_tls_certificate = ' => { server_tls => 'stls', server_tls_key => $first->{key} },
+    );
+    for my $words (sort keys %needs) {
+        my $result = master(server => 'localhost', %{ $needs{$words} }, -start => 0, -extra => ['-T'])->run_to_end;
+        like $result->{err}, qr/:\d+: \Q$words\E/, $words;
+    }
+};
+
+done;
