@@ -156,6 +156,52 @@ scene 'its standard output goes to the client' => sub {
     ok $client->closes, 'end';
 };
 
+scene 'a refusal is always told' => sub {
+    my $server = server();
+    my %before = ('+OK' => '+OK welcome', 'no status' => 'go away', 'an empty line' => '', 'nearly' => '-ER one', 'late' => 'a -ERR');
+    for my $name (sort keys %before) {
+        my $client = proxy('-a', acp("echo '$before{$name}'; exit 1"), $server->address)->client;
+        $client->greeting;
+        $client->ask('USER joe');
+        $client->send_line('PASS x');
+        is $client->rest, "$before{$name}\r\n-ERR access denied\r\n", "$name: followed by ours";
+        is $client->session_line->{reason}, 'access-denied', 'reason';
+    }
+    expect_reason('acp-failed');
+    expect_log('acp-failed');
+    my $client = proxy('-a', acp('echo "+OK"; kill -9 $$'), $server->address)->client;
+    is $client->try_login, '+OK', 'an acp that dies';
+    like $client->reply, qr{^-ERR \[SYS/TEMP\]}, 'likewise';
+    is scalar $server->connections, 0, 'no connection';
+};
+
+scene 'no control character of it reaches the client' => sub {
+    my $client = proxy('-a', acp(q{printf '\033-ERR\n-ERR \033[2J\007\000\177\011x \303\244\r\n'; exit 1}), server()->address)->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    $client->send_line('PASS x');
+    is $client->rest, "?-ERR\r\n-ERR ?[2J????x \xc3\xa4\r\n", 'they are replaced';
+};
+
+scene 'the sample: proxy users and their passwords' => sub {
+    plan(skip_all => 'openssl is missing') if !grep { -x "$_/openssl" } split /:/, $ENV{PATH};
+    my $users  = directory() . '/users';
+    my $sample = executable(read_file("$FindBin::Bin/../contrib/acp/acp.sh") =~ s{^users=.*}{users=$users}mr
+            =~ s/^hour=.*/hour=12/mr);
+    write_file($users, join '', map { "$_->[0]:" . crypt('geheim', $_->[1]) . "\n" }
+        [ ada => '$6$saltsalt$' ], [ bob => '$6$rounds=2000$saltsalt$' ]);
+    my $ask = sub {
+        my ($user, $password) = @_;
+        return run([$sample], env => { PROXY_CLIENT => '192.0.2.1', PROXY_SERVER => 'x', PROXY_USERNAME => $user,
+            PROXY_PASSWD => $password });
+    };
+    for my $user (qw(ada bob)) {
+        is exit_code($ask->($user, 'geheim')->{status}), 0, "$user: let in";
+        is exit_code($ask->($user, 'falsch')->{status}), 1, 'not with another password';
+    }
+    is $ask->('eve', 'geheim')->{out}, "-ERR [AUTH] bad login\n", 'nor anybody else';
+};
+
 scene 'output of an acp that grants' => sub {
     my $client = proxy('-a', acp('echo "+OK welcome"; exit 0'), server()->address)->client;
     is $client->try_login, '+OK welcome', 'goes to the client as well';

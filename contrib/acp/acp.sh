@@ -76,7 +76,7 @@ is_user() {
         [ "$name" = "$1" ] && encrypted=$rest
     done <"$users"
     salt=${encrypted#'$6$'}
-    salt=${salt%%'$'*}
+    salt=${salt%'$'*} # with its rounds=N$, if it has them
     given=$(printf '%s\n' "$2" | openssl passwd -6 -salt "$salt" -stdin) || return 1
     [ "$given" = "$encrypted" ]
 }

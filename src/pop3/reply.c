@@ -69,11 +69,15 @@ enum reply_status reply_parse_auth(const char *data, size_t length, size_t *leng
     return newline[-1] == '\r' ? REPLY_CHALLENGE : REPLY_INVALID;
 }
 
+char reply_clean_octet(char octet)
+{
+    return (unsigned char)octet < 0x20 || octet == 0x7f ? '?' : octet;
+}
+
 void reply_clean(char *line, size_t length)
 {
     for (size_t i = 0; i + 2 < length; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+        line[i] = reply_clean_octet(line[i]);
 }
 
 bool reply_has_code(const char *line, size_t length)

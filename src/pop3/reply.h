@@ -31,6 +31,9 @@ enum reply_status reply_parse(const char *data, size_t length, size_t *length_r)
  * line (RFC 5034, section 4). */
 enum reply_status reply_parse_auth(const char *data, size_t length, size_t *length_r);
 
+/* '?' in place of a control octet. */
+char reply_clean_octet(char octet);
+
 /* Replaces every control octet of a status line (its CRLF not counted) by '?': no NUL and no
  * escape sequence of a server reaches a client's terminal. */
 void reply_clean(char *line, size_t length);

@@ -1,33 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Access control: the operator's program decides whether this client may have this server. What it
- * prints goes to the client as lines; only its exit status decides.
+ * prints goes to the client as lines, without control octets; only its exit status decides.
  */
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "pop3/reply.h"
 #include "session/stages.h"
 
-/* What the acp printed so far on the current line. */
+static const char refusal[] = "-ERR";
+enum { REFUSAL_LENGTH = sizeof(refusal) - 1 };
+
+/* What the acp printed so far. */
 struct acp_lines {
     struct session *session;
     int64_t deadline_ms;
-    bool has_text; /* on the line that is not ended yet */
-    bool has_lines;
+    size_t column;  /* octets on the line that is not ended yet */
+    size_t matched; /* of the refusal, at its start */
+    bool has_refused;
 };
 
-static void put_octet(struct acp_lines *lines, char octet)
+static void put_text(struct acp_lines *lines, char octet)
 {
-    struct stream *client = &lines->session->client;
+    if (lines->matched == lines->column && lines->matched < REFUSAL_LENGTH &&
+        octet == refusal[lines->matched])
+        lines->matched++;
+    lines->column++;
+    octet = reply_clean_octet(octet);
+    stream_put(&lines->session->client, &octet, 1);
+}
 
-    if (octet == '\n') {
-        stream_put(client, "\r\n", 2);
-        lines->has_lines = true;
-        lines->has_text = false;
-    } else if (octet != '\r' && octet != '\0') {
-        stream_put(client, &octet, 1);
-        lines->has_text = true;
-    }
+static void put_line_end(struct acp_lines *lines)
+{
+    stream_put(&lines->session->client, "\r\n", 2);
+    lines->has_refused |= lines->matched == REFUSAL_LENGTH;
+    lines->column = lines->matched = 0;
 }
 
 /* The helper passes at most 64 KiB in all, in pieces that fit the client's buffer. */
@@ -35,16 +43,21 @@ static enum io_status take_output(void *context, const char *data, size_t length
 {
     struct acp_lines *lines = context;
 
-    for (size_t i = 0; i < length; i++)
-        put_octet(lines, data[i]);
+    for (size_t i = 0; i < length; i++) {
+        if (data[i] == '\n')
+            put_line_end(lines);
+        else if (data[i] != '\r')
+            put_text(lines, data[i]);
+    }
     return stream_flush(&lines->session->client, false, lines->deadline_ms);
 }
 
+/* Whatever else it printed, only a refusal tells the client that it is not in. */
 static void end_last_line(struct acp_lines *lines)
 {
-    if (lines->has_text)
-        put_octet(lines, '\n');
-    if (lines->has_lines)
+    if (lines->column > 0)
+        put_line_end(lines);
+    if (lines->has_refused)
         lines->session->is_reply_owed = false;
 }
 

@@ -266,7 +266,7 @@ static void say_last_word(struct session *session, enum outcome outcome)
     if (session->stage == SESSION_STAGE_OPEN &&
         session->conf->section.values.tls == CONF_TLS_IMPLICIT)
         may_speak = false;
-    /* What the acp printed was the answer. */
+    /* The acp's refusal was the answer. */
     if (session->stage == SESSION_STAGE_ACCESS && !session->is_reply_owed)
         may_speak = false;
     if (session->is_client_gone)

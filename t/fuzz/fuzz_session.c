@@ -409,13 +409,20 @@ static bool check_before_login(struct reader *reader, enum outcome outcome)
     return false;
 }
 
+static bool has_acp_refused(void)
+{
+    return strncmp(peers.acp_text, "-ERR", 4) == 0 || strstr(peers.acp_text, "\n-ERR") != NULL;
+}
+
 static void take_acp_text(void)
 {
     size_t length = strlen(peers.acp_text);
 
     for (size_t i = 0; i < length; i++)
-        if (peers.acp_text[i] != '\r')
-            CHECK(peers.acp_text[i] == '\n' ? take_text("\r\n") : take(&peers.acp_text[i], 1));
+        if (peers.acp_text[i] == '\n')
+            CHECK(take_text("\r\n"));
+        else if (peers.acp_text[i] != '\r')
+            CHECK(take(peers.acp_text[i] == '\033' ? "?" : &peers.acp_text[i], 1));
     if (length > 0 && peers.acp_text[length - 1] != '\n')
         CHECK(take_text("\r\n"));
 }
@@ -430,7 +437,7 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
         return false;
     if (peers.has_acp)
         take_acp_text();
-    if (peers.has_acp && peers.acp_text[0] != '\0' && peers.access != PEERS_ACCESS_GRANTED) {
+    if (peers.has_acp && has_acp_refused() && peers.access != PEERS_ACCESS_GRANTED) {
         CHECK(is_finished(outcome, false));
         return false;
     }
@@ -515,7 +522,7 @@ static void check_dialogue(const struct session *session, enum outcome outcome)
     if (outcome == OUTCOME_CLIENT_CLOSED)
         CHECK(!got.is_cut && !next_line(&reader, &line));
     if (session->stage != SESSION_STAGE_RELAY && outcome_reply(outcome) != NULL &&
-        !(peers.has_acp && peers.acp_text[0] != '\0'))
+        !(peers.has_acp && has_acp_refused()))
         CHECK(got.has_last_word);
 }
 

@@ -438,7 +438,7 @@ void __wrap_log_end(struct log_line *line)
 
 static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
 {
-    static const char *const texts[] = {"", "+OK one moment\n", "no end", "a\r\n\nb\n"};
+    static const char *const texts[] = {"", "+OK one \033moment\n", "no end", "a\r\n\n-ERR b\n"};
     static const int errors[] = {0, 0, ECONNREFUSED, ETIMEDOUT};
     struct octets keep[] = {peers.from_client, peers.to_client, peers.from_server, peers.to_server};
 
