@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting the next binary. It inherits the listening sockets and the locked pidfile by number,
- * named in the environment, and the ticket keys. Between the two is a socket: on it the next binary says that it is
- * ready, and later perhaps that all shall end; each sees there that the other one is gone.
+ * named in the environment, and the ticket keys. Between the two is a socket: on it the next binary
+ * says that it is ready, and later perhaps that all shall end; each sees there that the other one
+ * is gone.
  */
 #include "master/upgrade.h"
 
