@@ -127,6 +127,11 @@ struct scoreboard_slot *pool_next_session(const struct pool *pool, size_t *at);
 
 /* ---- the size of the pool: pool_size.c ---- */
 
+enum {
+    POOL_LOOK_MS = 5,      /* between two looks at a queue that may stall */
+    POOL_ROOM_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
+};
+
 /* Forks up to `count` workers, within max_workers. Returns how many were. */
 size_t pool_grow(struct pool *pool, size_t count);
 /* How many more workers there may be. Those that only see their last sessions out do not count. */
@@ -144,5 +149,11 @@ void pool_size_throttle(struct pool *pool, const char *why);
 void pool_size_wait_to_fork(struct pool *pool, const char *why);
 /* Brings the pool back to what is kept ready, unless forking is paused. */
 void pool_size_refill(struct pool *pool);
+
+/* ---- overload: pool_room.c ---- */
+
+/* Asks as many sessions to end as the queue needs to have its turn in time: of those that have not
+ * logged in the ones of the address that holds most places, the oldest first. Returns how many. */
+unsigned pool_make_room(struct pool *pool, size_t queue);
 
 #endif

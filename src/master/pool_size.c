@@ -15,13 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "master/pool.h"
 #include "master/worker.h"
-#include "session/session.h"
 
-#define LOOK_S            0.005
 #define SHRINK_S          1.0
 #define THROTTLE_MIN_S    0.1
 #define THROTTLE_MAX_S    10.0
@@ -34,10 +31,6 @@ enum {
     SHED_LOOKS = 20,      /* making room takes a longer look: it costs somebody the session */
     WAIT_NOTED_LOOKS = 4, /* a wait that is worth a process if there is time for one */
     WAIT_LONG_LOOKS = 200,
-    WAIT_SHED_LOOKS = 100, /* at the cap the whole queue shall have its turn within so many */
-    SHED_AGE_MIN_MS = 100, /* a session younger than this is no hindrance yet */
-    SHED_AGE_MAX_MS = 500, /* and one older than this is, if the queue does not move */
-    SHED_AGE_LOGGING_IN_MS = 10000, /* the same for one whose password is being tried */
 };
 
 static size_t count_state(const struct pool *pool, enum scoreboard_state state)
@@ -188,86 +181,6 @@ static void grow(struct pool *pool, size_t count)
         ev_timer_again(EV_DEFAULT_ & pool->shrink);
 }
 
-/* ---- overload: making room ---- */
-
-/* Who has sent a password waits for others, within limits of their own; who has not is what holds
- * places in a storm of silent or dripping clients. */
-static bool may_be_shed(const struct scoreboard_slot *slot, int64_t begun_before_ms)
-{
-    if (atomic_load(&slot->stage) != SESSION_STAGE_LOGIN)
-        begun_before_ms = clock_now_ms() - SHED_AGE_LOGGING_IN_MS;
-    return atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
-           atomic_load(&slot->shed_session) != atomic_load(&slot->session) &&
-           atomic_load(&slot->started_ms) < begun_before_ms;
-}
-
-static void shed(struct scoreboard_slot *slot)
-{
-    atomic_store(&slot->shed_session, atomic_load(&slot->session));
-    kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
-}
-
-/* The oldest session that has not logged in, of the address that holds most places. */
-static struct scoreboard_slot *find_victim(struct pool *pool, int64_t begun_before_ms)
-{
-    struct scoreboard_slot *victim = NULL;
-    struct scoreboard_slot *slot;
-    int victim_places = 0;
-
-    for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;) {
-        int places;
-
-        if (!may_be_shed(slot, begun_before_ms))
-            continue;
-        places = account_places(pool->memory->accounts, atomic_load(&slot->account));
-        if (victim == NULL || places > victim_places ||
-            (places == victim_places &&
-             atomic_load(&slot->started_ms) < atomic_load(&victim->started_ms))) {
-            victim = slot;
-            victim_places = places;
-        }
-    }
-    return victim;
-}
-
-/* The age at which a session has had its time if the whole queue is to have its turn soon. */
-static int64_t shed_age_ms(const struct pool *pool, size_t queue)
-{
-    size_t places = (size_t)pool->instance->section.values.max_workers * pool->places;
-    int64_t age_ms = (int64_t)(places * WAIT_SHED_LOOKS / queue) * (int64_t)(LOOK_S * 1000);
-
-    if (age_ms < SHED_AGE_MIN_MS)
-        return SHED_AGE_MIN_MS;
-    return age_ms > SHED_AGE_MAX_MS ? SHED_AGE_MAX_MS : age_ms;
-}
-
-/* A signal may have come just before its session fell asleep, unheard: say it again. */
-static void repeat_sheds(struct pool *pool)
-{
-    struct scoreboard_slot *slot;
-
-    for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;)
-        if (atomic_load(&slot->state) == SCOREBOARD_BUSY && !atomic_load(&slot->is_logged_in) &&
-            atomic_load(&slot->shed_session) == atomic_load(&slot->session))
-            kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
-}
-
-/* Asks as many to leave as the queue needs to have its turn in time. */
-static void make_room(struct pool *pool, size_t queue)
-{
-    int64_t begun_before_ms = clock_now_ms() - shed_age_ms(pool, queue);
-    size_t count = 1 + queue * 2 / WAIT_SHED_LOOKS;
-
-    repeat_sheds(pool);
-    for (; count > 0; count--) {
-        struct scoreboard_slot *victim = find_victim(pool, begun_before_ms);
-        if (victim == NULL)
-            return;
-        shed(victim);
-        pool->made_room++;
-    }
-}
-
 /* ---- looking ---- */
 
 static void look_again_in(struct pool *pool, double seconds)
@@ -298,7 +211,7 @@ static void start_looking(struct pool *pool)
     pool->slow_pace = 0;
     pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
     cpu_idle_begin(&pool->cpu);
-    look_again_in(pool, LOOK_S);
+    look_again_in(pool, POOL_LOOK_MS / 1e3);
 }
 
 /* Keeps the average of what is taken between two looks, over the last few. Places that were made
@@ -339,8 +252,8 @@ static void relieve(struct pool *pool, size_t queue)
         if (is_worth_growing(pool, queue))
             grow(pool, needed < pool->alive ? needed : pool->alive);
     } else if (pool->still_looks >= SHED_LOOKS ||
-               wait_in_looks(queue, pool->slow_pace) > WAIT_SHED_LOOKS) {
-        make_room(pool, queue);
+               wait_in_looks(queue, pool->slow_pace) > POOL_ROOM_LOOKS) {
+        pool->made_room += pool_make_room(pool, queue);
     }
 }
 
@@ -398,7 +311,7 @@ void pool_size_init(struct pool *pool)
 {
     ev_init(&pool->notified, on_notified);
     ev_init(&pool->waiting, on_waiting);
-    ev_timer_init(&pool->look, on_look, 0.0, LOOK_S);
+    ev_timer_init(&pool->look, on_look, 0.0, POOL_LOOK_MS / 1e3);
     ev_timer_init(&pool->shrink, on_shrink, 0.0, SHRINK_S);
     ev_timer_init(&pool->throttle, on_throttle_over, 0.0, 0.0);
     pool->notified.data = pool->waiting.data = pool->look.data = pool->shrink.data =
