@@ -76,6 +76,8 @@ struct pool {
     unsigned made_room; /* sessions shed at the last look */
     unsigned still_looks;
     unsigned calm_looks;
+    unsigned trial_looks;     /* since it grew without idle processors */
+    double pace_before_trial; /* slow_pace then; 0: it has not */
     struct cpu_idle cpu;
 };
 

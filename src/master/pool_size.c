@@ -7,9 +7,11 @@
  * few milliseconds, and knows from what was taken lately how long the last in the queue will wait.
  *
  * A small pool whose sessions finish quickly serves best, and more processes do not help a
- * processor that has no time left. So the pool grows, doubling, when nothing was taken for two
- * looks, when the wait is noticeable though processors are idle, or when it is very long. When it
- * may not grow any further and the queue does not move, sessions that have not logged in make room.
+ * processor that has no time left. So while processors are idle the pool grows, doubling, when
+ * nothing was taken for two looks or the wait is noticeable. While they are not it grows when
+ * nothing was taken for long, or the wait is very long, and then only as long as growing helps.
+ * When it may not grow any further and the queue does not move, sessions that have not logged in
+ * make room.
  */
 #include <signal.h>
 #include <string.h>
@@ -24,13 +26,16 @@
 #define THROTTLE_MAX_S    10.0
 #define FORK_RETRY_MAX_S  0.4 /* a limit may be lifted at any moment, and a try costs little */
 #define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
+#define TRIAL_GAIN        1.1 /* growing without idle processors has helped if so much more is taken */
 
 enum {
-    CALM_LOOKS = 20,      /* without a stall, before the master sleeps again */
-    STALL_LOOKS = 2,      /* in which nothing is taken: the queue stands still */
-    SHED_LOOKS = 20,      /* making room takes a longer look: it costs somebody the session */
-    WAIT_NOTED_LOOKS = 4, /* a wait that is worth a process if there is time for one */
+    CALM_LOOKS = 20,       /* without a stall, before the master sleeps again */
+    STALL_LOOKS = 2,       /* in which nothing is taken: the queue stands still */
+    STALL_BUSY_LOOKS = 20, /* the same where the processors have no time: nobody had his turn */
+    SHED_LOOKS = 20,       /* making room takes a longer look: it costs somebody the session */
+    WAIT_NOTED_LOOKS = 4,  /* a wait that is worth a process if there is time for one */
     WAIT_LONG_LOOKS = 200,
+    TRIAL_LOOKS = 100, /* so long a pool that has grown without idle processors is watched */
 };
 
 static size_t count_state(const struct pool *pool, enum scoreboard_state state)
@@ -209,6 +214,8 @@ static void start_looking(struct pool *pool)
     pool->still_looks = 0;
     pool->pace = 0;
     pool->slow_pace = 0;
+    pool->pace_before_trial = 0;
+    pool->trial_looks = 0;
     pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
     cpu_idle_begin(&pool->cpu);
     look_again_in(pool, POOL_LOOK_MS / 1e3);
@@ -226,6 +233,7 @@ static void follow_pace(struct pool *pool)
     pool->accepted_before = accepted;
     pool->made_room = 0;
     pool->still_looks = taken > 0 ? 0 : pool->still_looks + 1;
+    pool->trial_looks++;
     pool->pace += (taken - pool->pace) / WAIT_NOTED_LOOKS;
     pool->slow_pace += (taken - pool->slow_pace) / SHED_LOOKS;
 }
@@ -236,12 +244,25 @@ static double wait_in_looks(size_t queue, double pace)
     return pace > 0 ? (double)queue / pace : 0;
 }
 
+/* No processor is idle, and the wait is very long: the pool may grow and see what comes of it. It
+ * grows again if it then took more than before. */
+static bool is_worth_trying(struct pool *pool)
+{
+    if (pool->trial_looks < TRIAL_LOOKS || pool->slow_pace < TRIAL_GAIN * pool->pace_before_trial)
+        return false;
+    pool->trial_looks = 0;
+    pool->pace_before_trial = pool->slow_pace;
+    return true;
+}
+
 static bool is_worth_growing(struct pool *pool, size_t queue)
 {
     double wait = wait_in_looks(queue, pool->pace);
 
-    return pool->still_looks >= STALL_LOOKS || wait > WAIT_LONG_LOOKS ||
-           (wait > WAIT_NOTED_LOOKS && cpu_idle_has_time(&pool->cpu));
+    if (cpu_idle_has_time(&pool->cpu))
+        return pool->still_looks >= STALL_LOOKS || wait > WAIT_NOTED_LOOKS;
+    return pool->still_looks >= STALL_BUSY_LOOKS ||
+           (wait > WAIT_LONG_LOOKS && is_worth_trying(pool));
 }
 
 static void relieve(struct pool *pool, size_t queue)
