@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum {
     V4_BITS = 32,
     V6_BITS = 128,
@@ -338,11 +340,28 @@ static size_t local_length(const struct address *address)
     return strnlen(path, size);
 }
 
+static void ipv4_text(const struct in_addr *address, char text[IP_TEXT_SIZE])
+{
+    const unsigned char *octets = (const unsigned char *)address;
+    size_t length = 0;
+
+    for (size_t i = 0; i < sizeof(*address); i++) {
+        length += number_put(text + length, octets[i]);
+        text[length++] = '.';
+    }
+    text[length - 1] = '\0';
+}
+
 /* "" when the address is not IP. */
 static void ip_text(const struct address *address, char text[IP_TEXT_SIZE])
 {
-    struct address plain = *address;
+    struct address plain;
 
+    if (address->sa.sa_family == AF_INET) {
+        ipv4_text(&address->in4.sin_addr, text);
+        return;
+    }
+    plain = *address;
     text[0] = '\0';
     address_unmap(&plain);
     if (plain.sa.sa_family != AF_INET && plain.sa.sa_family != AF_INET6)

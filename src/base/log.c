@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/process.h"
 
 enum {
@@ -146,23 +147,42 @@ static void add_raw(struct log_line *line, const char *text, size_t length)
     line->length += length;
 }
 
+static bool is_plain(unsigned char octet, bool keep_blank)
+{
+    return (octet > 0x20 && octet < 0x7f && octet != '"' && octet != '\\') ||
+           (octet == ' ' && keep_blank);
+}
+
+/* How many octets at the beginning may stand as they are. */
+static size_t plain_length(const char *value, size_t length, bool keep_blank)
+{
+    size_t plain = 0;
+
+    while (plain < length && is_plain((unsigned char)value[plain], keep_blank))
+        plain++;
+    return plain;
+}
+
 static void add_escaped(struct log_line *line, const char *value, size_t length, bool keep_blank)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t written = 0;
+    size_t left = LOG_VALUE_BYTES;
 
-    for (size_t i = 0; i < length; i++) {
-        unsigned char octet = (unsigned char)value[i];
-        bool is_plain = octet > 0x20 && octet < 0x7f && octet != '"' && octet != '\\';
+    while (length > 0) {
+        unsigned char octet = (unsigned char)value[0];
         char escaped[4] = {'\\', 'x', hex[octet >> 4], hex[octet & 15]};
-        size_t width = is_plain || (octet == ' ' && keep_blank) ? 1 : sizeof(escaped);
+        size_t plain = plain_length(value, length < left ? length : left, keep_blank);
+        size_t written = plain > 0 ? plain : sizeof(escaped);
+        size_t taken = plain > 0 ? plain : 1;
 
-        if (written + width > LOG_VALUE_BYTES) {
+        if (written > left) {
             add_raw(line, "...", 3);
             return;
         }
-        add_raw(line, width == 1 ? &value[i] : escaped, width);
-        written += width;
+        add_raw(line, plain > 0 ? value : escaped, written);
+        left -= written;
+        value += taken;
+        length -= taken;
     }
 }
 
@@ -197,21 +217,22 @@ void log_add(struct log_line *line, const char *key, const char *value)
 
 void log_add_number(struct log_line *line, const char *key, int64_t value)
 {
-    char digits[24];
-    int length = snprintf(digits, sizeof(digits), "%" PRId64, value);
+    char digits[NUMBER_TEXT_MAX];
 
     add_key(line, key);
-    add_raw(line, digits, (size_t)length);
+    if (value < 0)
+        add_raw(line, "-", 1);
+    add_raw(line, digits, number_put(digits, value < 0 ? -(uint64_t)value : (uint64_t)value));
 }
 
 void log_add_duration(struct log_line *line, const char *key, int64_t duration_ms)
 {
-    char digits[32];
-    int length = snprintf(digits, sizeof(digits), "%" PRId64 ".%03d", duration_ms / 1000,
-                          (int)(duration_ms % 1000));
+    unsigned ms = (unsigned)(duration_ms % 1000);
+    char fraction[4] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                        (char)('0' + ms % 10)};
 
-    add_key(line, key);
-    add_raw(line, digits, (size_t)length);
+    log_add_number(line, key, duration_ms / 1000);
+    add_raw(line, fraction, sizeof(fraction));
 }
 
 void log_add_text(struct log_line *line, const char *key, const char *text)
@@ -270,14 +291,23 @@ static const char *stamp(void)
     return log_state.stamp;
 }
 
+static size_t put_priority(char *to, unsigned priority)
+{
+    size_t length = 1 + number_put(to + 1, priority);
+
+    to[0] = '<';
+    to[length] = '>';
+    return length + 1;
+}
+
 /* For syslog <PRI> comes first. */
-static size_t put_prefix(char *to, size_t size, enum log_level level)
+static size_t put_prefix(char *to, enum log_level level)
 {
     const char *text = stamp();
     size_t length = 0;
 
     if (log_state.is_syslog)
-        length = (size_t)snprintf(to, size, "<%d>", SYSLOG_FACILITY_MAIL | (int)level);
+        length = put_priority(to, SYSLOG_FACILITY_MAIL | (unsigned)level);
     memcpy(to + length, text, strlen(text));
     return length + strlen(text);
 }
@@ -344,7 +374,7 @@ static bool write_line(const struct log_line *line)
 
     if (log_state.is_torn && !log_state.is_syslog)
         text[length++] = '\n';
-    length += put_prefix(text + length, sizeof(text) - length, line->level);
+    length += put_prefix(text + length, line->level);
     memcpy(text + length, line->text, line->length);
     length += line->length;
     if (line->length == sizeof(line->text))

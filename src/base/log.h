@@ -66,7 +66,7 @@ void log_begin(struct log_line *line, enum log_level level, const char *event);
 void log_add(struct log_line *line, const char *key, const char *value);
 void log_add_octets(struct log_line *line, const char *key, const char *value, size_t length);
 void log_add_number(struct log_line *line, const char *key, int64_t value);
-/* Milliseconds, written as seconds with three decimals. */
+/* Milliseconds, not negative; written as seconds with three decimals. */
 void log_add_duration(struct log_line *line, const char *key, int64_t duration_ms);
 /* Adds key="text": blanks stay readable, quotes and everything unprintable are escaped. */
 void log_add_text(struct log_line *line, const char *key, const char *text);

@@ -137,8 +137,10 @@ enum outcome xclient_send(struct session *session, bool is_offered)
     struct server_reply reply;
     enum outcome outcome;
 
+    if (!is_offered || !session->conf->section.values.send_xclient)
+        return OUTCOME_NONE;
     address_host_text(&session->client_address, host);
-    if (!is_offered || !session->conf->section.values.send_xclient || host[0] == '\0')
+    if (host[0] == '\0')
         return OUTCOME_NONE;
     snprintf(arguments, sizeof(arguments), "ADDR=%s PORT=%u SESSION=%s", host,
              address_port(&session->client_address), session->id);

@@ -3,7 +3,6 @@
  * Server selection: which part of the login name is the user, which the server, and may this
  * client have that server.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "session/stages.h"
@@ -98,8 +97,8 @@ enum outcome select_server(struct session *session)
         }
     }
     split_proxy_credentials(session);
-    snprintf(session->user, sizeof(session->user), "%.*s", SESSION_USER_SIZE - 1,
-             credentials->user);
+    /* Behind it everything is zero. */
+    memcpy(session->user, credentials->user, strnlen(credentials->user, SESSION_USER_SIZE - 1));
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
     if (outcome != OUTCOME_NONE)
         return outcome;

@@ -105,8 +105,10 @@ static void record_client(struct session *session)
     char line[RECORD_BYTES];
     bool is_ipv6 = strchr(server->host, ':') != NULL;
 
+    if (session->conf->section.values.client_log == NULL)
+        return;
     address_host_text(&session->client_address, client);
-    if (session->conf->section.values.client_log == NULL || client[0] == '\0')
+    if (client[0] == '\0')
         return;
     put_escaped(user, sizeof(user), session->user);
     if (server->port != session->conf->server_port)

@@ -6,12 +6,12 @@
 #include "session/session.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/process.h"
 #include "session/stages.h"
 
@@ -105,11 +105,21 @@ void session_log_begin(struct log_line *line, const struct session *session, enu
 const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZE])
 {
     const struct host_port *server = &session->server_name;
-    bool is_ipv6 = strchr(server->host, ':') != NULL;
+    size_t host_length = strlen(server->host);
+    bool is_ipv6 = memchr(server->host, ':', host_length) != NULL;
+    char *to = text;
 
-    text[0] = '\0';
-    if (server->port != 0)
-        snprintf(text, SERVER_TEXT_SIZE, is_ipv6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
+    if (server->port != 0) {
+        if (is_ipv6)
+            *to++ = '[';
+        memcpy(to, server->host, host_length);
+        to += host_length;
+        if (is_ipv6)
+            *to++ = ']';
+        *to++ = ':';
+        to += number_put(to, server->port);
+    }
+    *to = '\0';
     return text;
 }
 
@@ -166,8 +176,12 @@ static void make_id(char id[SESSION_ID_SIZE])
 {
     static _Atomic unsigned count;
 
-    snprintf(id, SESSION_ID_SIZE, "%llx-%x-%x", (unsigned long long)clock_wall_s(),
-             (unsigned)process_id(), atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+    id += number_put_hex(id, (uint32_t)clock_wall_s());
+    *id++ = '-';
+    id += number_put_hex(id, (unsigned)process_id());
+    *id++ = '-';
+    id += number_put_hex(id, atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+    *id = '\0';
 }
 
 static void read_address(struct address *address, int fd,

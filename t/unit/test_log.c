@@ -105,6 +105,32 @@ static void test_bounds(void **state)
     assert_int_equal(line.length, LOG_LINE_BYTES);
 }
 
+/* The limit holds for what is written, be it plain or escaped. */
+static void test_value_limit(void **state)
+{
+    static char value[LOG_VALUE_BYTES + 2];
+    struct log_line line;
+
+    (void)state;
+    memset(value, 'x', LOG_VALUE_BYTES);
+    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_add(&line, "a", value);
+    assert_int_equal(line.length, 7 + 3 + LOG_VALUE_BYTES);
+    assert_memory_equal(line.text + line.length - 2, "xx", 2);
+
+    value[LOG_VALUE_BYTES] = 'x';
+    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_add(&line, "a", value);
+    assert_int_equal(line.length, 7 + 3 + LOG_VALUE_BYTES + 3);
+    assert_memory_equal(line.text + line.length - 5, "xx...", 5);
+
+    value[LOG_VALUE_BYTES - 3] = '\n';
+    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_add(&line, "a", value);
+    assert_int_equal(line.length, 7 + 3 + LOG_VALUE_BYTES);
+    assert_memory_equal(line.text + line.length - 5, "xx...", 5);
+}
+
 static void test_long_line_in_file(void **state)
 {
     static char value[500], text[4096];
@@ -255,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_value_limit),
         cmocka_unit_test(test_long_line_in_file),
         cmocka_unit_test(test_open_failures),
         cmocka_unit_test(test_torn_line),
