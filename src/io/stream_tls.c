@@ -21,7 +21,10 @@ enum {
 struct tls_layer {
     struct stream below; /* without buffers: only its operations are used */
     SSL *ssl;
-    bool has_more;   /* of the write going on */
+    bool has_more;    /* of the write going on */
+    bool is_followed; /* the handshake, by octets that we send at once */
+    /* Until when a read may sleep below; NULL: it must not. */
+    const int64_t *receive_deadline_ms;
     bool is_drained; /* what OpenSSL holds is no whole record: wait before the next read */
     bool is_broken;  /* nothing may be said any more, not even goodbye */
     char failure[FAILURE_BYTES];
@@ -50,13 +53,31 @@ static int below_result(BIO *bio, enum io_status status, int retry)
     return status == IO_OK;
 }
 
+/* The one who waits next tells a stop again, so to OpenSSL it is as good as nothing there. */
+static enum io_status receive_below(struct tls_layer *layer, char *to, size_t size, size_t *moved_r)
+{
+    enum io_status status =
+        layer->below.ops->receive(&layer->below, to, size, *layer->receive_deadline_ms, moved_r);
+
+    return status == IO_STOPPED ? IO_AGAIN : status;
+}
+
 static int below_read(BIO *bio, char *to, size_t size, size_t *moved_r)
 {
     struct tls_layer *layer = BIO_get_data(bio);
 
     *moved_r = 0;
+    if (layer->receive_deadline_ms != NULL)
+        return below_result(bio, receive_below(layer, to, size, moved_r), BIO_FLAGS_READ);
     return below_result(bio, layer->below.ops->read(&layer->below, to, size, moved_r),
                         BIO_FLAGS_READ);
+}
+
+/* The ticket is the last of a handshake. */
+static bool has_more_behind(const struct tls_layer *layer)
+{
+    return layer->has_more ||
+           (layer->is_followed && SSL_get_state(layer->ssl) == TLS_ST_SW_SESSION_TICKET);
 }
 
 static int below_write(BIO *bio, const char *from, size_t length, size_t *moved_r)
@@ -65,7 +86,7 @@ static int below_write(BIO *bio, const char *from, size_t length, size_t *moved_
 
     *moved_r = 0;
     return below_result(
-        bio, layer->below.ops->write(&layer->below, from, length, layer->has_more, moved_r),
+        bio, layer->below.ops->write(&layer->below, from, length, has_more_behind(layer), moved_r),
         BIO_FLAGS_WRITE);
 }
 
@@ -144,6 +165,19 @@ static void begin_operation(void)
 
 /* ---- the stream's operations ---- */
 
+/* The next read may sleep, where the operations below can. */
+static void sleep_below(struct tls_layer *layer, const int64_t *deadline_ms)
+{
+    layer->receive_deadline_ms = layer->below.ops->receive != NULL ? deadline_ms : NULL;
+}
+
+/* What is no secret need not be wiped below either. */
+static void wipe_secrets_only(const struct stream *stream)
+{
+    if (!stream->in.is_secret)
+        SSL_clear_options(layer_of(stream)->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 /* Record after record while they are there, so that a large read is one. */
 static enum io_status tls_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
 {
@@ -151,6 +185,7 @@ static enum io_status tls_read(struct stream *stream, void *to, size_t size, siz
     enum io_status status = IO_OK;
     size_t total = 0;
 
+    wipe_secrets_only(stream);
     do {
         size_t got = 0;
         int result;
@@ -160,6 +195,7 @@ static enum io_status tls_read(struct stream *stream, void *to, size_t size, siz
         if (result != 1)
             status = status_of(layer, result, &stream->read_wants);
         total += got;
+        layer->receive_deadline_ms = NULL; /* nobody waits for more than there is */
     } while (status == IO_OK && total < size && SSL_has_pending(layer->ssl));
     layer->is_drained = status == IO_AGAIN;
     if (total == 0)
@@ -167,6 +203,13 @@ static enum io_status tls_read(struct stream *stream, void *to, size_t size, siz
     /* An end or a failure behind these octets comes back with the next read. */
     *moved_r = total;
     return IO_OK;
+}
+
+static enum io_status tls_receive(struct stream *stream, void *to, size_t size, int64_t deadline_ms,
+                                  size_t *moved_r)
+{
+    sleep_below(layer_of(stream), &deadline_ms);
+    return tls_read(stream, to, size, moved_r);
 }
 
 static enum io_status tls_write(struct stream *stream, const void *from, size_t length,
@@ -205,6 +248,7 @@ static void tls_close(struct stream *stream)
 
 static const struct stream_ops tls_ops = {
     .read = tls_read,
+    .receive = tls_receive,
     .write = tls_write,
     .has_pending = tls_has_pending,
     .close = tls_close,
@@ -245,8 +289,11 @@ static enum io_status make_handshake(struct stream *stream, int64_t deadline_ms)
         short wants = 0;
         int result;
 
+        if (wait_may_sleep_in_calls())
+            sleep_below(layer, &deadline_ms);
         begin_operation();
         result = SSL_do_handshake(layer->ssl);
+        layer->receive_deadline_ms = NULL;
         if (result == 1)
             return IO_OK;
         status = status_of(layer, result, &wants);
@@ -269,12 +316,13 @@ static enum io_status make_handshake(struct stream *stream, int64_t deadline_ms)
 }
 
 enum io_status stream_tls_accept(struct stream *stream, const struct tls_context *context,
-                                 int64_t deadline_ms)
+                                 bool is_followed, int64_t deadline_ms)
 {
     enum io_status status = put_layer(stream, context);
 
     if (status != IO_OK)
         return status;
+    layer_of(stream)->is_followed = is_followed;
     SSL_set_accept_state(layer_of(stream)->ssl);
     return make_handshake(stream, deadline_ms);
 }

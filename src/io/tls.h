@@ -117,7 +117,8 @@ void tls_context_free(struct tls_context *context);
 /*
  * Puts TLS over an open stream whose buffers are empty and makes the handshake, as the side that is
  * connected to (accept) or that connects. `host` is sent as SNI unless it is an address, and is
- * what the certificate must be for; `host` and `port` find the session to resume.
+ * what the certificate must be for; `host` and `port` find the session to resume. `is_followed`:
+ * the caller speaks next, and at once, so that the last of the handshake may go along with it.
  *
  * IO_OK: from here on the stream's other functions speak TLS. Anything else: the stream can only be
  * closed, and stream_tls_failure() says why.
@@ -126,7 +127,7 @@ void tls_context_free(struct tls_context *context);
  * is IO_FAILED.
  */
 enum io_status stream_tls_accept(struct stream *stream, const struct tls_context *context,
-                                 int64_t deadline_ms);
+                                 bool is_followed, int64_t deadline_ms);
 enum io_status stream_tls_connect(struct stream *stream, struct tls_context *context,
                                   const char *host, uint16_t port, int64_t deadline_ms);
 

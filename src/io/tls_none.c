@@ -65,8 +65,9 @@ void tls_context_use_tickets(struct tls_context *context, const struct tls_ticke
 }
 
 enum io_status stream_tls_accept(struct stream *stream, const struct tls_context *context,
-                                 int64_t deadline_ms)
+                                 bool is_followed, int64_t deadline_ms)
 {
+    (void)is_followed;
     (void)stream;
     (void)context;
     (void)deadline_ms;
@@ -79,7 +80,7 @@ enum io_status stream_tls_connect(struct stream *stream, struct tls_context *con
 {
     (void)host;
     (void)port;
-    return stream_tls_accept(stream, context, deadline_ms);
+    return stream_tls_accept(stream, context, false, deadline_ms);
 }
 
 bool stream_is_tls(const struct stream *stream)

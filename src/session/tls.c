@@ -28,10 +28,10 @@ bool client_needs_tls(const struct session *session)
            !stream_is_tls(&session->client);
 }
 
-static enum outcome accept_tls(struct session *session)
+static enum outcome accept_tls(struct session *session, bool is_greeting_next)
 {
-    enum io_status status =
-        stream_tls_accept(&session->client, session->conf->client_tls, session->login_deadline_ms);
+    enum io_status status = stream_tls_accept(&session->client, session->conf->client_tls,
+                                              is_greeting_next, session->login_deadline_ms);
 
     switch (status) {
     case IO_OK:
@@ -51,7 +51,7 @@ enum outcome open_run(struct session *session)
     enum outcome outcome = OUTCOME_NONE;
 
     if (session->conf->section.values.tls == CONF_TLS_IMPLICIT)
-        outcome = accept_tls(session);
+        outcome = accept_tls(session, true);
     if (outcome == OUTCOME_NONE)
         session_enter(session, SESSION_STAGE_LOGIN);
     return outcome;
@@ -71,7 +71,7 @@ enum outcome client_stls(struct session *session, const struct command *command)
     credentials_wipe(&session->credentials);
     client_say(session, "+OK Begin TLS negotiation");
     outcome = client_flush(session, session->login_deadline_ms);
-    return outcome == OUTCOME_NONE ? accept_tls(session) : outcome;
+    return outcome == OUTCOME_NONE ? accept_tls(session, false) : outcome;
 }
 
 /* ---- with the server ---- */

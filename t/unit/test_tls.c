@@ -84,7 +84,7 @@ static void accept_one(const struct tls_context *context, int fd, bool is_rude)
     int64_t deadline_ms = clock_after_ms(LIMIT_MS);
 
     stream_open_socket(&stream, fd);
-    if (stream_tls_accept(&stream, context, deadline_ms) != IO_OK)
+    if (stream_tls_accept(&stream, context, false, deadline_ms) != IO_OK)
         _exit(1);
     stream_put_text(&stream, "+OK\r\n");
     (void)stream_flush(&stream, false, deadline_ms);
@@ -190,6 +190,70 @@ static void no_tickets_without_keys(void **state)
     tls_context_free(connector);
 }
 
+/* ---- what goes out, and how ---- */
+
+static const struct stream_ops *plain_ops;
+static char pushes[16]; /* for each write below TLS: '+' more follows at once, '.' that is all */
+
+static enum io_status noted_write(struct stream *stream, const void *from, size_t length,
+                                  bool has_more, size_t *moved_r)
+{
+    strncat(pushes, has_more ? "+" : ".", sizeof(pushes) - strlen(pushes) - 1);
+    return plain_ops->write(stream, from, length, has_more, moved_r);
+}
+
+static void accept_noted(const struct tls_context *context, int fd, bool is_followed)
+{
+    struct stream_ops noted_ops;
+    struct stream stream;
+    int64_t deadline_ms = clock_after_ms(LIMIT_MS);
+
+    stream_open_socket(&stream, fd);
+    plain_ops = stream.ops;
+    noted_ops = *plain_ops;
+    noted_ops.write = noted_write;
+    stream.ops = &noted_ops;
+    if (stream_tls_accept(&stream, context, is_followed, deadline_ms) != IO_OK)
+        _exit(1);
+    stream_put_text(&stream, "+OK\r\n");
+    (void)stream_flush(&stream, false, deadline_ms);
+    _exit(strcmp(pushes, is_followed ? ".+." : "...") == 0 ? 0 : 2);
+}
+
+/* The handshake's answer, the ticket, the greeting: the last two are one segment. */
+static void a_ticket_goes_along_with_what_follows(void **state)
+{
+    struct tls_ticket_keys *keys = new_keys();
+    struct tls_context *acceptor = new_acceptor(keys);
+    struct tls_context *connector = new_connector();
+    int64_t deadline_ms = clock_after_ms(LIMIT_MS);
+
+    (void)state;
+    for (int is_followed = 0; is_followed <= 1; is_followed++) {
+        struct stream stream;
+        int pair[2];
+        int status;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        if (fork() == 0) {
+            close(pair[0]);
+            accept_noted(acceptor, pair[1], is_followed);
+        }
+        close(pair[1]);
+        stream_open_socket(&stream, pair[0]);
+        assert_int_equal(stream_tls_connect(&stream, connector, "localhost", 995, deadline_ms),
+                         IO_OK);
+        while (buffer_length(&stream.in) < 5)
+            assert_int_equal(stream_fill(&stream, 5, deadline_ms), IO_OK);
+        stream_close(&stream);
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    tls_context_free(acceptor);
+    tls_context_free(connector);
+    munmap(keys, sizeof(*keys));
+}
+
 static void an_end_is_an_end_only_with_goodbye(void **state)
 {
     struct tls_context *acceptor = new_acceptor(NULL);
@@ -216,6 +280,7 @@ int main(void)
         cmocka_unit_test(sessions_are_resumed_by_any_process),
         cmocka_unit_test(tickets_outlive_a_reload_and_one_new_key),
         cmocka_unit_test(no_tickets_without_keys),
+        cmocka_unit_test(a_ticket_goes_along_with_what_follows),
         cmocka_unit_test(an_end_is_an_end_only_with_goodbye),
     };
 
