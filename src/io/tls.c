@@ -18,15 +18,19 @@
 enum {
     CERTIFICATE_LIST_BYTES = 32 * 1024, /* of a peer: no stranger fills our memory with more */
     CIPHERS_BYTES = 1024,
-    READ_AHEAD_BYTES = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 512), /* records taken with one read */
+    /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
+    READ_AHEAD_BYTES = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512),
     HANDSHAKE_TURNS = 10,
     PAIR_BYTES = 64 * 1024,
     READ_TRIES = 1000, /* of ticket keys that are being changed */
 };
 
 /* Forward secrecy and authenticated encryption, as everything since 2015 has it. TLS 1.3 has
- * nothing else. */
-static const char default_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+ * nothing else. AES with 128 bits first: nobody breaks it, and a handshake costs a tenth less than
+ * with 256 bits and the SHA-384 that comes with them. */
+static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char default_tls13_ciphers[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 static const unsigned char alpn_pop3[] = {4, 'p', 'o', 'p', '3'};
 
@@ -52,8 +56,9 @@ SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
     SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ssl_ctx,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+    /* The chain is what the file has: it is not looked for anew in each handshake. */
     SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATE_LIST_BYTES);
     SSL_CTX_set_read_ahead(ssl_ctx, 1);
@@ -141,7 +146,7 @@ static bool set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers)
     if (!split_ciphers(ciphers != NULL ? ciphers : default_ciphers, old, tls13))
         return false;
     return SSL_CTX_set_cipher_list(ssl_ctx, old[0] != '\0' ? old : default_ciphers) == 1 &&
-           (tls13[0] == '\0' || SSL_CTX_set_ciphersuites(ssl_ctx, tls13) == 1);
+           SSL_CTX_set_ciphersuites(ssl_ctx, tls13[0] != '\0' ? tls13 : default_tls13_ciphers) == 1;
 }
 
 /* Asked for, not insisted on; one that is presented must be good. */
@@ -353,8 +358,7 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 
 void tls_context_use_tickets(struct tls_context *context, const struct tls_ticket_keys *keys)
 {
-    if (context == NULL || keys == NULL ||
-        SSL_CTX_get_verify_mode(context->ssl) != SSL_VERIFY_NONE)
+    if (context == NULL || keys == NULL || SSL_CTX_get_verify_mode(context->ssl) != SSL_VERIFY_NONE)
         return;
     context->tickets = keys;
     for (size_t i = 0; i < context->certificates.group_count; i++) {
