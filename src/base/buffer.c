@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/process.h"
+
 /* A free block keeps the link to the next one in its first octets. */
 struct free_block {
     struct free_block *next;
 };
 
-static struct free_block *free_blocks;
+static struct free_block *free_blocks PROCESS_OWN;
 
 static char *block_take(void)
 {

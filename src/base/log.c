@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/local_time.h"
 #include "base/number.h"
 #include "base/process.h"
 
@@ -34,13 +35,18 @@ enum {
 
 static const char program[] = "pop3.proxy";
 
+/* Where lines go, as the master has opened it. */
 static struct {
     char target[TARGET_BYTES];
     char syslog_path[TARGET_BYTES];
     int descriptor;
     bool is_syslog;
-    bool is_torn;   /* a line was cut off in the middle: the next begins with a line end */
     bool may_block; /* the descriptor could not be made non-blocking: ask before each write */
+} log_state = {.descriptor = -1};
+
+/* What changes with each line. */
+static struct {
+    bool is_torn; /* a line was cut off in the middle: the next begins with a line end */
     int64_t reconnect_at_ms;
     int64_t patient_from_ms;
     char stamp[STAMP_BYTES]; /* of stamp_time */
@@ -49,7 +55,7 @@ static struct {
     bool is_syslog_stamp;
     uint64_t lost;
     _Atomic uint64_t *lost_counter;
-} log_state = {.descriptor = -1};
+} own PROCESS_OWN;
 
 /* ---- where lines go ---- */
 
@@ -99,7 +105,7 @@ int log_open(const char *target, struct error *error)
     bool is_syslog = strcmp(target, "syslog") == 0;
     bool may_block;
 
-    tzset(); /* reads a file: once, before any worker is forked */
+    local_time_prepare();
     if (strlen(target) >= sizeof(log_state.target))
         return error_set(error, "the path of the log file is too long: %s", target);
     snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s",
@@ -114,9 +120,9 @@ int log_open(const char *target, struct error *error)
         snprintf(log_state.target, sizeof(log_state.target), "%s", target);
     log_state.descriptor = fd;
     log_state.is_syslog = is_syslog;
-    log_state.is_torn = false;
+    own.is_torn = false;
     log_state.may_block = may_block;
-    log_state.reconnect_at_ms = 0;
+    own.reconnect_at_ms = 0;
     return 0;
 }
 
@@ -127,7 +133,7 @@ int log_reopen(struct error *error)
 
 void log_count_lost_in(_Atomic uint64_t *counter)
 {
-    log_state.lost_counter = counter;
+    own.lost_counter = counter;
 }
 
 int log_descriptor(void)
@@ -263,17 +269,14 @@ void log_message(enum log_level level, const char *event, const char *format, ..
 static void format_stamp(char *to, size_t size, time_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    struct tm local;
+    struct local_time local = local_time_at(now);
 
-    localtime_r(&now, &local);
     if (log_state.is_syslog)
-        snprintf(to, size, "%.3s %2d %02d:%02d:%02d %s[%d]: ", months + 3 * local.tm_mon,
-                 local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, program,
-                 (int)process_id());
+        snprintf(to, size, "%.3s %2d %02d:%02d:%02d %s[%d]: ", months + 3 * (local.month - 1),
+                 local.day, local.hour, local.minute, local.second, program, (int)process_id());
     else
-        snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ", local.tm_year + 1900,
-                 local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
-                 program, (int)process_id());
+        snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ", local.year, local.month,
+                 local.day, local.hour, local.minute, local.second, program, (int)process_id());
 }
 
 static const char *stamp(void)
@@ -281,14 +284,14 @@ static const char *stamp(void)
     time_t now = time(NULL);
     pid_t pid = process_id();
 
-    if (now != log_state.stamp_time || pid != log_state.stamp_pid ||
-        log_state.is_syslog != log_state.is_syslog_stamp) {
-        format_stamp(log_state.stamp, sizeof(log_state.stamp), now);
-        log_state.stamp_time = now;
-        log_state.stamp_pid = pid;
-        log_state.is_syslog_stamp = log_state.is_syslog;
+    if (now != own.stamp_time || pid != own.stamp_pid ||
+        log_state.is_syslog != own.is_syslog_stamp) {
+        format_stamp(own.stamp, sizeof(own.stamp), now);
+        own.stamp_time = now;
+        own.stamp_pid = pid;
+        own.is_syslog_stamp = log_state.is_syslog;
     }
-    return log_state.stamp;
+    return own.stamp;
 }
 
 static size_t put_priority(char *to, unsigned priority)
@@ -316,9 +319,9 @@ static void reconnect_syslog(void)
 {
     int64_t now_ms = clock_now_ms();
 
-    if (now_ms < log_state.reconnect_at_ms)
+    if (now_ms < own.reconnect_at_ms)
         return;
-    log_state.reconnect_at_ms = now_ms + SYSLOG_RECONNECT_MS;
+    own.reconnect_at_ms = now_ms + SYSLOG_RECONNECT_MS;
     if (log_state.descriptor != -1)
         close(log_state.descriptor);
     log_state.descriptor = open_syslog(log_state.syslog_path);
@@ -330,11 +333,11 @@ static bool wait_for_syslog(void)
 {
     struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
 
-    if (clock_now_ms() < log_state.patient_from_ms)
+    if (clock_now_ms() < own.patient_from_ms)
         return false;
     if (poll(&ready, 1, SYSLOG_PATIENCE_MS) == 1)
         return true;
-    log_state.patient_from_ms = clock_now_ms() + SYSLOG_IMPATIENT_MS;
+    own.patient_from_ms = clock_now_ms() + SYSLOG_IMPATIENT_MS;
     return false;
 }
 
@@ -363,7 +366,7 @@ static bool write_descriptor(const char *text, size_t length)
 
     ssize_t written = write(log_state.descriptor, text, length);
     if (written > 0)
-        log_state.is_torn = written != (ssize_t)length;
+        own.is_torn = written != (ssize_t)length;
     return written == (ssize_t)length;
 }
 
@@ -372,7 +375,7 @@ static bool write_line(const struct log_line *line)
     char text[LOG_LINE_BYTES + 128];
     size_t length = 0;
 
-    if (log_state.is_torn && !log_state.is_syslog)
+    if (own.is_torn && !log_state.is_syslog)
         text[length++] = '\n';
     length += put_prefix(text + length, line->level);
     memcpy(text + length, line->text, line->length);
@@ -387,9 +390,9 @@ static bool write_line(const struct log_line *line)
 
 static void count_lost(void)
 {
-    log_state.lost++;
-    if (log_state.lost_counter != NULL)
-        atomic_fetch_add_explicit(log_state.lost_counter, 1, memory_order_relaxed);
+    own.lost++;
+    if (own.lost_counter != NULL)
+        atomic_fetch_add_explicit(own.lost_counter, 1, memory_order_relaxed);
 }
 
 /* True when nothing was lost, or the line that says how much got through. */
@@ -397,13 +400,13 @@ static bool report_lost(void)
 {
     struct log_line report;
 
-    if (log_state.lost == 0)
+    if (own.lost == 0)
         return true;
     log_begin(&report, LOG_LEVEL_WARNING, "log-lines-lost");
-    log_add_number(&report, "count", (int64_t)log_state.lost);
+    log_add_number(&report, "count", (int64_t)own.lost);
     if (!write_line(&report))
         return false;
-    log_state.lost = 0;
+    own.lost = 0;
     return true;
 }
 

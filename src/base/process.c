@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/process.h"
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <unistd.h>
 
-static pid_t id;
+#include "config.h"
 
-static void forget(void)
-{
-    id = 0;
-}
+static pid_t id PROCESS_OWN;
 
 pid_t process_id(void)
 {
-    static bool is_watching;
-
-    if (!is_watching)
-        is_watching = pthread_atfork(NULL, NULL, forget) == 0;
-    if (!is_watching)
-        return getpid();
     if (id == 0)
         id = getpid();
     return id;
+}
+
+pid_t process_fork(void)
+{
+#ifdef HAVE__FORK
+    pid_t pid = _Fork();
+#else
+    pid_t pid = fork();
+#endif
+
+    if (pid == 0)
+        id = 0;
+    return pid;
 }

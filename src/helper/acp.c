@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "helper/job.h"
 
 enum {
@@ -399,7 +400,7 @@ static int start(struct acp *acp, const char *program, char **environment, int64
     int pid_fd = -1;
 
     if (open_pipes(out, err, exec_error) == 0)
-        acp->pid = fork();
+        acp->pid = process_fork();
     else
         acp->pid = -1;
     if (acp->pid == 0)

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include "helper/helper_process.h"
 #include "helper/message.h"
 
@@ -54,9 +55,9 @@ static enum io_status start_on_demand(struct helper *helper)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
         return IO_FAILED;
-    pid = fork();
+    pid = process_fork();
     if (pid == 0) {
-        if (fork() != 0)
+        if (process_fork() != 0)
             _exit(0);
         close(pair[0]);
         helper_process_run(helper->conf, pair[1]);

@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 
-static volatile sig_atomic_t stop_requested;
+static volatile sig_atomic_t stop_requested PROCESS_OWN;
 static sigset_t asleep_mask;
 static int has_mask;
 static const struct wait_backend *backend;
-static uint64_t instant = 1;
+static uint64_t instant PROCESS_OWN = 1;
 
 void wait_use(const struct wait_backend *used)
 {

@@ -15,6 +15,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 static int ready_fd = -1;
 static int pidfile_fd = -1;
 static char *pidfile_path;
@@ -39,7 +41,7 @@ int daemon_detach(struct error *error)
     int fds[2];
     pid_t pid;
 
-    if (pipe2(fds, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+    if (pipe2(fds, O_CLOEXEC) == -1 || (pid = process_fork()) == -1)
         return error_set(error, "cannot detach: %s", strerror(errno));
     if (pid != 0) {
         close(fds[1]);

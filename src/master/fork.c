@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <unistd.h>
+
+#include "base/process.h"
 
 pid_t fork_quietly(void)
 {
@@ -14,7 +15,7 @@ pid_t fork_quietly(void)
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
+    pid = process_fork();
     if (pid != 0) {
         int error = errno;
         sigprocmask(SIG_SETMASK, &before, NULL);

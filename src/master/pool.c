@@ -87,7 +87,6 @@ static bool fork_worker(struct pool *pool)
         return false;
     }
     atomic_store(&slot->pid, (int)pid);
-    pool->alive++;
     return true;
 }
 
@@ -100,6 +99,8 @@ size_t pool_grow(struct pool *pool, size_t count)
         count = room;
     while (forked < count && fork_worker(pool))
         forked++;
+    /* Not one by one: a page that is written between two forks is copied for each of them. */
+    pool->alive += forked;
     if (forked < count)
         pool_size_wait_to_fork(pool, strerror(errno));
     return forked;

@@ -16,14 +16,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "io/wait.h"
 #include "master/place.h"
 #include "master/worker_kinds.h"
 
-static volatile sig_atomic_t is_retiring;
-static int listener_fd;
-static int null_fd;
-static struct place place;
+static volatile sig_atomic_t is_retiring PROCESS_OWN;
+static int listener_fd PROCESS_OWN;
+static int null_fd PROCESS_OWN;
+static struct place place PROCESS_OWN;
 
 /* ---- signals ---- */
 
@@ -79,7 +80,7 @@ int worker_one_prepare(const struct worker *worker)
 
 static void serve(struct worker *worker, int fd, const struct address *client)
 {
-    static struct session session;
+    struct session session;
     struct session_start start = worker_session_start(worker, &place, client);
     enum outcome outcome;
 

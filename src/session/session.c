@@ -174,7 +174,7 @@ static void log_session(const struct session *session, enum outcome outcome)
 /* Unique over restarts and processes: the second, the process, and a count within it. */
 static void make_id(char id[SESSION_ID_SIZE])
 {
-    static _Atomic unsigned count;
+    static _Atomic unsigned count PROCESS_OWN;
 
     id += number_put_hex(id, (uint32_t)clock_wall_s());
     *id++ = '-';

@@ -120,7 +120,6 @@ FAIL_OR(getsockopt, int, (int fd, int level, int name, void *value, socklen_t *s
         (fd, level, name, value, size))
 FAIL_OR(getpeername, int, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))
 FAIL_OR(getsockname, int, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))
-FAIL_OR(fork, pid_t, (void), ())
 FAIL_OR(pipe2, int, (int pair[2], int flags), (pair, flags))
 FAIL_OR(poll, int, (struct pollfd * fds, nfds_t count, int limit), (fds, count, limit))
 FAIL_OR(ppoll, int,
@@ -132,6 +131,17 @@ FAIL_OR(recvmsg, ssize_t, (int fd, struct msghdr *message, int flags), (fd, mess
 FAIL_OR(waitpid, pid_t, (pid_t pid, int *status, int flags), (pid, status, flags))
 FAIL_OR(execve, int, (const char *path, char *const *arguments, char *const *environment),
         (path, arguments, environment))
+
+/* The same for the caller. */
+pid_t _Fork(void)
+{
+    return is_due("fork") ? -1 : ((pid_t(*)(void))real("_Fork"))();
+}
+
+pid_t fork(void)
+{
+    return is_due("fork") ? -1 : ((pid_t(*)(void))real("fork"))();
+}
 
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/local_time.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+
+enum {
+    DAY_S = 24 * 3600,
+    /* How long the offset stays the same is found by looking at moments so far apart: nowhere is it
+     * changed twice in between. */
+    STEP_S = DAY_S / 4,
+    STEPS = 56, /* two weeks */
+    /* Counted from 1 March 1600 a leap day is the last of its year, its four years, its four
+     * centuries. */
+    DAYS_BEFORE_1970 = 135080,
+    DAYS_4_YEARS = 4 * 365 + 1,
+    DAYS_CENTURY = 25 * DAYS_4_YEARS - 1,
+    DAYS_4_CENTURIES = 4 * DAYS_CENTURY + 1,
+};
+
+/* How many seconds local time is ahead of UTC, and when that is known to hold. */
+static struct {
+    int64_t from_s;
+    int64_t until_s;
+    int64_t ahead_s;
+} offset;
+
+static int64_t ahead_at(int64_t wall_s)
+{
+    time_t moment = (time_t)wall_s;
+    struct tm local = {0};
+
+    localtime_r(&moment, &local);
+    return local.tm_gmtoff;
+}
+
+static void look_up(int64_t wall_s)
+{
+    offset.ahead_s = ahead_at(wall_s);
+    offset.from_s = wall_s;
+    offset.until_s = wall_s + 1;
+    for (int i = 1; i <= STEPS && ahead_at(wall_s + i * STEP_S) == offset.ahead_s; i++)
+        offset.until_s = wall_s + i * STEP_S;
+}
+
+void local_time_prepare(void)
+{
+    tzset(); /* it reads a file */
+    look_up(clock_wall_s());
+}
+
+/* `days` since 1 January 1970. */
+static void set_date(struct local_time *local, int64_t days)
+{
+    static const int lengths[] = {31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29}; /* from March */
+    int day = (int)((days + DAYS_BEFORE_1970) % DAYS_4_CENTURIES);
+    int century = day / DAYS_CENTURY < 3 ? day / DAYS_CENTURY : 3;
+    int of_century = day - century * DAYS_CENTURY;
+    int of_four = of_century % DAYS_4_YEARS;
+    int year = of_four / 365 < 3 ? of_four / 365 : 3;
+    int month = 0;
+
+    for (day = of_four - year * 365; day >= lengths[month]; month++)
+        day -= lengths[month];
+    local->year = 1600 + 400 * (int)((days + DAYS_BEFORE_1970) / DAYS_4_CENTURIES) +
+                  100 * century + 4 * (of_century / DAYS_4_YEARS) + year + (month >= 10);
+    local->month = (month + 2) % 12 + 1;
+    local->day = day + 1;
+}
+
+struct local_time local_time_at(int64_t wall_s)
+{
+    struct local_time local;
+    int64_t local_s;
+
+    if (wall_s < offset.from_s || wall_s >= offset.until_s)
+        look_up(wall_s);
+    local_s = wall_s + offset.ahead_s;
+    set_date(&local, local_s / DAY_S);
+    local.hour = (int)(local_s % DAY_S / 3600);
+    local.minute = (int)(local_s % 3600 / 60);
+    local.second = (int)(local_s % 60);
+    return local;
+}
