@@ -91,13 +91,13 @@ scene 'memory of a worker' => sub {
     my $sum = 0;
     $sum += memory($_, 'Pss') for @workers;
     diag(sprintf 'a waiting worker: %.0f KiB', $sum / @workers);
-    cmp_ok $sum / @workers, '<=', 200, 'waiting';
+    cmp_ok $sum / @workers, '<=', 100, 'waiting';
     my @client = map { $master->client->login("m$_") } 1 .. 20;
     $_->ask('STAT') for @client;
     my $held = 0;
     $held += memory($master->worker_of("m$_"), 'Pss') for 1 .. 20;
     diag(sprintf 'one with a session: %.0f KiB', $held / 20);
-    cmp_ok $held / 20, '<=', 200, 'with a session';
+    cmp_ok $held / 20, '<=', 100, 'with a session';
     is $_->quit, '+OK bye', 'in order' for @client;
 };
 

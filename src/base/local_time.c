@@ -63,8 +63,8 @@ static void set_date(struct local_time *local, int64_t days)
 
     for (day = of_four - year * 365; day >= lengths[month]; month++)
         day -= lengths[month];
-    local->year = 1600 + 400 * (int)((days + DAYS_BEFORE_1970) / DAYS_4_CENTURIES) +
-                  100 * century + 4 * (of_century / DAYS_4_YEARS) + year + (month >= 10);
+    local->year = 1600 + 400 * (int)((days + DAYS_BEFORE_1970) / DAYS_4_CENTURIES) + 100 * century +
+                  4 * (of_century / DAYS_4_YEARS) + year + (month >= 10);
     local->month = (month + 2) % 12 + 1;
     local->day = day + 1;
 }

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/process.h"
 
+#include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "config.h"
+
+enum {
+    /* Below this no session has been; what lies lower still is small beside it. */
+    STACK_BYTES = 64 * 1024,
+    FRAME_BYTES = 512, /* process_trim_stack()'s own, generously */
+};
 
 static pid_t id PROCESS_OWN;
 
@@ -25,4 +33,14 @@ pid_t process_fork(void)
     if (pid == 0)
         id = 0;
     return pid;
+}
+
+void process_trim_stack(void)
+{
+    uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    char *here = __builtin_frame_address(0);
+    char *end = here - FRAME_BYTES - ((uintptr_t)here - FRAME_BYTES) % page_bytes;
+
+    /* Where the stack was never that deep, nothing is mapped: that is all that can fail. */
+    (void)madvise(end - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
 }

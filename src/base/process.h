@@ -25,4 +25,8 @@ pid_t process_id(void);
  */
 pid_t process_fork(void);
 
+/* Gives the stack below the caller back to the system: what deeper calls have touched before. Not
+ * to be called on a coroutine's stack. */
+void process_trim_stack(void);
+
 #endif

@@ -13,7 +13,12 @@
 #include "base/clock.h"
 #include "io/stream.h"
 
-enum { LATE_MS = 200 }; /* by which a limit may be missed */
+enum {
+    LATE_MS = 200, /* by which a limit may be missed */
+    /* Asleep in recv() at most. What takes longer is for wait_for(), which then gives memory back.
+     */
+    RECEIVE_MAX_MS = 250,
+};
 
 static bool is_again(int error)
 {
@@ -46,13 +51,13 @@ static enum io_status socket_read(struct stream *stream, void *to, size_t size, 
  * deadline is looked at again. */
 static void limit_receive(struct stream *stream, int64_t left_ms)
 {
-    struct timeval limit = {.tv_sec = (time_t)(left_ms / 1000),
-                            .tv_usec = (suseconds_t)(left_ms % 1000) * 1000};
+    int64_t limit_ms = left_ms < RECEIVE_MAX_MS ? left_ms : RECEIVE_MAX_MS;
+    struct timeval limit = {.tv_usec = (suseconds_t)limit_ms * 1000};
 
     if (stream->receive_limit_ms != 0 && stream->receive_limit_ms <= left_ms + LATE_MS)
         return;
     if (setsockopt(stream->read_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0)
-        stream->receive_limit_ms = left_ms;
+        stream->receive_limit_ms = limit_ms;
 }
 
 /* Sleeps in recv(). A signal that comes just before it is not noticed; whoever sent it says it

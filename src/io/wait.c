@@ -9,8 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/process.h"
+
+enum {
+    TRIM_AFTER_MS = 250,
+    SLEEP_MAX_MS = 24 * 3600 * 1000, /* then it looks at the deadline again */
+};
 
 static volatile sig_atomic_t stop_requested PROCESS_OWN;
 static sigset_t asleep_mask;
@@ -47,36 +53,51 @@ int wait_is_stop_requested(void)
     return stop_requested;
 }
 
-/* Fills the time left; NULL for a deadline that never comes. */
-static const struct timespec *time_left(struct timespec *left, int64_t deadline_ms)
+/* The time left until the deadline, but `most_ms` at most. */
+static struct timespec time_left(int64_t deadline_ms, int64_t most_ms)
 {
-    if (deadline_ms == CLOCK_NEVER)
-        return NULL;
+    int64_t left_ms = most_ms;
 
-    int64_t left_ms = deadline_ms == CLOCK_PASSED ? 0 : deadline_ms - clock_now_ms();
+    if (deadline_ms == CLOCK_PASSED)
+        left_ms = 0;
+    else if (deadline_ms != CLOCK_NEVER && deadline_ms - clock_now_ms() < most_ms)
+        left_ms = deadline_ms - clock_now_ms();
     if (left_ms < 0)
         left_ms = 0;
-    left->tv_sec = (time_t)(left_ms / 1000);
-    left->tv_nsec = (long)(left_ms % 1000) * 1000000;
-    return left;
+    return (struct timespec){.tv_sec = (time_t)(left_ms / 1000),
+                             .tv_nsec = (long)(left_ms % 1000) * 1000000};
+}
+
+/* A long sleep: the peer thinks, or has forgotten us. What the session has used of memory so far,
+ * and can do without, serves others meanwhile. */
+static void trim(void)
+{
+    buffer_pool_trim(0);
+    process_trim_stack();
 }
 
 static enum io_status block(struct pollfd *fds, unsigned count, int64_t deadline_ms)
 {
+    int64_t most_ms = TRIM_AFTER_MS;
+
     for (;;) {
         struct timespec left;
 
         wait_pass();
         if (stop_requested)
             return IO_STOPPED;
-        int ready = ppoll(fds, count, time_left(&left, deadline_ms),
-                          has_mask ? &asleep_mask : NULL);
+        left = time_left(deadline_ms, most_ms);
+        int ready = ppoll(fds, count, &left, has_mask ? &asleep_mask : NULL);
         if (ready > 0)
             return IO_OK;
         if (ready == -1 && errno != EINTR)
             return IO_FAILED;
         if (ready == 0 && (deadline_ms == CLOCK_PASSED || clock_now_ms() >= deadline_ms))
             return IO_DEADLINE;
+        if (ready == 0 && most_ms == TRIM_AFTER_MS) {
+            trim();
+            most_ms = SLEEP_MAX_MS;
+        }
     }
 }
 

@@ -35,9 +35,9 @@ static void use_zone(const char *rules)
     local_time_prepare();
 }
 
-static const char *const zones[] = {"UTC0", "CET-1CEST,M3.5.0,M10.5.0/3",
-                                    "NST3:30NDT,M3.2.0,M11.1.0", "<+0545>-5:45",
-                                    "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", "<-12>12"};
+static const char *const zones[] = {
+    "UTC0",         "CET-1CEST,M3.5.0,M10.5.0/3",           "NST3:30NDT,M3.2.0,M11.1.0",
+    "<+0545>-5:45", "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0", "<-12>12"};
 
 static void test_every_day(void **state)
 {
