@@ -180,6 +180,8 @@ scene 'what stands twice' => sub {
             inside() =~ s/listen = .*/listen = $first/r . inside() =~ s/\ba\b/b/r =~ s/listen = .*/listen = $second/r,
             "5: listen = $second: is taken by instance a ($file:2: listen = $first); give each an address and port of its own");
     }
+    is_refused('a path for the metrics', above('metrics_listen = /run/metrics'),
+        '2: metrics_listen = /run/metrics: must be IPV4:PORT, [IPV6]:PORT or *:PORT');
     is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
         "2: metrics_listen = 127.0.0.1:1110: is taken by instance a ($file:4); give it a port of its own");
 };
@@ -349,12 +351,36 @@ scene 'warnings' => sub {
     is_deeply check(inside("acp = $directory", 'client_log = /nowhere/logs'))->{warnings},
         [ "4: acp = $directory: is no program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
     is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 asks for at least 600 seconds'], 'a timeout';
+    is_deeply check(above("pidfile = $directory", "log = $directory", "control = $directory"))->{warnings},
+        [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: log', '4: control' ],
+        'a directory where a file is to be';
     is_deeply check(above('pidfile = /nowhere/pid', 'control = /nowhere/c'))->{warnings},
         [ '2: pidfile = /nowhere/pid: its directory is not there', '3: control = /nowhere/c: its directory is not there' ],
         'files of the master';
     my $result = check(inside() =~ s/server = .*/server = no-such-host.invalid/r);
     like $result->{warnings}[0], qr/^3: server = no-such-host\.invalid: \S/, 'a name that does not resolve';
     is $result->{code}, 0, 'is only a warning';
+};
+
+scene 'what the machine does not give' => sub {
+    is check(inside('workers = 1', 'max_workers = 20000', 'sessions_per_worker = 100000'))->{warnings}[0] =~ s/[\d.]+ GB/N GB/gr,
+        '5: max_workers = 20000: with sessions_per_worker = 100000 takes N GB to watch them all, of the N GB of this machine; lower one of the two',
+        'memory';
+    my ($numbers) = read_file('/proc/sys/kernel/pid_max') =~ /(\d+)/;
+    my $count = int($numbers / 32768) + 1;
+    my $text  = join '', "[proxy]\nmax_workers = 32768\n",
+        map { sprintf "[instance i%d]\nlisten = 127.0.0.1:%d\nserver = 127.0.0.1\n", $_, 1110 + $_ } 1 .. $count;
+    my @warnings = grep { /processes/ } @{ check($text)->{warnings} };
+    is scalar @warnings, 1, 'processes: once';
+    like $warnings[0], qr/^2: max_workers = 32768: makes up to \d+ processes of all instances, and the kernel has numbers for $numbers; raise kernel\.pid_max, or lower max_workers\z/,
+        'with the mend';
+    my $low = sub { run([ 'sh', '-c', 'ulimit -n 1000 && exec "$@"', 'sh', @_ ], limit => 20) };
+    write_file($file, inside('sessions_per_worker = 1000'));
+    chmod 0755, $directory;
+    my @as = is_root() ? qw(setpriv --reuid=65534 --regid=65534 --clear-groups) : ();
+    like $low->(@as, program(), '-T', '-f', $file)->{err},
+        qr/^warning: \Q$file\E:4: sessions_per_worker = 1000: needs 3064 open files a worker, and the limit is 1000; raise that \(ulimit -n, LimitNOFILE\), or lower the number and have more workers\n\z/,
+        'open files';
 };
 
 scene 'options over the file' => sub {

@@ -103,6 +103,17 @@ bool conf_is_relative_path(enum conf_key key, const char *value)
     return check == conf_check_PATH;
 }
 
+struct conf_pool_shape conf_pool_shape(const struct conf_values *values)
+{
+    size_t workers = (size_t)values->max_workers;
+    size_t places = (size_t)values->sessions_per_worker;
+
+    if (places == 1)
+        return (struct conf_pool_shape){places, 1, workers};
+    /* Those that leave with many sessions are replaced before they are gone. */
+    return (struct conf_pool_shape){places, 1 + places, 2 * workers};
+}
+
 enum conf_key conf_key_find(const char *name)
 {
     int key = 0;

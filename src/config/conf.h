@@ -81,6 +81,20 @@ struct conf_section {
     bool is_wrong[CONF_KEY_COUNT]; /* set, but to what it cannot be: reported, and not missing */
 };
 
+/* What a pool has at most, and how its scoreboard is laid out. */
+struct conf_pool_shape {
+    size_t places;       /* sessions a worker carries at once */
+    size_t worker_slots; /* slots of a worker: one, or one and those of its places */
+    size_t worker_count; /* workers that there are slots for */
+};
+
+struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
+
+/* Open files of a worker: client and server of a session, and for a moment the helper's answer or a
+ * second address (of a server with many addresses more may be tried at once); and what it has
+ * besides. */
+enum { CONF_DESCRIPTORS_A_SESSION = 3, CONF_DESCRIPTORS_BESIDES = 64 };
+
 /* An instance, checked and ready: what a session is run with. */
 struct conf_instance {
     struct conf_section section; /* the values, defaults and inheritance applied */

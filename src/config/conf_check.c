@@ -106,6 +106,15 @@ int conf_check_LISTEN(const char *value, struct error *error)
     return 0;
 }
 
+int conf_check_METRICS(const char *value, struct error *error)
+{
+    struct address parsed;
+
+    if (address_parse_listen(&parsed, value) == -1 || parsed.sa.sa_family == AF_UNIX)
+        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT or *:PORT");
+    return 0;
+}
+
 int conf_check_LOG(const char *value, struct error *error)
 {
     if (strcmp(value, "syslog") != 0 && strcmp(value, "stderr") != 0 && value[0] != '/')

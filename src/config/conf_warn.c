@@ -4,14 +4,18 @@
  * the workers will see it, though nothing here changes who the process is.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netdb.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/scoreboard.h"
 #include "config/conf_ini.h"
 #include "config/mistakes.h"
 
@@ -74,7 +78,9 @@ static void warn_key(struct looking *looking, const struct conf_section *section
 {
     struct error error;
 
-    error_set(&error, "%s: %s = %s: %s", section->place[key], conf_key_info(key)->name, value, why);
+    error_set(&error, "%s: %s = %s: %s",
+              section->place[key] != NULL ? section->place[key] : section->where,
+              conf_key_info(key)->name, value, why);
     mistakes_take(&looking->warnings, error.text);
 }
 
@@ -108,21 +114,119 @@ static void look_at_directory(struct looking *looking, const struct conf_section
         warn_key(looking, section, key, path, "the workers' user may not write there");
 }
 
-/* A file that the master makes itself: its directory must be there. */
-static void look_at_parent(struct looking *looking, enum conf_key key, const char *path)
+/* A file that the master makes itself: its directory must be there, and nothing else in its
+ * place. */
+static void look_at_file(struct looking *looking, enum conf_key key, const char *path)
 {
     const struct conf_section *section = &looking->conf->proxy;
     char directory[PATH_MAX];
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
+    struct stat status;
 
     if (slash == NULL || section->place[key] == NULL)
         return;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        warn_key(looking, section, key, path, "is a directory; name a file in it");
+        return;
+    }
     snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
     if (access(directory, W_OK | X_OK) == -1)
         warn_key(looking, section, key, path,
                  errno == ENOENT ? "its directory is not there"
                                  : "its directory cannot be written to");
 }
+
+/* ---- what the machine gives ---- */
+
+/* A number that the kernel shows; `otherwise` where it does not. */
+static unsigned long long kernel_limit(const char *path, unsigned long long otherwise)
+{
+    FILE *file = fopen(path, "re");
+    unsigned long long limit = otherwise;
+
+    if (file == NULL)
+        return otherwise;
+    if (fscanf(file, "%llu", &limit) != 1)
+        limit = otherwise;
+    fclose(file);
+    return limit;
+}
+
+static void warn_limit(struct looking *looking, const struct conf_section *section,
+                       enum conf_key key, int64_t number, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void warn_limit(struct looking *looking, const struct conf_section *section,
+                       enum conf_key key, int64_t number, const char *format, ...)
+{
+    char value[24];
+    char why[ERROR_TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    snprintf(value, sizeof(value), "%" PRId64, number);
+    warn_key(looking, section, key, value, why);
+}
+
+static void look_at_memory(struct looking *looking, const struct conf_section *section)
+{
+    struct conf_pool_shape shape = conf_pool_shape(&section->values);
+    double needed = (double)shape.worker_count * (double)shape.worker_slots *
+                    (double)sizeof(struct scoreboard_slot);
+    double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+
+    if (needed > there)
+        warn_limit(looking, section, CONF_KEY_max_workers, section->values.max_workers,
+                   "with sessions_per_worker = %zu takes %.1f GB to watch them all, of the %.1f GB "
+                   "of this machine; lower one of the two",
+                   shape.places, needed / 1e9, there / 1e9);
+}
+
+/* Root's workers raise their limit themselves, as far as the kernel has files for a process. */
+static void look_at_descriptors(struct looking *looking, const struct conf_section *section)
+{
+    size_t places = (size_t)section->values.sessions_per_worker;
+    unsigned long long needed = places * CONF_DESCRIPTORS_A_SESSION + CONF_DESCRIPTORS_BESIDES;
+    unsigned long long allowed;
+    struct rlimit limit;
+
+    if (places == 1 || getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_max == RLIM_INFINITY)
+        return;
+    allowed = limit.rlim_max;
+    if (geteuid() == 0)
+        allowed = kernel_limit("/proc/sys/fs/nr_open", allowed);
+    if (needed > allowed)
+        warn_limit(looking, section, CONF_KEY_sessions_per_worker, (int64_t)places,
+                   "needs %llu open files a worker, and the limit is %llu; raise that (ulimit -n, "
+                   "LimitNOFILE), or lower the number and have more workers",
+                   needed, allowed);
+}
+
+/* All pools at their full size, a helper each, the master and who shows the status. */
+static void look_at_processes(struct looking *looking)
+{
+    const struct conf *conf = looking->conf;
+    const struct conf_section *largest = NULL;
+    unsigned long long allowed = kernel_limit("/proc/sys/kernel/pid_max", ULLONG_MAX);
+    unsigned long long needed = 2;
+
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_section *section = &conf->instances[i].section;
+
+        needed += (unsigned long long)section->values.max_workers + 1;
+        if (largest == NULL || section->values.max_workers > largest->values.max_workers)
+            largest = section;
+    }
+    if (largest != NULL && needed > allowed)
+        warn_limit(looking, largest, CONF_KEY_max_workers, largest->values.max_workers,
+                   "makes up to %llu processes of all instances, and the kernel has numbers for "
+                   "%llu; raise kernel.pid_max, or lower max_workers",
+                   needed, allowed);
+}
+
+/* ---- one instance ---- */
 
 static void look_at_timeout(struct looking *looking, const struct conf_section *section)
 {
@@ -160,6 +264,8 @@ static void look_at_instance(struct looking *looking, const struct conf_instance
                       W_OK | X_OK);
     look_at_directory(looking, section, CONF_KEY_chroot, section->values.chroot, 0);
     look_at_timeout(looking, section);
+    look_at_memory(looking, section);
+    look_at_descriptors(looking, section);
     if (look_up)
         look_up_server(looking, instance);
 }
@@ -170,9 +276,10 @@ void conf_warn(const struct conf *conf, bool look_up, conf_report *report, void 
     const struct conf_values *proxy = &conf->proxy.values;
 
     looking.warnings.file = conf->proxy.where;
-    look_at_parent(&looking, CONF_KEY_pidfile, proxy->pidfile);
-    look_at_parent(&looking, CONF_KEY_control, proxy->control);
-    look_at_parent(&looking, CONF_KEY_log, proxy->log);
+    look_at_file(&looking, CONF_KEY_pidfile, proxy->pidfile);
+    look_at_file(&looking, CONF_KEY_control, proxy->control);
+    look_at_file(&looking, CONF_KEY_log, proxy->log);
+    look_at_processes(&looking);
     for (size_t i = 0; i < conf->count; i++)
         look_at_instance(&looking, &conf->instances[i], look_up);
     (void)mistakes_tell(&looking.warnings, report, context);

@@ -184,7 +184,13 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         return NULL;
     }
     pool->memory = instance_memory_get(instance->section.name);
-    if (pool->memory == NULL || pool_make_slots(pool) == -1 || open_channels(pool) == -1) {
+    if (pool->memory != NULL && pool_make_slots(pool) == -1) {
+        error_set(error, "%s: %s: no room to watch its sessions; lower max_workers or "
+                  "sessions_per_worker", instance->section.name, strerror(errno));
+        pool_free(pool);
+        return NULL;
+    }
+    if (pool->memory == NULL || open_channels(pool) == -1) {
         error_set(error, "%s: %s", instance->section.name, strerror(errno));
         pool_free(pool);
         return NULL;

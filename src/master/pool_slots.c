@@ -7,13 +7,11 @@
 
 int pool_make_slots(struct pool *pool)
 {
-    const struct conf_values *values = &pool->instance->section.values;
-    size_t max_workers = (size_t)values->max_workers;
+    struct conf_pool_shape shape = conf_pool_shape(&pool->instance->section.values);
 
-    pool->places = (size_t)values->sessions_per_worker;
-    pool->worker_slots = pool->places > 1 ? 1 + pool->places : 1;
-    /* Those that leave with many sessions are replaced before they are gone. */
-    pool->worker_count = pool->places > 1 ? 2 * max_workers : max_workers;
+    pool->places = shape.places;
+    pool->worker_slots = shape.worker_slots;
+    pool->worker_count = shape.worker_count;
     pool->scoreboard = scoreboard_new(pool_slot_count(pool));
     return pool->scoreboard == NULL ? -1 : 0;
 }

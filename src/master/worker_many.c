@@ -29,11 +29,9 @@ enum {
      * so that a lone connection costs no vain call. */
     ACCEPT_MAX = 32,
     ACCEPT_PAUSE_MS = 50,
-    /* Client and server, and for a moment the helper's answer or a second address. Of a server with
-     * many addresses more may be tried at once. */
-    DESCRIPTORS_A_SESSION = 3,
+    DESCRIPTORS_A_SESSION = CONF_DESCRIPTORS_A_SESSION,
     DESCRIPTORS_SPARE = 2, /* times as many can be waited for */
-    DESCRIPTORS_BESIDES = 64,
+    DESCRIPTORS_BESIDES = CONF_DESCRIPTORS_BESIDES,
 };
 
 /* One session. It lies at the top of its own stack. */
