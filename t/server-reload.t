@@ -11,6 +11,7 @@ use Pop3Test;
 
 expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
 use IO::Socket::IP;
+use Socket qw(AF_UNIX SOCK_STREAM pack_sockaddr_un);
 
 sub polls { my ($master, %option) = @_; return $master->client(%option)->login->quit }
 
@@ -144,6 +145,79 @@ scene 'an old worker that does not react' => sub {
     my $line = $master->change(timeout => 5)->reload;
     like $line->{f}{text}, qr/after 2 s 1 old workers have not reacted/, 'is not waited for without end';
     kill 'KILL', $dead;
+};
+
+# How many connections wait in a UNIX socket's queue before it is full.
+sub queue_of {
+    my ($path) = @_;
+    my @waiting;
+    while (@waiting < 100) {
+        socket my $socket, AF_UNIX, SOCK_STREAM, 0 or die $!;
+        $socket->blocking(0);
+        connect $socket, pack_sockaddr_un($path) or last;
+        push @waiting, $socket;
+    }
+    return scalar @waiting;
+}
+
+scene 'a reload that fails leaves the sockets as they are' => sub {
+    expect_log(qw(configuration reload-failed));
+    my $path   = directory(0777) . '/pop3';
+    my $master = master(listen => $path, server => server()->address, backlog => 3, workers => 1, max_workers => 1);
+    my $held   = $master->client(to => $path)->login;
+    $master->change(backlog => 60, pidfile => '/no/such/directory/pid');
+    is $master->reload->{event}, 'reload-failed', 'refused';
+    is queue_of($path), 4, 'the backlog is the old one';
+    $master->change(pidfile => undef);
+    is $master->reload->{event}, 'reloaded', 'mended';
+    is $held->quit, '+OK bye', 'the session from before';
+    $held = $master->client(to => $path)->login;
+    cmp_ok queue_of($path), '>', 50, 'the new backlog';
+    is $held->quit, '+OK bye', 'in order';
+};
+
+scene 'a log that cannot be opened' => sub {
+    expect_log(qw(reload-failed));
+    my $master = master(server => server()->address, workers => 2, control => undef);
+    my $control = directory() . '/control';
+    my @before = sort $master->workers;
+    $master->change(log => '/no/such/directory/log', control => $control, timeout => 700);
+    is $master->reload->{event}, 'reload-failed', 'refused';
+    like +($master->events('reload-failed'))[0]{f}{text}, qr/cannot open the log file/, 'with the reason';
+    is_deeply [ sort $master->workers ], \@before, 'the old workers stay';
+    is_deeply [ glob "$control*" ], [], 'and nothing else is left';
+};
+
+scene 'log and pidfile come and go' => sub {
+    my ($log, $pidfile) = map { directory(0777) . $_ } '/log', '/pid';
+    my $master = master(server => server()->address);
+    $master->change(pidfile => $pidfile)->reload;
+    is read_file($pidfile), $master->pid . "\n", 'a pidfile that comes';
+    $master->change(pidfile => "$pidfile.2")->reload;
+    is read_file("$pidfile.2"), $master->pid . "\n", 'one that changes';
+    ok !-e $pidfile, 'leaves no other';
+    $master->change(pidfile => undef)->reload;
+    ok !-e "$pidfile.2", 'one that goes';
+    $master->change(log => $log)->signal('HUP');
+    ok wait_until(sub { -e $log && read_file($log) =~ /event=reloaded/ }, 5), 'a log that comes';
+    is $master->change(log => undef)->reload->{event}, 'reloaded', 'one that goes: syslog again';
+};
+
+scene 'between a wildcard address and one of its own' => sub {
+    my $server = server();
+    my $master = master(listen => '*:0', server => $server->address);
+    my ($port) = map { /:(\d+)\z/ } $master->addresses;
+    my $held   = $master->client(to => "127.0.0.1:$port")->login;
+    for my $listen ("127.0.0.1:$port", "*:$port", "127.0.0.1:$port") {
+        is $master->change(listen => $listen)->reload->{event}, 'reloaded', "to $listen";
+        is polls($master, to => "127.0.0.1:$port"), '+OK bye', 'serves';
+        my $reaches = $listen =~ /\*/ ? 1 : 0;
+        ok wait_until(sub { $reaches == ($master->connect(to => "127.0.0.2:$port") ? 1 : 0) }, 5), "other addresses: $reaches";
+    }
+    is $held->quit, '+OK bye', 'a session from before';
+    my $other = master(listen => "127.0.0.1:$port", server => $server->address, -start => 0)->run_to_end;
+    like $other->{err}, qr/another program listens there/, 'another server cannot share the port afterwards';
+    expect_log('configuration');
 };
 
 scene 'while clients poll without pause' => sub {

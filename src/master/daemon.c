@@ -11,15 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/process.h"
 
 static int ready_fd = -1;
-static int pidfile_fd = -1;
-static char *pidfile_path;
+
+/* fd -1: none. */
+struct pidfile {
+    int fd;
+    char *path;
+};
+
+#define NO_PIDFILE ((struct pidfile){.fd = -1})
+
+static struct pidfile current = {.fd = -1};
+static struct pidfile next = {.fd = -1};
+static bool is_borrowed; /* the current one is still that of the binary before us */
+static bool stays;       /* the next one is the current one */
 
 /* ---- detaching ---- */
 
@@ -71,15 +84,43 @@ void daemon_ready(void)
 
 /* ---- the pidfile ---- */
 
-static int inherited_descriptor(void)
+static void drop(struct pidfile *pidfile)
+{
+    if (pidfile->fd != -1)
+        close(pidfile->fd);
+    free(pidfile->path);
+    *pidfile = NO_PIDFILE;
+}
+
+static void remove_file(struct pidfile *pidfile)
+{
+    if (pidfile->fd != -1 && pidfile->path != NULL)
+        unlink(pidfile->path);
+    drop(pidfile);
+}
+
+/* The one of the binary before us. */
+static void borrow(void)
 {
     const char *text = getenv(PIDFILE_ENVIRONMENT);
     int fd = text == NULL ? -1 : atoi(text);
+    const char *colon = text == NULL ? NULL : strchr(text, ':');
 
+    if (fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) {
+        current = (struct pidfile){.fd = fd, .path = colon == NULL ? NULL : strdup(colon + 1)};
+        is_borrowed = true;
+    }
     unsetenv(PIDFILE_ENVIRONMENT);
-    if (fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
-        return fd;
-    return -1;
+}
+
+/* By what it is, as its path may be written in several ways. */
+static bool is_current(const char *path)
+{
+    struct stat ours;
+    struct stat found;
+
+    return current.fd != -1 && fstat(current.fd, &ours) == 0 && stat(path, &found) == 0 &&
+           ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
 }
 
 static int open_locked(const char *path, struct error *error)
@@ -109,45 +150,60 @@ static int write_pid(int fd, const char *path, struct error *error)
     return 0;
 }
 
-int pidfile_take(const char *path, struct error *error)
+int pidfile_prepare(const char *path, struct error *error)
 {
-    int fd = inherited_descriptor();
-
-    if (pidfile_path != NULL && strcmp(path, pidfile_path) == 0)
+    borrow();
+    pidfile_forget();
+    stays = path != NULL && is_current(path);
+    if (path == NULL || stays)
         return 0;
-    if (fd == -1)
-        fd = open_locked(path, error);
-    if (fd == -1)
-        return -1;
-    if (write_pid(fd, path, error) == -1) {
-        close(fd);
-        return -1;
+    next.fd = open_locked(path, error);
+    next.path = strdup(path);
+    if (next.fd != -1 && write_pid(next.fd, path, error) == 0)
+        return 0;
+    pidfile_forget();
+    return -1;
+}
+
+void pidfile_commit(void)
+{
+    struct error error;
+
+    if (!stays) {
+        remove_file(&current);
+        current = next;
+        next = NO_PIDFILE;
+    } else if (is_borrowed && write_pid(current.fd, "", &error) == -1) {
+        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
     }
-    pidfile_remove(); /* of another name, before a reload */
-    pidfile_fd = fd;
-    pidfile_path = strdup(path);
-    return 0;
+    is_borrowed = false;
+}
+
+void pidfile_forget(void)
+{
+    remove_file(&next);
 }
 
 void pidfile_remove(void)
 {
-    if (pidfile_fd == -1)
-        return;
-    if (pidfile_path != NULL)
-        unlink(pidfile_path);
-    pidfile_hand_on();
+    pidfile_forget();
+    if (is_borrowed)
+        drop(&current);
+    else
+        remove_file(&current);
 }
 
 int pidfile_descriptor(void)
 {
-    return pidfile_fd;
+    return current.fd;
+}
+
+const char *pidfile_path(void)
+{
+    return current.path == NULL ? "" : current.path;
 }
 
 void pidfile_hand_on(void)
 {
-    if (pidfile_fd != -1)
-        close(pidfile_fd);
-    pidfile_fd = -1;
-    free(pidfile_path);
-    pidfile_path = NULL;
+    drop(&current);
 }

@@ -16,15 +16,21 @@ int daemon_detach(struct error *error);
 void daemon_ready(void);
 
 /*
- * Locks the pidfile and writes our process id to it. A file whose owner is gone is taken over; one
- * that is locked belongs to a running server: -1 with `error` set. A descriptor handed on by an
- * upgrade (PIDFILE_ENVIRONMENT) is used instead of locking anew. `path` is copied.
+ * What pidfile_commit() is to put into force: the file `path`, which is copied, or none for NULL. A
+ * new one is locked and our process id written to it. A file whose owner is gone is taken over; one
+ * that is locked belongs to a running server: -1 with `error` set. The file of the binary before us
+ * (PIDFILE_ENVIRONMENT: its locked descriptor, a colon, its path) is that one's until the commit.
  */
-int pidfile_take(const char *path, struct error *error);
+int pidfile_prepare(const char *path, struct error *error);
+/* Removes the old one if it is another. */
+void pidfile_commit(void);
+/* Removes what was prepared. */
+void pidfile_forget(void);
 /* Removes the file if it is still ours. */
 void pidfile_remove(void);
-/* The locked descriptor, or -1. */
+/* The locked descriptor, or -1, and the file's path. */
 int pidfile_descriptor(void);
+const char *pidfile_path(void);
 /* The file belongs to the next binary now. */
 void pidfile_hand_on(void);
 

@@ -212,7 +212,15 @@ static void remove_stale_path(const struct address *address)
     close(fd);
 }
 
-static int open_socket(const struct address *address, const struct conf_values *values)
+static void set_sharing(int fd, bool does_share)
+{
+    int value = does_share;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
+static int open_socket(const struct address *address, const struct conf_values *values,
+                       bool shares_port)
 {
     int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int error;
@@ -220,14 +228,52 @@ static int open_socket(const struct address *address, const struct conf_values *
     if (fd == -1)
         return -1;
     set_options(fd, address, values);
+    set_sharing(fd, shares_port);
     if (address->sa.sa_family == AF_UNIX)
         remove_stale_path(address);
-    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0)
+    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0) {
+        set_sharing(fd, false);
         return fd;
+    }
     error = errno;
     close(fd);
     errno = error;
     return -1;
+}
+
+static bool is_overlapping(const struct address *a, const struct address *b)
+{
+    return address_is_covered_by(a, b) || address_is_covered_by(b, a);
+}
+
+static bool share_port(const struct address *address, bool does_share)
+{
+    bool is_ours = false;
+
+    for (const struct listener *l = listeners; l != NULL; l = l->next) {
+        if (!is_overlapping(&l->address, address))
+            continue;
+        set_sharing(l->fd, does_share);
+        is_ours = true;
+    }
+    return is_ours;
+}
+
+/* It may be one of ours that is in the way, when a reload goes from a wildcard address to one of
+ * its own or back: old and new socket are there together for a moment, which the kernel allows to
+ * sockets that share their port. */
+static int open_beside_ours(const struct address *address, const struct conf_values *values)
+{
+    int error = EADDRINUSE;
+    int fd = -1;
+
+    if (share_port(address, true)) {
+        fd = open_socket(address, values, true);
+        error = errno;
+        share_port(address, false);
+    }
+    errno = error;
+    return fd;
 }
 
 static const char *mend_for(int error)
@@ -290,10 +336,10 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     listener = find_in_use(values->listen, &address);
     if (listener == NULL) {
         fd = take_inherited(section->name, &address);
-        if (fd != -1)
-            set_options(fd, &address, values);
-        else
-            fd = open_socket(&address, values);
+        if (fd == -1)
+            fd = open_socket(&address, values, false);
+        if (fd == -1 && errno == EADDRINUSE)
+            fd = open_beside_ours(&address, values);
         if (fd == -1) {
             error_set(error, "%s: listen = %s: %s: %s", place, values->listen, strerror(errno),
                       mend_for(errno));
@@ -304,12 +350,15 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
             error_set(error, "out of memory");
             return NULL;
         }
-    } else {
-        set_options(listener->fd, &listener->address, values);
-        (void)listen(listener->fd, (int)values->backlog);
     }
     listener->users++;
     return listener;
+}
+
+void listener_settle(struct listener *listener, const struct conf_values *values)
+{
+    set_options(listener->fd, &listener->address, values);
+    (void)listen(listener->fd, (int)values->backlog);
 }
 
 void listener_announce_new(void)

@@ -31,6 +31,9 @@ void listener_inherit(void);
  * cannot be bound.
  */
 struct listener *listener_acquire(const struct conf_instance *instance, struct error *error);
+/* Puts an instance's settings of the socket into force: until then one that is in use already is
+ * left as it is. */
+void listener_settle(struct listener *listener, const struct conf_values *values);
 void listener_release(struct listener *listener);
 
 /* Logs the addresses that were not logged yet. */

@@ -46,6 +46,7 @@ static struct {
     unsigned generations;
     pid_t successor;
     bool is_replaced;   /* by it, which speaks for the service from then on */
+    bool is_at_terminal; /* started by hand: without a log key the log goes there */
     bool is_reload_due; /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
@@ -231,11 +232,11 @@ static void tell_counts(void)
 
 /* ---- the end ---- */
 
-/* What supervises us takes our end for the end of all: a stop includes the process before us. */
+/* What supervises us takes our end for the end of all sessions, and a stop reaches the process
+ * before us through us only. */
 static void leave_if_done(void)
 {
-    if (master.phase == PHASE_RUNNING || master.pools != NULL ||
-        (master.phase == PHASE_STOPPING && upgrade_has_predecessor()))
+    if (master.phase == PHASE_RUNNING || master.pools != NULL || upgrade_has_predecessor())
         return;
     status_stop();
     ev_break(EV_DEFAULT_ EVBREAK_ALL);
@@ -260,6 +261,7 @@ static void stop(const char *why)
         return;
     master.phase = PHASE_STOPPING;
     handover_cancel();
+    ev_timer_stop(EV_DEFAULT_ &master.ready); /* whoever was not ready never will be */
     upgrade_cancel();
     upgrade_stop_predecessor();
     log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
@@ -278,6 +280,7 @@ static void drain(const char *why)
         return;
     master.phase = PHASE_DRAINING;
     handover_cancel();
+    ev_timer_stop(EV_DEFAULT_ &master.ready);
     log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
                 why);
     if (master.is_replaced) {
@@ -294,30 +297,36 @@ static void drain(const char *why)
 
 /* ---- reload ---- */
 
-static int open_log(struct conf *conf, bool is_first, struct error *error)
+/* Someone who starts it at a terminal wants to see the log there. */
+static int open_log(const struct conf *conf, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
-    bool is_by_hand = is_first && proxy->place[CONF_KEY_log] == NULL &&
-                      !master.options->is_daemon && isatty(STDERR_FILENO);
+    bool is_by_hand = proxy->place[CONF_KEY_log] == NULL && master.is_at_terminal;
 
-    /* Someone who starts it at a terminal wants to see the log there. */
-    if (is_by_hand || proxy->place[CONF_KEY_log] != NULL || is_first)
-        return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
-    return 0;
+    return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
 }
 
-/* What may fail, in the order in which it can still be taken back. */
+/* Takes back what prepare() has done. */
+static void abandon(struct pool *pools)
+{
+    free_pools(pools);
+    status_forget();
+    pidfile_forget();
+}
+
+/* What may fail. Nothing of what runs changes. The pidfile first: that a server runs already says
+ * more than that its address is taken. */
 static struct pool *prepare(struct generation *generation, struct error *error)
 {
-    const char *pidfile = generation->conf.proxy.values.pidfile;
-    struct pool *pools = make_pools(generation, error);
+    struct pool *pools;
 
-    if (pools != NULL && (status_prepare(&generation->conf, error) == -1 ||
-                          (pidfile != NULL && pidfile_take(pidfile, error) == -1))) {
-        free_pools(pools);
+    if (pidfile_prepare(generation->conf.proxy.values.pidfile, error) == -1)
         return NULL;
-    }
-    return pools;
+    pools = make_pools(generation, error);
+    if (pools != NULL && status_prepare(&generation->conf, error) == 0)
+        return pools;
+    abandon(pools);
+    return NULL;
 }
 
 static void release_generation(struct generation *generation)
@@ -366,13 +375,16 @@ static void reload(void)
     }
     generation->users++; /* the master's own */
     pools = prepare(generation, &error);
+    if (pools != NULL && open_log(&generation->conf, &error) == -1) {
+        abandon(pools);
+        pools = NULL;
+    }
     if (pools == NULL) {
         fail_reload(error.text);
         release_generation(generation);
         return;
     }
-    if (open_log(&generation->conf, false, &error) == -1)
-        log_message(LOG_LEVEL_ERROR, "configuration", "%s; the log stays where it is", error.text);
+    pidfile_commit();
     struct pool *old = master.pools;
     start_pools(pools);
     for (; old != NULL; old = old->next)
@@ -507,24 +519,23 @@ static void watch(void)
 static int begin(struct generation *generation)
 {
     enum log_level level = LOG_LEVEL_WARNING;
-    const char *pidfile = generation->conf.proxy.values.pidfile;
     struct error error;
     struct pool *pools;
-    bool is_ours;
 
-    if (open_log(&generation->conf, true, &error) == -1) {
+    master.is_at_terminal = !master.options->is_daemon && isatty(STDERR_FILENO);
+    if (open_log(&generation->conf, &error) == -1) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         return EX_OSERR;
     }
-    /* The pidfile first: that a server runs already says more than that its address is taken. */
-    is_ours = pidfile == NULL || upgrade_is_successor() || pidfile_take(pidfile, &error) == 0;
-    pools = is_ours ? prepare(generation, &error) : NULL;
+    pools = prepare(generation, &error);
     if (pools == NULL) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
         return EX_OSERR;
     }
     listener_close_spare();
+    if (!upgrade_is_successor())
+        pidfile_commit();
     start_pools(pools);
     status_restart(&master.pools, &generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
@@ -551,6 +562,8 @@ static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
         pool = pool->next;
     if (pool == NULL) {
         ev_timer_stop(loop, timer);
+        if (upgrade_is_successor())
+            pidfile_commit();
         daemon_ready();
         upgrade_ready(leave_if_done);
         notify_ready();

@@ -31,30 +31,55 @@ enum { INSIST_MS = 100 };
 
 static struct instance_memory *memories;
 
-struct instance_memory *instance_memory_get(const char *name)
+static void free_memory(struct instance_memory *memory)
 {
-    struct instance_memory *memory = memories;
+    shared_free(memory->totals, sizeof(*memory->totals));
+    account_table_free(memory->accounts);
+    free(memory->name);
+    free(memory);
+}
 
-    while (memory != NULL && strcmp(memory->name, name) != 0)
-        memory = memory->next;
-    if (memory != NULL)
-        return memory;
-    memory = calloc(1, sizeof(*memory));
+static struct instance_memory *make_memory(const char *name)
+{
+    struct instance_memory *memory = calloc(1, sizeof(*memory));
+
     if (memory == NULL)
         return NULL;
     memory->name = strdup(name);
     memory->totals = shared_new(sizeof(*memory->totals));
     memory->accounts = account_table_new();
     if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL) {
-        shared_free(memory->totals, sizeof(*memory->totals));
-        account_table_free(memory->accounts);
-        free(memory->name);
-        free(memory);
+        free_memory(memory);
         return NULL;
     }
     memory->next = memories;
     memories = memory;
     return memory;
+}
+
+struct instance_memory *instance_memory_acquire(const char *name)
+{
+    struct instance_memory *memory = memories;
+
+    while (memory != NULL && strcmp(memory->name, name) != 0)
+        memory = memory->next;
+    if (memory == NULL)
+        memory = make_memory(name);
+    if (memory != NULL)
+        memory->users++;
+    return memory;
+}
+
+void instance_memory_release(struct instance_memory *memory)
+{
+    struct instance_memory **link = &memories;
+
+    if (--memory->users > 0)
+        return;
+    while (*link != memory)
+        link = &(*link)->next;
+    *link = memory->next;
+    free_memory(memory);
 }
 
 /* ---- processes ---- */
@@ -183,7 +208,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         pool_free(pool);
         return NULL;
     }
-    pool->memory = instance_memory_get(instance->section.name);
+    pool->memory = instance_memory_acquire(instance->section.name);
     if (pool->memory != NULL && pool_make_slots(pool) == -1) {
         error_set(error, "%s: %s: no room to watch its sessions; lower max_workers or "
                   "sessions_per_worker", instance->section.name, strerror(errno));
@@ -208,6 +233,8 @@ void pool_free(struct pool *pool)
             close(pool->request_fds[i]);
     if (pool->notify_fd != -1)
         close(pool->notify_fd);
+    if (pool->memory != NULL)
+        instance_memory_release(pool->memory);
     scoreboard_free(pool->scoreboard);
     free(pool->own_addresses);
     if (--pool->generation->users == 0) {
@@ -219,6 +246,7 @@ void pool_free(struct pool *pool)
 
 void pool_start(struct pool *pool)
 {
+    listener_settle(pool->listener, &pool->instance->section.values);
     copy_own_addresses(pool);
     pool->state = POOL_RUNNING;
     pool_start_helper(pool);

@@ -17,9 +17,10 @@
 #include "config/conf.h"
 #include "master/listener.h"
 
-/* What is kept over reloads for all instances of one name. */
+/* What is kept over reloads for all instances of one name, as long as one has processes. */
 struct instance_memory {
     struct instance_memory *next;
+    unsigned users; /* pools */
     char *name;
     struct scoreboard_totals *totals; /* shared */
     struct account_table *accounts;   /* shared */
@@ -106,8 +107,10 @@ void pool_free(struct pool *pool);
  * it if need be. */
 bool pool_reap(struct pool *pool, pid_t pid, int status);
 
-/* The memory kept for the instance's name; made on first use. NULL: no memory. */
-struct instance_memory *instance_memory_get(const char *name);
+/* The caller's share of the memory kept for the instance's name; made on first use. NULL: no
+ * memory. */
+struct instance_memory *instance_memory_acquire(const char *name);
+void instance_memory_release(struct instance_memory *memory);
 
 /* Forks the helper. */
 void pool_start_helper(struct pool *pool);

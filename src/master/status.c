@@ -403,6 +403,14 @@ int status_prepare(const struct conf *conf, struct error *error)
     return prepare_metrics(&conf->proxy, error);
 }
 
+void status_forget(void)
+{
+    if (!status.is_set_up)
+        return;
+    forget_control(&status.next_control);
+    forget_metrics(&status.next_metrics);
+}
+
 void status_refresh(void)
 {
     if (!status.is_set_up || (status.control.fd == -1 && status.metrics.fd == -1))
@@ -430,6 +438,5 @@ void status_stop(void)
     end_process();
     close_control();
     forget_metrics(&status.metrics);
-    forget_control(&status.next_control);
-    forget_metrics(&status.next_metrics);
+    status_forget();
 }

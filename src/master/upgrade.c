@@ -157,6 +157,16 @@ static void pass_fd(int fd, char *list, size_t size)
     snprintf(list + length, size - length, "%s%d", length == 0 ? "" : ",", fd);
 }
 
+static void pass_pidfile(void)
+{
+    char text[PATH_MAX + 16] = "";
+
+    pass_fd(pidfile_descriptor(), text, sizeof(text));
+    strncat(text, ":", sizeof(text) - strlen(text) - 1);
+    strncat(text, pidfile_path(), sizeof(text) - strlen(text) - 1);
+    setenv(PIDFILE_ENVIRONMENT, text, 1);
+}
+
 static void exec_successor(int ready_fd)
 {
     char list[LIST_BYTES] = "";
@@ -168,11 +178,8 @@ static void exec_successor(int ready_fd)
     setenv(LISTENER_ENVIRONMENT, list, 1);
     pass_fd(ready_fd, number, sizeof(number));
     setenv(READY_ENVIRONMENT, number, 1);
-    if (pidfile_descriptor() != -1) {
-        number[0] = '\0';
-        pass_fd(pidfile_descriptor(), number, sizeof(number));
-        setenv(PIDFILE_ENVIRONMENT, number, 1);
-    }
+    if (pidfile_descriptor() != -1)
+        pass_pidfile();
     tickets_hand_on();
     status_hand_on();
     for (int i = 1; i < NSIG; i++)
