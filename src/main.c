@@ -2,8 +2,10 @@
 /*
  * pop3.proxy: the command line, then one of two ways to start. The only file that exits.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -24,6 +26,15 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+/* What was asked for stands on standard output, or did not get there. */
+static int finish_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "pop3.proxy: standard output: %s\n", strerror(errno));
+    return EX_IOERR;
+}
+
 int main(int argc, char *argv[])
 {
     struct options options;
@@ -32,19 +43,21 @@ int main(int argc, char *argv[])
 
     fill_standard_descriptors();
     if (options_parse(&options, argc, argv, &error) == -1) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        inetd_refuse(error.text);
         options_free(&options);
         return EX_USAGE;
     }
     switch (options.action) {
     case OPTIONS_HELP:
         options_print_help();
+        code = finish_output(code);
         break;
     case OPTIONS_VERSION:
         options_print_version();
+        code = finish_output(code);
         break;
     case OPTIONS_TEST:
-        code = options_test(&options);
+        code = finish_output(options_test(&options));
         break;
     case OPTIONS_SESSION:
         code = inetd_run(&options.section);

@@ -38,6 +38,17 @@ scene 'usage errors' => sub {
     is_usage_error('- without -e', qr/-e|server/, '-');
 };
 
+scene 'output that has no room' => sub {
+    plan(skip_all => 'no /dev/full') if !-e '/dev/full';
+    my $file = write_file(directory() . '/conf', "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n");
+    for my $arguments ([qw(--help)], [qw(-V)], [ '-T', '-f', $file ]) {
+        open my $full, '>', '/dev/full' or die $!;
+        my $result = run([ program(), @$arguments ], fds => { 1 => $full }, limit => 10);
+        is exit_code($result->{status}), 74, "@$arguments: exit status";
+        like $result->{err}, qr/\Apop3\.proxy: standard output: No space left on device\n\z/, "@$arguments: said";
+    }
+};
+
 scene 'what goes with what' => sub {
     my $file = '/nonexistent/pop3.proxy.conf';
     is_usage_error("$_->[0] without a server of our own", qr/\Q$_->[0]\E .*-b ADDRESS:PORT.*-f FILE/, @$_, 'a.example')

@@ -81,6 +81,18 @@ scene 'standard error is the client\'s connection, as inetd does it' => sub {
     unlike $client->rest, qr/^(?!\+OK|-ERR)./m, 'nothing but replies';
 };
 
+scene 'a mistake in the options, as inetd hands it to the client' => sub {
+    expect_log('configuration');
+    my %mistake = ('-t: ' => [ '-t', 'x' ], 'no-such-user' => [ '-u', 'no-such-user' ], '/no/such/list' => [ '-e', '--allow-servers-file', '/no/such/list' ]);
+    for my $named (sort keys %mistake) {
+        for my $stderr ('socket', 'pipe') {
+            my $client = proxy(@{ $mistake{$named} }, server()->address, { stderr => $stderr, any_exit => 1, any_stderr => 1 })->client;
+            is $client->rest, "-ERR [SYS/PERM] the proxy has a mistake in its settings\r\n", "$named ($stderr): a reply, and no more";
+        }
+        is scalar(grep { $_->{event} eq 'configuration' && $_->{raw} =~ /\Q$named\E/ } log_lines()), 2, "$named: in the log";
+    }
+};
+
 scene 'a session that ends leaves no process' => sub {
     my $server = server();
     for my $way ('quit', 'close', 'reset') {

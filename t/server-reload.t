@@ -118,6 +118,14 @@ scene 'a broken file changes nothing' => sub {
     is polls($master), '+OK bye', 'served';
 };
 
+# Until it has really stopped it could still take a connection.
+sub halt {
+    my ($pid) = @_;
+    kill 'STOP', $pid;
+    wait_until(sub { (Pop3Test::Master::facts($pid)->{State} // '') =~ /^T/ }, 10) or die "it does not stop\n";
+    return;
+}
+
 # A worker that is stopped stands for one that was woken for a connection just then, and has not run yet.
 scene 'it is over when no old worker can take a connection' => sub {
     expect_log('reloaded');
@@ -125,7 +133,7 @@ scene 'it is over when no old worker can take a connection' => sub {
     my $master = master(server => $server->address, workers => 3);
     my ($slow) = $master->workers;
     my $line   = sub { ($master->events('reloaded'))[-1] };
-    kill 'STOP', $slow;
+    halt($slow);
     $master->change(server => '-', select_server => 'yes')->signal('HUP');
     my $tries = 100;
     $tries-- while $tries && $master->client->try_login !~ /^-ERR/;
@@ -141,7 +149,7 @@ scene 'an old worker that does not react' => sub {
     expect_log(qw(reloaded worker-died));
     my $master = master(server => server()->address, workers => 3);
     my ($dead) = $master->workers;
-    kill 'STOP', $dead;
+    halt($dead);
     my $line = $master->change(timeout => 5)->reload;
     like $line->{f}{text}, qr/after 2 s 1 old workers have not reacted/, 'is not waited for without end';
     kill 'KILL', $dead;

@@ -7,6 +7,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Fcntl qw(O_RDWR);
+use POSIX qw(mkfifo);
 
 # A message on its way, held up by its client.
 sub held_transfer {
@@ -127,8 +129,9 @@ scene 'USR1: while programs are asked' => sub {
     my $directory = directory(0777);
     my $log       = "$directory/log";
     my $server    = server();
+    my $go        = fifo("$directory/go");
     my $master    = master(server => $server->address, log => $log, workers => 4,
-        acp => acp("echo begun >>$directory/asked; while [ ! -e $directory/go ]; do sleep 0.05; done"), -start => 0);
+        acp => acp("echo begun >>$directory/asked; dd bs=1 count=1 <$directory/go >/dev/null 2>&1"), -start => 0);
     spawn_with_file($master, $log);
     my $address = file_address($log);
     my @client  = map { $master->client(to => $address) } 1 .. 3;
@@ -141,12 +144,20 @@ scene 'USR1: while programs are asked' => sub {
     rename $log, "$log.1" or die $!;
     $master->signal('USR1');
     ok wait_until(sub { -e $log && read_file($log) =~ /event=log-reopened/ }, 5), 'a new log';
-    write_file("$directory/go", '');
+    syswrite $go, 'x' x 4;   # an octet for each, and one for the last client
     like $_->reply, qr/^\+OK/, 'granted' for @client;
     is scalar(() = read_file("$directory/asked") =~ /begun/g), 3, 'nobody is asked twice';
     is $_->quit, '+OK bye', 'and on' for @client;
     is $master->client(to => $address)->login->quit, '+OK bye', 'the next one';
 };
+
+# Both ends of a FIFO, so that nobody waits for the other to open it.
+sub fifo {
+    my ($path) = @_;
+    mkfifo($path, 0600) && chmod 0666, $path or die "$path: $!\n";
+    sysopen my $fifo, $path, O_RDWR or die "$path: $!\n";
+    return $fifo;
+}
 
 # The log is a file: what is waited for stands there.
 sub spawn_with_file {

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
+use Socket qw(SOCK_DGRAM);
 use Pop3Test::Process ();
 
 sub polls {
@@ -67,6 +68,33 @@ scene 'IPv6, both families on one socket, and a UNIX socket' => sub {
     $master->wait;
     $master->start;
     like polls($master, to => $path), qr/bye/, 'and once more: the file is replaced';
+};
+
+scene 'what a service manager is told' => sub {
+    my $path = directory(0777) . '/notify';
+    my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;
+    $manager->blocking(0);
+    my $said = sub {
+        my @said;
+        while (defined(recv $manager, my $text, 4096, 0)) { push @said, $text }
+        return @said;
+    };
+    my @all;
+    my $until = sub { my ($wanted) = @_; wait_until(sub { push @all, $said->(); grep { /$wanted/ } @all }, 5) };
+    my $master = master(server => server()->address, sessions_per_worker => 4, -env => { NOTIFY_SOCKET => $path });
+    ok $until->(qr/^READY=1\nMAINPID=@{[ $master->pid ]}\z/), 'ready';
+    my $held = $master->client->login;
+    $until->(qr/^STATUS=/);
+    @all = ();
+    $master->reload;
+    ok $until->(qr/^STATUS=/), 'told after a reload';
+    is_deeply [ map { /\A(\w+)/ } @all ], [qw(RELOADING READY STATUS)], 'in order';
+    like $all[-1], qr/^STATUS=0 workers busy, [012] idle\z/, 'a worker that only sees a session out is not busy';
+    is $held->quit, '+OK bye', 'the session';
+    @all = ();
+    $master->signal('TERM');
+    ok $until->(qr/^STOPPING=1\z/), 'the end';
+    is exit_code($master->wait), 0, 'in order';
 };
 
 scene 'detached' => sub {

@@ -91,6 +91,24 @@ scene 'a client that does not read its message' => sub {
     ok !$server->saw(qr/QUIT/i), 'no QUIT';
 };
 
+# The client holds the transfer up for longer than the server's span, in which so little moves.
+scene 'a server that was not asked for more is not taken for a stalled one' => sub {
+    my $connection;
+    my $part   = ('x' x 70 . "\r\n") x 30_000;
+    my $server = server(on => { RETR => sub { ($connection) = @_; $connection->send("+OK\r\n$part"); return '' } });
+    my $client = proxy('--server-timeout', 2, '--min-rate', 10_000_000, $server->address)->client(rcvbuf => 16384)->login;
+    my $before = length $client->received;
+    $client->hold->send_line('RETR 1');
+    pause(3);
+    $client->resume;
+    my $first = $before + length "+OK\r\n$part";
+    ok wait_until(sub { $client->{eof} || length $client->received >= $first }, 10), 'what it sent before';
+    $connection->send("the rest\r\n.\r\n");
+    ok wait_until(sub { $client->{eof} || $client->received =~ /the rest\r\n\.\r\n\z/ }, 10) && !$client->{eof}, 'and what it sends then';
+    $client->send_line('QUIT');
+    is $client->session_line->{reason}, 'quit', 'reason';
+};
+
 scene 'an unread message is not collected' => sub {
     my $server = server(messages => [ message(12_000_000) ], sndbuf => 65536);
     my $client = proxy($server->address)->client(rcvbuf => 16384)->login;

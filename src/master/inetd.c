@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -92,6 +93,35 @@ static int serve(const struct conf_instance *instance)
     return exit_code(outcome);
 }
 
+static bool is_socket(int fd, struct stat *status)
+{
+    return fstat(fd, status) == 0 && S_ISSOCK(status->st_mode);
+}
+
+static bool has_client(void)
+{
+    struct stat in;
+    struct stat out;
+
+    return is_socket(STDIN_FILENO, &in) && is_socket(STDOUT_FILENO, &out) &&
+           in.st_ino == out.st_ino;
+}
+
+void inetd_refuse(const char *why)
+{
+    static const char reply[] = "-ERR [SYS/PERM] the proxy has a mistake in its settings\r\n";
+    struct error error;
+    struct stat status;
+
+    if (!is_socket(STDERR_FILENO, &status))
+        fprintf(stderr, "pop3.proxy: %s\n", why);
+    if (!has_client())
+        return;
+    if (log_open("syslog", &error) == 0)
+        log_message(LOG_LEVEL_ERROR, "configuration", "%s", why);
+    (void)!send(STDOUT_FILENO, reply, sizeof(reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int inetd_run(struct conf_section *section)
 {
     struct conf_instance instance;
@@ -104,7 +134,7 @@ int inetd_run(struct conf_section *section)
     if (log_open(isatty(STDERR_FILENO) ? "stderr" : "syslog", &error) == -1 ||
         conf_find_user(section, &uid, &gid, &error) == -1 ||
         conf_instance_init(&instance, section, &error) == -1) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        inetd_refuse(error.text);
         return EX_USAGE;
     }
     if (privileges_drop(uid, gid, &error) == -1) {

@@ -11,4 +11,8 @@
  * the peers brought about, 71 when the system failed us. Takes the section over. */
 int inetd_run(struct conf_section *section);
 
+/* Says that the settings cannot work: on standard error, unless that is a connection; and where a
+ * superserver has started us, in the log, and to the client without the reason. */
+void inetd_refuse(const char *why);
+
 #endif

@@ -222,10 +222,8 @@ static void tell_counts(void)
     size_t idle = 0;
 
     for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next) {
-        int waiting = atomic_load(&pool->scoreboard->idle);
-        size_t waits = waiting > 0 ? (size_t)waiting : 0;
-        idle += waits;
-        busy += pool->alive > waits ? pool->alive - waits : 0;
+        busy += pool_count_state(pool, SCOREBOARD_BUSY);
+        idle += pool_count_state(pool, SCOREBOARD_IDLE);
     }
     notify_status(busy, idle);
 }

@@ -141,6 +141,8 @@ enum {
 size_t pool_grow(struct pool *pool, size_t count);
 /* How many more workers there may be. Those that only see their last sessions out do not count. */
 size_t pool_size_room(const struct pool *pool);
+/* How many workers are in this state. */
+size_t pool_count_state(const struct pool *pool, enum scoreboard_state state);
 /* Corrects the count of idle workers after one died that could not count itself out. */
 void pool_count_afresh(struct pool *pool);
 /* Sets up and ends the watchers that steer the size. */

@@ -38,7 +38,7 @@ enum {
     TRIAL_LOOKS = 100, /* so long a pool that has grown without idle processors is watched */
 };
 
-static size_t count_state(const struct pool *pool, enum scoreboard_state state)
+size_t pool_count_state(const struct pool *pool, enum scoreboard_state state)
 {
     size_t count = 0;
 
@@ -51,7 +51,7 @@ static size_t count_state(const struct pool *pool, enum scoreboard_state state)
  * replaced before. */
 static size_t count_serving(const struct pool *pool)
 {
-    size_t leaving = pool->places > 1 ? count_state(pool, SCOREBOARD_LEAVING) : 0;
+    size_t leaving = pool->places > 1 ? pool_count_state(pool, SCOREBOARD_LEAVING) : 0;
 
     return pool->alive > leaving ? pool->alive - leaving : 0;
 }
@@ -68,13 +68,13 @@ size_t pool_size_room(const struct pool *pool)
 
 void pool_count_afresh(struct pool *pool)
 {
-    atomic_store(&pool->scoreboard->idle, (int)count_state(pool, SCOREBOARD_IDLE));
+    atomic_store(&pool->scoreboard->idle, (int)pool_count_state(pool, SCOREBOARD_IDLE));
 }
 
 /* Those that will wait in a moment count: they were forked for the connections that wait now. */
 static size_t count_idle(const struct pool *pool)
 {
-    return count_state(pool, SCOREBOARD_IDLE) + count_state(pool, SCOREBOARD_STARTING);
+    return pool_count_state(pool, SCOREBOARD_IDLE) + pool_count_state(pool, SCOREBOARD_STARTING);
 }
 
 static size_t wanted_workers(const struct pool *pool)
