@@ -177,6 +177,7 @@ void pidfile_commit(void)
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
     }
     is_borrowed = false;
+    stays = true; /* until something else is prepared */
 }
 
 void pidfile_forget(void)
