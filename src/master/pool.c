@@ -84,12 +84,27 @@ void instance_memory_release(struct instance_memory *memory)
 
 /* ---- processes ---- */
 
+static bool has_process(const struct pool *pool, size_t i)
+{
+    return atomic_load(&pool_worker_slot(pool, i)->pid) != 0;
+}
+
 static struct scoreboard_slot *free_slot(struct pool *pool)
 {
     for (size_t i = 0; i < pool->worker_count; i++)
-        if (atomic_load(&pool_worker_slot(pool, i)->pid) == 0)
+        if (!has_process(pool, i))
             return pool_worker_slot(pool, i);
     return NULL;
+}
+
+/* The first free slot is taken, so the used ones stand close together, and those that were never
+ * needed, perhaps thousands in each of a hundred pools, are not looked at whenever a child ends. */
+static void count_end(struct pool *pool)
+{
+    while (pool->workers_end < pool->worker_count && has_process(pool, pool->workers_end))
+        pool->workers_end++;
+    while (pool->workers_end > 0 && !has_process(pool, pool->workers_end - 1))
+        pool->workers_end--;
 }
 
 static bool fork_worker(struct pool *pool)
@@ -126,6 +141,7 @@ size_t pool_grow(struct pool *pool, size_t count)
         forked++;
     /* Not one by one: a page that is written between two forks is copied for each of them. */
     pool->alive += forked;
+    count_end(pool);
     if (forked < count)
         pool_size_wait_to_fork(pool, strerror(errno));
     return forked;
@@ -258,7 +274,7 @@ void pool_start(struct pool *pool)
 
 static void signal_workers(struct pool *pool, int number)
 {
-    for (size_t i = 0; i < pool->worker_count; i++) {
+    for (size_t i = 0; i < pool->workers_end; i++) {
         pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
         if (pid != 0)
             kill(pid, number);
@@ -332,7 +348,7 @@ size_t pool_count_acceptors(const struct pool *pool)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < pool->worker_count; i++)
+    for (size_t i = 0; i < pool->workers_end; i++)
         count += may_accept(pool, pool_worker_slot(pool, i));
     return count;
 }
@@ -369,7 +385,7 @@ static void retire_replaceable(struct pool *pool)
     size_t room = pool->places > 1 ? pool->worker_count - pool->alive : pool->worker_count;
     size_t left = 0;
 
-    for (size_t i = 0; i < pool->worker_count; i++) {
+    for (size_t i = 0; i < pool->workers_end; i++) {
         pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
         if (pid == 0)
             continue;
@@ -470,6 +486,7 @@ static void clear_worker(struct pool *pool, struct scoreboard_slot *worker)
         clear_slot(pool, slot);
     clear_slot(pool, worker);
     pool->alive--;
+    count_end(pool);
 }
 
 static void reap_worker(struct pool *pool, struct scoreboard_slot *slot, pid_t pid, int status)
@@ -510,7 +527,7 @@ bool pool_reap(struct pool *pool, pid_t pid, int status)
         reap_helper(pool, status);
         return true;
     }
-    for (size_t i = 0; i < pool->worker_count; i++) {
+    for (size_t i = 0; i < pool->workers_end; i++) {
         struct scoreboard_slot *slot = pool_worker_slot(pool, i);
         if (atomic_load(&slot->pid) != pid)
             continue;

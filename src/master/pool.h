@@ -56,6 +56,7 @@ struct pool {
     size_t places;       /* sessions a worker carries at once */
     size_t worker_slots; /* slots of a worker: one, or one and those of its places */
     size_t worker_count; /* workers that there are slots for */
+    size_t workers_end;  /* no worker from this one on has a process: the master's own knowledge */
     size_t alive;        /* workers that have a process */
 
     int request_fds[2]; /* to the helper: [0] the workers', [1] the helper's end */

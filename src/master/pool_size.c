@@ -42,7 +42,7 @@ size_t pool_count_state(const struct pool *pool, enum scoreboard_state state)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < pool->worker_count; i++)
+    for (size_t i = 0; i < pool->workers_end; i++)
         count += atomic_load(&pool_worker_slot(pool, i)->state) == (int)state;
     return count;
 }
@@ -167,7 +167,7 @@ static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
     size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
 
     (void)events;
-    for (size_t i = pool->worker_count; i > 0 && surplus > 0; i--) {
+    for (size_t i = pool->workers_end; i > 0 && surplus > 0; i--) {
         struct scoreboard_slot *slot = pool_worker_slot(pool, i - 1);
         if (!is_unused(slot))
             continue;
