@@ -54,7 +54,7 @@ sub summarise {
     my $figure = $main{$result->{about}}[0];
     my $reference = $result->{peers}{$REFERENCE};
     for my $peer (values %{$result->{peers}}) {
-        my %names = map { map { $_ => 1 } grep { $_ ne 'first_error' } keys %$_ }
+        my %names = map { map { $_ => 1 } grep { !/^(?:first_error|remark)$/ } keys %$_ }
             @{$peer->{rounds}};
         for my $name (keys %names) {
             my @values = sorted(map { $_->{$name} } @{$peer->{rounds}});

@@ -91,7 +91,7 @@ sub close_input { my ($self) = @_; close delete $self->{in} if $self->{in} }
 # CPU seconds since its start, user and kernel apart; children, dead ones too, are in it.
 sub cpu { my ($self) = @_; return Bench::Account::cpu($self->{groups}, $self->{pid}) }
 
-# Octets in use now, user and kernel apart.
+# Octets in use now, user and kernel apart; undef when that cannot be seen.
 sub memory { my ($self) = @_; return Bench::Account::memory($self->{groups}, $self->{pid}) }
 
 # ---- ending ----

@@ -152,6 +152,10 @@ sub turn_idle {
     my $found = Bench::Load::load_result($stage, $load, 40);
     my $figures = figures($found, $workload);
     return $figures unless $held && ($running->{process} || is_estimating($stage));
+    if (!$before || !$after) {
+        $figures->{remark} = 'its memory may only be seen by root';
+        return $figures;
+    }
     $figures->{"memory_$_"} = ($after->{$_} - $before->{$_}) / $held for qw(user kernel);
     $figures->{memory} = $figures->{memory_user} + $figures->{memory_kernel};
     return $figures;
