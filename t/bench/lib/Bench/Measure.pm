@@ -9,6 +9,7 @@ use warnings;
 use Bench::Figures;
 use Bench::Load;
 use Bench::Peers;
+use Bench::Progress;
 use Bench::Stage;
 use Bench::Turn;
 use JSON::PP ();
@@ -21,16 +22,6 @@ sub note_to {
         $text =~ s{\Q$stage->{dir}\E/\d+-}{}g;
         push @$notes, $text unless grep { $_ eq $text } @$notes;
     };
-}
-
-my $progress_length = 0;
-
-# Shows on a terminal what is going on.
-sub say_progress {
-    my ($text) = @_;
-    return unless -t STDERR;
-    printf STDERR "\r%-*s\r%s", $progress_length, '', $text;
-    $progress_length = length $text;
 }
 
 # ---- a workload: all peers, all rounds ----
@@ -88,6 +79,7 @@ sub measure {
     my $cores = Bench::Stage::cores_of($pin);
     my $result = {workload => $workload->{name}, what => $workload->{what}, pin => $pin,
                   about => $workload->{about}, clients => $workload->{clients},
+                  rounds => $stage->{opt}{rounds}, seconds => $stage->{opt}{seconds},
                   is_tls => ($workload->{tls} || {})->{client} ? JSON::PP::true() : undef,
                   notes => {}, peers => {}};
     Bench::Stage::start_server($stage, $cores);
@@ -105,7 +97,7 @@ sub measure {
                 or next;
             my $turn = $round + 1;
             die "interrupted\n" if $stage->{is_interrupted};   # in case an eval took the first one
-            say_progress("$workload->{name} ($pin), round $turn of $stage->{opt}{rounds}: $name");
+            Bench::Progress::turn("round $turn of $stage->{opt}{rounds}: $name");
             $result->{peers}{$name}{rounds}[$round] =
                 Bench::Turn::take_turn($stage, $one, $workload, $cores);
             $one->{process}->stop if $workload->{is_fresh} && $one->{process};

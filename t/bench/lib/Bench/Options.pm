@@ -5,6 +5,7 @@ package Bench::Options;
 
 use strict;
 use warnings;
+use Bench::Readme;
 use Cwd qw(abs_path);
 use Getopt::Long qw(GetOptionsFromArray :config no_ignore_case);
 
@@ -34,17 +35,21 @@ usage: run [options]
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
                     pop3_many, haproxy_splice, nginx_64k, nginx_stream_64k
   --proxy PATH      the pop3.proxy to measure; without it the others are measured alone
-  --rounds N        how often each peer has its turn (5)
-  --seconds N       how long each turn of a closed or open workload lasts (2)
+  --rounds N        how often each peer has its turn (3)
+  --seconds N       how long each turn of a closed or open workload lasts (1)
   --pin LIST        one: all on one core, the steadiest; compare CPU per session (one)
                     apart: the proxy on one core, load and server on another
                     none: the kernel decides
   --rate N          open: sessions a second, instead of half of the reference's
-  --quick           2 rounds of 1 second, fewer sessions: does it work?
+  --quick           1 round of 1 second, fewer sessions: does it work?
   --json FILE       the figures of every round for programs; "-" is standard output
   --plots DIR       plots by gnuplot (SVG)
   --markdown FILE   the tables in Markdown, for a README
-  --from FILE       measure nothing: tables and plots from an earlier --json FILE
+  --readme FILE     the summary in Markdown, between the two marks in FILE:
+                    <!-- bench: begin --> and <!-- bench: end -->
+  --from FILE       measure nothing: tables and plots from an earlier --json FILE;
+                    may be repeated: a run in pieces is put together, and of a workload
+                    that is there twice the later one counts
   --programs DIR    where pop3_load, pop3_canned and relay_floor are (beside this program)
   --no-namespace    stay in the machine's network namespace
   --keep            keep the temporary directory: configurations and logs of the peers
@@ -58,15 +63,15 @@ sub usage { print STDERR "run: $_[0]\n"; exit 64 }
 # The options as a hash; ends the program for --help and for a mistake. `directory` is the driver's.
 sub parse {
     my ($directory, @given) = @_;
-    my %opt = (rounds => 5, seconds => 2, pin => 'one', namespace => 1, programs => $directory);
+    my %opt = (rounds => 3, seconds => 1, pin => 'one', namespace => 1, programs => $directory);
     GetOptionsFromArray(\@given, \%opt,
         qw(workload=s peer=s proxy=s rounds=i seconds=i pin=s rate=i quick json=s plots=s
-           markdown=s from=s programs=s namespace! keep list help inside))
+           markdown=s readme=s from=s@ programs=s namespace! keep list help inside))
         or do { print STDERR $HELP; exit 64 };
     if ($opt{help}) { print $HELP; exit 0 }
     usage("unknown operand: $given[0]") if @given;
     usage('--rounds and --seconds are at least 1') if $opt{rounds} < 1 || $opt{seconds} < 1;
-    @opt{qw(rounds seconds)} = (2, 1) if $opt{quick};
+    @opt{qw(rounds seconds)} = (1, 1) if $opt{quick};
     return \%opt;
 }
 
@@ -84,7 +89,9 @@ sub check {
     }
     usage("--proxy $opt->{proxy}: not a program")
         if $opt->{proxy} && (!-x $opt->{proxy} || -d _);
-    return if defined $opt->{from};
+    usage("--readme $opt->{readme}: has no place for it: see --help")
+        if defined $opt->{readme} && !Bench::Readme::has_place($opt->{readme});
+    return if $opt->{from};
     for my $program (qw(pop3_load pop3_canned relay_floor)) {
         usage("$opt->{programs}/$program is not built: make bench does")
             unless -x "$opt->{programs}/$program";

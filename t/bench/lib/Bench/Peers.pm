@@ -44,8 +44,10 @@ my @peers = (
      is_product => 1, start => \&Bench::Peers::Product::start_auto},
     {name => 'pop3_many', label => 'pop3.proxy, many a worker', plain => 1, tls => 'client server',
      is_product => 1, start => \&Bench::Peers::Product::start_many},
-    {name => 'pop3_grown', label => 'pop3.proxy', plain => 1, is_product => 1, is_growing => 1,
-     start => \&Bench::Peers::Product::start_grown, only => qr/^(pool|instances|allow)-/},
+    {name => 'pop3_grown', label => 'pop3.proxy, one a worker', plain => 1, is_product => 1,
+     is_growing => 1, start => \&Bench::Peers::Product::start_grown},
+    {name => 'pop3_grown_many', label => 'pop3.proxy, many a worker', plain => 1,
+     is_product => 1, is_growing => 1, start => \&Bench::Peers::Product::start_grown_many},
     {name => 'haproxy', label => 'HAProxy, TCP', plain => 1, tls => 'client server',
      needs => ['haproxy'], start => \&Bench::Peers::Haproxy::start},
     {name => 'haproxy_splice', label => 'HAProxy, splice', plain => 1, needs => ['haproxy'],
@@ -69,6 +71,11 @@ my @peers = (
     {name => 'perdition', label => 'perdition', plain => 1, needs => ['perdition'],
      start => \&Bench::Peers::Perdition::start, slow => qr/^(open|wan|scale-(512|4096))/},
 );
+
+# What has the programs on Debian and Ubuntu, by the first that is needed.
+my %package = (haproxy => 'haproxy', dovecot => 'dovecot-pop3d', perdition => 'perdition',
+               hitch => 'hitch', stunnel => 'stunnel4',
+               nginx => 'nginx libnginx-mod-mail libnginx-mod-stream');
 
 sub all { return @peers }
 
@@ -103,7 +110,8 @@ sub chosen {
     for my $peer (asked($opt)) {
         $peer->{binary} = binary_of($peer);
         if ($peer->{needs} && !$peer->{binary}) {
-            $absent_r->{$peer->{name}} = 'not installed';
+            my $package = $package{$peer->{needs}[0]};
+            $absent_r->{$peer->{name}} = "not installed: apt-get install $package";
         } elsif ($peer->{is_product} && !$opt->{proxy}) {
             $absent_r->{$peer->{name}} = 'no --proxy';
         } else {
@@ -123,7 +131,7 @@ sub lacking_tls {
 sub can_do {
     my ($opt, $peer, $workload) = @_;
     return 0 unless $workload->{tls} ? !lacking_tls($peer, $workload) : $peer->{plain};
-    return 0 if $workload->{grown} && !$peer->{is_growing};
+    return 0 if !$workload->{grown} != !$peer->{is_growing};
     return 0 if $peer->{only} && $workload->{name} !~ $peer->{only};
     my $is_named = grep { $_ eq $peer->{name} } split /,/, $opt->{peer} || '';
     return $is_named || !($peer->{slow} && $workload->{name} =~ $peer->{slow});

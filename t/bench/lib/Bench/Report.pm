@@ -8,13 +8,12 @@ use strict;
 use warnings;
 use Bench::Figures;
 use Bench::Peers;
-use POSIX qw(strftime);
 
 # What the figures belong to.
 sub head {
     my ($data) = @_;
     my $machine = $data->{machine};
-    my $text = "pop3.proxy benchmark, " . strftime('%Y-%m-%d', gmtime) . "\n"
+    my $text = "pop3.proxy benchmark, " . $data->{date} . "\n"
         . "  $machine->{cpu}, $machine->{cores} cores, $machine->{memory_mib} MiB, "
         . "$machine->{system}\n"
         . "  CPU by $machine->{cpu_counted_by}; memory by $machine->{memory_counted_by};\n"
@@ -97,7 +96,10 @@ sub remarks {
         my $name = $definition->{name};
         my ($error) = map { $_->{first_error} || () }
             @{($result->{peers}{$name} || {})->{rounds} || []};
+        my ($remark) = map { $_->{remark} || () }
+            @{($result->{peers}{$name} || {})->{rounds} || []};
         $text .= "  ! $definition->{label}: $error\n" if $error;
+        $text .= "  - $definition->{label}: $remark\n" if $remark;
         $text .= "  - $definition->{label}: $_\n" for @{$result->{notes}{$name} || []};
     }
     return $text;

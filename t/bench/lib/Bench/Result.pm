@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use Bench::Peers;
 use Bench::Plots;
+use Bench::Readme;
 use Bench::Report;
 use Bench::System;
 use JSON::PP ();
@@ -25,6 +26,7 @@ sub save {
         if ($opt->{json} eq '-') { print $text } else { write_file($opt->{json}, $text) }
     }
     Bench::Plots::draw($gnuplot, $opt->{plots}, $data->{results}, \@order) if $gnuplot;
+    Bench::Readme::write($opt->{readme}, $data, \@order) if defined $opt->{readme};
     return unless defined $opt->{markdown};
     my $text = "```\n" . Bench::Report::head($data) . "```\n";
     $text .= Bench::Report::markdown($_, \@order) for @{$data->{results}};
@@ -37,6 +39,25 @@ sub load {
     my $text = Bench::System::slurp($path);
     my $data = defined $text ? eval { JSON::PP->new->decode($text) } : undef;
     return $data && $data->{results} ? $data : undef;
+}
+
+# Adds a later piece of the same run. False when it is from another machine or system, whose
+# figures do not belong beside these.
+sub add {
+    my ($data, $piece) = @_;
+    for my $key (qw(cpu cores memory_mib system cpu_counted_by memory_counted_by)) {
+        return 0 if $data->{machine}{$key} ne $piece->{machine}{$key};
+    }
+    for my $result (@{$piece->{results}}) {
+        my ($same) = grep { $_->{workload} eq $result->{workload} && $_->{pin} eq $result->{pin} }
+            @{$data->{results}};
+        if ($same) { %$same = %$result } else { push @{$data->{results}}, $result }
+    }
+    $data->{machine}{versions} = {%{$data->{machine}{versions}}, %{$piece->{machine}{versions}}};
+    $data->{absent} = {%{$data->{absent}}, %{$piece->{absent}}};
+    delete $data->{absent}{$_} for keys %{$data->{machine}{versions}};
+    $data->{date} = $piece->{date};
+    return 1;
 }
 
 1;

@@ -19,7 +19,7 @@ sub wan {
     my ($opt, $script, $clients) = @_;
     my $seconds = $opt->{quick} ? 2 : 2 * $opt->{seconds};
     return {name => "wan-$script-$clients", what => "$script, $clients clients 30 ms away",
-            about => 'cpu', clients => $clients,
+            about => 'cpu', clients => $clients, seconds => $seconds + 3,
             load => ['--mode', 'closed', '--clients', $clients, '--seconds', $seconds,
                      '--script', $script, '--delay-ms', 30, '--ramp-ms', 500, '--sources', 50]};
 }
@@ -70,10 +70,10 @@ sub all {
         {name => 'bulk', what => 'one message of 64 MiB, 4 clients', about => 'octets',
          clients => 4, load => closed($opt, 4, @bulk)},
         {name => 'idle', what => "$at_once sessions held", about => 'memory', is_fresh => 1,
-         clients => $at_once,
+         clients => $at_once, seconds => 4,
          load => ['--mode', 'idle', '--clients', $at_once, '--sources', 50]},
         {name => 'storm', what => "$at_once clients at once", about => 'last', is_fresh => 1,
-         clients => $at_once,
+         clients => $at_once, seconds => 2,
          load => ['--mode', 'storm', '--clients', $at_once, '--sources', 50]},
         {name => 'open', what => 'poll at a fixed rate', about => 'cpu', clients => 4000,
          load => ['--mode', 'open', '--clients', 4000, '--seconds', $opt->{seconds},
@@ -89,7 +89,7 @@ sub all {
         (map { {name => "scale-$_", what => "poll, $_ clients", about => 'cpu', clients => $_,
                 load => closed($opt, $_, '--sources', 50)} } 1, 8, 64, 512, 4096),
         size($opt, '1k', 1024), size($opt, '64k', 65536), size($opt, '1m', 1024 * 1024),
-        (map { grown($opt, 'pool', $_, 'workers') } 4, 64, 1024),
+        (map { grown($opt, 'pool', $_, 'workers (or sixteen times the places)') } 4, 64, 1024),
         (map { grown($opt, 'instances', $_, 'instances') } 1, 10, 100),
         (map { grown($opt, 'allow', $_, 'names on the allow list') } 10, 1000, 100000),
     );

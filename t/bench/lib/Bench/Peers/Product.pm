@@ -91,12 +91,22 @@ sub start_many {
                                sessions_per_worker => $room < 1024 ? 1024 : $room}, %open_door);
 }
 
-# One of its own dimensions, `grown` large.
+# One of its own dimensions, `grown` large, with workers of either kind.
 sub start_grown {
     my ($at) = @_;
-    my %key = (workers => 8, max_workers => 8);
+    my $workers = $at->{workload} =~ /^pool-/ ? $at->{grown} : 8;
+    return start_large($at, workers => $workers, max_workers => $workers);
+}
+
+sub start_grown_many {
+    my ($at) = @_;
+    my $places = $at->{workload} =~ /^pool-/ ? 16 * $at->{grown} : 1024;
+    return start_large($at, workers => 1, max_workers => 1, sessions_per_worker => $places);
+}
+
+sub start_large {
+    my ($at, %key) = @_;
     my $count = $at->{grown};
-    @key{qw(workers max_workers)} = ($count, $count) if $at->{workload} =~ /^pool-/;
     if ($at->{workload} =~ /^allow-/) {
         my $names = join '', map { "mail$_.isp.example\n" } 2 .. $count;
         my $file = config($at, 'allow', "$names$at->{server}:$at->{server_port}\n");
