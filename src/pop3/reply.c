@@ -9,7 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#include "config.h"
+
+#ifdef HAVE_AVX2_TARGET
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -109,27 +113,75 @@ static void step(struct reply_end *end, char octet)
         end->matched = octet == '\r' ? 1 : 0;
 }
 
-/* The first place from `data` on where LF and '.' stand side by side; `end` when there is none
- * before the last octet. A dot behind a line's end is rare in a message, so this finds nothing
- * for pages on end. */
-static const char *find_dot_line(const char *data, const char *end)
-{
+/*
+ * Steps over what holds no LF with a '.' behind it, a block at a time, and stops at a block that
+ * may, or where less than a block and one octet are left. A dot behind a line's end is rare in a
+ * message, so this goes on for pages. The loops over a block are unrolled: at -O2 nobody else does.
+ */
 #ifdef __SSE2__
+static const char *skip_sse2(const char *data, const char *end)
+{
     const __m128i lf = _mm_set1_epi8('\n');
     const __m128i dot = _mm_set1_epi8('.');
 
     for (; end - data > 64; data += 64) {
         __m128i hit = _mm_setzero_si128();
+#pragma GCC unroll 4
         for (int i = 0; i < 64; i += 16) {
             __m128i here = _mm_loadu_si128((const __m128i *)(const void *)(data + i));
             __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(data + i + 1));
-            hit = _mm_or_si128(
-                hit, _mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot)));
+            hit = _mm_or_si128(hit,
+                               _mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot)));
         }
         if (_mm_movemask_epi8(hit) != 0)
             break;
     }
+    return data;
+}
 #endif
+
+#ifdef HAVE_AVX2_TARGET
+__attribute__((target("avx2"))) static const char *skip_avx2(const char *data, const char *end)
+{
+    const __m256i lf = _mm256_set1_epi8('\n');
+    const __m256i dot = _mm256_set1_epi8('.');
+
+    for (; end - data > 128; data += 128) {
+        __m256i hit = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (int i = 0; i < 128; i += 32) {
+            __m256i here = _mm256_loadu_si256((const __m256i *)(const void *)(data + i));
+            __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)(data + i + 1));
+            hit = _mm256_or_si256(
+                hit, _mm256_and_si256(_mm256_cmpeq_epi8(here, lf), _mm256_cmpeq_epi8(next, dot)));
+        }
+        if (_mm256_movemask_epi8(hit) != 0)
+            break;
+    }
+    return data;
+}
+#endif
+
+static const char *skip_blocks(const char *data, const char *end)
+{
+#ifdef HAVE_AVX2_TARGET
+    if (__builtin_cpu_supports("avx2")) {
+        data = skip_avx2(data, end);
+        if (end - data > 128)
+            return data;
+    }
+#endif
+#ifdef __SSE2__
+    data = skip_sse2(data, end);
+#endif
+    return data;
+}
+
+/* The first place from `data` on where LF and '.' stand side by side; `end` when there is none
+ * before the last octet. */
+static const char *find_dot_line(const char *data, const char *end)
+{
+    data = skip_blocks(data, end);
     while (end - data > 1) {
         const char *newline = memchr(data, '\n', (size_t)(end - data) - 1);
         if (newline == NULL)
