@@ -76,6 +76,19 @@ enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline
     return status;
 }
 
+enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r)
+{
+    enum io_status status;
+
+    *seen_r = 0;
+    if (stream->read_status != IO_OK)
+        return stream->read_status;
+    status = stream->ops->peek(stream, to, size, seen_r);
+    if (status == IO_EOF || status == IO_FAILED)
+        stream->read_status = status;
+    return status;
+}
+
 bool stream_becomes_readable(struct stream *stream, int64_t until_ms)
 {
     if (stream->read_status != IO_OK || stream->ops->has_pending(stream))

@@ -30,6 +30,9 @@ struct stream_ops {
     /* The same as read, but sleeps until the deadline; IO_AGAIN where it cannot. May be NULL. */
     enum io_status (*receive)(struct stream *stream, void *to, size_t size, int64_t deadline_ms,
                               size_t *moved_r);
+    /* The same as read, but leaves there what it has read. NULL where others than the next read
+     * could take it. */
+    enum io_status (*peek)(struct stream *stream, void *to, size_t size, size_t *seen_r);
     bool (*has_pending)(const struct stream *stream); /* input is held below us: do not wait */
     void (*close)(struct stream *stream);             /* says goodbye if the layer has one */
 };
@@ -69,6 +72,10 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit);
 
 /* Waits for input and reads up to `limit` octets into the input buffer. IO_OK: some came. */
 enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms);
+
+/* One attempt to see up to `size` octets of input, which stay where they are: the next to read, or
+ * to be taken by a bypass, which is the only use of it. The input buffer must be empty. */
+enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r);
 
 /* True as soon as the peer has sent something that was not read yet, or has closed; false when it
  * has not by then. CLOCK_PASSED looks and does not sleep. */

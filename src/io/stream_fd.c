@@ -47,6 +47,16 @@ static enum io_status socket_read(struct stream *stream, void *to, size_t size, 
     return received(stream, recv(stream->read_fd, to, size, MSG_DONTWAIT), size, moved_r);
 }
 
+/* More than was seen comes with news of its own. */
+static enum io_status socket_peek(struct stream *stream, void *to, size_t size, size_t *seen_r)
+{
+    ssize_t seen = recv(stream->read_fd, to, size, MSG_DONTWAIT | MSG_PEEK);
+
+    wait_note(stream->read_fd, POLLIN, seen < (ssize_t)size);
+    stream->emptied_at = 0;
+    return result(seen, seen_r);
+}
+
 /* Sets the socket's own limit unless the one it has is about right: too early is no harm, for the
  * deadline is looked at again. */
 static void limit_receive(struct stream *stream, int64_t left_ms)
@@ -129,6 +139,7 @@ static void close_fds(struct stream *stream)
 static const struct stream_ops socket_ops = {
     .read = socket_read,
     .receive = socket_receive,
+    .peek = socket_peek,
     .write = socket_write,
     .has_pending = nothing_pending,
     .close = close_fds,

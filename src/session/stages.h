@@ -81,6 +81,13 @@ enum outcome server_check_quiet(struct session *session);
 /* The same, but waits until then for something to come. */
 enum outcome server_listen(struct session *session, int64_t until_ms);
 
+/* ---- a multi-line reply ---- */
+
+/* Passes it on, octet for octet, up to its end. Its status line of `status_length` octets lies in
+ * the server's input buffer. `is_listing`: the client that goes meanwhile loses nothing, and what
+ * it has sent before is still served. What the server sends behind the end ends the session. */
+enum outcome multi_line_pass(struct session *session, size_t status_length, bool is_listing);
+
 /* ---- telling the server who the client is ---- */
 
 /* Sends a PROXY header on a connection just made, where that is set. */

@@ -113,6 +113,9 @@ static void *real(const char *name)
 FAIL_OR(socket, int, (int domain, int type, int protocol), (domain, type, protocol))
 FAIL_OR(socketpair, int, (int domain, int type, int protocol, int pair[2]),
         (domain, type, protocol, pair))
+FAIL_OR(splice, ssize_t,
+        (int from, off64_t *from_at, int to, off64_t *to_at, size_t size, unsigned flags),
+        (from, from_at, to, to_at, size, flags))
 FAIL_OR(connect, int, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
 FAIL_OR(setsockopt, int, (int fd, int level, int name, const void *value, socklen_t size),
         (fd, level, name, value, size))

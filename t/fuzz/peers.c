@@ -269,6 +269,10 @@ ssize_t __real_read(int fd, void *to, size_t size);
 ssize_t __wrap_read(int fd, void *to, size_t size);
 ssize_t __real_write(int fd, const void *from, size_t length);
 ssize_t __wrap_write(int fd, const void *from, size_t length);
+ssize_t __real_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t size,
+                      unsigned flags);
+ssize_t __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t size,
+                      unsigned flags);
 int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size);
 
 static bool is_sessions(int fd)
@@ -303,6 +307,8 @@ static ssize_t note_write(int fd, const void *from, ssize_t moved)
 
 ssize_t __wrap_recv(int fd, void *to, size_t size, int flags)
 {
+    if ((flags & MSG_PEEK) != 0)
+        return __real_recv(fd, to, cut(fd, size), flags);
     return note_read(fd, __real_recv(fd, to, cut(fd, size), flags));
 }
 
@@ -321,6 +327,32 @@ ssize_t __wrap_send(int fd, const void *from, size_t length, int flags)
 ssize_t __wrap_write(int fd, const void *from, size_t length)
 {
     return note_write(fd, from, __real_write(fd, from, cut(fd, length)));
+}
+
+/* What goes by in the kernel is heard from a copy of the pipe. */
+static ssize_t splice_and_listen(int from, int to, size_t size, unsigned flags)
+{
+    int copy[2];
+    char *data = malloc(size);
+    ssize_t moved;
+
+    CHECK(data != NULL && pipe2(copy, O_CLOEXEC | O_NONBLOCK) == 0);
+    CHECK(fcntl(copy[1], F_SETPIPE_SZ, fcntl(from, F_GETPIPE_SZ)) != -1);
+    CHECK(tee(from, copy[1], size, 0) == (ssize_t)size);
+    CHECK(read(copy[0], data, size) == (ssize_t)size);
+    moved = note_write(to, data, __real_splice(from, NULL, to, NULL, size, flags));
+    close(copy[0]);
+    close(copy[1]);
+    free(data);
+    return moved;
+}
+
+ssize_t __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t size,
+                      unsigned flags)
+{
+    if (is_sessions(to))
+        return splice_and_listen(from, to, size, flags);
+    return note_read(from, __real_splice(from, from_at, to, to_at, cut(from, size), flags));
 }
 
 /* The session is told of an internet address, so that it takes every path. */

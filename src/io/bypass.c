@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pipe lives no longer than the transfer it is made for, so that no octet of one session can come
+ * out in another. Users without privileges have a common store of pages for their pipes
+ * (/proc/sys/fs/pipe-user-pages-soft); once it is used up pipes are small, and reading is cheaper.
+ */
+#include "io/bypass.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    /* A piece of a segment takes a page's place, so this holds more octets from fast senders, and
+     * fewer from those that send by small packets. */
+    PIPE_BYTES = 512 * 1024,
+    PIPE_LEAST_BYTES = 64 * 1024,
+    OPEN_MAX = 24, /* at once in a process: its account of descriptors has only some to spare */
+};
+
+static unsigned open_count;
+
+/* ---- beginning and end ---- */
+
+/* splice() asks the socket itself whether it may sleep, so its status flags must say no. */
+static bool make_nonblocking(struct bypass *bypass, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags == -1 || (flags & O_NONBLOCK) != 0)
+        return flags != -1;
+    bypass->has_made_nonblocking = fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    return bypass->has_made_nonblocking;
+}
+
+static bool make_pipe(struct bypass *bypass)
+{
+    if (pipe2(bypass->fds, O_CLOEXEC | O_NONBLOCK) == -1)
+        return false;
+    if (fcntl(bypass->fds[1], F_SETPIPE_SZ, PIPE_BYTES) >= PIPE_BYTES ||
+        fcntl(bypass->fds[1], F_GETPIPE_SZ) >= PIPE_LEAST_BYTES)
+        return true;
+    close(bypass->fds[0]);
+    close(bypass->fds[1]);
+    return false;
+}
+
+bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to)
+{
+    bool may_peek = from->ops->peek != NULL && to->ops->peek != NULL;
+    int on = 1;
+
+    /* Two descriptors were given to us and may be shared: their status flags are not ours. */
+    if (!may_peek || to->read_fd != to->write_fd || open_count >= OPEN_MAX || !make_pipe(bypass))
+        return false;
+    bypass->is_open = true;
+    open_count++;
+    /* An octet out of band would be seen by a look, and not be moved. */
+    (void)setsockopt(from->read_fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+    if (make_nonblocking(bypass, to->write_fd))
+        return true;
+    bypass_close(bypass, to);
+    return false;
+}
+
+void bypass_close(struct bypass *bypass, struct stream *to)
+{
+    if (!bypass->is_open)
+        return;
+    if (bypass->has_made_nonblocking)
+        (void)fcntl(to->write_fd, F_SETFL, fcntl(to->write_fd, F_GETFL) & ~O_NONBLOCK);
+    close(bypass->fds[0]);
+    close(bypass->fds[1]);
+    open_count--;
+    *bypass = (struct bypass){0};
+}
+
+/* ---- moving ---- */
+
+size_t bypass_take(struct bypass *bypass, const struct stream *from, size_t length)
+{
+    ssize_t moved = splice(from->read_fd, NULL, bypass->fds[1], NULL, length, SPLICE_F_NONBLOCK);
+
+    if (moved <= 0)
+        return 0;
+    bypass->held += (size_t)moved;
+    return (size_t)moved;
+}
+
+enum io_status bypass_give(struct bypass *bypass, struct stream *to, size_t *moved_r)
+{
+    ssize_t moved;
+
+    *moved_r = 0;
+    if (to->write_status != IO_OK)
+        return to->write_status;
+    moved = splice(bypass->fds[0], NULL, to->write_fd, NULL, bypass->held, SPLICE_F_NONBLOCK);
+    wait_pass();
+    if (moved > 0) {
+        bypass->held -= (size_t)moved;
+        *moved_r = (size_t)moved;
+        return IO_OK;
+    }
+    if (moved == -1 && (errno == EAGAIN || errno == EINTR)) {
+        wait_note(to->write_fd, POLLOUT, errno == EAGAIN);
+        return IO_AGAIN;
+    }
+    return to->write_status = IO_FAILED;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A multi-line reply on its way from the server to the client, octet for octet, up to its end and
+ * not beyond, which is found by looking at each of them. What is behind the first part of a long
+ * one is only looked at where that is possible, and goes by this process inside the kernel.
+ *
+ * The client may send ahead as much as it likes: what is not served yet waits in its buffer and is
+ * read on even while it does not take a reply, so that two full windows cannot hold each other.
+ */
+#include "base/clock.h"
+#include "io/bypass.h"
+#include "pop3/reply.h"
+#include "session/stages.h"
+
+enum {
+    CLIENT_AHEAD_BYTES = 2 * COMMAND_LINE_BYTES,
+    LONG_BYTES = 256 * 1024, /* so much of a reply has passed: the rest may be as long */
+    /* So much goes by before the client gets its turn, at first and at last: the more, the fewer
+     * turns, but it is held beside the sockets' own buffers while a client does not read. */
+    AT_ONCE_LEAST = 128 * 1024,
+    AT_ONCE_MOST = 1024 * 1024,
+};
+
+/* A direction of a transfer must move at least min_rate octets a second, averaged over its limit:
+ * a stalled peer is cut, a slow one that lives is not. */
+struct pace {
+    int64_t window_ms;
+    int64_t window_end_ms;
+    uint64_t octets;
+    uint64_t octets_least; /* in a window */
+};
+
+static void pace_init(struct pace *pace, const struct session *session, int64_t limit_s)
+{
+    int64_t min_rate = session->conf->section.values.min_rate;
+
+    *pace = (struct pace){
+        .window_ms = limit_s * 1000,
+        .window_end_ms = clock_after_ms(limit_s * 1000),
+        .octets_least = (uint64_t)(min_rate > 0 ? min_rate * limit_s : 1),
+    };
+}
+
+/* At the end of a window. True when the transfer may go on. */
+static bool pace_renew(struct pace *pace)
+{
+    bool is_alive = pace->octets >= pace->octets_least;
+
+    pace->octets = 0;
+    pace->window_end_ms = clock_after_ms(pace->window_ms);
+    return is_alive;
+}
+
+/* Before a wait. A window that ended while the other side was waited for says nothing about this
+ * one: it begins anew. */
+static int64_t pace_deadline_ms(struct pace *pace)
+{
+    if (clock_now_ms() >= pace->window_end_ms)
+        (void)pace_renew(pace);
+    return pace->window_end_ms;
+}
+
+/* A transfer under way: one multi-line reply. */
+struct transfer {
+    struct session *session;
+    bool is_listing; /* a client that goes meanwhile loses nothing: its QUIT may still count */
+    struct pace from_server;
+    struct pace to_client;
+    struct reply_end end;
+    bool is_end;     /* it was seen */
+    bool has_spare;  /* and something behind it */
+    size_t known;    /* octets not read yet that need no look: they belong to the reply */
+    uint64_t octets; /* passed on */
+    bool has_tried_bypass;
+    struct bypass bypass;
+    size_t at_once; /* held by it at most */
+};
+
+/* ---- to the client ---- */
+
+/* Waits until the client takes more; meanwhile reads what it sends ahead. */
+static enum outcome wait_for_room(struct transfer *transfer)
+{
+    struct stream *client = &transfer->session->client;
+    bool may_read = client->read_status == IO_OK && buffer_length(&client->in) < CLIENT_AHEAD_BYTES;
+    struct pollfd fds[2] = {
+        {.fd = client->write_fd, .events = client->write_wants},
+        {.fd = may_read ? client->read_fd : -1, .events = client->read_wants},
+    };
+    enum io_status status = wait_for(fds, 2, pace_deadline_ms(&transfer->to_client));
+
+    if (status == IO_DEADLINE && pace_renew(&transfer->to_client))
+        return OUTCOME_NONE;
+    if (status != IO_OK)
+        return client_outcome(status, OUTCOME_CLIENT_STALLED);
+    if (fds[1].revents != 0)
+        (void)stream_try_fill(client, CLIENT_AHEAD_BYTES - buffer_length(&client->in));
+    return OUTCOME_NONE;
+}
+
+static void note_passed(struct transfer *transfer, size_t octets)
+{
+    transfer->octets += octets;
+    transfer->to_client.octets += octets;
+    transfer->session->reply_octets += octets;
+    session_progress(transfer->session);
+}
+
+static enum outcome pass(struct transfer *transfer, const char *data, size_t length)
+{
+    while (length > 0 && !transfer->session->is_client_gone) {
+        size_t moved;
+        enum io_status status =
+            stream_try_write(&transfer->session->client, data, length, false, &moved);
+        enum outcome outcome = OUTCOME_NONE;
+
+        data += moved;
+        length -= moved;
+        note_passed(transfer, moved);
+        if (status == IO_AGAIN)
+            outcome = wait_for_room(transfer);
+        else if (status != IO_OK && transfer->is_listing)
+            transfer->session->is_client_gone = true;
+        else if (status != IO_OK)
+            outcome = OUTCOME_CLIENT_LOST;
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+    }
+    return OUTCOME_NONE;
+}
+
+/* ---- through our buffer ---- */
+
+static enum outcome read_on(struct transfer *transfer)
+{
+    struct session *session = transfer->session;
+    enum io_status status = IO_AGAIN;
+
+    /* What was looked at is there; a wait might wait for more. */
+    if (transfer->known > 0)
+        status = stream_try_fill(&session->server, BUFFER_BLOCK_BYTES);
+    if (status == IO_AGAIN)
+        status = stream_fill(&session->server, BUFFER_BLOCK_BYTES,
+                             pace_deadline_ms(&transfer->from_server));
+    if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
+        return OUTCOME_NONE;
+    if (status != IO_OK)
+        return server_outcome(status, OUTCOME_SERVER_STALLED);
+    transfer->from_server.octets += buffer_length(&session->server.in);
+    return OUTCOME_NONE;
+}
+
+/* How many of the octets read belong to the reply. */
+static size_t own_octets(struct transfer *transfer, const char *data, size_t length)
+{
+    size_t known = transfer->known < length ? transfer->known : length;
+
+    transfer->known -= known;
+    if (transfer->is_end)
+        return known;
+    return known + reply_end_scan(&transfer->end, data + known, length - known, &transfer->is_end);
+}
+
+static enum outcome pass_buffered(struct transfer *transfer)
+{
+    struct buffer *in = &transfer->session->server.in;
+    enum outcome outcome = OUTCOME_NONE;
+
+    if (buffer_length(in) == 0)
+        outcome = read_on(transfer);
+    if (outcome == OUTCOME_NONE && buffer_length(in) > 0) {
+        size_t length = own_octets(transfer, buffer_data(in), buffer_length(in));
+
+        outcome = pass(transfer, buffer_data(in), length);
+        buffer_consume(in, length);
+    }
+    return outcome;
+}
+
+/* ---- by a way inside the kernel ---- */
+
+static enum outcome give_all(struct transfer *transfer)
+{
+    enum outcome outcome = OUTCOME_NONE;
+
+    while (outcome == OUTCOME_NONE && transfer->bypass.held > 0) {
+        size_t moved;
+        enum io_status status = bypass_give(&transfer->bypass, &transfer->session->client, &moved);
+
+        note_passed(transfer, moved);
+        if (status == IO_AGAIN)
+            outcome = wait_for_room(transfer);
+        else if (status != IO_OK)
+            outcome = OUTCOME_CLIENT_LOST;
+    }
+    return outcome;
+}
+
+/* What was looked at last. Where it cannot be taken this way, it is read. */
+static enum outcome take_known(struct transfer *transfer)
+{
+    struct session *session = transfer->session;
+    enum outcome outcome = OUTCOME_NONE;
+
+    while (outcome == OUTCOME_NONE && transfer->known > 0) {
+        size_t taken = bypass_take(&transfer->bypass, &session->server, transfer->known);
+
+        transfer->known -= taken;
+        transfer->from_server.octets += taken;
+        if (taken > 0)
+            continue;
+        if (transfer->bypass.held == 0) {
+            bypass_close(&transfer->bypass, &session->client);
+            break;
+        }
+        outcome = give_all(transfer);
+    }
+    return outcome;
+}
+
+/* Looks at what is there, a block at a time, and takes what belongs to the reply. */
+static enum outcome look_and_take(struct transfer *transfer)
+{
+    struct stream *server = &transfer->session->server;
+    enum outcome outcome = OUTCOME_NONE;
+    size_t room, seen;
+
+    do {
+        char *block = buffer_room(&server->in, BUFFER_BLOCK_BYTES, &room);
+        enum io_status status = IO_FAILED;
+
+        if (block != NULL)
+            status = stream_try_peek(server, block, room, &seen);
+        if (status == IO_OK) {
+            transfer->known = reply_end_scan(&transfer->end, block, seen, &transfer->is_end);
+            transfer->has_spare = transfer->known < seen;
+        }
+        buffer_clear(&server->in); /* nobody holds it while the client is waited for */
+        if (status != IO_OK)       /* said again when all that came before has been passed on */
+            return transfer->bypass.held > 0 ? OUTCOME_NONE
+                                             : server_outcome(status, OUTCOME_SERVER_STALLED);
+        outcome = take_known(transfer);
+    } while (outcome == OUTCOME_NONE && transfer->bypass.is_open && !transfer->is_end &&
+             seen == room && transfer->bypass.held < transfer->at_once);
+    return outcome;
+}
+
+static enum outcome pass_by(struct transfer *transfer)
+{
+    enum io_status status = wait_for_one(transfer->session->server.read_fd, POLLIN,
+                                         pace_deadline_ms(&transfer->from_server));
+    enum outcome outcome;
+
+    if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
+        return OUTCOME_NONE;
+    if (status != IO_OK)
+        return server_outcome(status, OUTCOME_SERVER_STALLED);
+    outcome = look_and_take(transfer);
+    if (outcome == OUTCOME_NONE)
+        outcome = give_all(transfer);
+    if (transfer->at_once < AT_ONCE_MOST)
+        transfer->at_once *= 2;
+    return outcome;
+}
+
+/* A long message is worth a pipe. */
+static bool may_pass_by(struct transfer *transfer)
+{
+    struct session *session = transfer->session;
+
+    if (transfer->bypass.is_open)
+        return true;
+    if (transfer->has_tried_bypass || transfer->is_listing || transfer->octets < LONG_BYTES ||
+        buffer_length(&session->server.in) > 0)
+        return false;
+    transfer->has_tried_bypass = true;
+    return bypass_open(&transfer->bypass, &session->server, &session->client);
+}
+
+/* ---- the whole ---- */
+
+enum outcome multi_line_pass(struct session *session, size_t status_length, bool is_listing)
+{
+    const struct conf_values *values = &session->conf->section.values;
+    struct transfer transfer = {.session = session,
+                                .is_listing = is_listing,
+                                .known = status_length,
+                                .at_once = AT_ONCE_LEAST};
+    enum outcome outcome = OUTCOME_NONE;
+
+    pace_init(&transfer.from_server, session, values->server_timeout);
+    pace_init(&transfer.to_client, session, values->timeout);
+    reply_end_init(&transfer.end);
+    session->is_reply_owed = false;
+    while (outcome == OUTCOME_NONE && (!transfer.is_end || transfer.known > 0))
+        outcome = may_pass_by(&transfer) ? pass_by(&transfer) : pass_buffered(&transfer);
+    bypass_close(&transfer.bypass, &session->client);
+    if (outcome == OUTCOME_NONE && (transfer.has_spare || buffer_length(&session->server.in) > 0))
+        outcome = OUTCOME_SERVER_UNSOLICITED;
+    return outcome;
+}
