@@ -84,7 +84,13 @@ scene 'what is no header ends the session without a word' => sub {
         'no such address'     => "PROXY TCP4 192.0.2.777 198.51.100.9 40000 110\r\n",
         'port too large'      => "PROXY TCP4 192.0.2.7 198.51.100.9 70000 110\r\n",
         'two blanks'          => "PROXY TCP4  192.0.2.7 198.51.100.9 40000 110\r\n",
+        'a port of 0 digits'  => "PROXY TCP4 192.0.2.7 198.51.100.9  110\r\n",
+        'a NUL'               => $v1 =~ s/TCP4/TCP4\0/r,
+        'v2, nothing'         => v2(length => 0),
         'v2, too short'       => v2(length => 4),
+        'v2, one too short'   => v2(length => 11),
+        'v2, IPv6 in IPv4\'s' => v2(family => 0x21),
+        'v2, the USER in it'  => v2(length => 12 + 10),
         'v2, TLV too long'    => v2(tlvs => pack('Cn', 1, 200) . 'abc'),
         'v2, 64 KiB'          => v2(length => 65535),
         'v2, version 3'       => v2(command => 0x31),
@@ -96,6 +102,7 @@ scene 'what is no header ends the session without a word' => sub {
         $client->send($bad{$name}, "USER joe\r\nPASS x\r\n");
         is $client->rest, '', $name;
         is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
+        is_deeply $client->events, ['session'], 'one line in the log';
     }
     for my $cut (1, 20, length($v1) - 1) {
         my $client = behind('yes', $server->address)->client;
@@ -103,6 +110,22 @@ scene 'what is no header ends the session without a word' => sub {
         is $client->rest, '', "cut behind $cut octets";
         is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
     }
+    is scalar $server->connections, 0, 'nothing reached the server';
+};
+
+scene 'a header that promises more than comes' => sub {
+    my $server = server();
+    my $client = behind('yes', qw(--login-timeout 1), $server->address)->client;
+    $client->send(v2(length => 300));
+    is $client->rest, '', 'is waited for in vain';
+    is $client->session_line->{reason}, 'proxy-header-missing', 'reason';
+    $client = behind('yes', $server->address)->client;
+    $client->send($v1, $v1, "QUIT\r\n");
+    $client->greeting;
+    like $client->reply, qr/^-ERR/, 'a second header is a command like any other';
+    like $client->reply, qr/^\+OK/, 'and counts for nothing';
+    is $client->session_line->{client}, '192.0.2.7', 'the first one counts';
+    is_deeply $client->events, [qw(refused-command session)], 'in the log';
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 

@@ -15,7 +15,7 @@ plan(skip_all => 'openssl is missing')  if !has_openssl();
 plan(skip_all => 'stunnel is missing')  if !has_stunnel();
 
 expect_log('tls-failed');
-expect_reason(qw(server-tls-failed server-no-stls server-stls-injection server-bad-reply server-lost
+expect_reason(qw(server-unsolicited server-tls-failed server-no-stls server-stls-injection server-bad-reply server-lost
         server-closed login-timeout));
 
 my $ca    = authority();
@@ -57,6 +57,7 @@ scene 'certificates that are not good enough' => sub {
             like $client->try_login, $refusal, "$what, $tls: refused";
             $client->closes;
             is $client->session_line->{reason}, 'server-tls-failed', 'reason';
+            is_deeply $client->events, [qw(tls-failed session)], 'one line says why';
             is scalar grep({ /^(?:USER|PASS)/ } $server->lines), 0, 'no password was sent';
         }
         my $server  = server();
@@ -81,8 +82,14 @@ scene 'octets behind the server\'s +OK to STLS' => sub {
         my $client = proxy_to('stls', $server->address)->client;
         like $client->try_login, $refusal, show($behind);
         is $client->session_line->{reason}, 'server-stls-injection', 'reason';
+        is_deeply $client->events, ['session'], 'one line in the log';
         is_deeply [ $server->lines ], ['STLS'], 'nothing but STLS was sent';
     }
+    my $server = server(anything_goes => 1, greeting => \"+OK ready\r\n+OK begin\r\n");
+    my $client = proxy_to('stls', $server->address)->client;
+    like $client->try_login, $refusal, 'behind the greeting already';
+    is $client->session_line->{reason}, 'server-unsolicited', 'reason';
+    is_deeply [ $server->lines ], [], 'nothing was sent';
 };
 
 scene 'clear text where TLS should be' => sub {
@@ -103,8 +110,10 @@ scene 'a server that goes silent in the handshake' => sub {
     is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
-scene 'a server that ends without close_notify' => sub {
-    my $server = server(script => 1);
+# A server behind stunnel, and a connection to it that a test can cut: a
+# client that is about to be logged in, the cut, and the server's connection.
+sub login_through_a_cut {
+    my ($server) = @_;
     my $front  = server(script => 1, anything_goes => 1);   # cuts the connection between stunnel and the proxy
     my $tunnel = tls_server($server, identity => $good);
     my $client = proxy_to('implicit', $front->address)->client;
@@ -120,11 +129,34 @@ scene 'a server that ends without close_notify' => sub {
     $near->{on_input}->();
     my $connection = $server->connection->admit;
     like $client->line, qr/^\+OK/, 'logged in';
+    return ($client, $near, $connection);
+}
+
+scene 'a server that ends without close_notify' => sub {
+    my ($client, $cut, $connection) = login_through_a_cut(server(script => 1));
     $client->send_line('STAT');
     is $connection->command, 'STAT', 'STAT arrives';
-    $near->close;
+    $cut->close;
     like $client->rest, $refusal, 'the client is told';
     is $client->session_line->{reason}, 'server-lost', 'lost, not closed';
+
+    ($client, $cut, $connection) = login_through_a_cut(server(script => 1));
+    $client->send_line('QUIT');
+    is $connection->command, 'QUIT', 'QUIT arrives';
+    $cut->close;
+    like $client->rest, $refusal, 'in the middle of QUIT: the client is told';
+    is $client->session_line->{reason}, 'server-lost', 'reason';
+    isnt $client->session_line->{commit}, 'done', 'nobody says that it is done';
+
+    ($client, $cut, $connection) = login_through_a_cut(server(script => 1));
+    $client->send_line('RETR 1');
+    is $connection->command, 'RETR 1', 'RETR arrives';
+    $connection->send("+OK\r\nSubject: half\r\n\r\nof a message\r\n.");
+    ok wait_until(sub { $client->{all} =~ /half/ }, 10), 'the first half';
+    $cut->close;
+    unlike $client->rest, qr/-ERR|^\.\r\n/m, 'in the middle of RETR: nothing is put into the message';
+    is $client->session_line->{reason}, 'server-lost', 'reason';
+    is_deeply $client->events, [qw(login tls-failed session)], 'one line says why';
 };
 
 scene 'SNI' => sub {

@@ -140,6 +140,7 @@ scene 'broken handshakes' => sub {
         $client->send($octets)->half_close;
         unlike $client->rest, qr/^[-+]/, 'no POP3 in the clear: ' . show($octets);
         is $client->session_line->{reason}, 'tls-failed', 'reason';
+        is_deeply $client->events, [qw(tls-failed session)], 'one line says why';
     }
     my $client = tls_proxy('stls', $server)->client;
     $client->greeting;
@@ -147,6 +148,7 @@ scene 'broken handshakes' => sub {
     $client->send("USER joe\r\n");
     unlike $client->rest, qr/^[-+]/, 'no POP3 behind a failed STLS';
     is $client->session_line->{reason}, 'tls-failed', 'reason';
+    is_deeply $client->events, [qw(tls-failed session)], 'one line says why';
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
@@ -265,11 +267,17 @@ scene 'oldest version and ciphers' => sub {
 
 scene 'renegotiation is refused' => sub {
     my $server = server();
-    my $client = tls_client(tls_proxy('implicit', $server), commands => 1, args => ['-tls1_2']);
+    my $before = session_lines();
+    my $proxy  = tls_proxy('implicit', $server);
+    my $client = tls_client($proxy, commands => 1, args => ['-tls1_2']);
     wait_until(sub { $client->{all} =~ /^\+OK/m }, 10);
     $client->send("R\n");
     $client->rest;
     like $client->told, qr/no renegotiation|handshake failure|unexpected message/i, 'said the proxy';
+    is last_session($before)->{reason}, 'client-lost', 'the client gave up';
+    is_deeply [ map { $_->{event} } grep { $_->{pid} == ($proxy->processes)[-1]->pid } log_lines() ],
+        [qw(tls-failed session)], 'one line says why';
+    is scalar $server->connections, 0, 'nothing reached the server';
 };
 
 scene 'a client certificate' => sub {

@@ -102,4 +102,13 @@ sub session_line {
     return $self->{log}->session_of($self->{process}->pid);
 }
 
+# The events of all lines this session's process has logged, in order; waits
+# for its end.
+sub events {
+    my ($self) = @_;
+    $self->session_line;
+    my $pid = $self->{process}->pid;
+    return [ map { $_->{event} } grep { $_->{pid} == $pid } $self->{log}->lines ];
+}
+
 1;
