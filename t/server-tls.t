@@ -67,6 +67,21 @@ scene 'certificates that are not good enough' => sub {
     }
 };
 
+scene 'the name in the certificate must be the server\'s' => sub {
+    my %named = (
+        'DNS:other.example.org' => 0, 'DNS:localhost.example.org' => 0, 'DNS:*.localhost' => 0, 'DNS:*' => 0,
+        'DNS:local*' => 0, 'IP:127.0.0.1' => 0, 'DNS:LOCALHOST' => 1,
+    );
+    for my $name (sort keys %named) {
+        my $server  = server();
+        my $address = tls_server($server, identity => identity(name => 'x', san => [$name], ca => $ca));
+        my $client  = proxy_to('implicit', 'localhost:' . port_of($address))->client;
+        like $client->try_login, $named{$name} ? qr/^\+OK/ : $refusal, "$name for localhost";
+        $client->close;
+        ok $named{$name} || !$server->saw('USER|PASS'), 'no password was sent where it is not';
+    }
+};
+
 scene 'a server without STLS, and one that refuses it' => sub {
     my $server = server();
     my $client = proxy_to('stls', $server->address)->client;
