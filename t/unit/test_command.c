@@ -119,9 +119,46 @@ static void test_listings(void **state)
     assert_false(command.is_multi_line);
 }
 
+static size_t line_bytes(const char *line)
+{
+    return command_line_bytes(line, strlen(line));
+}
+
+static void test_line_lengths(void **state)
+{
+    (void)state;
+    assert_int_equal(line_bytes("AUTH PLAIN AGpvZQB4"), COMMAND_SASL_LINE_BYTES);
+    assert_int_equal(line_bytes("auth "), COMMAND_SASL_LINE_BYTES);
+    assert_int_equal(line_bytes("AUTH"), COMMAND_LINE_BYTES);
+    assert_int_equal(line_bytes("AUTHX PLAIN"), COMMAND_LINE_BYTES);
+    assert_int_equal(line_bytes(" AUTH PLAIN"), COMMAND_LINE_BYTES);
+    assert_int_equal(line_bytes("PASS AUTH "), COMMAND_LINE_BYTES);
+    assert_int_equal(line_bytes(""), COMMAND_LINE_BYTES);
+    assert_int_equal(command_line_bytes("AUTH PLAIN", 4), COMMAND_LINE_BYTES);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    for (int verb = 0; verb < COMMAND_COUNT; verb++) {
+        assert_int_not_equal(after(command_keyword((enum command_verb)verb)), COMMAND_UNKNOWN);
+        assert_int_equal(command.verb, verb);
+    }
+    assert_string_equal(command_keyword(COMMAND_COUNT), "unknown");
+    for (int fault = COMMAND_UNKNOWN; fault <= COMMAND_NEEDS_TLS; fault++) {
+        const char *word = command_fault_word((enum command_fault)fault);
+
+        assert_true(word[0] != '\0' && strchr(word, ' ') == NULL);
+        assert_true(command_fault_text((enum command_fault)fault)[0] != '\0');
+        for (int other = COMMAND_UNKNOWN; other < fault; other++)
+            assert_string_not_equal(word, command_fault_word((enum command_fault)other));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_line_lengths),   cmocka_unit_test(test_words),
         cmocka_unit_test(test_keywords),       cmocka_unit_test(test_states),
         cmocka_unit_test(test_password_is_the_rest), cmocka_unit_test(test_control_octets),
         cmocka_unit_test(test_numbers),        cmocka_unit_test(test_listings),

@@ -36,6 +36,62 @@ static void test_status(void **state)
     assert_int_equal(parse("+OK\n", &length), REPLY_INVALID);
 }
 
+static enum reply_status parse_auth(const char *text, size_t *length_r)
+{
+    return reply_parse_auth(text, strlen(text), length_r);
+}
+
+static void test_challenges(void **state)
+{
+    size_t length;
+
+    (void)state;
+    assert_int_equal(parse_auth("+ \r\n", &length), REPLY_CHALLENGE);
+    assert_int_equal(length, 4);
+    assert_int_equal(parse_auth("+\r\n+OK\r\n", &length), REPLY_CHALLENGE);
+    assert_int_equal(length, 3);
+    assert_int_equal(parse_auth("+ VXNlcm5hbWU6\r\n", &length), REPLY_CHALLENGE);
+    assert_int_equal(length, 16);
+    assert_int_equal(parse_auth("+OK in\r\n", &length), REPLY_OK);
+    assert_int_equal(length, 8);
+    assert_int_equal(parse_auth("-ERR no\r\n", &length), REPLY_ERR);
+    assert_int_equal(parse_auth("+x\r\n", &length), REPLY_INVALID);
+    assert_int_equal(parse_auth("+\n", &length), REPLY_INVALID);
+    assert_int_equal(parse_auth("+ x\n", &length), REPLY_INVALID);
+    assert_int_equal(parse_auth("334 x\r\n", &length), REPLY_INVALID);
+    for (size_t cut = 0; cut < 16; cut++) {
+        assert_int_equal(reply_parse_auth("+ VXNlcm5hbWU6\r\n", cut, &length), REPLY_INCOMPLETE);
+        assert_int_equal(length, 0);
+    }
+    assert_int_equal(parse("+ \r\n", &length), REPLY_INVALID); /* to any other command */
+}
+
+static void test_challenge_lengths(void **state)
+{
+    char text[REPLY_CHALLENGE_BYTES + 2];
+    size_t length;
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "+ ", 2);
+    memcpy(text + REPLY_CHALLENGE_BYTES - 2, "\r\n", 2);
+    assert_int_equal(reply_parse_auth(text, REPLY_CHALLENGE_BYTES, &length), REPLY_CHALLENGE);
+    assert_int_equal(length, REPLY_CHALLENGE_BYTES);
+    assert_int_equal(reply_parse_auth(text, REPLY_CHALLENGE_BYTES - 1, &length), REPLY_INCOMPLETE);
+    memcpy(text + REPLY_CHALLENGE_BYTES - 2, "xx\r\n", 4);
+    assert_int_equal(reply_parse_auth(text, sizeof(text), &length), REPLY_INVALID);
+}
+
+static void test_clean_octets(void **state)
+{
+    (void)state;
+    for (int octet = 0; octet < 256; octet++) {
+        char expected = octet < 0x20 || octet == 0x7f ? '?' : (char)octet;
+
+        assert_int_equal(reply_clean_octet((char)octet), expected);
+    }
+}
+
 static void test_incomplete(void **state)
 {
     size_t length;
@@ -194,6 +250,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),      cmocka_unit_test(test_incomplete),
+        cmocka_unit_test(test_challenges),  cmocka_unit_test(test_challenge_lengths),
+        cmocka_unit_test(test_clean_octets),
         cmocka_unit_test(test_too_long),    cmocka_unit_test(test_clean),
         cmocka_unit_test(test_code),        cmocka_unit_test(test_end_bodies),
         cmocka_unit_test(test_end_exhaustive),
