@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Tls;
 
 expect_log('log-lines-lost');
 
@@ -99,6 +100,24 @@ scene 'memory of a worker' => sub {
     diag(sprintf 'one with a session: %.0f KiB', $held / 20);
     cmp_ok $held / 20, '<=', 100, 'with a session';
     is $_->quit, '+OK bye', 'in order' for @client;
+};
+
+# A session that has said nothing for a while has given back what the handshake took.
+scene 'memory of a worker with TLS' => sub {
+    plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
+    plan(skip_all => 'not run by root') if !is_root();
+    plan(skip_all => 'TLS is not built in') if !features()->{tls};
+    plan(skip_all => 'openssl is missing')  if !has_openssl();
+    my $identity = identity(name => 'pop.example.org', san => ['DNS:pop.example.org']);
+    my $master   = master(server => server()->address, workers => 8, tls => 'implicit', tls_certificate => $identity->{both});
+    my @client   = map { tls_client($master->port)->login("m$_") } 1 .. 4;
+    my @worker   = map { $master->worker_of("m$_") } 1 .. 4;
+    plan(skip_all => 'no smaps_rollup') if !defined memory($worker[0], 'Private_Dirty');
+    my $own = sub { (sort { $b <=> $a } map { memory($_, 'Private_Dirty') } @worker)[0] };
+    wait_until(sub { $own->() <= 280 }, 10);
+    diag(sprintf 'shared with nobody: %d KiB at most', $own->());
+    cmp_ok $own->(), '<=', 280, 'of its own';
+    like $_->quit, qr/^\+OK/, 'in order' for @client;
 };
 
 scene 'an idle server makes no system call' => sub {

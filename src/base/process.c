@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/process.h"
 
+#include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,10 +12,11 @@
 enum {
     /* Below this no session has been; what lies lower still is small beside it. */
     STACK_BYTES = 64 * 1024,
-    FRAME_BYTES = 512, /* process_trim_stack()'s own, generously */
+    FRAME_BYTES = 512, /* trim_stack()'s own, generously */
 };
 
 static pid_t id PROCESS_OWN;
+static bool has_heap PROCESS_OWN;
 
 pid_t process_id(void)
 {
@@ -35,7 +38,7 @@ pid_t process_fork(void)
     return pid;
 }
 
-void process_trim_stack(void)
+static void trim_stack(void)
 {
     uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
     char *here = __builtin_frame_address(0);
@@ -43,4 +46,18 @@ void process_trim_stack(void)
 
     /* Where the stack was never that deep, nothing is mapped: that is all that can fail. */
     (void)madvise(end - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
+}
+
+void process_note_heap(void)
+{
+    has_heap = true;
+}
+
+void process_trim(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+    if (has_heap)
+        malloc_trim(0);
+#endif
+    trim_stack();
 }

@@ -25,8 +25,15 @@ pid_t process_id(void);
  */
 pid_t process_fork(void);
 
-/* Gives the stack below the caller back to the system: what deeper calls have touched before. Not
- * to be called on a coroutine's stack. */
-void process_trim_stack(void);
+/*
+ * Gives memory back to the system that this process can do without while it sleeps: the stack below
+ * the caller, which deeper calls have touched before, and what is free of the heap. Not to be
+ * called on a coroutine's stack.
+ */
+void process_trim(void);
+
+/* This process takes memory from the heap. One that does not say so is spared the look at the heap,
+ * which alone would give it pages of its own. */
+void process_note_heap(void);
 
 #endif

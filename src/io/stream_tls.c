@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/process.h"
 #include "io/tls_context.h"
 
 enum {
@@ -270,6 +271,7 @@ static enum io_status put_layer(struct stream *stream, const struct tls_context 
         stream->read_status = stream->write_status = IO_FAILED;
         return IO_FAILED;
     }
+    process_note_heap();
     layer->below = *stream;
     BIO_set_data(bio, layer);
     BIO_set_init(bio, 1);

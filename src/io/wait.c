@@ -73,7 +73,7 @@ static struct timespec time_left(int64_t deadline_ms, int64_t most_ms)
 static void trim(void)
 {
     buffer_pool_trim(0);
-    process_trim_stack();
+    process_trim();
 }
 
 static enum io_status block(struct pollfd *fds, unsigned count, int64_t deadline_ms)
