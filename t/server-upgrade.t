@@ -70,7 +70,8 @@ scene 'stopped while those before have sessions left' => sub {
     is $_->ask('NOOP'), '+OK', 'goes on' for @held;
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'the last one ends';
-    ok !is_alive($_), 'and not before those before it' for @old;
+    is_deeply [ map { $_->{pid} } (log_lines('stopped'))[ -3 .. -1 ] ], [ @old, $master->pid ], 'and not before those before it';
+    ok wait_until(sub { !grep { is_alive($_) } @old }, 5), 'they are gone';
     like $_->rest, qr/\A(?:-ERR \[SYS\/TEMP\] [^\r\n]*\r\n)?\z/, 'sessions ended in order' for @held;
     is_deeply [ map { $_->{f}{reason} } grep { $_->{f}{user} eq 'first' } log_lines('session') ], ['stopped'], 'logged as such';
 };

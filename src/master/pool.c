@@ -333,15 +333,15 @@ void pool_retire(struct pool *pool)
     dismiss_helper(pool);
 }
 
-/* One with one session that is busy has heard of it before it is back at accept(), one that starts
- * before it gets there; one with many goes by its slot, as it may find a connection first. */
+/* One with one session that is busy has heard of it before it is back at accept(); any other one
+ * holds the socket open until it is gone. One with many says that it has closed it. */
 static bool may_accept(const struct pool *pool, const struct scoreboard_slot *worker)
 {
     int state = atomic_load(&worker->state);
 
-    if (atomic_load(&worker->pid) == 0 || state == SCOREBOARD_LEAVING)
+    if (atomic_load(&worker->pid) == 0)
         return false;
-    return pool->places > 1 || state == SCOREBOARD_IDLE;
+    return state != (pool->places > 1 ? SCOREBOARD_LEAVING : SCOREBOARD_BUSY);
 }
 
 size_t pool_count_acceptors(const struct pool *pool)
