@@ -64,6 +64,40 @@ scene 'sessions that finish quickly need no more workers' => sub {
     cmp_ok $workers, '<=', 16, "by $workers workers";
 };
 
+# What the last so many sessions were served by.
+sub last_workers {
+    my ($count) = @_;
+    my @pid = map { $_->{raw} =~ /\[(\d+)\]: / } log_lines('session');
+    return if @pid < $count;
+    my %seen = map { $_ => 1 } @pid[ -$count .. -1 ];
+    return keys %seen;
+}
+
+# A processor of ours, and a command that keeps a program on it.
+sub on_one_processor {
+    my $status = read_file('/proc/self/status');
+    my ($number) = $status =~ /^Cpus_allowed_list:\s*(\d+)/m;
+    return if !defined $number || run([ 'sh', '-c', 'command -v taskset' ])->{status};
+    return [ 'taskset', '-c', $number ];
+}
+
+scene 'quick sessions on a busy processor are served by a few workers' => sub {
+    my $pinned = on_one_processor() or plan(skip_all => 'no taskset');
+    my $master = master(server => server()->address, workers => 12, max_workers => 12, -wrapper => $pinned);
+    my @before = $master->workers;
+    my $hog    = Pop3Test::Process::spawn(command => [ @$pinned, $^X, '-e', 'alarm 100; 1 while 1' ]);
+    my $pollers = pollers(address => $master->address, count => 12);
+    ok wait_until(sub { my @few = last_workers(40); @few && @few <= 4 }, 60), 'the others rest';
+    $master->reload;
+    ok wait_until(sub { !grep { is_alive($_) } @before }, 30), 'and leave when they are told to';
+    ok wait_until(sub { my @few = last_workers(40); @few && @few <= 4 }, 60), 'so do the next';
+    my @held = map { $master->client->login("held$_") } 1 .. 8;
+    is scalar(grep { $_->ask('NOOP') eq '+OK' } @held), 8, 'sessions that stay call them back';
+    $hog->destroy;
+    is $pollers->stop->{broken}, 0, 'nobody was hurt';
+    is $_->quit, '+OK bye', 'they end in order' for @held;
+};
+
 scene 'a worker retires after max_sessions' => sub {
     my $master = master(server => server()->address, workers => 1, max_workers => 1, max_sessions => 3);
     is $master->client->login("n$_")->quit, '+OK bye', "session $_" for 1 .. 9;

@@ -49,6 +49,14 @@ static bool read_counts(uint64_t *idle, uint64_t *total)
     return *total > 0;
 }
 
+size_t cpu_idle_processors(void)
+{
+    cpu_set_t mine;
+    int count = sched_getaffinity(0, sizeof(mine), &mine) == -1 ? 1 : CPU_COUNT(&mine);
+
+    return (size_t)count;
+}
+
 void cpu_idle_begin(struct cpu_idle *cpu)
 {
     cpu->has_time = false;

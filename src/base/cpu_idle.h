@@ -6,6 +6,7 @@
 #define BASE_CPU_IDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Two readings of /proc/stat, and what they said. */
@@ -15,6 +16,9 @@ struct cpu_idle {
     uint64_t total;
     bool has_time;
 };
+
+/* How many processors these are. */
+size_t cpu_idle_processors(void);
 
 /* Begins a new observation. Until it is long enough to tell, there is none. */
 void cpu_idle_begin(struct cpu_idle *cpu);

@@ -5,7 +5,10 @@
  */
 #include "base/scoreboard.h"
 
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/shared.h"
 
@@ -89,4 +92,19 @@ bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard
     }
     *texts = (struct scoreboard_texts){0};
     return false;
+}
+
+/* ---- resting ---- */
+
+_Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "a futex is 32 bits");
+
+void scoreboard_rest(struct scoreboard_slot *slot)
+{
+    (void)syscall(SYS_futex, &slot->is_called, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+void scoreboard_call(struct scoreboard_slot *slot)
+{
+    atomic_store(&slot->is_called, 1);
+    (void)syscall(SYS_futex, &slot->is_called, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

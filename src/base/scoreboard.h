@@ -34,6 +34,7 @@ enum scoreboard_state {
     SCOREBOARD_IDLE,     /* waiting for a connection */
     SCOREBOARD_BUSY,     /* serving a session */
     SCOREBOARD_LEAVING,  /* takes no more connections and exits with its last session */
+    SCOREBOARD_RESTING,  /* waits to be called before it waits for a connection */
 };
 
 /* The texts of a session, for people. */
@@ -58,7 +59,8 @@ struct scoreboard_slot {
      * the slots behind this one were ever used. */
     _Atomic uint32_t session_count;
     _Atomic uint32_t slots_used;
-    _Atomic uint32_t sequence;     /* odd while the texts are being written */
+    _Atomic uint32_t is_called; /* while it rests: 1 ends the rest */
+    _Atomic uint32_t sequence;  /* odd while the texts are being written */
     struct scoreboard_texts texts;
 };
 
@@ -76,6 +78,7 @@ struct scoreboard {
     _Atomic int idle;              /* workers that can take a connection */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
+    _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
     struct scoreboard_slot slots[];
 };
 
@@ -91,6 +94,13 @@ void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const 
 /* A consistent copy of the texts, clean whatever a worker has written there. False, and no texts,
  * when the writer died or was stopped in the middle of it. */
 bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts);
+
+/* Sleeps until the slot is called, or a signal handler has run. To be called by the slot's worker,
+ * which has set is_called to 0 and has seen after that that it has to rest. */
+void scoreboard_rest(struct scoreboard_slot *slot);
+
+/* Ends the rest of the slot's worker, or the one it is about to begin. Async-signal-safe. */
+void scoreboard_call(struct scoreboard_slot *slot);
 
 static inline void scoreboard_add(_Atomic uint64_t *counter, uint64_t amount)
 {

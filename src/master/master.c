@@ -223,7 +223,8 @@ static void tell_counts(void)
 
     for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next) {
         busy += pool_count_state(pool, SCOREBOARD_BUSY);
-        idle += pool_count_state(pool, SCOREBOARD_IDLE);
+        idle += pool_count_state(pool, SCOREBOARD_IDLE) +
+                pool_count_state(pool, SCOREBOARD_RESTING);
     }
     notify_status(busy, idle);
 }

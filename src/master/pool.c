@@ -265,6 +265,7 @@ void pool_start(struct pool *pool)
     listener_settle(pool->listener, &pool->instance->section.values);
     copy_own_addresses(pool);
     pool->state = POOL_RUNNING;
+    pool_call_all(pool);
     pool_start_helper(pool);
     pool_size_start(pool);
     pool_size_refill(pool);

@@ -78,6 +78,7 @@ struct pool {
     unsigned made_room; /* sessions shed at the last look */
     unsigned still_looks;
     unsigned calm_looks;
+    unsigned rest_looks;      /* since some were last sent to rest */
     unsigned trial_looks;     /* since it grew without idle processors */
     double pace_before_trial; /* slow_pace then; 0: it has not */
     struct cpu_idle cpu;
@@ -163,5 +164,17 @@ void pool_size_refill(struct pool *pool);
 /* Asks as many sessions to end as the queue needs to have its turn in time: of those that have not
  * logged in the ones of the address that holds most places, the oldest first. Returns how many. */
 unsigned pool_make_room(struct pool *pool, size_t queue);
+
+/* ---- resting: pool_rest.c ---- */
+
+/* All workers listen again. */
+void pool_call_all(struct pool *pool);
+/* Some rest, or go to rest after their session. */
+bool pool_has_resting(const struct pool *pool);
+/* Twice as many listen from now on. */
+void pool_call_more(struct pool *pool);
+/* To be called at each look at which no processor is idle: where sessions finish quickly, most
+ * workers go to rest after their session, step by step, down to a few a processor. */
+void pool_send_to_rest(struct pool *pool);
 
 #endif

@@ -11,7 +11,7 @@
  * nothing was taken for two looks or the wait is noticeable. While they are not it grows when
  * nothing was taken for long, or the wait is very long, and then only as long as growing helps.
  * When it may not grow any further and the queue does not move, sessions that have not logged in
- * make room.
+ * make room. Before either, the workers that were sent to rest (pool_rest.c) are called.
  */
 #include <signal.h>
 #include <string.h>
@@ -75,6 +75,12 @@ void pool_count_afresh(struct pool *pool)
 static size_t count_idle(const struct pool *pool)
 {
     return pool_count_state(pool, SCOREBOARD_IDLE) + pool_count_state(pool, SCOREBOARD_STARTING);
+}
+
+/* All that have no session. */
+static size_t count_unused(const struct pool *pool)
+{
+    return count_idle(pool) + pool_count_state(pool, SCOREBOARD_RESTING);
 }
 
 static size_t wanted_workers(const struct pool *pool)
@@ -154,7 +160,9 @@ void pool_size_refill(struct pool *pool)
 /* Waits, and has nobody to see out. */
 static bool is_unused(const struct scoreboard_slot *worker)
 {
-    return atomic_load(&worker->state) == SCOREBOARD_IDLE &&
+    int state = atomic_load(&worker->state);
+
+    return (state == SCOREBOARD_IDLE || state == SCOREBOARD_RESTING) &&
            atomic_load(&worker->session_count) == 0;
 }
 
@@ -162,7 +170,7 @@ static bool is_unused(const struct scoreboard_slot *worker)
 static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct pool *pool = timer->data;
-    size_t idle = count_idle(pool);
+    size_t idle = count_unused(pool);
     size_t wanted = wanted_workers(pool);
     size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
 
@@ -198,6 +206,7 @@ static void look_again_in(struct pool *pool, double seconds)
  * idle, by the next connection that finds none. */
 static void sleep_until_needed(struct pool *pool)
 {
+    pool_call_all(pool);
     ev_timer_stop(EV_DEFAULT_ & pool->look);
     pool_count_afresh(pool);
     atomic_store(&pool->scoreboard->is_master_awake, false);
@@ -216,6 +225,7 @@ static void start_looking(struct pool *pool)
     pool->slow_pace = 0;
     pool->pace_before_trial = 0;
     pool->trial_looks = 0;
+    pool->rest_looks = 0;
     pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
     cpu_idle_begin(&pool->cpu);
     look_again_in(pool, POOL_LOOK_MS / 1e3);
@@ -269,6 +279,12 @@ static void relieve(struct pool *pool, size_t queue)
 {
     size_t needed = (queue + pool->places - 1) / pool->places;
 
+    /* Those that rest are called before the pool grows or anybody has to make room. */
+    if (pool_has_resting(pool)) {
+        if (pool->still_looks >= STALL_LOOKS || cpu_idle_has_time(&pool->cpu))
+            pool_call_more(pool);
+        return;
+    }
     if (!is_full(pool)) {
         if (is_worth_growing(pool, queue))
             grow(pool, needed < pool->alive ? needed : pool->alive);
@@ -298,6 +314,8 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     if (queue < 0) /* not known: nobody idle is all there is to see */
         queue = count_idle(pool) == 0;
     follow_pace(pool);
+    if (!cpu_idle_has_time(&pool->cpu))
+        pool_send_to_rest(pool);
     if (queue > 0 && count_idle(pool) == 0) {
         pool->calm_looks = 0;
         relieve(pool, (size_t)queue);

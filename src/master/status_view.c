@@ -137,6 +137,7 @@ static void take_worker(struct status_view *view, struct status_pool *pool, cons
         pool->starting++;
         break;
     case SCOREBOARD_IDLE:
+    case SCOREBOARD_RESTING:
         pool->idle++;
         break;
     case SCOREBOARD_BUSY:

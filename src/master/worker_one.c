@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The loop of a worker that serves one session at a time. It sleeps in accept() while idle: the
- * kernel wakes one worker for a connection, and no call is made in between.
+ * kernel wakes one worker for a connection, and no call is made in between. Behind a session the
+ * master may have it rest: wait in its slot until it is called to accept() again.
  *
  * Signals are open all the time. A handler sets a flag; where the worker may be about to sleep in
  * accept(), it also replaces the listening socket by /dev/null, so that a signal that comes just
- * before the call ends it too. A session that is about to sleep may miss a flag; the master says
- * it again until it is heard.
+ * before the call ends it too; the same for a rest by a mark in the slot. A session that is about
+ * to sleep may miss a flag; the master says it again until it is heard.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ static volatile sig_atomic_t is_retiring PROCESS_OWN;
 static int listener_fd PROCESS_OWN;
 static int null_fd PROCESS_OWN;
 static struct place place PROCESS_OWN;
+static struct scoreboard_slot *own_slot PROCESS_OWN;
 
 /* ---- signals ---- */
 
@@ -33,6 +35,7 @@ static void on_retire(int number)
     (void)number;
     is_retiring = 1;
     dup2(null_fd, listener_fd);
+    atomic_store(&own_slot->is_called, 1);
 }
 
 static void on_stop(int number)
@@ -71,9 +74,30 @@ int worker_one_prepare(const struct worker *worker)
 {
     listener_fd = worker->pool->listener->fd;
     null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    own_slot = worker->slot;
     place_init(&place, worker->pool, worker->slot);
     set_signals();
     return null_fd;
+}
+
+/* ---- resting ---- */
+
+static bool must_rest(const struct worker *worker)
+{
+    struct scoreboard *scoreboard = worker->pool->scoreboard;
+    size_t number = (size_t)(worker->slot - scoreboard->slots);
+
+    return !is_retiring && number >= atomic_load(&scoreboard->listening_most);
+}
+
+/* The master sets the mark after it has allowed the worker to listen, so a call that comes before
+ * the sleep is not missed. */
+static void rest(struct worker *worker)
+{
+    atomic_store(&worker->slot->is_called, 0);
+    atomic_store(&worker->slot->state, SCOREBOARD_RESTING);
+    while (must_rest(worker) && !atomic_load(&worker->slot->is_called))
+        scoreboard_rest(worker->slot);
 }
 
 /* ---- the loop ---- */
@@ -88,6 +112,8 @@ static void serve(struct worker *worker, int fd, const struct address *client)
     place_begin(&place);
     outcome = session_run(&session, &start, fd, fd);
     place_end(&place, &session, outcome);
+    while (must_rest(worker))
+        rest(worker);
     worker_count_in(worker);
 }
 
