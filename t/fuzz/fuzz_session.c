@@ -10,15 +10,20 @@
  *     last word of ours, never inside a reply;
  *   - a client that ends in good order has got every reply;
  *   - nothing of a login is left in memory, nothing is left open, one line is logged;
- *   - nobody waits without a limit, and nothing turns in circles.
+ *   - nobody waits without a limit, and nothing turns in circles;
+ *   - nothing is said before a PROXY header is whole, and ours is the first that a server gets;
+ *   - STLS and XCLIENT stand where they belong, TLS begins with empty buffers and forgets USER.
  *
- * Once a client has tried AUTH, only the server's side is compared: fuzz_sasl looks at the rest.
+ * Once a client has tried AUTH or STLS, only the server's side is compared: fuzz_sasl looks at the
+ * rest.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "peers.h"
+#include "pop3/proxy_header.h"
+#include "pop3/sasl.h"
 #include "reference.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,17 +47,31 @@ struct reader {
     unsigned refused;
     bool is_over; /* after QUIT or the sixth refusal */
     bool has_user;
-    bool is_opaque; /* AUTH was tried: who reads on must decode what follows */
+    bool is_opaque; /* AUTH or STLS was tried: who reads on must decode what follows */
     struct line user;
 };
 
+/* The client's words begin behind the PROXY header. False while that is not whole. */
+static bool find_begin(struct reader *reader)
+{
+    struct proxy_header header;
+
+    if (!peers.takes_header || reader->at > 0)
+        return true;
+    if (proxy_header_parse(&header, PROXY_HEADER_ACCEPT_EITHER, peers.from_client.data,
+                           peers.from_client.length) == PROXY_HEADER_COMPLETE)
+        reader->at = header.length;
+    return reader->at > 0;
+}
+
 static bool next_line(struct reader *reader, struct line *line)
 {
+    bool has_begun = find_begin(reader);
     const char *start = peers.from_client.data + reader->at;
     size_t left = peers.from_client.length - reader->at;
     const char *newline = left == 0 ? NULL : memchr(start, '\n', left);
 
-    if (newline == NULL || reader->is_over)
+    if (newline == NULL || reader->is_over || !has_begun)
         return false;
     line->text = start;
     line->length = (size_t)(newline - start);
@@ -61,6 +80,14 @@ static bool next_line(struct reader *reader, struct line *line)
     if (line->length > 0 && start[line->length - 1] == '\r')
         line->length--;
     return true;
+}
+
+/* Before TLS: behind STLS nobody reads on. */
+static bool may_come(enum command_verb verb)
+{
+    if (verb == COMMAND_STLS)
+        return peers.tls == PEERS_TLS_STLS || peers.tls == PEERS_TLS_REQUIRED;
+    return peers.tls != PEERS_TLS_REQUIRED || (verb != COMMAND_USER && verb != COMMAND_AUTH);
 }
 
 /* The shape of the line, NULL when it must be refused. Keeps the reader's state. */
@@ -72,9 +99,9 @@ static const struct reference_command *judge(struct reader *reader, const struct
         shape = reference_command(line->text, line->length, reader->state);
     if (shape != NULL && shape->verb == COMMAND_PASS && !reader->has_user)
         shape = NULL;
-    if (shape != NULL && shape->verb == COMMAND_STLS)
-        shape = NULL; /* no TLS here */
-    if (shape != NULL && shape->verb == COMMAND_AUTH)
+    if (shape != NULL && !may_come(shape->verb))
+        shape = NULL;
+    if (shape != NULL && (shape->verb == COMMAND_AUTH || shape->verb == COMMAND_STLS))
         reader->is_opaque = reader->is_over = true;
     if (shape == NULL && ++reader->refused == COMMANDS_MAX)
         reader->is_over = true;
@@ -113,7 +140,25 @@ struct reply {
     bool is_ok;
     bool has_status;
     bool is_complete;
+    bool is_challenge;
 };
+
+/* What may answer AUTH (RFC 5034): a challenge, which is a line of its own. */
+static bool read_challenge(size_t at, struct reply *reply)
+{
+    const char *line = peers.from_server.data + at;
+    size_t left = peers.from_server.length - at;
+    const char *newline = left == 0 ? NULL : memchr(line, '\n', left);
+
+    if (left < 2 || line[0] != '+' || (line[1] != ' ' && line[1] != '\r'))
+        return false;
+    *reply = (struct reply){.line = line, .length = left, .is_challenge = true};
+    if (newline != NULL && newline[-1] == '\r') {
+        reply->length = (size_t)(newline - line) + 1;
+        reply->is_complete = true;
+    }
+    return true;
+}
 
 static struct reply read_reply(size_t at, bool is_multi_line)
 {
@@ -147,32 +192,48 @@ static struct {
     unsigned replies;   /* the greeting among them */
     bool is_multi_line; /* the last command's reply may be */
     bool is_last_ok;
+    bool is_last_challenge;
     bool has_quit;
+    bool has_header;  /* of the PROXY protocol: it has gone out */
+    unsigned before;  /* STLS and XCLIENT: commands before the login */
+    unsigned login;   /* lines of the login */
+    bool is_auth;     /* it is AUTH, and not USER and PASS */
+    bool has_data;    /* and has said who it is */
+    bool is_relaying; /* the login is over */
 } to_server;
 
 static void settle_replies(void)
 {
     while (to_server.replies < to_server.commands + 1) {
-        struct reply reply = read_reply(to_server.replied_at, to_server.is_multi_line);
+        struct reply reply;
 
+        if (!to_server.is_auth || to_server.is_relaying ||
+            !read_challenge(to_server.replied_at, &reply))
+            reply = read_reply(to_server.replied_at, to_server.is_multi_line);
         if (!reply.is_complete)
             return;
         to_server.replied_at += reply.length;
         to_server.is_last_ok = reply.is_ok;
+        to_server.is_last_challenge = reply.is_challenge;
         to_server.replies++;
     }
 }
 
+static bool is_header_due(void)
+{
+    return peers.sends_header > 0 && !to_server.has_header;
+}
+
 void peers_before_server_write(void)
 {
-    if (to_server.at < peers.to_server.length)
+    if (to_server.at < peers.to_server.length || is_header_due())
         return; /* inside a line */
     settle_replies();
     CHECK(!to_server.has_quit);
     CHECK(to_server.replies == to_server.commands + 1);
     CHECK(to_server.replied_at == peers.from_server.length);
     CHECK(peers.read_from_server == peers.from_server.length);
-    CHECK(to_server.commands > 2 || to_server.is_last_ok);
+    CHECK(to_server.is_relaying || to_server.is_last_ok || to_server.is_last_challenge);
 }
 
 /* What the client wrote is the whole of it, or (a server or a proxy user split off) a part. */
@@ -188,28 +249,128 @@ static void check_credential(const struct line *line, const char *sent, size_t l
         CHECK(length == argument_length && memcmp(argument, sent, length) == 0);
 }
 
-static void check_login_line(const char *text, size_t length, const char *keyword)
+/* USER: the client has sent both. */
+static void check_user(const char *text, size_t length)
 {
     struct line line;
 
-    if (to_server.commands == 0) /* USER: the client has sent both */
-        CHECK(next_for_server(&to_server.client, &line) != NULL || to_server.client.is_opaque);
-    CHECK(length > 5 && memcmp(text, keyword, 5) == 0);
+    CHECK(next_for_server(&to_server.client, &line) != NULL || to_server.client.is_opaque);
+    CHECK(!peers.has_auth_plain && length > 5 && memcmp(text, "USER ", 5) == 0);
+    for (size_t i = 0; i < length; i++)
+        CHECK((uint8_t)text[i] >= 0x20 && text[i] != 0x7f);
+    if (to_server.client.is_opaque)
+        return; /* from SASL a name may have 8-bit octets */
     CHECK(reference_command(text, length, COMMAND_STATE_AUTH) != NULL);
-    if (to_server.commands == 0 && !to_server.client.is_opaque)
-        check_credential(&to_server.client.user, text + 5, length - 5);
+    check_credential(&to_server.client.user, text + 5, length - 5);
 }
 
-/* PASS: the last line that the reader took. */
-static void check_password(const char *text, size_t length)
+/* The line that the client has sent as its PASS. */
+static bool find_password(struct line *line)
 {
     struct reader again = {.state = COMMAND_STATE_AUTH};
+    bool is_found = next_for_server(&again, line) != NULL;
+
+    CHECK(is_found || again.is_opaque);
+    return is_found;
+}
+
+static void check_password(const char *text, size_t length)
+{
     struct line line;
 
-    if (next_for_server(&again, &line) != NULL)
+    CHECK(length > 5 && memcmp(text, "PASS ", 5) == 0);
+    CHECK(reference_command(text, length, COMMAND_STATE_AUTH) != NULL);
+    if (find_password(&line))
         check_credential(&line, text + 5, length - 5);
+}
+
+/* SASL data: base64 in one line. Of PLAIN that the client has sent as USER and PASS, these. */
+static void check_sasl_data(const char *text, size_t length)
+{
+    char data[SASL_DATA_MAX];
+    struct line password;
+    size_t decoded;
+    size_t user;
+
+    CHECK(sasl_base64_decode(text, length, data, sizeof(data), &decoded) == SASL_OK);
+    to_server.has_data = true;
+    if (to_server.client.is_opaque || !find_password(&password))
+        return;
+    CHECK(decoded > 3 && data[0] == '\0');
+    user = strnlen(data + 1, decoded - 1);
+    CHECK(user + 2 < decoded && memchr(data + user + 2, '\0', decoded - user - 2) == NULL);
+    check_credential(&to_server.client.user, data + 1, user);
+    check_credential(&password, data + user + 2, decoded - user - 2);
+}
+
+static void check_auth(const char *text, size_t length)
+{
+    const char *blank = memchr(text + 5, ' ', length - 5);
+    size_t width = blank == NULL ? length - 5 : (size_t)(blank - text) - 5;
+    char mechanism[16] = "";
+    struct line line;
+
+    CHECK(next_for_server(&to_server.client, &line) != NULL || to_server.client.is_opaque);
+    CHECK(length + 2 <= 255 && width < sizeof(mechanism));
+    memcpy(mechanism, text + 5, width);
+    CHECK(sasl_mechanism_find(mechanism) != SASL_MECHANISM_NONE);
+    CHECK(to_server.client.is_opaque || strcmp(mechanism, "PLAIN") == 0);
+    if (blank != NULL)
+        check_sasl_data(blank + 1, length - width - 6);
+}
+
+/* An empty line and one octet answer the reason of a refusal. */
+static void check_answer(const char *text, size_t length)
+{
+    bool is_prompt = peers.from_server.data[to_server.replied_at - 3] == ' ' ||
+                     peers.from_server.data[to_server.replied_at - 3] == '+';
+
+    if (is_prompt && length > 0 && !(length == 4 && memcmp(text, "AQ==", 4) == 0))
+        check_sasl_data(text, length);
     else
-        CHECK(again.is_opaque);
+        CHECK(length == 0 || (length == 4 && memcmp(text, "AQ==", 4) == 0));
+}
+
+static bool is_stls_due(void)
+{
+    return peers.server_tls == PEERS_SERVER_TLS_STLS && to_server.commands == 0;
+}
+
+static void check_xclient(const char *text, size_t length)
+{
+    CHECK(peers.sends_xclient && to_server.before == (peers.server_tls == PEERS_SERVER_TLS_STLS));
+    CHECK(memmem(peers.from_server.data, peers.from_server.length, "[XCLIENT", 8) != NULL);
+    CHECK(memmem(text, length, " PORT=", 6) != NULL &&
+          memmem(text, length, " SESSION=", 9) != NULL);
+}
+
+/* One line before the relay. False: it begins with this one. */
+static bool check_before_relay(const char *text, size_t length)
+{
+    CHECK(peers.server_tls == PEERS_SERVER_TLS_NO || peers.is_server_tls || is_stls_due());
+    if (is_stls_due()) {
+        CHECK(length == 4 && memcmp(text, "STLS", 4) == 0);
+        to_server.before++;
+    } else if (to_server.login == 0 && length > 13 && memcmp(text, "XCLIENT ADDR=", 13) == 0) {
+        check_xclient(text, length);
+        to_server.before++;
+    } else if (to_server.login == 0 && length > 5 && memcmp(text, "AUTH ", 5) == 0) {
+        check_auth(text, length);
+        to_server.is_auth = true;
+        to_server.login++;
+    } else if (to_server.login == 0) {
+        check_user(text, length);
+        to_server.login++;
+    } else if (to_server.is_auth ? to_server.is_last_challenge : to_server.login == 1) {
+        if (to_server.is_auth)
+            check_answer(text, length);
+        else
+            check_password(text, length);
+        to_server.login++;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void check_command(const char *text, size_t length)
@@ -231,23 +392,38 @@ static void check_command(const char *text, size_t length)
     CHECK(memcmp(text + keyword, line.text + keyword, length - keyword) == 0);
 }
 
+/* The first that a server gets. */
+static void check_header(const char *data, size_t length)
+{
+    struct proxy_header header;
+    enum proxy_header_result result =
+        proxy_header_parse(&header, PROXY_HEADER_ACCEPT_EITHER, data, length);
+
+    if (result == PROXY_HEADER_MORE)
+        return;
+    CHECK(result == PROXY_HEADER_COMPLETE && header.length == length);
+    CHECK(header.version == peers.sends_header);
+    to_server.at += length;
+    to_server.has_header = true;
+}
+
 void peers_after_server_write(void)
 {
     const char *text = peers.to_server.data + to_server.at;
     size_t length = peers.to_server.length - to_server.at;
     const char *newline = memchr(text, '\n', length);
 
+    if (is_header_due()) {
+        check_header(text, length);
+        return;
+    }
     if (newline == NULL)
         return;
     CHECK(newline == text + length - 1 && length >= 2 && newline[-1] == '\r');
     to_server.at += length;
     length -= 2;
-    if (to_server.commands == 0) {
-        check_login_line(text, length, "USER ");
-    } else if (to_server.commands == 1) {
-        check_login_line(text, length, "PASS ");
-        check_password(text, length);
-    } else {
+    if (to_server.is_relaying || !check_before_relay(text, length)) {
+        to_server.is_relaying = true;
         check_command(text, length);
     }
     to_server.commands++;
@@ -332,15 +508,32 @@ static void take_refusal(void)
     got.is_cut = end == NULL;
 }
 
-static void take_own_capabilities(void)
+static bool has_capability(const char *word, bool is_in)
 {
-    static const char *const words[] = {"TOP",        "USER",           "SASL",      "UIDL",
-                                        "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"};
+    bool is_clear = peers.tls == PEERS_TLS_STLS || peers.tls == PEERS_TLS_REQUIRED;
+
+    if (strcmp(word, "STLS") == 0)
+        return is_clear && !is_in;
+    return peers.tls != PEERS_TLS_REQUIRED ||
+           (strcmp(word, "USER") != 0 && strncmp(word, "SASL", 4) != 0);
+}
+
+/* is_in: after the login. */
+static void take_own_capabilities(bool is_in)
+{
+    static const char *const words[] = {"TOP",
+                                        "USER",
+                                        "SASL PLAIN LOGIN XOAUTH2 OAUTHBEARER",
+                                        "STLS",
+                                        "UIDL",
+                                        "RESP-CODES",
+                                        "AUTH-RESP-CODE",
+                                        "PIPELINING"};
 
     CHECK(take_text("+OK capabilities follow\r\n"));
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !got.is_cut; i++)
-        CHECK(i == 2 ? take_text("SASL PLAIN LOGIN XOAUTH2 OAUTHBEARER\r\n")
-                     : take_line(words[i], ""));
+        if (has_capability(words[i], is_in))
+            CHECK(take_line(words[i], ""));
 }
 
 /* The reference for what may pass of the server's list. */
@@ -386,6 +579,10 @@ static bool check_before_login(struct reader *reader, enum outcome outcome)
 {
     struct line line;
 
+    if (!find_begin(reader))
+        CHECK(is_finished(outcome, true));
+    if (is_finished(outcome, true))
+        return false;
     CHECK(take_text("+OK POP3 proxy ready\r\n"));
     while (!is_finished(outcome, true)) {
         const struct reference_command *shape;
@@ -399,7 +596,7 @@ static bool check_before_login(struct reader *reader, enum outcome outcome)
         else if (shape->verb == COMMAND_PASS)
             return true;
         else if (shape->verb == COMMAND_CAPA) {
-            take_own_capabilities();
+            take_own_capabilities(false);
             CHECK(take_text(".\r\n"));
         } else {
             CHECK(
@@ -443,15 +640,22 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
     }
     if (is_finished(outcome, true))
         return false;
-    for (unsigned i = 0; i < to_server.commands + 1; i++) {
-        reply = read_reply(at, false);
+    if (take_text("-ERR [AUTH] user name and password are too long\r\n")) {
+        CHECK(outcome == OUTCOME_LOGIN_REFUSED && peers.has_auth_plain && to_server.login == 0);
+        return false;
+    }
+    for (unsigned i = 0; i < to_server.before + to_server.login + 1; i++) {
+        bool is_auth = to_server.is_auth && i > to_server.before;
+
+        if (!is_auth || !read_challenge(at, &reply))
+            reply = read_reply(at, false);
         CHECK(reply.is_complete);
         at += reply.length;
-        if (i == 2 || !reply.is_ok)
+        if (!reply.is_ok && !reply.is_challenge)
             break;
     }
     *server_at_r = at;
-    if (to_server.commands >= 2 && reply.is_ok) {
+    if (reply.is_ok && (to_server.is_auth ? to_server.has_data : to_server.login >= 2)) {
         CHECK(take_status(&reply));
         return true;
     }
@@ -466,7 +670,7 @@ static void check_reply(const struct reference_command *shape, const struct repl
 {
     CHECK(reply->has_status);
     if (shape->verb == COMMAND_CAPA) {
-        take_own_capabilities();
+        take_own_capabilities(true);
         CHECK(take_list(reply) ? take_text(".\r\n") : is_finished(OUTCOME_NONE, false));
         return;
     }
@@ -522,6 +726,7 @@ static void check_dialogue(const struct session *session, enum outcome outcome)
     if (outcome == OUTCOME_CLIENT_CLOSED)
         CHECK(!got.is_cut && !next_line(&reader, &line));
     if (session->stage != SESSION_STAGE_RELAY && outcome_reply(outcome) != NULL &&
+        !(session->stage == SESSION_STAGE_OPEN && peers.tls == PEERS_TLS_IMPLICIT) &&
         !(peers.has_acp && has_acp_refused()))
         CHECK(got.has_last_word);
 }
@@ -570,31 +775,61 @@ static void check_secrets(const struct session *session)
 
 /* ---- the entry ---- */
 
-static const struct conf_instance *instance(bool selects_server, bool has_acp)
+static void set(struct conf_section *section, enum conf_key key, const char *value)
 {
-    static struct conf_instance instances[2][2];
-    struct conf_instance *made = &instances[selects_server][has_acp];
+    struct error error;
+
+    CHECK(conf_set(section, key, value, "fuzz", &error) == 0);
+}
+
+static void set_variant(struct conf_section *section)
+{
+    static const char *const tls[] = {"no", "stls", "required", "implicit"};
+    static const char *const server_tls[] = {"no", "stls", "implicit"};
+    static const char *const versions[] = {"no", "v1", "v2"};
+
+    set(section, CONF_KEY_tls, tls[peers.tls]);
+    if (peers.tls != PEERS_TLS_NO)
+        set(section, CONF_KEY_tls_certificate, "/certificate");
+    set(section, CONF_KEY_server_tls, server_tls[peers.server_tls]);
+    set(section, CONF_KEY_server_auth, peers.has_auth_plain ? "plain" : "userpass");
+    set(section, CONF_KEY_send_proxy_protocol, versions[peers.sends_header]);
+    set(section, CONF_KEY_send_xclient, peers.sends_xclient ? "yes" : "no");
+    if (!peers.takes_header)
+        return;
+    set(section, CONF_KEY_proxy_protocol, "yes");
+    set(section, CONF_KEY_proxy_protocol_from, "192.0.2.0/24");
+}
+
+/* Made once for all scripts with the same settings. */
+static const struct conf_instance *instance(void)
+{
+    static struct conf_instance *instances[2][2][2][256];
+    bool is_implicit = peers.server_tls == PEERS_SERVER_TLS_IMPLICIT;
+    struct conf_instance **made =
+        &instances[peers.selects_server][peers.has_acp][is_implicit][peers.variant];
     struct conf_section section;
     struct error error;
 
-    if (made->has_server)
-        return made;
+    if (*made != NULL)
+        return *made;
+    *made = calloc(1, sizeof(**made));
+    CHECK(*made != NULL);
     conf_section_init(&section, "fuzz", "fuzz");
-    CHECK(conf_set(&section, CONF_KEY_server, "192.0.2.9", "fuzz", &error) == 0);
-    if (selects_server)
-        CHECK(conf_set(&section, CONF_KEY_select_server, "yes", "fuzz", &error) == 0);
-    if (has_acp)
-        CHECK(conf_set(&section, CONF_KEY_acp, "/acp", "fuzz", &error) == 0);
-    CHECK(conf_set(&section, CONF_KEY_client_log, "/clients", "fuzz", &error) == 0);
-    CHECK(conf_instance_init(made, &section, &error) == 0);
-    return made;
+    set(&section, CONF_KEY_server, "192.0.2.9");
+    if (peers.selects_server)
+        set(&section, CONF_KEY_select_server, "yes");
+    if (peers.has_acp)
+        set(&section, CONF_KEY_acp, "/acp");
+    set(&section, CONF_KEY_client_log, "/clients");
+    set_variant(&section);
+    CHECK(conf_instance_init(*made, &section, &error) == 0);
+    return *made;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct session session;
-    const struct conf_instance *const instances[4] = {instance(false, false), instance(true, false),
-                                                      instance(false, true), instance(true, true)};
     enum outcome outcome;
     int64_t began_ms;
 
@@ -603,7 +838,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&to_server, 0, sizeof(to_server));
     memset(&got, 0, sizeof(got));
     to_server.client.state = COMMAND_STATE_AUTH;
-    outcome = peers_run(&session, instances, data, size);
+    outcome = peers_run(&session, instance, data, size);
     began_ms = session.started_ms;
     CHECK(outcome != OUTCOME_NONE && outcome != OUTCOME_INTERNAL);
     CHECK(outcome != OUTCOME_STOPPED || peers.was_stopped);

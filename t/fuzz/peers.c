@@ -15,9 +15,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/dial.h"
+#include "io/tls.h"
 
 enum {
     SCRIPT_SETTINGS = 3,
+    HAS_VARIANT = 16, /* in the first of them: there is a fourth */
     SMALL_BUFFER = 4608,
     SENT_MAX = PEERS_OCTETS_MAX / 2, /* by one end in all: our own answers fit behind it */
     IDLE_TURNS_MAX = 100,            /* waits that end without anything moving: a busy loop */
@@ -445,8 +447,8 @@ enum io_status __wrap_helper_record_client(struct helper *helper, const char *se
 
     (void)helper;
     (void)deadline_ms;
-    CHECK(session[0] != '\0' && strcmp(client_text, "192.0.2.1") == 0 && length > 0 &&
-          line[length - 1] == '\n');
+    CHECK(session[0] != '\0' && length > 0 && line[length - 1] == '\n');
+    CHECK(peers.takes_header || strcmp(client_text, "192.0.2.1") == 0);
     for (size_t i = 0; i + 1 < length; i++) {
         CHECK(line[i] >= 0x20 && line[i] <= 0x7e);
         blanks += line[i] == ' ';
@@ -466,7 +468,125 @@ void __wrap_log_end(struct log_line *line)
         peers.sessions_logged++;
 }
 
+/* ---- doubles: TLS ---- */
+
+struct tls_context *__wrap_tls_context_for_clients(const struct tls_clients_settings *settings,
+                                                   struct error *error);
+struct tls_context *__wrap_tls_context_for_servers(const struct tls_servers_settings *settings,
+                                                   struct error *error);
+enum io_status __wrap_stream_tls_accept(struct stream *stream, const struct tls_context *context,
+                                        bool is_followed, int64_t deadline_ms);
+enum io_status __wrap_stream_tls_connect(struct stream *stream, struct tls_context *context,
+                                         const char *host, uint16_t port, int64_t deadline_ms);
+bool __wrap_stream_is_tls(const struct stream *stream);
+const char *__wrap_stream_tls_failure(const struct stream *stream);
+void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
+
+/* Nobody looks into it. */
+static struct tls_context *context(void)
+{
+    static char dummy;
+
+    return (struct tls_context *)&dummy;
+}
+
+struct tls_context *__wrap_tls_context_for_clients(const struct tls_clients_settings *settings,
+                                                   struct error *error)
+{
+    (void)settings;
+    (void)error;
+    return context();
+}
+
+struct tls_context *__wrap_tls_context_for_servers(const struct tls_servers_settings *settings,
+                                                   struct error *error)
+{
+    (void)settings;
+    (void)error;
+    return context();
+}
+
+/* Nothing may be left of what was said in the clear. */
+static enum io_status handshake(struct stream *stream, bool *is_tls, int64_t deadline_ms)
+{
+    CHECK(!*is_tls && buffer_length(&stream->in) == 0 && buffer_length(&stream->out) == 0);
+    *is_tls = true;
+    if (!peers.has_bad_handshakes)
+        return IO_OK;
+    stream->read_status = stream->write_status = IO_FAILED;
+    if (peers.io_most == 0)
+        return IO_FAILED;
+    peers.now_ms = deadline_ms;
+    return IO_DEADLINE;
+}
+
+static bool ends_with(const struct octets *octets, const char *text)
+{
+    size_t length = strlen(text);
+
+    return octets->length >= length &&
+           memcmp(octets->data + octets->length - length, text, length) == 0;
+}
+
+enum io_status __wrap_stream_tls_accept(struct stream *stream, const struct tls_context *with,
+                                        bool is_followed, int64_t deadline_ms)
+{
+    CHECK(with == context() && stream == &peers.session->client);
+    CHECK(is_followed == (peers.tls == PEERS_TLS_IMPLICIT)); /* by the greeting */
+    CHECK(peers.session->credentials.user == NULL);
+    CHECK(peers.tls == PEERS_TLS_IMPLICIT
+              ? peers.to_client.length == 0
+              : ends_with(&peers.to_client, "+OK Begin TLS negotiation\r\n"));
+    return handshake(stream, &peers.is_client_tls, deadline_ms);
+}
+
+enum io_status __wrap_stream_tls_connect(struct stream *stream, struct tls_context *with,
+                                         const char *host, uint16_t port, int64_t deadline_ms)
+{
+    CHECK(with == context() && stream == &peers.session->server && host[0] != '\0' && port != 0);
+    CHECK(peers.server_tls == PEERS_SERVER_TLS_IMPLICIT || ends_with(&peers.to_server, "STLS\r\n"));
+    CHECK(peers.server_tls == PEERS_SERVER_TLS_STLS || peers.read_from_server == 0);
+    return handshake(stream, &peers.is_server_tls, deadline_ms);
+}
+
+bool __wrap_stream_is_tls(const struct stream *stream)
+{
+    return stream == &peers.session->client ? peers.is_client_tls : peers.is_server_tls;
+}
+
+const char *__wrap_stream_tls_failure(const struct stream *stream)
+{
+    return __wrap_stream_is_tls(stream) && peers.has_bad_handshakes ? "as the script has it" : NULL;
+}
+
+/* Whoever begins with STLS has a certificate. */
+void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
+{
+    bool is_known = stream == &peers.session->client && peers.tls != PEERS_TLS_IMPLICIT;
+
+    *facts = (struct tls_facts){.version = "TLSv1.3", .cipher = "none"};
+    if (is_known) {
+        strcpy(facts->server_name, "pop.example.org");
+        strcpy(facts->certificate, "joe@example.org");
+    }
+}
+
 /* ---- begin, run, end ---- */
+
+static void begin_variant(uint8_t variant, uint8_t fates)
+{
+    static const enum peers_server_tls ways[] = {PEERS_SERVER_TLS_STLS, PEERS_SERVER_TLS_IMPLICIT};
+    static const unsigned versions[] = {0, 1, 2, 2};
+
+    peers.variant = variant;
+    peers.tls = (enum peers_tls)(variant & 3);
+    peers.server_tls = (variant & 4) != 0 ? ways[fates >> 6 & 1] : PEERS_SERVER_TLS_NO;
+    peers.has_bad_handshakes = fates >> 7 != 0;
+    peers.has_auth_plain = (variant & 8) != 0;
+    peers.takes_header = (variant & 16) != 0;
+    peers.sends_header = versions[variant >> 5 & 3];
+    peers.sends_xclient = (variant & 128) != 0;
+}
 
 static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
 {
@@ -545,17 +665,19 @@ static bool is_closed(int fd)
     return fcntl(fd, F_GETFD) == -1;
 }
 
-enum outcome peers_run(struct session *session, const struct conf_instance *const instances[4],
-                       const uint8_t *data, size_t size)
+enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t *data, size_t size)
 {
+    bool has_variant = (data[0] & HAS_VARIANT) != 0 && size > SCRIPT_SETTINGS;
     struct session_start start = {0};
     enum outcome outcome;
 
     signal(SIGPIPE, SIG_IGN); /* as whoever starts a session does */
     begin_peers(data[0], data[1], data[2]);
-    start.conf = instances[data[0] & 3];
-    script = data + SCRIPT_SETTINGS;
-    script_left = size - SCRIPT_SETTINGS;
+    if (has_variant)
+        begin_variant(data[SCRIPT_SETTINGS], data[2]);
+    start.conf = conf();
+    script = data + SCRIPT_SETTINGS + has_variant;
+    script_left = size - SCRIPT_SETTINGS - has_variant;
     make_ends();
     peers.session = session;
     outcome = session_run(session, &start, peers.client_fds[0], peers.client_fds[1]);

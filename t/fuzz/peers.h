@@ -3,11 +3,12 @@
  * The world round a session under fuzzing: a client, a server, a helper, a clock and a log that
  * follow a script. The session's own code runs over socket pairs and knows of nothing; whatever it
  * would wait for, or read the time from, is replaced when the program is linked (--wrap), so no
- * real time passes and a script gives the same session every time.
+ * real time passes and a script gives the same session every time. TLS is a switch that is thrown:
+ * what the peers send behind it counts as decrypted.
  *
- * A script is three octets of settings, then actions. 0xff and a letter begin an action, the
- * octets behind them up to the next 0xff belong to it. An action takes place when the session has
- * nothing left to do but wait.
+ * A script is three octets of settings, and a fourth where one of the first says so, then actions.
+ * 0xff and a letter begin an action, the octets behind them up to the next 0xff belong to it. An
+ * action takes place when the session has nothing left to do but wait.
  *
  *   C, S  the client, the server sends these octets      B  the server sends a body of so many KiB
  *   c, s  ends its direction                             R, r  the client, the server is gone
@@ -45,8 +46,20 @@ enum peers_access {
     PEERS_ACCESS_LATE
 };
 
+/* As the settings `tls` and `server_tls` count. */
+enum peers_tls { PEERS_TLS_NO, PEERS_TLS_STLS, PEERS_TLS_REQUIRED, PEERS_TLS_IMPLICIT };
+enum peers_server_tls { PEERS_SERVER_TLS_NO, PEERS_SERVER_TLS_STLS, PEERS_SERVER_TLS_IMPLICIT };
+
 struct peers {
     /* settings */
+    uint8_t variant; /* the fourth octet; 0: none of these: */
+    enum peers_tls tls;
+    enum peers_server_tls server_tls;
+    bool has_bad_handshakes;
+    bool has_auth_plain; /* at the server */
+    bool takes_header;
+    unsigned sends_header; /* its version; 0: none */
+    bool sends_xclient;
     bool selects_server;
     bool has_acp;
     bool has_pipes; /* standard input and output instead of one socket */
@@ -66,6 +79,8 @@ struct peers {
 
     /* what happened */
     struct session *session;
+    bool is_client_tls; /* by now */
+    bool is_server_tls;
     int client_fds[2]; /* the session's ends */
     int server_fd;     /* -1 before it was dialled */
     bool was_stopped;
@@ -79,8 +94,11 @@ extern struct peers peers;
 void peers_before_server_write(void);
 void peers_after_server_write(void);
 
+/* The settings of a session, as an instance. */
+typedef const struct conf_instance *peers_conf(void);
+
 /* Runs the script: a whole session. */
-enum outcome peers_run(struct session *session, const struct conf_instance *const instances[4],
-                       const uint8_t *script, size_t size);
+enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t *script,
+                       size_t size);
 
 #endif
