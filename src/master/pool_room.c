@@ -44,10 +44,18 @@ static void swap(struct victim *a, struct victim *b)
     *b = old;
 }
 
-static void rise(struct victims *victims, size_t i)
+static void rise(struct victims *victims)
 {
-    for (; i > 0 && goes_before(&victims->heap[(i - 1) / 2], &victims->heap[i]); i = (i - 1) / 2)
-        swap(&victims->heap[i], &victims->heap[(i - 1) / 2]);
+    size_t i = victims->count - 1;
+
+    while (i > 0) {
+        size_t parent = (i - 1) / 2;
+
+        if (!goes_before(&victims->heap[parent], &victims->heap[i]))
+            return;
+        swap(&victims->heap[i], &victims->heap[parent]);
+        i = parent;
+    }
 }
 
 static void sink(struct victims *victims)
@@ -70,7 +78,7 @@ static void offer(struct victims *victims, const struct victim *victim)
 {
     if (victims->count < victims->size) {
         victims->heap[victims->count++] = *victim;
-        rise(victims, victims->count - 1);
+        rise(victims);
     } else if (goes_before(victim, &victims->heap[0])) {
         victims->heap[0] = *victim;
         sink(victims);
