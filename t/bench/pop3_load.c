@@ -111,19 +111,23 @@ static void watch_control(void)
         bench_die_errno("standard input");
 }
 
+static bool is_control(const void *which)
+{
+    return which == &signal_fd || which == &epoll_fd;
+}
+
+/* What ends clients comes last: no event of the batch may find its client gone. */
 static void take_events(void)
 {
     struct epoll_event events[EVENTS];
     int i, n = epoll_wait(epoll_fd, events, EVENTS, 0);
 
-    for (i = 0; i < n; i++) {
-        void *which = events[i].data.ptr;
-
-        if (which == &signal_fd || which == &epoll_fd)
-            take_control_event(which);
-        else
-            client_event(which, events[i].events);
-    }
+    for (i = 0; i < n; i++)
+        if (!is_control(events[i].data.ptr))
+            client_event(events[i].data.ptr, events[i].events);
+    for (i = 0; i < n; i++)
+        if (is_control(events[i].data.ptr))
+            take_control_event(events[i].data.ptr);
 }
 
 static void run(void)
