@@ -46,10 +46,14 @@ scene 'keys hide capabilities and mechanisms' => sub {
     is + ($client->fetch('CAPA'))[1], "USER\r\nSASL PLAIN\r\nUIDL\r\n", 'CAPA';
     like $client->ask('AUTH LOGIN'), qr/^-ERR/, 'a hidden mechanism is refused';
     $client->quit;
-    $client = client_of('--auth-mechanisms', '', server()->address);
-    unlike + ($client->fetch('CAPA'))[1], qr/SASL/, 'none: no SASL';
-    $client->quit;
-    for my $bad ([ '--capabilities', 'TOP,NONSENSE' ], [ '--auth-mechanisms', 'CRAM-MD5' ]) {
+    for my $none ('none', '') {
+        $client = client_of('--auth-mechanisms', $none, server()->address);
+        unlike + ($client->fetch('CAPA'))[1], qr/SASL/, "'$none': no SASL";
+        is $client->ask($_), '-ERR command not supported', "'$none': $_" for 'AUTH', 'AUTH PLAIN';
+        $client->quit;
+    }
+    for my $bad ([ '--capabilities', 'TOP,NONSENSE' ], [ '--auth-mechanisms', 'CRAM-MD5' ],
+        [ '--auth-mechanisms', 'none PLAIN' ]) {
         my $result = run([ program(), @$bad, 'localhost' ]);
         is exit_code($result->{status}), 64, "@$bad";
     }

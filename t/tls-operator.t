@@ -118,6 +118,64 @@ scene 'an OCSP response beside the certificate' => sub {
     like handshake($master, '-status'), qr/^OCSP response: no response sent/m, 'not one that is too old';
 };
 
+scene 'an OCSP response of another certificate' => sub {
+    my ($signer, $stranger) = (authority(), authority('Stranger'));
+    my $known = identity(name => 'ocsp.example.org', ca => $signer);
+    my $other = identity(name => 'ocsp.example.org', ca => $signer);
+    my $chain = write_file(directory() . '/chain', read_file($known->{both}) . read_file($signer->{certificate}));
+    my $try   = sub {
+        my ($file, $staple) = @_;
+        return master(server => 'localhost', tls => 'stls', tls_certificate => $file, tls_ocsp => $staple,
+            -start => 0, -extra => ['-T'])->run_to_end;
+    };
+    for my $file ($known->{both}, $chain) {
+        is exit_code($try->($file, revocation($known, $signer))->{status}), 0, 'its own';
+        my $result = $try->($file, revocation($other, $signer));
+        is exit_code($result->{status}), 78, 'of another number';
+        like $result->{err}, qr/\A\S+:\d+: .*: an OCSP response of another certificate than \Q$file\E\n\z/, 'one line';
+    }
+    is exit_code($try->($chain, revocation($known, $stranger))->{status}), 78, 'of another issuer';
+    my $directory = directory();
+    write_file("$directory/x.pem", read_file($known->{both}));
+    my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $directory);
+    expect_log(qw(configuration reload-failed));
+    write_file("$directory/x.ocsp", read_file(revocation($other, $signer)));
+    is $master->reload->{event}, 'reload-failed', 'HUP';
+};
+
+scene 'an old certificate beside its successor' => sub {
+    my %days = (a => 40, b => 80, c => -1);
+    my %of   = map { $_ => identity(name => $_, san => ['DNS:pop.example.org'], days => $days{$_}) } keys %days;
+    my $more = identity(name => 'more', san => [ 'DNS:pop.example.org', 'DNS:more.example.org' ], days => 85);
+    my $rsa  = identity(name => 'rsa', san => ['DNS:pop.example.org'], days => 20, key => 'rsa');
+    my $try  = sub {
+        my $master = master(server => server()->address, tls => 'implicit',
+            tls_certificate => join(', ', map { $_->{both} } @_));
+        return join ' ', map { shown($master, @$_) } ['-noservername'], [qw(-servername pop.example.org)];
+    };
+    is $try->(@of{ split //, $_ }), 'b b', "$_: the one that expires last" for qw(abc bca cab acb ba);
+    is $try->($of{b}, $more), 'more more', 'one with more names';
+    is $try->($more, $of{b}), 'more more', 'in either order';
+    is $try->($more, $of{a}, $second), 'more more', 'beside others';
+    is $try->($first, $of{a}, $of{b}), 'first.example.org b', 'the first is for everybody else';
+    my $master = master(server => server()->address, tls => 'implicit',
+        tls_certificate => join(', ', map { $_->{both} } $of{b}, $rsa, $of{a}));
+    my @ask = qw(-tls1_2 -servername pop.example.org -cipher);
+    is shown($master, @ask, 'ECDHE-RSA-AES128-GCM-SHA256'),   'rsa', 'each kind of key has its own';
+    is shown($master, @ask, 'ECDHE-ECDSA-AES128-GCM-SHA256'), 'b',   'and its best';
+};
+
+scene 'a connection that is dropped is no failure of TLS' => sub {
+    my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both});
+    my $client = tls_client($master->port);
+    $client->login('joe');
+    my $session = (log_lines('login'))[-1]{f}{session};
+    my $lines   = sub { grep { ($_->{f}{session} // '') eq $session } log_lines($_[0]) };
+    kill KILL => $client->{s_client}->pid;
+    ok wait_until(sub { $lines->('session') }, 10), 'without close_notify';
+    is scalar $lines->('tls-failed'), 0, 'and no line about it';
+};
+
 scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
     my $joe    = identity(name => 'Joe', san => ['email:joe@example.org'], ca => $ca);
     my $server = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
@@ -193,6 +251,25 @@ scene 'what -T says' => sub {
             is scalar(() = $result->{err} =~ /\n/g), 1, 'one line';
         }
         is exit_code($try->($first->{key})->{status}), 0, "${side}tls: good";
+    }
+    my %value = (tls_ciphers => ['FOO', 'FOO'], tls_client_ca => [ $first->{key}, "\Q$first->{key}\E" ]);
+    for my $key (sort keys %value) {
+        my ($value, $shown) = @{ $value{$key} };
+        my $result = master(server => 'localhost', tls => 'stls', tls_certificate => $first->{both}, $key => $value,
+            -start => 0, -extra => ['-T'])->run_to_end;
+        my ($path, $line) = $result->{err} =~ /\A(\S+):(\d+): $key = $shown: .+\n\z/;
+        like + (split /\n/, read_file($path))[ $line - 1 ], qr/^\s*$key\b/, "$key: its own line" if ok defined $path, $key;
+    }
+    for my $days (-1, 3, 30) {
+        my $ours = identity(name => 'x', days => $days);
+        for my $side ([ tls => 'stls', tls_certificate => $ours->{both} ],
+            [ server_tls => 'stls', server_tls_verify => 'no', server_tls_certificate => $ours->{both} ]) {
+            my $result = master(server => 'localhost', @$side, -start => 0, -extra => ['-T'])->run_to_end;
+            is exit_code($result->{status}), 0, "$side->[0], $days days: good";
+            my $why = $days < 0 ? qr/has expired/ : qr/expires in [23] days/;
+            like $result->{err}, $days > 14 ? qr/\A\z/ : qr/\Awarning: \S+:\d+: .*certificate = \Q$ours->{both}\E: .*$why\n\z/,
+                'and a warning, where there is need';
+        }
     }
     my %needs = (
         'server_tls_certificate needs server_tls = '     => { server_tls_certificate => $first->{both} },

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/address.h"
 #include "base/pattern.h"
@@ -199,6 +200,10 @@ int conf_capability_mask(const char *list, unsigned *mask_r)
 
 int conf_mechanism_mask(const char *list, unsigned *mask_r)
 {
+    if (strcasecmp(list, "none") == 0) {
+        *mask_r = 0;
+        return 0;
+    }
     return words_to_mask(list, find_mechanism, mask_r);
 }
 
@@ -217,6 +222,6 @@ int conf_check_MECHANISMS(const char *value, struct error *error)
 
     if (conf_mechanism_mask(value, &mask) == -1)
         return error_set(error, "must be PLAIN, LOGIN, XOAUTH2, OAUTHBEARER or EXTERNAL, parted "
-                                "by commas; or empty for none");
+                                "by commas; or none");
     return 0;
 }

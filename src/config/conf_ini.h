@@ -30,9 +30,9 @@ int conf_from_section(struct conf *conf, struct conf_section *section, char *con
 /*
  * What is wrong but may be mended while the server runs: an acp that cannot be executed, a client
  * log directory that cannot be written by the workers' user, a server name that does not resolve
- * (looked up when `look_up`, which may take as long as the resolver likes), a timeout below 600 s.
- * One report each.
+ * (looked up when `is_test`, which may take as long as the resolver likes), a certificate that
+ * expires soon (likewise; a start logs it by itself), a timeout below 600 s. One report each.
  */
-void conf_warn(const struct conf *conf, bool look_up, conf_report *report, void *context);
+void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context);
 
 #endif

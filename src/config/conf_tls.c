@@ -16,6 +16,21 @@ static const char *place_of(const struct conf_instance *instance, enum conf_key 
     return place != NULL ? place : instance->section.name;
 }
 
+/* What OpenSSL says of the settings that are no certificates, each under its own key. */
+static int check_values(const struct conf_instance *instance, struct error *error)
+{
+    const struct conf_values *values = &instance->section.values;
+    struct error why;
+
+    if (values->tls_ciphers != NULL && tls_check_ciphers(values->tls_ciphers, &why) == -1)
+        return error_set(error, "%s: tls_ciphers = %s", place_of(instance, CONF_KEY_tls_ciphers),
+                         why.text);
+    if (values->tls_client_ca != NULL && tls_check_client_ca(values->tls_client_ca, &why) == -1)
+        return error_set(error, "%s: tls_client_ca = %s",
+                         place_of(instance, CONF_KEY_tls_client_ca), why.text);
+    return 0;
+}
+
 int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = &instance->section.values;
@@ -37,6 +52,8 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
     if (values->tls_certificate == NULL)
         return error_set(error, "%s: tls needs tls_certificate = FILE",
                          place_of(instance, CONF_KEY_tls));
+    if (check_values(instance, error) == -1)
+        return -1;
     instance->client_tls = tls_context_for_clients(&settings, &why);
     if (instance->client_tls == NULL)
         return error_set(error, "%s: tls_certificate: %s",

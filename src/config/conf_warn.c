@@ -15,9 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/scoreboard.h"
 #include "config/conf_ini.h"
 #include "config/mistakes.h"
+#include "io/tls.h"
 
 enum { RFC_TIMEOUT = 600 };
 
@@ -254,8 +256,35 @@ static void look_up_server(struct looking *looking, const struct conf_instance *
         freeaddrinfo(found);
 }
 
+struct expiry_look {
+    struct looking *looking;
+    const struct conf_section *section;
+    enum conf_key key;
+};
+
+static void warn_of_expiry(void *context, const char *path, int64_t days)
+{
+    const struct expiry_look *look = context;
+    char words[64] = "the certificate has expired";
+
+    if (days >= 0)
+        snprintf(words, sizeof(words), "the certificate expires in %" PRId64 " days", days);
+    warn_key(look->looking, look->section, look->key, path, words);
+}
+
+static void look_at_certificates(struct looking *looking, const struct conf_instance *instance)
+{
+    const struct conf_section *section = &instance->section;
+    struct expiry_look client = {looking, section, CONF_KEY_tls_certificate};
+    struct expiry_look server = {looking, section, CONF_KEY_server_tls_certificate};
+
+    tls_context_report_expiry(instance->client_tls, clock_wall_s(), warn_of_expiry, &client);
+    tls_context_report_expiry(instance->server_tls, clock_wall_s(), warn_of_expiry, &server);
+}
+
+/* `is_test`: what a start looks at by itself, too. */
 static void look_at_instance(struct looking *looking, const struct conf_instance *instance,
-                             bool look_up)
+                             bool is_test)
 {
     const struct conf_section *section = &instance->section;
 
@@ -266,11 +295,13 @@ static void look_at_instance(struct looking *looking, const struct conf_instance
     look_at_timeout(looking, section);
     look_at_memory(looking, section);
     look_at_descriptors(looking, section);
-    if (look_up)
+    if (is_test) {
         look_up_server(looking, instance);
+        look_at_certificates(looking, instance);
+    }
 }
 
-void conf_warn(const struct conf *conf, bool look_up, conf_report *report, void *context)
+void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context)
 {
     struct looking looking = {.conf = conf};
     const struct conf_values *proxy = &conf->proxy.values;
@@ -281,6 +312,6 @@ void conf_warn(const struct conf *conf, bool look_up, conf_report *report, void 
     look_at_file(&looking, CONF_KEY_log, proxy->log);
     look_at_processes(&looking);
     for (size_t i = 0; i < conf->count; i++)
-        look_at_instance(&looking, &conf->instances[i], look_up);
+        look_at_instance(&looking, &conf->instances[i], is_test);
     (void)mistakes_tell(&looking.warnings, report, context);
 }

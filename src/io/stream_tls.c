@@ -23,6 +23,7 @@ struct tls_layer {
     struct stream below; /* without buffers: only its operations are used */
     SSL *ssl;
     bool has_more;    /* of the write going on */
+    bool is_up;       /* the handshake is over */
     bool is_followed; /* the handshake, by octets that we send at once */
     /* Until when a read may sleep below; NULL: it must not. */
     const int64_t *receive_deadline_ms;
@@ -118,13 +119,21 @@ static BIO_METHOD *below_method(void)
 
 /* ---- results ---- */
 
-/* Keeps the first reason: later ones are only its consequences. */
+/* The connection itself broke, or ended without close_notify. */
+static bool is_lost(void)
+{
+    return ERR_peek_error() == 0 ||
+           ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
+/* Keeps the first reason: later ones are only its consequences. A connection that is lost once TLS
+ * stands is no failure of TLS. */
 static void note_failure(struct tls_layer *layer, int saved_errno)
 {
     long verified = SSL_get_verify_result(layer->ssl);
     const char *words = tls_error_words();
 
-    if (layer->failure[0] != '\0')
+    if (layer->failure[0] != '\0' || (layer->is_up && is_lost()))
         return;
     if (ERR_peek_error() == 0)
         words = saved_errno != 0 ? strerror(saved_errno) : "the connection was closed";
@@ -296,7 +305,8 @@ static enum io_status make_handshake(struct stream *stream, int64_t deadline_ms)
         begin_operation();
         result = SSL_do_handshake(layer->ssl);
         layer->receive_deadline_ms = NULL;
-        if (result == 1)
+        layer->is_up = result == 1;
+        if (layer->is_up)
             return IO_OK;
         status = status_of(layer, result, &wants);
         if (status == IO_AGAIN) {

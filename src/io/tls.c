@@ -179,6 +179,28 @@ static int fail(struct error *error, const char *what, const char *value)
     return error_set(error, "%s = %s: %s", what, value, tls_error_words());
 }
 
+int tls_check_ciphers(const char *ciphers, struct error *error)
+{
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
+    bool is_good;
+
+    ERR_clear_error();
+    is_good = ssl_ctx != NULL && set_ciphers(ssl_ctx, ciphers);
+    SSL_CTX_free(ssl_ctx);
+    return is_good ? 0 : error_set(error, "%s: %s", ciphers, tls_error_words());
+}
+
+int tls_check_client_ca(const char *ca, struct error *error)
+{
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
+    bool is_good;
+
+    ERR_clear_error();
+    is_good = ssl_ctx != NULL && ask_for_certificate(ssl_ctx, ca);
+    SSL_CTX_free(ssl_ctx);
+    return is_good ? 0 : error_set(error, "%s: %s", ca, tls_error_words());
+}
+
 static SSL_CTX *new_group(struct tls_context *context, const struct tls_clients_settings *settings,
                           struct error *error)
 {
@@ -222,7 +244,7 @@ struct tls_context *tls_context_for_clients(const struct tls_clients_settings *s
         tls_context_free(context);
         return NULL;
     }
-    context->ssl = context->certificates.groups[0].ssl;
+    context->ssl = tls_certificates_default(&context->certificates);
     SSL_CTX_up_ref(context->ssl);
     return context;
 }

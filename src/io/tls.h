@@ -42,18 +42,28 @@ struct tls_clients_settings {
     bool is_tls13_required;
 };
 
+/* Whether OpenSSL takes these settings. Return -1 with `error` set: it names the value. */
+int tls_check_ciphers(const char *ciphers, struct error *error);
+int tls_check_client_ca(const char *ca, struct error *error);
+
 /*
  * Reads certificates and keys. Of a directory every file *.pem and *.crt is taken, in the order of
  * their names. The first certificate is used where the client names no host or one that no
  * certificate has; certificates for the same names and with different kinds of key (RSA, ECDSA)
- * stand side by side. Returns NULL with `error` set: it names the file.
+ * stand side by side. Of several with the same kind of key, and of several that have a name, the
+ * one that is valid now and expires last is used. An OCSP response must be of its certificate.
+ * Returns NULL with `error` set: it names the file.
  */
 struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
                                             struct error *error);
 
-/* Logs a warning for each certificate of ours that expires within TLS_EXPIRY_WARNING_S, or has expired.
- * NULL is fine. */
-void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s);
+/* What is told of a certificate: its file and the whole days left, -1 when it has expired. */
+typedef void tls_expiry_report(void *context, const char *path, int64_t days);
+
+/* Reports each certificate of ours that expires within TLS_EXPIRY_WARNING_S, or has expired;
+ * `report_context` is handed to `report`. A `context` of NULL is fine. */
+void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
+                               tls_expiry_report *report, void *report_context);
 
 /*
  * Makes one handshake with itself, in memory. OpenSSL looks up and sets up a good deal with the
@@ -135,7 +145,8 @@ enum io_status stream_tls_connect(struct stream *stream, struct tls_context *con
 bool stream_is_tls(const struct stream *stream);
 
 /* What went wrong with TLS on this stream, in OpenSSL's words; NULL when nothing did or it is no
- * TLS stream. Valid until the close. */
+ * TLS stream. A connection that is lost, or ends without close_notify, after the handshake is
+ * nothing wrong with TLS. Valid until the close. */
 const char *stream_tls_failure(const struct stream *stream);
 
 /* What the handshake brought. Empty texts where there is nothing to say. */

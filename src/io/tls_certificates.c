@@ -17,7 +17,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "io/tls_context.h"
 
 enum {
@@ -52,6 +51,19 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct tls_name *)a)->name, ((const struct tls_name *)b)->name);
 }
 
+/* By name; of the same name the one that is to be used is the first. */
+static int compare_ranks(const void *a, const void *b)
+{
+    const struct tls_name *left = a, *right = b;
+    int order = compare_names(a, b);
+
+    if (order == 0)
+        order = (left->until_s < right->until_s) - (left->until_s > right->until_s);
+    if (order == 0)
+        order = (left->group > right->group) - (left->group < right->group);
+    return order;
+}
+
 /* A lower case copy of a name in a certificate; NULL when it cannot be a host name. */
 static char *host_name(const ASN1_STRING *text)
 {
@@ -69,7 +81,7 @@ static char *host_name(const ASN1_STRING *text)
 }
 
 /* The DNS names of a certificate; without one, its common name. */
-static size_t read_names(X509 *x509, char **names)
+static size_t read_names(const X509 *x509, char **names)
 {
     GENERAL_NAMES *alternatives = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     size_t count = 0;
@@ -105,7 +117,8 @@ static char *join_names(char *const *names, size_t count)
     return joined;
 }
 
-static bool add_names(struct tls_certificates *all, char *const *names, size_t count, SSL_CTX *ssl)
+/* For the group that was made last. */
+static bool add_names(struct tls_certificates *all, char *const *names, size_t count)
 {
     struct tls_name *list;
 
@@ -120,7 +133,7 @@ static bool add_names(struct tls_certificates *all, char *const *names, size_t c
         char *copy = strdup(name);
         if (copy == NULL)
             return false;
-        list[all->name_count++] = (struct tls_name){.name = copy, .ssl = ssl};
+        list[all->name_count++] = (struct tls_name){.name = copy, .group = all->group_count - 1};
     }
     return true;
 }
@@ -134,7 +147,7 @@ static SSL_CTX *find_name(const struct tls_certificates *certificates, const cha
         return NULL;
     found = bsearch(&wanted, certificates->names, certificates->name_count,
                     sizeof(*certificates->names), compare_names);
-    return found == NULL ? NULL : found->ssl;
+    return found == NULL ? NULL : certificates->groups[found->group].ssl;
 }
 
 SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, const char *name)
@@ -164,41 +177,6 @@ static int64_t seconds_of(const ASN1_TIME *time)
     if (time == NULL || ASN1_TIME_to_tm(time, &broken_down) != 1)
         return 0;
     return (int64_t)timegm(&broken_down);
-}
-
-/* Until when the response may be sent: 0 when it is none that says "good". */
-static int64_t staple_end(const unsigned char *der, size_t length)
-{
-    const unsigned char *at = der;
-    OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)length);
-    OCSP_BASICRESP *basic = response == NULL ? NULL : OCSP_response_get1_basic(response);
-    OCSP_SINGLERESP *single = basic == NULL ? NULL : OCSP_resp_get0(basic, 0);
-    ASN1_GENERALIZEDTIME *next = NULL;
-    int64_t end_s = 0;
-
-    if (single != NULL &&
-        OCSP_single_get0_status(single, NULL, NULL, NULL, &next) == V_OCSP_CERTSTATUS_GOOD)
-        end_s = next == NULL ? INT64_MAX : seconds_of(next);
-    OCSP_BASICRESP_free(basic);
-    OCSP_RESPONSE_free(response);
-    return end_s;
-}
-
-static int load_staple(struct tls_certificate *certificate, const char *path, struct error *error)
-{
-    FILE *file = fopen(path, "re");
-
-    if (file == NULL)
-        return error_set(error, "%s: %s", path, strerror(errno));
-    certificate->staple = malloc(STAPLE_BYTES_MAX);
-    if (certificate->staple != NULL)
-        certificate->staple_length = fread(certificate->staple, 1, STAPLE_BYTES_MAX, file);
-    fclose(file);
-    if (certificate->staple_length > 0)
-        certificate->staple_until_s = staple_end(certificate->staple, certificate->staple_length);
-    if (certificate->staple_until_s == 0)
-        return error_set(error, "%s: not an OCSP response in DER that says \"good\"", path);
-    return 0;
 }
 
 /* Which file a certificate came from is kept with it. */
@@ -231,16 +209,34 @@ int tls_on_staple(SSL *ssl, void *unused)
 
 /* ---- groups ---- */
 
-/* The place for a kind of key in a group; NULL when it is taken. */
-static int *free_kind(struct tls_group *group, int kind)
+enum { KINDS = sizeof(((struct tls_group *)NULL)->kinds) / sizeof(struct tls_kind) };
+
+/* Until when a certificate is good, so that the greatest is the one to use: 0 when it is not yet.
+ */
+static int64_t until_s(const X509 *x509)
 {
-    for (size_t i = 0; i < sizeof(group->kinds) / sizeof(group->kinds[0]); i++) {
-        if (group->kinds[i] == kind)
-            return NULL;
-        if (group->kinds[i] == 0)
+    if (seconds_of(X509_get0_notBefore(x509)) > clock_wall_s())
+        return 0;
+    return seconds_of(X509_get0_notAfter(x509));
+}
+
+/* The place of a kind of key in a group, maybe a free one; NULL when there is none. */
+static struct tls_kind *find_kind(struct tls_group *group, int kind)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (group->kinds[i].kind == kind || group->kinds[i].kind == 0)
             return &group->kinds[i];
-    }
     return NULL;
+}
+
+static int64_t group_until_s(const struct tls_group *group)
+{
+    int64_t last_s = 0;
+
+    for (size_t i = 0; i < KINDS; i++)
+        if (group->kinds[i].until_s > last_s)
+            last_s = group->kinds[i].until_s;
+    return last_s;
 }
 
 /* Takes `joined` over. */
@@ -262,30 +258,23 @@ static struct tls_group *new_group(struct loader *loader, char *joined)
     return &list[all->group_count++];
 }
 
-/* The group a certificate belongs to, made if there is none. */
-static struct tls_group *find_group(struct loader *loader, X509 *x509)
+/* The group with these names, made if there is none. */
+static struct tls_group *find_group(struct loader *loader, const X509 *x509)
 {
     struct tls_certificates *all = &loader->context->certificates;
     char *names[NAMES_MAX];
     size_t count = read_names(x509, names);
     char *joined = join_names(names, count);
-    int kind = EVP_PKEY_get_base_id(X509_get0_pubkey(x509));
     struct tls_group *group = NULL;
-    int *place = NULL;
 
-    for (size_t i = 0; place == NULL && joined != NULL && i < all->group_count; i++) {
-        group = &all->groups[i];
-        if (strcmp(group->names, joined) == 0)
-            place = free_kind(group, kind);
-    }
-    if (place != NULL) {
-        *place = kind;
+    for (size_t i = 0; group == NULL && joined != NULL && i < all->group_count; i++)
+        if (strcmp(all->groups[i].names, joined) == 0)
+            group = &all->groups[i];
+    if (group != NULL)
         free(joined);
-    } else if (joined != NULL && (group = new_group(loader, joined)) != NULL) {
-        group->kinds[0] = kind;
-        if (!add_names(all, names, count, group->ssl))
-            group = NULL;
-    }
+    else if (joined != NULL && (group = new_group(loader, joined)) != NULL &&
+             !add_names(all, names, count))
+        group = NULL;
     for (size_t i = 0; i < count; i++)
         free(names[i]);
     return group;
@@ -342,7 +331,8 @@ static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 *
     *x509_r = SSL_CTX_get0_certificate(ssl);
     if (use_key(ssl, files->key, *x509_r))
         return 0;
-    if (ERR_peek_error() == 0 || ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+    if (ERR_peek_error() == 0 ||
+        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return error_set(error, "%s: not the key of the certificate %s", files->key,
                          files->certificate);
     return error_set(error, "%s: not a private key in PEM without a passphrase: %s", files->key,
@@ -368,23 +358,150 @@ static struct tls_certificate *keep_certificate(struct tls_certificates *all, co
     return certificate->path == NULL ? NULL : certificate;
 }
 
+/* ---- its OCSP response ---- */
+
+/* Who issued the certificate, as far as its file says; NULL when it does not. */
+static X509 *find_issuer(SSL_CTX *ssl)
+{
+    X509 *x509 = SSL_CTX_get0_certificate(ssl);
+    STACK_OF(X509) *chain = NULL;
+
+    (void)SSL_CTX_get0_chain_certs(ssl, &chain);
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        if (X509_check_issued(sk_X509_value(chain, i), x509) == X509_V_OK)
+            return sk_X509_value(chain, i);
+    return X509_check_issued(x509, x509) == X509_V_OK ? x509 : NULL;
+}
+
+/* Whether an answer is about the certificate. Without the issuer only its number can tell. */
+static bool is_about(OCSP_SINGLERESP *single, const X509 *x509, const X509 *issuer)
+{
+    OCSP_CERTID *id = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(single);
+    ASN1_INTEGER *serial = NULL;
+    ASN1_OBJECT *digest = NULL;
+    OCSP_CERTID *ours;
+    bool is_same;
+
+    if (OCSP_id_get0_info(NULL, &digest, NULL, &serial, id) != 1 ||
+        ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(x509)) != 0)
+        return false;
+    if (issuer == NULL)
+        return true;
+    ours = OCSP_cert_to_id(EVP_get_digestbyobj(digest), x509, issuer);
+    is_same = ours != NULL && OCSP_id_cmp(ours, id) == 0;
+    OCSP_CERTID_free(ours);
+    return is_same;
+}
+
+/* The answer about the certificate the SSL_CTX was given last, or NULL. */
+static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, SSL_CTX *ssl)
+{
+    const X509 *x509 = SSL_CTX_get0_certificate(ssl);
+    const X509 *issuer = find_issuer(ssl);
+
+    for (int i = 0; i < OCSP_resp_count(basic); i++)
+        if (is_about(OCSP_resp_get0(basic, i), x509, issuer))
+            return OCSP_resp_get0(basic, i);
+    return NULL;
+}
+
+/* Until when the answer may be sent: 0 when it does not say "good". */
+static int64_t answer_until_s(OCSP_SINGLERESP *single)
+{
+    ASN1_GENERALIZEDTIME *next = NULL;
+
+    if (OCSP_single_get0_status(single, NULL, NULL, NULL, &next) != V_OCSP_CERTSTATUS_GOOD)
+        return 0;
+    return next == NULL ? INT64_MAX : seconds_of(next);
+}
+
+static OCSP_BASICRESP *parse_staple(const struct tls_certificate *certificate)
+{
+    const unsigned char *at = certificate->staple;
+    OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)certificate->staple_length);
+    OCSP_BASICRESP *basic = response == NULL ? NULL : OCSP_response_get1_basic(response);
+
+    OCSP_RESPONSE_free(response);
+    return basic;
+}
+
+static int check_staple(struct tls_certificate *certificate, SSL_CTX *ssl,
+                        const struct certificate_files *files, struct error *error)
+{
+    OCSP_BASICRESP *basic = parse_staple(certificate);
+    OCSP_SINGLERESP *single = basic == NULL ? NULL : find_answer(basic, ssl);
+
+    if (single != NULL)
+        certificate->staple_until_s = answer_until_s(single);
+    OCSP_BASICRESP_free(basic);
+    if (basic != NULL && single == NULL)
+        return error_set(error, "%s: an OCSP response of another certificate than %s",
+                         files->staple, files->certificate);
+    if (certificate->staple_until_s == 0)
+        return error_set(error, "%s: not an OCSP response in DER that says \"good\"",
+                         files->staple);
+    return 0;
+}
+
+static int load_staple(struct tls_certificate *certificate, SSL_CTX *ssl,
+                       const struct certificate_files *files, struct error *error)
+{
+    FILE *file;
+
+    if (files->staple == NULL)
+        return 0;
+    file = fopen(files->staple, "re");
+    if (file == NULL)
+        return error_set(error, "%s: %s", files->staple, strerror(errno));
+    certificate->staple = malloc(STAPLE_BYTES_MAX);
+    if (certificate->staple != NULL)
+        certificate->staple_length = fread(certificate->staple, 1, STAPLE_BYTES_MAX, file);
+    fclose(file);
+    return check_staple(certificate, ssl, files, error);
+}
+
+/* ---- to its group ---- */
+
+/* One that is not used, because a better one is there, is checked all the same. */
+static int check_unused(struct loader *loader, const struct certificate_files *files,
+                        struct tls_certificate *certificate)
+{
+    SSL_CTX *ssl = loader->make_group(loader->context, loader->settings, loader->error);
+    X509 *x509;
+    int result = -1;
+
+    if (ssl != NULL && use_files(ssl, files, &x509, loader->error) == 0)
+        result = load_staple(certificate, ssl, files, loader->error);
+    SSL_CTX_free(ssl);
+    return result;
+}
+
 static int load_one(struct loader *loader, const struct certificate_files *files)
 {
     struct error *error = loader->error;
     struct tls_certificate *certificate;
     X509 *x509 = read_certificate(files->certificate, error);
     struct tls_group *group;
+    struct tls_kind *place = NULL;
+    struct tls_kind ours;
 
     if (x509 == NULL)
         return -1;
     error_set(error, "%s: out of memory", files->certificate);
+    ours = (struct tls_kind){EVP_PKEY_get_base_id(X509_get0_pubkey(x509)), until_s(x509)};
     group = find_group(loader, x509);
     certificate = keep_certificate(&loader->context->certificates, files->certificate, x509);
     X509_free(x509);
-    if (group == NULL || certificate == NULL || use_files(group->ssl, files, &x509, error) == -1)
+    if (group == NULL || certificate == NULL)
+        return -1;
+    place = find_kind(group, ours.kind);
+    if (place == NULL || (place->kind != 0 && place->until_s >= ours.until_s))
+        return check_unused(loader, files, certificate);
+    *place = ours;
+    if (use_files(group->ssl, files, &x509, error) == -1)
         return -1;
     X509_set_ex_data(x509, certificate_index(), certificate);
-    return files->staple == NULL ? 0 : load_staple(certificate, files->staple, error);
+    return load_staple(certificate, group->ssl, files, error);
 }
 
 int tls_context_present(struct tls_context *context, const char *certificate, const char *key,
@@ -518,6 +635,25 @@ static int load_list(struct loader *loader)
     return 0;
 }
 
+/* Sorts the names and keeps one entry of each, the best. */
+static void rank_names(struct tls_certificates *all)
+{
+    size_t kept = 0;
+
+    if (all->name_count == 0)
+        return;
+    for (size_t i = 0; i < all->name_count; i++)
+        all->names[i].until_s = group_until_s(&all->groups[all->names[i].group]);
+    qsort(all->names, all->name_count, sizeof(*all->names), compare_ranks);
+    for (size_t i = 1; i < all->name_count; i++) {
+        if (compare_names(&all->names[kept], &all->names[i]) != 0)
+            all->names[++kept] = all->names[i];
+        else
+            free(all->names[i].name);
+    }
+    all->name_count = kept + 1;
+}
+
 int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
                           tls_new_group *make_group, struct error *error)
 {
@@ -531,9 +667,27 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
                          settings->certificates);
     if ((is_directory ? load_directory(&loader, settings->certificates) : load_list(&loader)) == -1)
         return -1;
-    if (all->name_count > 0)
-        qsort(all->names, all->name_count, sizeof(*all->names), compare_names);
+    rank_names(all);
     return 0;
+}
+
+SSL_CTX *tls_certificates_default(const struct tls_certificates *certificates)
+{
+    const struct tls_group *first = &certificates->groups[0];
+    SSL_CTX *found = NULL;
+
+    for (const char *at = first->names; *at != '\0'; at += strcspn(at, ",") + 1) {
+        char name[TLS_NAME_SIZE];
+        const char *from = strncmp(at, "*.", 2) == 0 ? at + 1 : at;
+        SSL_CTX *ssl;
+
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(from, ","), from);
+        ssl = find_name(certificates, name);
+        if (found != NULL && ssl != found)
+            return first->ssl;
+        found = ssl;
+    }
+    return found != NULL ? found : first->ssl;
 }
 
 void tls_certificates_free(struct tls_certificates *certificates)
@@ -557,18 +711,14 @@ void tls_certificates_free(struct tls_certificates *certificates)
 
 /* ---- expiry ---- */
 
-void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s)
+void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
+                               tls_expiry_report *report, void *report_context)
 {
     for (size_t i = 0; context != NULL && i < context->certificates.count; i++) {
         const struct tls_certificate *certificate = context->certificates.list[i];
         int64_t left_s = certificate->expires_s - now_s;
-        struct log_line line;
 
-        if (left_s >= TLS_EXPIRY_WARNING_S)
-            continue;
-        log_begin(&line, LOG_LEVEL_WARNING, "certificate-expires");
-        log_add(&line, "file", certificate->path);
-        log_add_number(&line, "days", left_s > 0 ? left_s / 86400 : -1);
-        log_end(&line);
+        if (left_s < TLS_EXPIRY_WARNING_S)
+            report(report_context, certificate->path, left_s > 0 ? left_s / 86400 : -1);
     }
 }

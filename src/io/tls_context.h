@@ -22,17 +22,25 @@ struct tls_certificate {
     int64_t staple_until_s; /* it is not sent any more from then on */
 };
 
+/* The certificate with one kind of key. */
+struct tls_kind {
+    int kind; /* as OpenSSL counts them; 0: free */
+    int64_t until_s;
+};
+
 /* Certificates for the same names, one a kind of key. */
 struct tls_group {
     SSL_CTX *ssl;
-    char *names;  /* sorted, parted by commas */
-    int kinds[4]; /* of key, as OpenSSL counts them; 0: free */
+    char *names; /* sorted, parted by commas */
+    struct tls_kind kinds[8];
 };
 
-/* A host name and who serves it; a wildcard without its "*": ".example.org". */
+/* A host name and the index of the group that serves it; a wildcard without its "*":
+ * ".example.org". */
 struct tls_name {
     char *name;
-    SSL_CTX *ssl;
+    size_t group;
+    int64_t until_s; /* the group's, once all is loaded */
 };
 
 struct tls_certificates {
@@ -76,6 +84,10 @@ void tls_certificates_free(struct tls_certificates *certificates);
 
 /* The group for a host name, or NULL. */
 SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, const char *name);
+
+/* The group for who names no host: the first; or, where another is used for every name of the
+ * first, that one. */
+SSL_CTX *tls_certificates_default(const struct tls_certificates *certificates);
 
 /* OpenSSL's callback for an OCSP response. */
 int tls_on_staple(SSL *ssl, void *unused);

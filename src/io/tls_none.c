@@ -19,6 +19,20 @@ struct tls_context *tls_context_for_clients(const struct tls_clients_settings *s
     return refuse(error);
 }
 
+int tls_check_ciphers(const char *ciphers, struct error *error)
+{
+    (void)ciphers;
+    refuse(error);
+    return -1;
+}
+
+int tls_check_client_ca(const char *ca, struct error *error)
+{
+    (void)ca;
+    refuse(error);
+    return -1;
+}
+
 struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
                                             struct error *error)
 {
@@ -41,10 +55,13 @@ void tls_context_free(struct tls_context *context)
     (void)context;
 }
 
-void tls_context_warn_of_expiry(const struct tls_context *context, int64_t now_s)
+void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
+                               tls_expiry_report *report, void *report_context)
 {
     (void)context;
     (void)now_s;
+    (void)report;
+    (void)report_context;
 }
 
 void tls_context_warm_up(const struct tls_context *context)

@@ -110,10 +110,21 @@ static struct generation *load(conf_report *report, void *context)
 
 /* ---- TLS ---- */
 
+static void log_expiry(void *unused, const char *path, int64_t days)
+{
+    struct log_line line;
+
+    (void)unused;
+    log_begin(&line, LOG_LEVEL_WARNING, "certificate-expires");
+    log_add(&line, "file", path);
+    log_add_number(&line, "days", days);
+    log_end(&line);
+}
+
 static void warn_of_expiry(const struct conf_instance *instance)
 {
-    tls_context_warn_of_expiry(instance->client_tls, clock_wall_s());
-    tls_context_warn_of_expiry(instance->server_tls, clock_wall_s());
+    tls_context_report_expiry(instance->client_tls, clock_wall_s(), log_expiry, NULL);
+    tls_context_report_expiry(instance->server_tls, clock_wall_s(), log_expiry, NULL);
 }
 
 static void on_tls_due(struct ev_loop *loop, ev_timer *timer, int events)

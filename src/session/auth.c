@@ -245,6 +245,8 @@ enum outcome auth_run(struct session *session, const struct command *command, bo
     const char *initial;
     size_t length = 0;
 
+    if (session->conf->mechanisms == 0)
+        return refuse_command(session, command, COMMAND_UNKNOWN);
     if (client_needs_tls(session))
         return refuse_command(session, command, COMMAND_NEEDS_TLS);
     if (command->argument == NULL)
