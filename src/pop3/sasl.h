@@ -92,8 +92,9 @@ enum sasl_result sasl_initial_decode(const char *text, size_t length, char *data
                                      size_t *length_r);
 
 /* What every credential must be, from USER and PASS as from SASL: SASL_EMPTY without octets,
- * SASL_BAD_OCTET where one is 0x00 to 0x1f or 0x7f, else SASL_OK. 8-bit octets pass (UTF-8). */
-enum sasl_result sasl_credential_check(const char *text, size_t length);
+ * SASL_BAD_OCTET where one is 0x00 to 0x1f, 0x7f or, unless allow_8bit, 0x80 to 0xff, else SASL_OK.
+ * 8-bit octets are for passwords only. */
+enum sasl_result sasl_credential_check(const char *text, size_t length, bool allow_8bit);
 
 /*
  * PLAIN (RFC 4616): [authzid] NUL authcid NUL passwd, with exactly two NULs. authzid must be empty
@@ -108,10 +109,10 @@ enum sasl_result sasl_plain_decode(const char *message, size_t length, char *use
 enum sasl_result sasl_plain_encode(const char *user, const char *password, char *text, size_t size,
                                    size_t *length_r);
 
-/* One step of LOGIN: the message is the user name, or the password, as it is. Clients may send the
- * user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
-enum sasl_result sasl_login_decode(const char *message, size_t length, char *credential,
-                                   size_t size);
+/* One step of LOGIN: the message is the user name, or, with allow_8bit, the password, as it is.
+ * Clients may send the user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
+enum sasl_result sasl_login_decode(const char *message, size_t length, bool allow_8bit,
+                                   char *credential, size_t size);
 
 /*
  * The user name in the initial response of a token mechanism, all of which is checked:
@@ -129,7 +130,8 @@ enum sasl_result sasl_token_user(enum sasl_mechanism mechanism, const char *mess
 /*
  * The base64 of the same initial response with another user name, everything else octet for octet:
  * the client says "user@server" where the server must be told "user". Results like
- * sasl_token_user, and for `user` like sasl_credential_check. `text` may not overlap `message`.
+ * sasl_token_user, and for `user` like sasl_credential_check without 8-bit octets. `text` may not
+ * overlap `message`.
  */
 enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *message,
                                    size_t length, const char *user, char *text, size_t size,

@@ -19,12 +19,15 @@ struct exchange {
 
 /* ---- what is offered ---- */
 
-/* The user of EXTERNAL is whom the certificate names. */
+/* The user of EXTERNAL is whom the certificate names, if a user can have that name. */
 static bool is_offered(const struct session *session, enum sasl_mechanism mechanism)
 {
+    const char *name = session->client_tls.certificate;
+
     if ((session->conf->mechanisms >> mechanism & 1) == 0)
         return false;
-    return mechanism != SASL_MECHANISM_EXTERNAL || session->client_tls.certificate[0] != '\0';
+    return mechanism != SASL_MECHANISM_EXTERNAL ||
+           sasl_credential_check(name, strlen(name), false) == SASL_OK;
 }
 
 const char *auth_mechanisms(const struct session *session, char before,
@@ -109,13 +112,13 @@ static enum sasl_result take_login(struct exchange *exchange)
     char *text = credentials_room(credentials, size);
 
     exchange->is_over = credentials->user != NULL;
-    if (credentials->user == NULL)
-        credentials->user = text;
-    else
+    if (exchange->is_over)
         credentials->password = text;
-    return text == NULL
-               ? SASL_TOO_LONG
-               : sasl_login_decode(exchange->message, exchange->message_length, text, size);
+    else
+        credentials->user = text;
+    return text == NULL ? SASL_TOO_LONG
+                        : sasl_login_decode(exchange->message, exchange->message_length,
+                                            exchange->is_over, text, size);
 }
 
 static enum sasl_result take_token(struct exchange *exchange)
@@ -151,7 +154,7 @@ static enum sasl_result take_external(struct exchange *exchange)
     if (result != SASL_OK || credentials->user[0] != '\0')
         return result;
     credentials->user = credentials_keep(credentials, name, strlen(name));
-    return credentials->user == NULL ? SASL_TOO_LONG : sasl_credential_check(name, strlen(name));
+    return credentials->user == NULL ? SASL_TOO_LONG : SASL_OK;
 }
 
 static enum sasl_result take_message(struct exchange *exchange)

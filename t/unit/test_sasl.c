@@ -339,14 +339,17 @@ static void initial_responses(void **state)
 static void credentials(void **state)
 {
     (void)state;
-    assert_int_equal(sasl_credential_check("", 0), SASL_EMPTY);
-    assert_int_equal(sasl_credential_check(" ", 1), SASL_OK);
+    assert_int_equal(sasl_credential_check("", 0, true), SASL_EMPTY);
+    assert_int_equal(sasl_credential_check(" ", 1, false), SASL_OK);
     for (unsigned c = 0; c < 256; c++) {
         char text[3] = {'a', (char)c, 'b'};
         enum sasl_result expected = c < 0x20 || c == 0x7f ? SASL_BAD_OCTET : SASL_OK;
+        enum sasl_result expected_7bit = c >= 0x80 ? SASL_BAD_OCTET : expected;
 
-        assert_int_equal(sasl_credential_check(text, 3), expected);
-        assert_int_equal(sasl_credential_check(text + 1, 1), expected);
+        assert_int_equal(sasl_credential_check(text, 3, true), expected);
+        assert_int_equal(sasl_credential_check(text + 1, 1, true), expected);
+        assert_int_equal(sasl_credential_check(text, 3, false), expected_7bit);
+        assert_int_equal(sasl_credential_check(text + 1, 1, false), expected_7bit);
     }
 }
 
@@ -373,9 +376,9 @@ static void plain_takes(void **state)
         {MESSAGE("user\0user\0pass"), "user", "pass"},
         {MESSAGE("\0u\0p"), "u", "p"},
         {MESSAGE("\0user@host\0 a b:c "), "user@host", " a b:c "},
-        {MESSAGE("\0j\xc3\xb6rg\0stra\xc3\x9f"
+        {MESSAGE("\0joerg\0stra\xc3\x9f"
                  "e"),
-         "j\xc3\xb6rg",
+         "joerg",
          "stra\xc3\x9f"
          "e"},
         {MESSAGE("\0u s\0~\x80\xff"), "u s", "~\x80\xff"},
@@ -422,6 +425,9 @@ static void plain_refuses(void **state)
         {MESSAGE("\0user\0pa\r\nDELE 1"), SASL_BAD_OCTET},
         {MESSAGE("\0user\0\x7f"), SASL_BAD_OCTET},
         {MESSAGE("\0user\r\0pass"), SASL_BAD_OCTET},
+        {MESSAGE("\0j\xc3\xb6rg\0pass"), SASL_BAD_OCTET},
+        {MESSAGE("j\xc3\xb6rg\0j\xc3\xb6rg\0pass"), SASL_BAD_OCTET},
+        {MESSAGE("j\xc3\xb6rg\0user\0pass"), SASL_BAD_OCTET},
     };
 
     (void)state;
@@ -437,15 +443,16 @@ static void plain_refuses(void **state)
     }
 }
 
-static void plain_every_control_octet(void **state)
+static void plain_every_octet(void **state)
 {
     (void)state;
     for (unsigned c = 1; c < 256; c++) {
-        enum sasl_result expected = c < 0x20 || c == 0x7f ? SASL_BAD_OCTET : SASL_OK;
+        bool is_control = c < 0x20 || c == 0x7f;
 
         for (size_t place = 0; place < 3; place++) {
             char message[] = "user\0user\0pass";
             char user[BUFFER_SIZE], password[BUFFER_SIZE];
+            bool is_bad = is_control || (c >= 0x80 && place != 2);
 
             if (place == 2) {
                 message[12] = (char)c;
@@ -456,7 +463,7 @@ static void plain_every_control_octet(void **state)
             assert_int_equal(sasl_plain_decode(message + (place == 1 ? 4 : 0),
                                                sizeof(message) - 1 - (place == 1 ? 4 : 0), user,
                                                sizeof(user), password, sizeof(password)),
-                             expected);
+                             is_bad ? SASL_BAD_OCTET : SASL_OK);
         }
     }
 }
@@ -504,7 +511,9 @@ static void plain_encode_refuses(void **state)
         {"", "pass", BUFFER_SIZE, SASL_EMPTY},
         {"user", "", BUFFER_SIZE, SASL_EMPTY},
         {"us\ner", "p", BUFFER_SIZE, SASL_BAD_OCTET},
+        {"us\xff", "p", BUFFER_SIZE, SASL_BAD_OCTET},
         {"user", "p\r", BUFFER_SIZE, SASL_BAD_OCTET},
+        {"u", "p\xff", BUFFER_SIZE, SASL_OK},
         {"u", "pw", 8, SASL_TOO_LONG},
         {"u", "pw", 0, SASL_TOO_LONG},
         {"u", "pw", 9, SASL_OK},
@@ -530,16 +539,23 @@ static void login(void **state)
     char text[5] = "x";
 
     (void)state;
-    assert_int_equal(sasl_login_decode(MESSAGE("user"), text, sizeof(text)), SASL_OK);
+    assert_int_equal(sasl_login_decode(MESSAGE("user"), false, text, sizeof(text)), SASL_OK);
     assert_string_equal(text, "user");
-    assert_int_equal(sasl_login_decode(MESSAGE(""), text, sizeof(text)), SASL_EMPTY);
+    assert_int_equal(sasl_login_decode(MESSAGE(""), false, text, sizeof(text)), SASL_EMPTY);
     assert_string_equal(text, "");
-    assert_int_equal(sasl_login_decode(MESSAGE("user1"), text, sizeof(text)), SASL_TOO_LONG);
+    assert_int_equal(sasl_login_decode(MESSAGE("user1"), false, text, sizeof(text)), SASL_TOO_LONG);
     assert_string_equal(text, "");
-    assert_int_equal(sasl_login_decode(MESSAGE("us\0r"), text, sizeof(text)), SASL_BAD_OCTET);
-    assert_int_equal(sasl_login_decode(MESSAGE("use\n"), text, sizeof(text)), SASL_BAD_OCTET);
-    assert_int_equal(sasl_login_decode(MESSAGE("user\0"), text, sizeof(text)), SASL_BAD_OCTET);
+    assert_int_equal(sasl_login_decode(MESSAGE("us\0r"), false, text, sizeof(text)),
+                     SASL_BAD_OCTET);
+    assert_int_equal(sasl_login_decode(MESSAGE("use\n"), false, text, sizeof(text)),
+                     SASL_BAD_OCTET);
+    assert_int_equal(sasl_login_decode(MESSAGE("user\0"), false, text, sizeof(text)),
+                     SASL_BAD_OCTET);
     assert_string_equal(text, "");
+    assert_int_equal(sasl_login_decode(MESSAGE("us\xff"), false, text, 5), SASL_BAD_OCTET);
+    assert_string_equal(text, "");
+    assert_int_equal(sasl_login_decode(MESSAGE("pa\xff"), true, text, 5), SASL_OK);
+    assert_string_equal(text, "pa\xff");
 }
 
 static void external(void **state)
@@ -555,6 +571,7 @@ static void external(void **state)
     assert_string_equal(user, "");
     assert_int_equal(sasl_external_decode(MESSAGE("a\0"), user, sizeof(user)), SASL_BAD_OCTET);
     assert_int_equal(sasl_external_decode(MESSAGE("a\r\n"), user, sizeof(user)), SASL_BAD_OCTET);
+    assert_int_equal(sasl_external_decode(MESSAGE("a\xff"), user, sizeof(user)), SASL_BAD_OCTET);
     assert_string_equal(user, "");
 }
 
@@ -615,7 +632,7 @@ static void xoauth2(void **state)
         TAKEN("user=u\1auth=Bearer t\1\1", "u"),
         TAKEN("user=u\1auth=bearer t\1\1", "u"),
         TAKEN("user=a=b,c d\1auth=Bearer !~a+/=\1\1", "a=b,c d"),
-        TAKEN("user=j\xc3\xb6rg\1auth=Bearer t\1\1", "j\xc3\xb6rg"),
+        REFUSED("user=j\xc3\xb6rg\1auth=Bearer t\1\1", SASL_BAD_OCTET),
         REFUSED("", SASL_BAD_MESSAGE),
         REFUSED("\1", SASL_BAD_MESSAGE),
         REFUSED("user", SASL_BAD_MESSAGE),
@@ -675,7 +692,7 @@ static void oauthbearer(void **state)
         TAKEN("n,a=a=2Cb=3Dc,\1auth=Bearer t\1\1", "a,b=c"),
         TAKEN("n,a==2c=3d,\1auth=Bearer t\1\1", ",="),
         TAKEN("n,a==3D2C,\1auth=Bearer t\1\1", "=2C"),
-        TAKEN("n,a=j\xc3\xb6rg,\1auth=Bearer t\1\1", "j\xc3\xb6rg"),
+        REFUSED("n,a=j\xc3\xb6rg,\1auth=Bearer t\1\1", SASL_BAD_OCTET),
         TAKEN("n,a=u,\1qs=a b\t\r\n~\1auth=Bearer t\1\1", "u"),
         TAKEN("n,a=u,\1user=\1auth=bEARER t\1\1", "u"),
         TAKEN("n,a=u,\1AUTH=x\1azAZ=\1auth=Bearer t\1\1", "u"),
@@ -811,8 +828,8 @@ static void tokens_written_again(void **state)
                   MESSAGE("n,a=u,\1host=h\1port=110\1auth=Bearer t\1\1"));
     check_encoded(SASL_MECHANISM_OAUTHBEARER, MESSAGE("y,a=u,\1auth=Bearer t\1\1"), "a,b=c",
                   MESSAGE("y,a=a=2Cb=3Dc,\1auth=Bearer t\1\1"));
-    check_encoded(SASL_MECHANISM_OAUTHBEARER, MESSAGE("n,a==2Cx,\1auth=Bearer t\1\1"), "j\xc3\xb6",
-                  MESSAGE("n,a=j\xc3\xb6,\1auth=Bearer t\1\1"));
+    check_encoded(SASL_MECHANISM_OAUTHBEARER, MESSAGE("n,a==2Cx,\1auth=Bearer t\1\1"), "jo",
+                  MESSAGE("n,a=jo,\1auth=Bearer t\1\1"));
 }
 
 static void tokens_written_again_refuse(void **state)
@@ -874,14 +891,14 @@ static void no_room(void **state)
     size_t length;
 
     (void)state;
-    assert_int_equal(sasl_login_decode(MESSAGE("u"), text, 0), SASL_TOO_LONG);
+    assert_int_equal(sasl_login_decode(MESSAGE("u"), false, text, 0), SASL_TOO_LONG);
     assert_int_equal(sasl_external_decode(MESSAGE(""), text, 0), SASL_EMPTY);
     assert_int_equal(sasl_base64_encode("", 0, text, 0, &length), SASL_TOO_LONG);
     assert_string_equal(text, "x");
     assert_int_equal(sasl_external_decode(MESSAGE(""), text, 1), SASL_OK);
     assert_string_equal(text, "");
     text[0] = 'x';
-    assert_int_equal(sasl_login_decode(MESSAGE("u"), text, 1), SASL_TOO_LONG);
+    assert_int_equal(sasl_login_decode(MESSAGE("u"), false, text, 1), SASL_TOO_LONG);
     assert_string_equal(text, "");
 }
 
@@ -919,7 +936,7 @@ int main(void)
         cmocka_unit_test(credentials),
         cmocka_unit_test(plain_takes),
         cmocka_unit_test(plain_refuses),
-        cmocka_unit_test(plain_every_control_octet),
+        cmocka_unit_test(plain_every_octet),
         cmocka_unit_test(plain_sizes),
         cmocka_unit_test(plain_encodes),
         cmocka_unit_test(plain_encode_refuses),
