@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use FindBin;
+use MIME::Base64 ();
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Tls;
@@ -195,6 +196,74 @@ scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
     unlike + ($client->fetch('CAPA'))[1], qr/EXTERNAL/, 'not announced to who has none';
     like $client->ask('AUTH EXTERNAL ='), qr/^-ERR/, 'and refused';
     $client->quit;
+};
+
+sub b64 { return MIME::Base64::encode_base64($_[0], '') }
+
+# Who logs in with EXTERNAL, with a certificate: what the acp tells of it, or the refusal.
+sub external {
+    my ($master, $identity, $authzid) = @_;
+    my $client = tls_client($master->port, args => [ '-cert', $identity->{certificate}, '-key', $identity->{key} ]);
+    $client->greeting;
+    my $reply = $client->ask('AUTH EXTERNAL ' . (defined $authzid ? b64($authzid) : '='));
+    if ($reply =~ /^\+OK/) {
+        is $client->line, '+OK in', 'a login';
+        $client->quit;
+    }
+    return $reply;
+}
+
+scene 'a part of the certificate\'s name is nobody' => sub {
+    my $home      = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
+    my $elsewhere = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
+    my $there     = $elsewhere->address;
+    my $acp       = acp('echo "+OK $PROXY_SERVERLOGIN, $PROXY_USERNAME"');
+    my %names     = map { $_ => identity(name => $_, ca => $ca) } 'root', 'bob:root', "root\@$there", "bob:root\@$there";
+    my $mail      = identity(name => 'Root', san => ["email:root\@$there"], ca => $ca);
+    for my $kind ([], [ workers => 1, max_workers => 1, sessions_per_worker => 10 ]) {
+        my $master = master(server => $home->address, tls => 'implicit', tls_certificate => $first->{both},
+            tls_client_ca => $ca->{certificate}, acp => $acp, select_server => 'yes', @$kind);
+        for my $name (sort keys %names) {
+            is external($master, $names{$name}), "+OK $name, ", "$name: as it is";
+            is external($master, $names{$name}, $name), "+OK $name, ", 'and when the client says so';
+            is + ($home->lines)[-2], 'AUTH EXTERNAL ' . b64($name), 'for the server as well';
+        }
+        is external($master, $mail), "+OK root\@$there, ", 'a mail address';
+        is scalar $elsewhere->connections, 0, 'no other server';
+        like external($master, $names{'bob:root'}, 'root'), qr/^-ERR \[AUTH\]/, 'a part of it';
+        like external($master, $mail, "root\@$there\@$there\@$there"), qr/^-ERR \[AUTH\]/, 'more than it';
+    }
+    my $master = master(server => $home->address, tls => 'implicit', tls_certificate => $first->{both},
+        tls_client_ca => $ca->{certificate}, acp => $acp, select_server => 'yes');
+    is external($master, $names{root}, "bob:root\@$there"), '+OK root, bob', 'the name, with a proxy user and a server';
+    is + ($elsewhere->lines)[0], 'AUTH EXTERNAL ' . b64('root'), 'which is told the name';
+};
+
+scene 'a name that is none' => sub {
+    my $server = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
+    my $acp    = acp(q{echo "+OK <$PROXY_CERTIFICATE>" | LC_ALL=C tr '\200-\377' '#'});
+    my $master = master(server => $server->address, tls => 'implicit', tls_certificate => $first->{both},
+        tls_client_ca => $ca->{certificate}, acp => $acp);
+    my %bad    = (
+        'a line break' => [ '',       name => 'bob\nPROXY_USERNAME=admin' ],
+        'a DEL'        => [ '',       name => "bob\x7f" ],
+        'a tab'        => [ 'Joe',    name => 'Joe', san => ['email:j\toe@example.org'] ],
+        '8-bit'        => [ 'J##rg',  name => "J\xf6rg" ],
+    );
+    for my $name (sort keys %bad) {
+        my ($expected, @identity) = @{ $bad{$name} };
+        my $joe    = identity(@identity, ca => $ca);
+        my $client = tls_client($master->port, args => [ '-cert', $joe->{certificate}, '-key', $joe->{key} ]);
+        $client->greeting;
+        if ($expected ne 'Joe') {
+            unlike + ($client->fetch('CAPA'))[1], qr/EXTERNAL/, "$name: nobody's name";
+            like $client->ask('AUTH EXTERNAL ='), qr/^-ERR/, 'refused';
+        }
+        $client->ask('USER joe');
+        is $client->ask('PASS x'), "+OK <$expected>", "$name: what the acp is told";
+        like $client->line, qr/^\+OK/, 'a login';
+        $client->quit;
+    }
 };
 
 scene 'our own certificate, for servers that ask for one' => sub {

@@ -391,13 +391,15 @@ const char *stream_tls_failure(const struct stream *stream)
     return layer_of(stream)->failure;
 }
 
-/* A text of a certificate; left out where it is too long or hides a NUL. */
+/* A text of a certificate; left out where it is too long or holds a control octet. */
 static bool copy_text(char to[TLS_NAME_SIZE], const ASN1_STRING *text)
 {
     unsigned char *utf8 = NULL;
     int length = ASN1_STRING_to_UTF8(&utf8, text);
-    bool is_good = length > 0 && length < TLS_NAME_SIZE && strlen((char *)utf8) == (size_t)length;
+    bool is_good = length > 0 && length < TLS_NAME_SIZE;
 
+    for (int i = 0; is_good && i < length; i++)
+        is_good = utf8[i] >= 0x20 && utf8[i] != 0x7f;
     if (is_good)
         memcpy(to, utf8, (size_t)length + 1);
     OPENSSL_free(utf8);

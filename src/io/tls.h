@@ -154,8 +154,8 @@ struct tls_facts {
     char version[16];                /* "TLSv1.3" */
     char cipher[48];                 /* OpenSSL's name of it */
     char server_name[TLS_NAME_SIZE]; /* SNI */
-    /* Whom the peer's certificate names: its mail address, or its common name. Only of a
-     * certificate that was verified. */
+    /* Whom the peer's certificate names: the first mail address among its alternative names, or
+     * its common name, in UTF-8 without control octets. Only of a certificate that was verified. */
     char certificate[TLS_NAME_SIZE];
     bool is_resumed;
 };

@@ -73,30 +73,37 @@ static void split_proxy_credentials(struct session *session)
     credentials->password = colon + 1;
 }
 
-/* With EXTERNAL the certificate says who the user is: the name as a whole, or without the server that
- * was selected with it. */
+/* With EXTERNAL the certificate says who the user is. */
 static bool is_named_by_certificate(const struct session *session)
 {
-    return session->credentials.mechanism != SASL_MECHANISM_EXTERNAL ||
-           strcmp(session->credentials.user, session->client_tls.certificate) == 0;
+    return strcmp(session->credentials.user, session->client_tls.certificate) == 0;
+}
+
+/* Takes the login name apart; *server becomes what was selected, or stays. */
+static void split_name(struct session *session, const char **server)
+{
+    const struct conf_values *values = &session->conf->section.values;
+    char *delimiter = NULL;
+
+    if (values->select_server)
+        delimiter = last_delimiter(session->credentials.user, values->delimiters);
+    if (delimiter != NULL && !is_part_of_proxy_user(session, delimiter)) {
+        *delimiter = '\0';
+        *server = delimiter + 1;
+    }
+    split_proxy_credentials(session);
 }
 
 enum outcome select_server(struct session *session)
 {
-    const struct conf_values *values = &session->conf->section.values;
     struct credentials *credentials = &session->credentials;
+    bool is_external = credentials->mechanism == SASL_MECHANISM_EXTERNAL;
     const char *server = "";
-    bool is_certified = is_named_by_certificate(session); /* as a whole */
     enum outcome outcome;
 
-    if (values->select_server) {
-        char *delimiter = last_delimiter(credentials->user, values->delimiters);
-        if (delimiter != NULL && !is_part_of_proxy_user(session, delimiter)) {
-            *delimiter = '\0';
-            server = delimiter + 1;
-        }
-    }
-    split_proxy_credentials(session);
+    /* What the certificate names is one user: a part of the name is somebody else. */
+    if (!is_external || !is_named_by_certificate(session))
+        split_name(session, &server);
     /* Behind it everything is zero. */
     memcpy(session->user, credentials->user, strnlen(credentials->user, SESSION_USER_SIZE - 1));
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
@@ -105,6 +112,7 @@ enum outcome select_server(struct session *session)
     if (credentials->user[0] == '\0' ||
         (credentials_have_password(credentials) && credentials->password[0] == '\0'))
         return OUTCOME_NO_USER;
-    return is_certified || is_named_by_certificate(session) ? OUTCOME_NONE
-                                                            : OUTCOME_WRONG_CERTIFICATE;
+    if (is_external && !is_named_by_certificate(session))
+        return OUTCOME_WRONG_CERTIFICATE;
+    return OUTCOME_NONE;
 }
