@@ -11,7 +11,7 @@ use Pop3Test;
 use Pop3Test::Tls;
 use Socket qw(inet_aton inet_pton AF_INET6);
 
-expect_reason(qw(proxy-header-malformed proxy-header-missing server-refused));
+expect_reason(qw(proxy-header-malformed proxy-header-missing proxy-header-refused server-refused));
 expect_log('tls-failed');
 
 my $signature = "\r\n\r\n\0\r\nQUIT\n";
@@ -154,8 +154,10 @@ scene 'strangers' => sub {
     $client = $proxy->client;
     $client->greeting;
     $client->send(v2());
-    $client->rest;
-    is $client->session_line->{client}, '127.0.0.1', 'version 2 neither';
+    is $client->rest, "-ERR no PROXY header is taken from this address\r\n", 'version 2: told and closed';
+    is $client->session_line->{client}, '127.0.0.1', 'nor believed';
+    is $client->session_line->{reason}, 'proxy-header-refused', 'reason';
+    is_deeply $client->events, ['session'], 'one line in the log';
     like $proxy->client->login->quit, qr/^\+OK/, 'without one they are served';
     is scalar $server->connections, 1, 'nothing else reached the server';
     $client = proxy($server->address)->client;

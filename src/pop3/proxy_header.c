@@ -337,6 +337,11 @@ static enum proxy_header_result v2_parse(struct proxy_header *header, const uint
     return PROXY_HEADER_COMPLETE;
 }
 
+bool proxy_header_is_v2(const void *data, size_t length)
+{
+    return length >= sizeof(v2_signature) && memcmp(data, v2_signature, sizeof(v2_signature)) == 0;
+}
+
 enum proxy_header_result proxy_header_parse(struct proxy_header *header,
                                             enum proxy_header_accept accept, const void *data,
                                             size_t length)

@@ -61,6 +61,9 @@ enum proxy_header_result proxy_header_parse(struct proxy_header *header,
                                             enum proxy_header_accept accept, const void *data,
                                             size_t length);
 
+/* Whether the data begins with the whole signature of version 2. */
+bool proxy_header_is_v2(const void *data, size_t length);
+
 /*
  * Writes the version 1 line, CRLF and a NUL behind it, to `line` of `size` octets; "PROXY UNKNOWN"
  * where an address is not IP. Where one is IPv4 and the other IPv6, the IPv4 one is written mapped.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "pop3/proxy_header.h"
 #include "session/stages.h"
 
 enum {
@@ -57,14 +58,20 @@ static bool find_line(struct session *session, bool is_answer)
     return skip_line(session);
 }
 
-/* A handshake record of TLS where a command should begin. Its sender waits for an answer in kind and
- * would wait for long. */
-static bool is_tls_hello(const struct session *session)
+/* Where a command should begin, what is none and comes from no mail program: a handshake record of
+ * TLS, whose sender waits for an answer in kind and would wait for long, or the header of a load
+ * balancer in version 2, which ends like the command QUIT. */
+static enum outcome check_beginning(const struct session *session)
 {
     const struct buffer *in = &session->client.in;
 
-    return session->stage == SESSION_STAGE_LOGIN && !session->is_skipping_line &&
-           !stream_is_tls(&session->client) && buffer_length(in) > 0 && buffer_data(in)[0] == 0x16;
+    if (session->stage != SESSION_STAGE_LOGIN || session->is_skipping_line ||
+        stream_is_tls(&session->client) || buffer_length(in) == 0)
+        return OUTCOME_NONE;
+    if (buffer_data(in)[0] == 0x16)
+        return OUTCOME_TLS_TO_CLEAR_PORT;
+    return proxy_header_is_v2(buffer_data(in), buffer_length(in)) ? OUTCOME_PROXY_HEADER_REFUSED
+                                                                  : OUTCOME_NONE;
 }
 
 /* Without its end: LF, and a CR before it; any other CR is a fault. */
@@ -145,10 +152,9 @@ static enum outcome wait_for_line(struct session *session, bool is_answer, int64
     if (buffer_length(&session->client.out) > CLIENT_OUT_BYTES)
         outcome = client_flush(session, deadline_ms);
     while (outcome == OUTCOME_NONE) {
-        if (is_tls_hello(session))
-            return OUTCOME_TLS_TO_CLEAR_PORT;
-        if (find_line(session, is_answer))
-            return OUTCOME_NONE;
+        outcome = check_beginning(session);
+        if (outcome != OUTCOME_NONE || find_line(session, is_answer))
+            return outcome;
         outcome = read_more(session, deadline_ms);
         *has_waited_r = !session->is_client_gone; /* nobody waits for a lost one's last words */
     }
