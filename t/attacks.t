@@ -68,6 +68,23 @@ scene 'TLS on a port that begins in the clear' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
+# What comes in between the last word and the close must not take the word along.
+scene 'the last word, with more sent into it' => sub {
+    my $proxy   = proxy(server()->address);
+    my $refused = "-ERR this port begins without TLS\r\n";
+    my $heard   = 0;
+    my $tries   = 100;
+    for (1 .. $tries) {
+        my $client = $proxy->client;
+        $client->greeting;
+        $client->send("\x16\x03\x01")->sent;
+        $client->send("\x02" x 40);
+        $heard++ if $client->rest eq $refused;
+        $client->close;
+    }
+    is $heard, $tries, 'is heard every time';
+};
+
 scene 'STLS inside AUTH' => sub {
     my $server = server();
     for my $tls ('no', grep { $_ eq 'stls' } @tls) {

@@ -155,7 +155,8 @@ void account_count_failure(struct account_table *table, uint64_t key, int64_t no
     } while (!atomic_compare_exchange_weak(&entry->forgiven_ms, &forgiven_ms, later_ms));
 }
 
-bool account_may_try(struct account_table *table, uint64_t key, int limit, int64_t now_ms)
+bool account_may_try(struct account_table *table, uint64_t key, int limit, int own_places,
+                     int64_t now_ms)
 {
     struct entry *entry = find(table, key);
     int64_t left_ms;
@@ -166,6 +167,6 @@ bool account_may_try(struct account_table *table, uint64_t key, int limit, int64
     left_ms = atomic_load(&entry->forgiven_ms) - now_ms;
     failures = left_ms <= 0 ? 0 : (left_ms + ACCOUNT_FORGIVE_MS - 1) / ACCOUNT_FORGIVE_MS;
     if (failures * 2 >= limit)
-        failures += account_places(table, key) - 1;
+        failures += account_places(table, key) - own_places;
     return failures < limit;
 }

@@ -29,9 +29,10 @@ void account_count_failure(struct account_table *table, uint64_t key, int64_t no
 
 /*
  * The address may try another login: fewer than `limit` failures are unforgiven. Once half of them
- * are, the attempts under way (the places it holds) count as well, so that trying many at once
- * gains nothing. limit 0: always.
+ * are, its other attempts under way count as well, so that trying many at once gains nothing: those
+ * are the places it holds, but for `own_places` of the caller itself (0 or 1). limit 0: always.
  */
-bool account_may_try(struct account_table *table, uint64_t key, int limit, int64_t now_ms);
+bool account_may_try(struct account_table *table, uint64_t key, int limit, int own_places,
+                     int64_t now_ms);
 
 #endif

@@ -29,7 +29,7 @@ static enum outcome admit(void *context, const struct session *session)
 
     scoreboard_write_texts(place->slot, session->id,
                            address_host_text(&session->client_address, client), "", "");
-    if (!account_may_try(accounts, key, (int)values->login_failures, now_ms))
+    if (!account_may_try(accounts, key, (int)values->login_failures, 0, now_ms))
         return OUTCOME_TOO_MANY_FAILURES;
     if (!account_take_place(accounts, key, (int)values->max_per_ip, now_ms))
         return OUTCOME_TOO_MANY_PER_IP;
@@ -42,7 +42,7 @@ static enum outcome may_log_in(void *context, const struct session *session)
     struct place *place = context;
     bool may_try = account_may_try(
         place->pool->memory->accounts, address_account_key(&session->client_address),
-        (int)place->pool->instance->section.values.login_failures, clock_now_ms());
+        (int)place->pool->instance->section.values.login_failures, 1, clock_now_ms());
 
     return may_try ? OUTCOME_NONE : OUTCOME_TOO_MANY_FAILURES;
 }

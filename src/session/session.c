@@ -251,14 +251,14 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
 
 /*
  * Sends what is left to say. Closing a socket in which something of the client's is still unread
- * resets the connection, and the reset throws away what was not sent and what the client has not
- * read. So what it sent behind its last command is taken in first; only where there is nothing of
- * it may the last segment wait for the FIN to ride along.
+ * resets the connection, and the reset throws away what was not sent. So what it sent behind its
+ * last command is taken in first, and the last segment waits for the FIN to ride along only behind
+ * a QUIT, after which nobody sends any more.
  */
-static void flush_last_word(struct session *session)
+static void flush_last_word(struct session *session, bool is_behind_quit)
 {
     struct stream *client = &session->client;
-    bool has_more = true;
+    bool has_more = is_behind_quit;
 
     for (int i = 0; i < LAST_READS_MAX; i++) {
         buffer_clear(&client->in);
@@ -288,7 +288,7 @@ static void say_last_word(struct session *session, enum outcome outcome)
     if (reply != NULL && may_speak)
         client_say(session, reply);
     wait_clear_stop();
-    flush_last_word(session);
+    flush_last_word(session, outcome == OUTCOME_QUIT || outcome == OUTCOME_QUIT_BEFORE_LOGIN);
 }
 
 static void end(struct session *session, enum outcome outcome)

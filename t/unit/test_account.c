@@ -54,7 +54,7 @@ static void test_no_key(void **state)
     for (int i = 0; i < 5; i++)
         assert_true(account_take_place(table, 0, 1, 0));
     account_count_failure(table, 0, 0);
-    assert_true(account_may_try(table, 0, 1, 0));
+    assert_true(account_may_try(table, 0, 1, 1, 0));
     assert_int_equal(account_places(table, 0), 0);
     account_give_place_back(table, 0);
 }
@@ -64,16 +64,17 @@ static void test_failures(void **state)
     struct account_table *table = *state;
     int64_t now_ms = 1000000;
 
-    assert_true(account_may_try(table, KEY, 3, now_ms));
+    assert_true(account_may_try(table, KEY, 3, 1, now_ms));
     for (int i = 0; i < 3; i++)
         account_count_failure(table, KEY, now_ms);
+    assert_false(account_may_try(table, KEY, 3, 0, now_ms));
     account_take_place(table, KEY, 0, now_ms);
-    assert_false(account_may_try(table, KEY, 3, now_ms));
-    assert_true(account_may_try(table, KEY, 0, now_ms));
-    assert_true(account_may_try(table, KEY, 4, now_ms));
-    assert_false(account_may_try(table, KEY, 3, now_ms + ACCOUNT_FORGIVE_MS - 1));
-    assert_true(account_may_try(table, KEY, 3, now_ms + ACCOUNT_FORGIVE_MS));
-    assert_true(account_may_try(table, KEY, 1, now_ms + 3 * ACCOUNT_FORGIVE_MS));
+    assert_false(account_may_try(table, KEY, 3, 1, now_ms));
+    assert_true(account_may_try(table, KEY, 0, 1, now_ms));
+    assert_true(account_may_try(table, KEY, 4, 1, now_ms));
+    assert_false(account_may_try(table, KEY, 3, 1, now_ms + ACCOUNT_FORGIVE_MS - 1));
+    assert_true(account_may_try(table, KEY, 3, 1, now_ms + ACCOUNT_FORGIVE_MS));
+    assert_true(account_may_try(table, KEY, 1, 1, now_ms + 3 * ACCOUNT_FORGIVE_MS));
 }
 
 /* Once half are used up, attempts under way count. */
@@ -84,9 +85,13 @@ static void test_attempts_count(void **state)
     for (int i = 0; i < 5; i++)
         account_take_place(table, KEY, 0, 0);
     account_count_failure(table, KEY, 0);
-    assert_true(account_may_try(table, KEY, 4, 0));
+    assert_true(account_may_try(table, KEY, 4, 1, 0));
     account_count_failure(table, KEY, 0);
-    assert_false(account_may_try(table, KEY, 4, 0));
+    assert_false(account_may_try(table, KEY, 4, 1, 0));
+    for (int i = 0; i < 3; i++)
+        account_count_failure(table, KEY, 0);
+    assert_false(account_may_try(table, KEY, 10, 0, 0));
+    assert_true(account_may_try(table, KEY, 10, 1, 0));
 }
 
 /* Keys that fall on the same entry. */
