@@ -348,7 +348,7 @@ static bool expect_host(SSL *ssl, const char *host, bool verify)
     if (address_from_literal(&address, host, 1) == 0)
         return !verify || X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1;
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+    return SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)host) == 1 && /* it is copied */
            (!verify || X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1);
 }
 

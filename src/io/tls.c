@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "io/tls_context.h"
 
@@ -42,6 +43,15 @@ const char *tls_error_words(void)
     if (words == NULL && ERR_SYSTEM_ERROR(code))
         words = strerror(ERR_GET_REASON(code));
     return words == NULL ? "unknown error" : words;
+}
+
+int64_t tls_seconds_of(const ASN1_TIME *time)
+{
+    struct tm broken_down;
+
+    if (time == NULL || ASN1_TIME_to_tm(time, &broken_down) != 1)
+        return 0;
+    return (int64_t)timegm(&broken_down);
 }
 
 /* ---- both sides ---- */

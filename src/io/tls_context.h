@@ -10,7 +10,9 @@
 #include "io/tls.h"
 
 enum {
-    TLS_SESSIONS = 8, /* servers whose last session is kept; one takes up to 10 KiB */
+    TLS_SESSIONS = 8,     /* servers whose last session is kept; one takes up to 10 KiB */
+    TLS_NAMES_MAX = 1024, /* of one certificate */
+    TLS_KINDS = 8,        /* of keys */
 };
 
 /* One certificate file. */
@@ -32,7 +34,7 @@ struct tls_kind {
 struct tls_group {
     SSL_CTX *ssl;
     char *names; /* sorted, parted by commas */
-    struct tls_kind kinds[8];
+    struct tls_kind kinds[TLS_KINDS];
 };
 
 /* A host name and the index of the group that serves it; a wildcard without its "*":
@@ -68,10 +70,15 @@ struct tls_context {
 /* The first error of OpenSSL's queue in words; never NULL. */
 const char *tls_error_words(void);
 
+/* A time of a certificate in Unix time; 0 when there is none. */
+int64_t tls_seconds_of(const ASN1_TIME *time);
+
 /* A bare SSL_CTX with what holds on both sides. `context` can be had from it by
  * tls_context_of(). */
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
 struct tls_context *tls_context_of(const SSL *ssl);
+
+/* ---- certificates of ours: tls_certificates.c ---- */
 
 /* Makes a configured SSL_CTX for one group. */
 typedef SSL_CTX *tls_new_group(struct tls_context *context,
@@ -82,6 +89,22 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
                           tls_new_group *make_group, struct error *error);
 void tls_certificates_free(struct tls_certificates *certificates);
 
+/* ---- their names: tls_names.c ---- */
+
+/* The DNS names of a certificate, in lower case and sorted; without one, its common name. Returns
+ * how many; each is the caller's to free. */
+size_t tls_names_read(const X509 *x509, char *names[TLS_NAMES_MAX]);
+
+/* All names as one text, by which groups are told apart. The caller frees it; NULL without memory.
+ */
+char *tls_names_join(char *const *names, size_t count);
+
+/* Adds names of the group that was made last. False without memory. */
+bool tls_names_add(struct tls_certificates *all, char *const *names, size_t count);
+
+/* Once all is loaded: sorts the names and keeps one entry of each, the best. */
+void tls_names_rank(struct tls_certificates *all);
+
 /* The group for a host name, or NULL. */
 SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, const char *name);
 
@@ -89,8 +112,20 @@ SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, cons
  * first, that one. */
 SSL_CTX *tls_certificates_default(const struct tls_certificates *certificates);
 
+/* ---- their OCSP responses: tls_ocsp.c ---- */
+
+/* Reads the response for the certificate that `ssl` was given last. Returns 0, or -1 with `error`
+ * set: it cannot be read, is of another certificate, or does not say "good". */
+int tls_staple_load(struct tls_certificate *certificate, SSL_CTX *ssl, const char *path,
+                    struct error *error);
+
+/* Lets handshakes with this certificate find the response, which must outlive them. */
+void tls_staple_attach(X509 *x509, struct tls_certificate *certificate);
+
 /* OpenSSL's callback for an OCSP response. */
 int tls_on_staple(SSL *ssl, void *unused);
+
+/* ---- sessions with servers ---- */
 
 /* The session kept for "host:port", or NULL. */
 SSL_SESSION *tls_session_find(struct tls_context *context, const char *key);
