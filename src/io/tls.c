@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS contexts: what holds for every connection of an instance, and the sessions and tickets that
- * spare a handshake. Everything that may fail for want of a file fails here, before a session.
+ * TLS contexts: what holds for every connection of an instance. Everything that may fail for want
+ * of a file fails here, before a session.
  */
 #include "io/tls.h"
 
-#include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "io/tls_context.h"
@@ -19,11 +15,8 @@
 enum {
     CERTIFICATE_LIST_BYTES = 32 * 1024, /* of a peer: no stranger fills our memory with more */
     CIPHERS_BYTES = 1024,
-    /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
-    READ_AHEAD_BYTES = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512),
     HANDSHAKE_TURNS = 10,
     PAIR_BYTES = 64 * 1024,
-    READ_TRIES = 1000, /* of ticket keys that are being changed */
 };
 
 /* Forward secrecy and authenticated encryption, as everything since 2015 has it. TLS 1.3 has
@@ -33,7 +26,7 @@ static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CH
 static const char default_tls13_ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
-static const unsigned char alpn_pop3[] = {4, 'p', 'o', 'p', '3'};
+const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES] = {4, 'p', 'o', 'p', '3'};
 
 const char *tls_error_words(void)
 {
@@ -103,11 +96,11 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
     /* Whoever offers something else believes to speak to another service: a browser misled to
      * this port, or a client to the wrong server. */
     for (unsigned i = 0; i < offered_length; i += 1U + offered[i]) {
-        if (offered_length - i < sizeof(alpn_pop3) ||
-            memcmp(offered + i, alpn_pop3, sizeof(alpn_pop3)) != 0)
+        if (offered_length - i < sizeof(tls_alpn_pop3) ||
+            memcmp(offered + i, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
             continue;
         *chosen = offered + i + 1;
-        *chosen_length = sizeof(alpn_pop3) - 1;
+        *chosen_length = sizeof(tls_alpn_pop3) - 1;
         return SSL_TLSEXT_ERR_OK;
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -293,187 +286,4 @@ void tls_context_warm_up(const struct tls_context *context)
     SSL_free(connecting);
     SSL_CTX_free(other);
     ERR_clear_error();
-}
-
-/* ---- session tickets ---- */
-
-int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)
-{
-    struct tls_ticket_key fresh;
-    bool is_first = atomic_load_explicit(&keys->sequence, memory_order_relaxed) == 0;
-
-    if (RAND_bytes((unsigned char *)&fresh, sizeof(fresh)) != 1)
-        return -1;
-    atomic_fetch_add_explicit(&keys->sequence, 1, memory_order_acq_rel);
-    keys->previous = is_first ? fresh : keys->current;
-    keys->current = fresh;
-    atomic_fetch_add_explicit(&keys->sequence, 1, memory_order_release);
-    explicit_bzero(&fresh, sizeof(fresh));
-    return 0;
-}
-
-/* A copy that is all of one moment. False where there are no keys, or their writer has died in the
- * middle of a change. */
-static bool read_ticket_keys(const struct tls_ticket_keys *keys, struct tls_ticket_key *current,
-                             struct tls_ticket_key *previous)
-{
-    for (int i = 0; i < READ_TRIES; i++) {
-        uint32_t before = atomic_load_explicit(&keys->sequence, memory_order_acquire);
-
-        if (before == 0)
-            return false;
-        *current = keys->current;
-        *previous = keys->previous;
-        atomic_thread_fence(memory_order_acquire);
-        if (before % 2 == 0 &&
-            atomic_load_explicit(&keys->sequence, memory_order_relaxed) == before)
-            return true;
-    }
-    return false;
-}
-
-/* True when the ciphers could be set up. */
-static int use_ticket_key(const struct tls_ticket_key *key, const unsigned char *iv,
-                          EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_encrypting)
-{
-    char digest[] = "SHA256";
-    unsigned char mac_key[sizeof(key->mac)];
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, mac_key, sizeof(mac_key)),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    int is_good;
-
-    memcpy(mac_key, key->mac, sizeof(mac_key));
-    is_good = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, is_encrypting) &&
-              EVP_MAC_CTX_set_params(mac, parameters);
-    explicit_bzero(mac_key, sizeof(mac_key));
-    return is_good;
-}
-
-/* OpenSSL's convention: 1 go on, 2 go on and issue a new ticket, 0 no ticket, -1 an error. */
-static int with_ticket_keys(const struct tls_ticket_key *current,
-                            const struct tls_ticket_key *previous, unsigned char name[16],
-                            unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-                            int is_encrypting)
-{
-    if (is_encrypting) {
-        memcpy(name, current->name, sizeof(current->name));
-        return RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
-                       use_ticket_key(current, iv, cipher, mac, 1)
-                   ? 1
-                   : -1;
-    }
-    if (memcmp(name, current->name, sizeof(current->name)) == 0)
-        return use_ticket_key(current, iv, cipher, mac, 0) ? 1 : -1;
-    if (memcmp(name, previous->name, sizeof(previous->name)) == 0)
-        return use_ticket_key(previous, iv, cipher, mac, 0) ? 2 : -1;
-    return 0;
-}
-
-static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
-                     EVP_MAC_CTX *mac, int is_encrypting)
-{
-    struct tls_ticket_key current, previous;
-    int result = 0;
-
-    if (read_ticket_keys(tls_context_of(ssl)->tickets, &current, &previous))
-        result = with_ticket_keys(&current, &previous, name, iv, cipher, mac, is_encrypting);
-    /* A ticket of TLS 1.3 is used once, so there must be a new one each time. */
-    if (result == 1 && !is_encrypting && SSL_version(ssl) >= TLS1_3_VERSION)
-        result = 2;
-    explicit_bzero(&current, sizeof(current));
-    explicit_bzero(&previous, sizeof(previous));
-    return result;
-}
-
-void tls_context_use_tickets(struct tls_context *context, const struct tls_ticket_keys *keys)
-{
-    if (context == NULL || keys == NULL || SSL_CTX_get_verify_mode(context->ssl) != SSL_VERIFY_NONE)
-        return;
-    context->tickets = keys;
-    for (size_t i = 0; i < context->certificates.group_count; i++) {
-        SSL_CTX *ssl_ctx = context->certificates.groups[i].ssl;
-
-        SSL_CTX_clear_options(ssl_ctx, SSL_OP_NO_TICKET);
-        SSL_CTX_set_num_tickets(ssl_ctx, 1); /* a mail program polls with one connection */
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_ctx, on_ticket);
-    }
-}
-
-/* ---- towards servers ---- */
-
-static struct tls_session *session_slot(struct tls_context *context, const char *key)
-{
-    uint32_t hash = 2166136261U;
-
-    for (const char *c = key; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619U;
-    return &context->sessions[hash % TLS_SESSIONS];
-}
-
-SSL_SESSION *tls_session_find(struct tls_context *context, const char *key)
-{
-    const struct tls_session *slot = session_slot(context, key);
-
-    return slot->key != NULL && strcmp(slot->key, key) == 0 ? slot->session : NULL;
-}
-
-/* A server has sent a ticket. Returns 1: the reference is ours. */
-static int on_new_session(SSL *ssl, SSL_SESSION *session)
-{
-    const char *key = stream_tls_session_key(ssl);
-    struct tls_session *slot = session_slot(tls_context_of(ssl), key);
-
-    if (slot->key == NULL || strcmp(slot->key, key) != 0) {
-        free(slot->key);
-        slot->key = strdup(key);
-    }
-    SSL_SESSION_free(slot->session);
-    slot->session = slot->key == NULL ? NULL : session;
-    return slot->session != NULL;
-}
-
-static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
-{
-    struct stat status;
-    int is_set;
-
-    if (ca == NULL)
-        is_set = SSL_CTX_set_default_verify_paths(ssl_ctx);
-    else if (stat(ca, &status) == -1)
-        return error_set(error, "server_tls_ca = %s: %s", ca, strerror(errno));
-    else if (S_ISDIR(status.st_mode))
-        is_set = SSL_CTX_load_verify_dir(ssl_ctx, ca);
-    else
-        is_set = SSL_CTX_load_verify_file(ssl_ctx, ca);
-    return is_set == 1 ? 0 : fail(error, "server_tls_ca", ca != NULL ? ca : "the system's");
-}
-
-struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
-                                            struct error *error)
-{
-    struct tls_context *context = calloc(1, sizeof(*context));
-
-    if (context != NULL)
-        context->ssl = tls_new_ssl_ctx(context, TLS_client_method());
-    if (context == NULL || context->ssl == NULL) {
-        error_set(error, "TLS: %s", tls_error_words());
-        free(context);
-        return NULL;
-    }
-    ERR_clear_error();
-    context->verify = settings->verify;
-    SSL_CTX_set_verify(context->ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    SSL_CTX_set_default_read_buffer_len(context->ssl, READ_AHEAD_BYTES);
-    SSL_CTX_set_session_cache_mode(context->ssl,
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(context->ssl, on_new_session);
-    if (SSL_CTX_set_alpn_protos(context->ssl, alpn_pop3, sizeof(alpn_pop3)) != 0)
-        error_set(error, "TLS: out of memory");
-    else if (!settings->verify || set_trust(context->ssl, settings->ca, error) == 0)
-        return context;
-    tls_context_free(context);
-    return NULL;
 }

@@ -73,6 +73,10 @@ const char *tls_error_words(void);
 /* A time of a certificate in Unix time; 0 when there is none. */
 int64_t tls_seconds_of(const ASN1_TIME *time);
 
+/* ALPN's list of the one protocol that we speak (RFC 7301, section 6). */
+enum { TLS_ALPN_BYTES = 5 };
+extern const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES];
+
 /* A bare SSL_CTX with what holds on both sides. `context` can be had from it by
  * tls_context_of(). */
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
@@ -125,7 +129,7 @@ void tls_staple_attach(X509 *x509, struct tls_certificate *certificate);
 /* OpenSSL's callback for an OCSP response. */
 int tls_on_staple(SSL *ssl, void *unused);
 
-/* ---- sessions with servers ---- */
+/* ---- sessions with servers: tls_servers.c ---- */
 
 /* The session kept for "host:port", or NULL. */
 SSL_SESSION *tls_session_find(struct tls_context *context, const char *key);

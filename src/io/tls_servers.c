@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS towards servers: whom we trust, and the last session with each server, which spares the next
+ * one a handshake.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/tls_context.h"
+
+enum {
+    /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
+    READ_AHEAD_BYTES = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512),
+};
+
+/* ---- sessions to resume ---- */
+
+static struct tls_session *session_slot(struct tls_context *context, const char *key)
+{
+    uint32_t hash = 2166136261U;
+
+    for (const char *c = key; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619U;
+    return &context->sessions[hash % TLS_SESSIONS];
+}
+
+SSL_SESSION *tls_session_find(struct tls_context *context, const char *key)
+{
+    const struct tls_session *slot = session_slot(context, key);
+
+    return slot->key != NULL && strcmp(slot->key, key) == 0 ? slot->session : NULL;
+}
+
+/* A server has sent a ticket. Returns 1: the reference is ours. */
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    const char *key = stream_tls_session_key(ssl);
+    struct tls_session *slot = session_slot(tls_context_of(ssl), key);
+
+    if (slot->key == NULL || strcmp(slot->key, key) != 0) {
+        free(slot->key);
+        slot->key = strdup(key);
+    }
+    SSL_SESSION_free(slot->session);
+    slot->session = slot->key == NULL ? NULL : session;
+    return slot->session != NULL;
+}
+
+/* ---- the context ---- */
+
+static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
+{
+    struct stat status;
+    int is_set;
+
+    if (ca == NULL)
+        is_set = SSL_CTX_set_default_verify_paths(ssl_ctx);
+    else if (stat(ca, &status) == -1)
+        return error_set(error, "server_tls_ca = %s: %s", ca, strerror(errno));
+    else if (S_ISDIR(status.st_mode))
+        is_set = SSL_CTX_load_verify_dir(ssl_ctx, ca);
+    else
+        is_set = SSL_CTX_load_verify_file(ssl_ctx, ca);
+    return is_set == 1 ? 0
+                       : error_set(error, "server_tls_ca = %s: %s",
+                                   ca != NULL ? ca : "the system's", tls_error_words());
+}
+
+struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
+                                            struct error *error)
+{
+    struct tls_context *context = calloc(1, sizeof(*context));
+
+    if (context != NULL)
+        context->ssl = tls_new_ssl_ctx(context, TLS_client_method());
+    if (context == NULL || context->ssl == NULL) {
+        error_set(error, "TLS: %s", tls_error_words());
+        free(context);
+        return NULL;
+    }
+    ERR_clear_error();
+    context->verify = settings->verify;
+    SSL_CTX_set_verify(context->ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_default_read_buffer_len(context->ssl, READ_AHEAD_BYTES);
+    SSL_CTX_set_session_cache_mode(context->ssl,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context->ssl, on_new_session);
+    if (SSL_CTX_set_alpn_protos(context->ssl, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
+        error_set(error, "TLS: out of memory");
+    else if (!settings->verify || set_trust(context->ssl, settings->ca, error) == 0)
+        return context;
+    tls_context_free(context);
+    return NULL;
+}
