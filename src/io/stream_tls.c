@@ -14,10 +14,7 @@
 #include "base/process.h"
 #include "io/tls_context.h"
 
-enum {
-    FAILURE_BYTES = 160,
-    KEY_BYTES = ADDRESS_HOST_SIZE + 8,
-};
+enum { FAILURE_BYTES = 160 };
 
 struct tls_layer {
     struct stream below; /* without buffers: only its operations are used */
@@ -30,7 +27,7 @@ struct tls_layer {
     bool is_drained; /* what OpenSSL holds is no whole record: wait before the next read */
     bool is_broken;  /* nothing may be said any more, not even goodbye */
     char failure[FAILURE_BYTES];
-    char key[KEY_BYTES]; /* "host:port" towards servers */
+    struct tls_peer peer; /* towards servers */
 };
 
 static struct tls_layer *layer_of(const struct stream *stream)
@@ -38,9 +35,9 @@ static struct tls_layer *layer_of(const struct stream *stream)
     return stream->layer;
 }
 
-const char *stream_tls_session_key(const SSL *ssl)
+struct tls_peer *stream_tls_peer(const SSL *ssl)
 {
-    return ((const struct tls_layer *)SSL_get_app_data(ssl))->key;
+    return &((struct tls_layer *)SSL_get_app_data(ssl))->peer;
 }
 
 /* ---- the way down: a BIO over the operations below ---- */
@@ -357,11 +354,10 @@ enum io_status stream_tls_connect(struct stream *stream, struct tls_context *con
 {
     enum io_status status = put_layer(stream, context);
     struct tls_layer *layer = layer_of(stream);
-    SSL_SESSION *session;
 
     if (status != IO_OK)
         return status;
-    snprintf(layer->key, sizeof(layer->key), "%s:%u", host, port);
+    snprintf(layer->peer.key, sizeof(layer->peer.key), "%s:%u", host, port);
     begin_operation();
     if (!expect_host(layer->ssl, host, context->verify)) {
         note_failure(layer, EINVAL);
@@ -370,9 +366,7 @@ enum io_status stream_tls_connect(struct stream *stream, struct tls_context *con
         errno = EINVAL;
         return IO_FAILED;
     }
-    session = tls_session_find(context, layer->key);
-    if (session != NULL)
-        SSL_set_session(layer->ssl, session);
+    tls_session_offer(layer->ssl);
     SSL_set_connect_state(layer->ssl);
     return make_handshake(stream, deadline_ms);
 }

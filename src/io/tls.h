@@ -23,8 +23,11 @@
 enum {
     TLS_NAME_SIZE = 256, /* a host or user name with its NUL */
     TLS_EXPIRY_WARNING_S = 14 * 24 * 3600,
-    TLS_TICKET_ROTATION_S = 3600,    /* what the master should keep to; */
-    TLS_TICKET_LIFETIME_S = 2 * 3600 /* a ticket is good while its key is current or previous */
+    TLS_TICKET_ROTATION_S = 3600,     /* what the master should keep to; */
+    TLS_TICKET_LIFETIME_S = 2 * 3600, /* a ticket is good while its key is current or previous */
+    /* How long sessions with a server are resumed after its certificate was verified. Who has got
+     * hold of its ticket keys, but of no good certificate, is taken for it no longer. */
+    TLS_TRUST_S = 3600,
 };
 
 struct tls_context;
@@ -127,7 +130,8 @@ void tls_context_free(struct tls_context *context);
 /*
  * Puts TLS over an open stream whose buffers are empty and makes the handshake, as the side that is
  * connected to (accept) or that connects. `host` is sent as SNI unless it is an address, and is
- * what the certificate must be for; `host` and `port` find the session to resume. `is_followed`:
+ * what the certificate must be for; `host` and `port` find the session to resume, which spares the
+ * look at the certificate for TLS_TRUST_S and until it expires. `is_followed`:
  * the caller speaks next, and at once, so that the last of the handshake may go along with it.
  *
  * IO_OK: from here on the stream's other functions speak TLS. Anything else: the stream can only be

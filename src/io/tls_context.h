@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/address.h"
 #include "io/tls.h"
 
 enum {
@@ -57,6 +58,14 @@ struct tls_certificates {
 struct tls_session {
     char *key; /* "host:port" */
     SSL_SESSION *session;
+    int64_t trusted_until_s; /* the chain of certificates that was verified for it */
+};
+
+/* A connection to a server, for the session that comes of it. */
+struct tls_peer {
+    char key[ADDRESS_HOST_SIZE + 8]; /* "host:port" */
+    int64_t begun_s;
+    int64_t trusted_until_s; /* of the session that was offered */
 };
 
 struct tls_context {
@@ -131,10 +140,10 @@ int tls_on_staple(SSL *ssl, void *unused);
 
 /* ---- sessions with servers: tls_servers.c ---- */
 
-/* The session kept for "host:port", or NULL. */
-SSL_SESSION *tls_session_find(struct tls_context *context, const char *key);
+/* Offers the server the session kept for it, if there is one that is still trusted. */
+void tls_session_offer(SSL *ssl);
 
-/* "host:port" of a connection to a server. */
-const char *stream_tls_session_key(const SSL *ssl);
+/* Whom a connection goes to; it lives as long as `ssl`. */
+struct tls_peer *stream_tls_peer(const SSL *ssl);
 
 #endif

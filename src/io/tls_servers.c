@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "io/tls_context.h"
 
 enum {
@@ -27,17 +28,51 @@ static struct tls_session *session_slot(struct tls_context *context, const char 
     return &context->sessions[hash % TLS_SESSIONS];
 }
 
-SSL_SESSION *tls_session_find(struct tls_context *context, const char *key)
+void tls_session_offer(SSL *ssl)
 {
-    const struct tls_session *slot = session_slot(context, key);
+    struct tls_peer *peer = stream_tls_peer(ssl);
+    const struct tls_session *slot = session_slot(tls_context_of(ssl), peer->key);
 
-    return slot->key != NULL && strcmp(slot->key, key) == 0 ? slot->session : NULL;
+    peer->begun_s = clock_wall_s();
+    if (slot->session == NULL || strcmp(slot->key, peer->key) != 0 ||
+        slot->trusted_until_s <= peer->begun_s)
+        return;
+    peer->trusted_until_s = slot->trusted_until_s;
+    SSL_set_session(ssl, slot->session);
+}
+
+/* A chain lasts as long as the first of its certificates to expire. */
+static int64_t chain_until_s(const STACK_OF(X509) * chain)
+{
+    int64_t until_s = INT64_MAX;
+
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t expires_s = tls_seconds_of(X509_get0_notAfter(sk_X509_value(chain, i)));
+        if (expires_s < until_s)
+            until_s = expires_s;
+    }
+    return until_s;
+}
+
+/* Until when a session of this connection may be resumed. A server shows its certificate in a whole
+ * handshake only, while each resumption may bring a new ticket: what was found then counts. */
+static int64_t trusted_until_s(SSL *ssl)
+{
+    const struct tls_peer *peer = stream_tls_peer(ssl);
+    int64_t expires_s;
+
+    if (!tls_context_of(ssl)->verify)
+        return INT64_MAX;
+    if (SSL_session_reused(ssl))
+        return peer->trusted_until_s;
+    expires_s = chain_until_s(SSL_get0_verified_chain(ssl));
+    return expires_s < peer->begun_s + TLS_TRUST_S ? expires_s : peer->begun_s + TLS_TRUST_S;
 }
 
 /* A server has sent a ticket. Returns 1: the reference is ours. */
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
-    const char *key = stream_tls_session_key(ssl);
+    const char *key = stream_tls_peer(ssl)->key;
     struct tls_session *slot = session_slot(tls_context_of(ssl), key);
 
     if (slot->key == NULL || strcmp(slot->key, key) != 0) {
@@ -46,6 +81,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     }
     SSL_SESSION_free(slot->session);
     slot->session = slot->key == NULL ? NULL : session;
+    slot->trusted_until_s = trusted_until_s(ssl);
     return slot->session != NULL;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS between two streams of ours: session tickets over processes, key changes and reloads, and
- * what a truncated connection looks like. The certificate is made by openssl(1).
+ * TLS between two streams of ours: session tickets over processes, key changes and reloads, for how
+ * long a server's certificate is trusted unseen, and what a truncated connection looks like. The
+ * certificate is made by openssl(1). The wall clock that our code sees is set here; OpenSSL's own
+ * is the true one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,7 +23,16 @@
 #include "base/clock.h"
 #include "io/tls.h"
 
-enum { LIMIT_MS = 10000 };
+enum { LIMIT_MS = 10000, CERTIFICATE_DAYS = 30, DAY_S = 24 * 3600 };
+
+static int64_t ahead_s; /* of the true time */
+
+int64_t __wrap_clock_wall_s(void);
+
+int64_t __wrap_clock_wall_s(void)
+{
+    return (int64_t)time(NULL) + ahead_s;
+}
 
 static char certificate[64];
 static char directory[] = "/tmp/test_tls_XXXXXX";
@@ -35,9 +47,9 @@ static int make_certificate(void **state)
         return -1;
     snprintf(certificate, sizeof(certificate), "%s/pem", directory);
     snprintf(command, sizeof(command),
-             "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 "
+             "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days %d "
              "-subj /CN=localhost -keyout %s -out %s.crt >/dev/null 2>&1 && cat %s.crt >>%s",
-             certificate, certificate, certificate, certificate);
+             CERTIFICATE_DAYS, certificate, certificate, certificate, certificate);
     if (system(command) != 0)
         certificate[0] = '\0';
     return 0;
@@ -67,9 +79,9 @@ static struct tls_context *new_acceptor(const struct tls_ticket_keys *keys)
     return context;
 }
 
-static struct tls_context *new_connector(void)
+static struct tls_context *new_connector(bool verify)
 {
-    const struct tls_servers_settings settings = {.verify = false};
+    const struct tls_servers_settings settings = {.ca = certificate, .verify = verify};
     struct error error;
     struct tls_context *context = tls_context_for_servers(&settings, &error);
 
@@ -137,46 +149,111 @@ static struct tls_ticket_keys *new_keys(void)
     return keys;
 }
 
+struct ends {
+    struct tls_ticket_keys *keys;
+    struct tls_context *acceptor;
+    struct tls_context *connector;
+};
+
+static struct ends new_ends(bool verify)
+{
+    struct ends ends = {.keys = new_keys()};
+
+    ends.acceptor = new_acceptor(ends.keys);
+    ends.connector = new_connector(verify);
+    return ends;
+}
+
+static void free_ends(struct ends *ends)
+{
+    tls_context_free(ends->acceptor);
+    tls_context_free(ends->connector);
+    munmap(ends->keys, sizeof(*ends->keys));
+    ahead_s = 0;
+}
+
+static bool are_resumed(const struct ends *ends)
+{
+    return is_resumed(ends->acceptor, ends->connector);
+}
+
 static void sessions_are_resumed_by_any_process(void **state)
 {
-    struct tls_ticket_keys *keys = new_keys();
-    struct tls_context *acceptor = new_acceptor(keys);
-    struct tls_context *connector = new_connector();
+    struct ends ends = new_ends(false);
 
     (void)state;
-    assert_false(is_resumed(acceptor, connector));
-    assert_true(is_resumed(acceptor, connector));
-    assert_true(is_resumed(acceptor, connector));
-    tls_context_free(acceptor);
-    tls_context_free(connector);
-    munmap(keys, sizeof(*keys));
+    assert_false(are_resumed(&ends));
+    assert_true(are_resumed(&ends));
+    assert_true(are_resumed(&ends));
+    free_ends(&ends);
+}
+
+/* Each resumption brings a new ticket: they must not make one look at the certificate last for
+ * ever. */
+static void a_verified_certificate_is_trusted_for_an_hour(void **state)
+{
+    struct ends ends = new_ends(true);
+
+    (void)state;
+    assert_false(are_resumed(&ends));
+    for (int round = 0; round < 2; round++) {
+        ahead_s += TLS_TRUST_S / 2;
+        assert_true(are_resumed(&ends));
+        ahead_s += TLS_TRUST_S / 2 - 60;
+        assert_true(are_resumed(&ends));
+        ahead_s += 61;
+        assert_false(are_resumed(&ends));
+    }
+    free_ends(&ends);
+}
+
+static void an_expired_certificate_is_not_trusted(void **state)
+{
+    struct ends ends = new_ends(true);
+
+    (void)state;
+    ahead_s = CERTIFICATE_DAYS * DAY_S - TLS_TRUST_S / 2;
+    assert_false(are_resumed(&ends));
+    assert_true(are_resumed(&ends));
+    ahead_s = CERTIFICATE_DAYS * DAY_S + 1;
+    assert_false(are_resumed(&ends));
+    assert_false(are_resumed(&ends));
+    free_ends(&ends);
+}
+
+/* Who does not look at certificates has no reason to look again. */
+static void without_verification_nothing_ends(void **state)
+{
+    struct ends ends = new_ends(false);
+
+    (void)state;
+    assert_false(are_resumed(&ends));
+    ahead_s = 2 * CERTIFICATE_DAYS * DAY_S;
+    assert_true(are_resumed(&ends));
+    free_ends(&ends);
 }
 
 static void tickets_outlive_a_reload_and_one_new_key(void **state)
 {
-    struct tls_ticket_keys *keys = new_keys();
-    struct tls_context *acceptor = new_acceptor(keys);
-    struct tls_context *connector = new_connector();
+    struct ends ends = new_ends(false);
 
     (void)state;
-    assert_false(is_resumed(acceptor, connector));
-    tls_context_free(acceptor);
-    acceptor = new_acceptor(keys);
-    assert_true(is_resumed(acceptor, connector));
-    tls_ticket_keys_rotate(keys);
-    assert_true(is_resumed(acceptor, connector));
-    tls_ticket_keys_rotate(keys);
-    tls_ticket_keys_rotate(keys);
-    assert_false(is_resumed(acceptor, connector));
-    tls_context_free(acceptor);
-    tls_context_free(connector);
-    munmap(keys, sizeof(*keys));
+    assert_false(are_resumed(&ends));
+    tls_context_free(ends.acceptor);
+    ends.acceptor = new_acceptor(ends.keys);
+    assert_true(are_resumed(&ends));
+    tls_ticket_keys_rotate(ends.keys);
+    assert_true(are_resumed(&ends));
+    tls_ticket_keys_rotate(ends.keys);
+    tls_ticket_keys_rotate(ends.keys);
+    assert_false(are_resumed(&ends));
+    free_ends(&ends);
 }
 
 static void no_tickets_without_keys(void **state)
 {
     static struct tls_ticket_keys empty;
-    struct tls_context *connector = new_connector();
+    struct tls_context *connector = new_connector(false);
     struct tls_context *acceptor = new_acceptor(NULL);
 
     (void)state;
@@ -223,9 +300,7 @@ static void accept_noted(const struct tls_context *context, int fd, bool is_foll
 /* The handshake's answer, the ticket, the greeting: the last two are one segment. */
 static void a_ticket_goes_along_with_what_follows(void **state)
 {
-    struct tls_ticket_keys *keys = new_keys();
-    struct tls_context *acceptor = new_acceptor(keys);
-    struct tls_context *connector = new_connector();
+    struct ends ends = new_ends(false);
     int64_t deadline_ms = clock_after_ms(LIMIT_MS);
 
     (void)state;
@@ -237,11 +312,11 @@ static void a_ticket_goes_along_with_what_follows(void **state)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
         if (fork() == 0) {
             close(pair[0]);
-            accept_noted(acceptor, pair[1], is_followed);
+            accept_noted(ends.acceptor, pair[1], is_followed);
         }
         close(pair[1]);
         stream_open_socket(&stream, pair[0]);
-        assert_int_equal(stream_tls_connect(&stream, connector, "localhost", 995, deadline_ms),
+        assert_int_equal(stream_tls_connect(&stream, ends.connector, "localhost", 995, deadline_ms),
                          IO_OK);
         while (buffer_length(&stream.in) < 5)
             assert_int_equal(stream_fill(&stream, 5, deadline_ms), IO_OK);
@@ -249,15 +324,13 @@ static void a_ticket_goes_along_with_what_follows(void **state)
         assert_true(wait(&status) > 0);
         assert_int_equal(status, 0);
     }
-    tls_context_free(acceptor);
-    tls_context_free(connector);
-    munmap(keys, sizeof(*keys));
+    free_ends(&ends);
 }
 
 static void an_end_is_an_end_only_with_goodbye(void **state)
 {
     struct tls_context *acceptor = new_acceptor(NULL);
-    struct tls_context *connector = new_connector();
+    struct tls_context *connector = new_connector(false);
     struct stream stream = connect_one(acceptor, connector, false);
 
     (void)state;
@@ -278,6 +351,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_resumed_by_any_process),
+        cmocka_unit_test(a_verified_certificate_is_trusted_for_an_hour),
+        cmocka_unit_test(an_expired_certificate_is_not_trusted),
+        cmocka_unit_test(without_verification_nothing_ends),
         cmocka_unit_test(tickets_outlive_a_reload_and_one_new_key),
         cmocka_unit_test(no_tickets_without_keys),
         cmocka_unit_test(a_ticket_goes_along_with_what_follows),
