@@ -297,6 +297,69 @@ scene 'our own certificate, for servers that ask for one' => sub {
     is scalar $server->connections, $connections + 1, 'nothing reached the server';
 };
 
+# The beginning of the name under which OpenSSL looks for an authority in a directory.
+sub hash_of {
+    my ($identity) = @_;
+    return run([ qw(openssl x509 -noout -subject_hash -in), $identity->{certificate} ])->{out} =~ s/\s+\z//r;
+}
+
+scene 'authorities in a directory' => sub {
+    my $none  = qr/no certificate in it is found by its hash; run openssl rehash on it/;
+    my $other = hash_of($first);
+    my %held  = (
+        'nothing'               => [ $none ],
+        'a file of no hash'     => [ $none, 'ca.pem' => $ca->{certificate} ],
+        'another\'s hash'       => [ $none, "$other.0" => $ca->{certificate} ],
+        'no certificate'        => [ $none, hash_of($ca) . '.0' => $ca->{key} ],
+        'a revocation list'     => [ $none, hash_of($ca) . '.r0' => $ca->{certificate} ],
+        'one, and other things' => [ undef, hash_of($ca) . '.0' => $ca->{certificate}, "$other.0" => $ca->{key}, x => $ca->{key} ],
+        'no first of a hash'    => [ $none, hash_of($ca) . '.1' => $ca->{certificate} ],
+    );
+    my $try = sub {
+        my ($directory, @more) = @_;
+        return master(server => 'localhost', server_tls => 'stls', server_tls_ca => $directory, -start => 0,
+            -extra => ['-T'], @more)->run_to_end;
+    };
+    for my $name (sort keys %held) {
+        my ($mistake, %file) = @{ $held{$name} };
+        my $directory = directory();
+        symlink $file{$_}, "$directory/$_" or die "$directory/$_: $!\n" for keys %file;
+        my $result = $try->($directory);
+        is exit_code($result->{status}), defined $mistake ? 78 : 0, "$name: exit code";
+        like $result->{err}, defined $mistake ? qr/\A\S+:\d+: server_tls_ca = \Q$directory\E: $mistake\n\z/ : qr/\A\z/,
+            'and one line';
+        is exit_code($try->($directory, server_tls_verify => 'no')->{status}), 0, 'nobody asks without verification';
+    }
+    my $locked = directory(0700);
+    symlink $ca->{certificate}, "$locked/" . hash_of($ca) . '.0' or die "$locked: $!\n";
+    my $result = $try->($locked);
+    is exit_code($result->{status}), 0, 'readable for who starts it';
+    like $result->{err}, is_root() ? qr/\Awarning: \S+:\d+: server_tls_ca = \Q$locked\E: the workers' user may not look there\n\z/
+                                   : qr/\A\z/, 'not for the workers';
+    chmod 0, $locked or die "$locked: $!\n";
+    $result = $try->($locked, is_root() ? (-before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 }) : ());
+    chmod 0700, $locked or die "$locked: $!\n";
+    is exit_code($result->{status}), 78, 'for nobody';
+    like $result->{err}, qr/\A\S+:\d+: server_tls_ca = \Q$locked\E: Permission denied\n\z/, 'one line';
+};
+
+scene 'the server\'s authority is found in a directory' => sub {
+    plan(skip_all => 'stunnel is missing') if !has_stunnel();
+    expect_log(qw(configuration reload-failed tls-failed));
+    expect_reason('server-tls-failed');
+    my $directory = directory();
+    my $link      = "$directory/" . hash_of($ca) . '.0';
+    symlink $ca->{certificate}, $link or die "$link: $!\n";
+    my $theirs = identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => $ca);
+    my $master = master(server => tls_server(server(), identity => $theirs), server_tls => 'implicit', server_tls_ca => $directory);
+    like $master->client->login->quit, qr/^\+OK/, 'trusted';
+    unlink $link;
+    is $master->reload->{event}, 'reload-failed', 'an empty one is refused at HUP';
+    symlink $first->{certificate}, "$directory/" . hash_of($first) . '.0' or die "$directory: $!\n";
+    is $master->reload->{event}, 'reloaded', 'one with another authority is not';
+    like $master->client->try_login, qr{^-ERR \[SYS/TEMP\]}, 'the server is not trusted any more';
+};
+
 scene 'what -T says' => sub {
     my $locked  = directory() . '/locked';
     run([ qw(openssl genpkey -algorithm ed25519 -aes128 -pass pass:x -out), $locked ]);

@@ -108,6 +108,9 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
         return -1;
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)
-        return error_set(error, "%s: %s", place_of(instance, CONF_KEY_server_tls), why.text);
+        return error_set(error, "%s: %s",
+                         place_of(instance, values->server_tls_ca != NULL ? CONF_KEY_server_tls_ca
+                                                                          : CONF_KEY_server_tls),
+                         why.text);
     return present_certificate(instance, error);
 }

@@ -116,6 +116,19 @@ static void look_at_directory(struct looking *looking, const struct conf_section
         warn_key(looking, section, key, path, "the workers' user may not write there");
 }
 
+/* Only a directory is looked into by the workers. */
+static void look_at_trust(struct looking *looking, const struct conf_section *section)
+{
+    const struct conf_values *values = &section->values;
+    struct stat status;
+
+    if (values->server_tls != CONF_SERVER_TLS_NO && values->server_tls_verify &&
+        values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
+        S_ISDIR(status.st_mode) && may_access(looking->conf, values->server_tls_ca, X_OK) == -1)
+        warn_key(looking, section, CONF_KEY_server_tls_ca, values->server_tls_ca,
+                 "the workers' user may not look there");
+}
+
 /* A file that the master makes itself: its directory must be there, and nothing else in its
  * place. */
 static void look_at_file(struct looking *looking, enum conf_key key, const char *path)
@@ -292,6 +305,7 @@ static void look_at_instance(struct looking *looking, const struct conf_instance
     look_at_directory(looking, section, CONF_KEY_client_log, section->values.client_log,
                       W_OK | X_OK);
     look_at_directory(looking, section, CONF_KEY_chroot, section->values.chroot, 0);
+    look_at_trust(looking, section);
     look_at_timeout(looking, section);
     look_at_memory(looking, section);
     look_at_descriptors(looking, section);

@@ -4,8 +4,8 @@
  * stream. The only door to OpenSSL: no type of it passes through here.
  *
  * A context is built by the process that may read the keys and is used by the processes forked from
- * it; it never reads a file again, with one exception: the system's directory of trusted
- * certificates is looked into when a server is verified.
+ * it; it never reads a file again, with one exception: a directory of trusted certificates, the
+ * system's or another, is looked into when a server is verified.
  *
  * Built without TLS, every context fails to be made and no stream ever is TLS.
  */
@@ -110,7 +110,7 @@ struct tls_servers_settings {
     bool verify;    /* the server's certificate and its name */
 };
 
-/* Returns NULL with `error` set. */
+/* Returns NULL with `error` set; also when a directory has no certificate that would be found. */
 struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
                                             struct error *error);
 

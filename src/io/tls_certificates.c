@@ -104,6 +104,11 @@ static int refuse_passphrase(char *to, int size, int is_writing, void *unused)
     return -1;
 }
 
+X509 *tls_certificate_read(FILE *file)
+{
+    return PEM_read_X509_AUX(file, NULL, refuse_passphrase, NULL);
+}
+
 static X509 *read_certificate(const char *path, struct error *error)
 {
     FILE *file = fopen(path, "re");
@@ -113,7 +118,7 @@ static X509 *read_certificate(const char *path, struct error *error)
         error_set(error, "%s: %s", path, strerror(errno));
         return NULL;
     }
-    x509 = PEM_read_X509(file, NULL, refuse_passphrase, NULL);
+    x509 = tls_certificate_read(file);
     fclose(file);
     if (x509 == NULL)
         error_set(error, "%s: not a certificate in PEM: %s", path, tls_error_words());

@@ -6,6 +6,7 @@
 #define IO_TLS_CONTEXT_H
 
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 #include "base/address.h"
 #include "io/tls.h"
@@ -101,6 +102,10 @@ typedef SSL_CTX *tls_new_group(struct tls_context *context,
 int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
                           tls_new_group *make_group, struct error *error);
 void tls_certificates_free(struct tls_certificates *certificates);
+
+/* The first certificate of a file in PEM, the caller's to free; NULL when there is none. Never asks
+ * for a passphrase. */
+X509 *tls_certificate_read(FILE *file);
 
 /* ---- their names: tls_names.c ---- */
 

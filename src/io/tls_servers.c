@@ -3,11 +3,15 @@
  * TLS towards servers: whom we trust, and the last session with each server, which spares the next
  * one a handshake.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "io/tls_context.h"
@@ -15,6 +19,7 @@
 enum {
     /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
     READ_AHEAD_BYTES = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512),
+    HASH_DIGITS = 8,
 };
 
 /* ---- sessions to resume ---- */
@@ -87,6 +92,51 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 
 /* ---- the context ---- */
 
+/* The first of a hash, as openssl-rehash(1) names it: OpenSSL looks for the second when it has
+ * found that. */
+static int is_hashed_name(const struct dirent *entry)
+{
+    return strspn(entry->d_name, "0123456789abcdef") == HASH_DIGITS &&
+           strcmp(entry->d_name + HASH_DIGITS, ".0") == 0;
+}
+
+/* The file is a certificate, and the hash in its name is its own. */
+static bool is_hashed_certificate(int directory, const char *name)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
+    X509 *x509 = file == NULL ? NULL : tls_certificate_read(file);
+    bool is_good = x509 != NULL && X509_subject_name_hash(x509) == strtoul(name, NULL, 16);
+
+    X509_free(x509);
+    if (file != NULL)
+        fclose(file);
+    else if (fd != -1)
+        close(fd);
+    return is_good;
+}
+
+/* OpenSSL takes any directory, and looks into it when a server is verified. */
+static int check_trusted_directory(const char *path, struct error *error)
+{
+    DIR *directory = opendir(path);
+    const struct dirent *entry;
+    bool is_found = false;
+
+    if (directory == NULL)
+        return error_set(error, "server_tls_ca = %s: %s", path, strerror(errno));
+    while (!is_found && (entry = readdir(directory)) != NULL)
+        is_found = is_hashed_name(entry) && is_hashed_certificate(dirfd(directory), entry->d_name);
+    closedir(directory);
+    ERR_clear_error();
+    if (is_found)
+        return 0;
+    return error_set(error,
+                     "server_tls_ca = %s: no certificate in it is found by its hash; run openssl "
+                     "rehash on it",
+                     path);
+}
+
 static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
 {
     struct stat status;
@@ -96,10 +146,12 @@ static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
         is_set = SSL_CTX_set_default_verify_paths(ssl_ctx);
     else if (stat(ca, &status) == -1)
         return error_set(error, "server_tls_ca = %s: %s", ca, strerror(errno));
-    else if (S_ISDIR(status.st_mode))
+    else if (!S_ISDIR(status.st_mode))
+        is_set = SSL_CTX_load_verify_file(ssl_ctx, ca);
+    else if (check_trusted_directory(ca, error) == 0)
         is_set = SSL_CTX_load_verify_dir(ssl_ctx, ca);
     else
-        is_set = SSL_CTX_load_verify_file(ssl_ctx, ca);
+        return -1;
     return is_set == 1 ? 0
                        : error_set(error, "server_tls_ca = %s: %s",
                                    ca != NULL ? ca : "the system's", tls_error_words());
