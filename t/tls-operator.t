@@ -102,6 +102,25 @@ scene 'tickets are good for every worker, over a reload and an upgrade' => sub {
     }
 };
 
+scene 'no ticket brings a cipher back that is not allowed any more' => sub {
+    my ($old, $new) = ('ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384');
+    my $session = directory() . '/session';
+    my $master  = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both},
+        tls_ciphers => "$old:$new");
+    my @again   = (qw(-tls1_2 -sess_in), $session, '-sess_out', $session);
+    like handshake($master, qw(-tls1_2 -sess_out), $session), qr/^New, TLSv1.2, Cipher is $old$/m, 'the old one';
+    $master->change(timeout => 700);
+    is $master->reload->{event}, 'reloaded', 'HUP, for something else';
+    like handshake($master, @again), qr/^Reused, TLSv1.2, Cipher is $old$/m, 'resumed';
+    $master->change(tls_ciphers => $new);
+    is $master->reload->{event}, 'reloaded', 'HUP, for other ciphers';
+    like handshake($master, @again), qr/^New, TLSv1.2, Cipher is $new$/m, 'a whole handshake, with a new one';
+    like handshake($master, @again), qr/^Reused, TLSv1.2, Cipher is $new$/m, 'which is resumed in turn';
+    $master->change(tls_min_version => '1.3');
+    is $master->reload->{event}, 'reloaded', 'HUP, for another version';
+    like handshake($master, '-sess_in', $session), qr/^New, TLSv1.3, /m, 'a whole handshake again';
+};
+
 scene 'an OCSP response beside the certificate' => sub {
     my $signer = authority();
     my $known  = identity(name => 'ocsp.example.org', san => ['DNS:ocsp.example.org'], ca => $signer);

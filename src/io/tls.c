@@ -164,17 +164,35 @@ static bool ask_for_certificate(SSL_CTX *ssl_ctx, const char *ca)
     return SSL_CTX_load_verify_file(ssl_ctx, ca) == 1;
 }
 
-/* Sessions are resumed with tickets only, so that any worker can, and only where the name is the
- * same. */
-static void set_sessions(SSL_CTX *ssl_ctx, const char *name)
+/* What sessions have in common that may resume each other: the instance, and the ciphers it allows.
+ * TLS 1.2 goes on with the cipher that a session began with, whatever is allowed by then. */
+static bool set_session_context(SSL_CTX *ssl_ctx, const char *name)
 {
-    unsigned length = (unsigned)strnlen(name, SSL_MAX_SID_CTX_LENGTH);
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ssl_ctx);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    bool is_good = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+                   EVP_DigestUpdate(hash, name, strlen(name) + 1) == 1;
 
-    SSL_CTX_set_session_id_context(ssl_ctx, (const unsigned char *)name, length);
+    for (int i = 0; is_good && i < sk_SSL_CIPHER_num(ciphers); i++) {
+        const char *cipher = SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i));
+        is_good = EVP_DigestUpdate(hash, cipher, strlen(cipher) + 1) == 1;
+    }
+    is_good = is_good && EVP_DigestFinal_ex(hash, digest, &length) == 1 &&
+              SSL_CTX_set_session_id_context(ssl_ctx, digest, length) == 1;
+    EVP_MD_CTX_free(hash);
+    return is_good;
+}
+
+/* Sessions are resumed with tickets only, so that any worker can. */
+static bool set_sessions(SSL_CTX *ssl_ctx, const char *name)
+{
     SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(ssl_ctx, TLS_TICKET_LIFETIME_S);
     SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ssl_ctx, 0);
+    return set_session_context(ssl_ctx, name);
 }
 
 static int fail(struct error *error, const char *what, const char *value)
@@ -220,11 +238,12 @@ static SSL_CTX *new_group(struct tls_context *context, const struct tls_clients_
     SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
     SSL_CTX_set_tlsext_status_cb(ssl_ctx, tls_on_staple);
-    set_sessions(ssl_ctx, settings->name);
     if (!set_ciphers(ssl_ctx, settings->ciphers))
         fail(error, "tls_ciphers", settings->ciphers);
     else if (settings->client_ca != NULL && !ask_for_certificate(ssl_ctx, settings->client_ca))
         fail(error, "tls_client_ca", settings->client_ca);
+    else if (!set_sessions(ssl_ctx, settings->name))
+        error_set(error, "TLS: %s", tls_error_words());
     else
         is_set = true;
     if (is_set)
