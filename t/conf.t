@@ -381,6 +381,32 @@ scene 'what the machine does not give' => sub {
     like $low->(@as, program(), '-T', '-f', $file)->{err},
         qr/^warning: \Q$file\E:4: sessions_per_worker = 1000: needs 3064 open files a worker, and the limit is 1000; raise that \(ulimit -n, LimitNOFILE\), or lower the number and have more workers\n\z/,
         'open files';
+    return if !is_root();
+    # To raise the hard limit takes a capability, not the number of a user.
+    like $low->(qw(setpriv --bounding-set -sys_resource --inh-caps -sys_resource), program(), '-T', '-f', $file)->{err},
+        qr/needs 3064 open files a worker/, 'root without leave to raise it';
+    my $may_raise = exit_code($low->('sh', '-c', 'ulimit -n 3064')->{status}) == 0;
+    is $low->(program(), '-T', '-f', $file)->{err} eq '', $may_raise, 'root as it is here';
+};
+
+scene 'a log that is there already' => sub {
+    my $logs = directory(0755);
+    my $log  = "$logs/log";
+    my @as   = is_root() ? qw(setpriv --reuid=65534 --regid=65534 --clear-groups) : ();
+    my $told = sub { my $err = run([ @as, program(), '-T', '-f', $file ], limit => 20)->{err}; return $err =~ s/^.*: log = //r };
+    write_file($file, above("log = $log"));
+    chmod 0755, $directory;
+    write_file($log, '');
+    chown 65534, 65534, $log if is_root();
+    chmod 0555, $logs;
+    is $told->(), '', 'needs no directory that can be written to';
+    chmod 0444, $log;
+    is $told->(), "$log: cannot be written to\n", 'but leave to write it';
+    chmod 0755, $logs;
+    unlink $log;
+    chmod 0555, $logs;
+    is $told->(), "$log: its directory cannot be written to\n", 'and one that is not there needs the directory';
+    chmod 0755, $logs;
 };
 
 scene 'options over the file' => sub {

@@ -129,23 +129,26 @@ static void look_at_trust(struct looking *looking, const struct conf_section *se
                  "the workers' user may not look there");
 }
 
-/* A file that the master makes itself: its directory must be there, and nothing else in its
- * place. */
-static void look_at_file(struct looking *looking, enum conf_key key, const char *path)
+/* A file that the master makes itself, or goes on in when it is there (`is_continued`). Nothing
+ * else may be in its place. */
+static void look_at_file(struct looking *looking, enum conf_key key, const char *path,
+                         bool is_continued)
 {
     const struct conf_section *section = &looking->conf->proxy;
     char directory[PATH_MAX];
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
     struct stat status;
+    bool is_there;
 
     if (slash == NULL || section->place[key] == NULL)
         return;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        warn_key(looking, section, key, path, "is a directory; name a file in it");
-        return;
-    }
+    is_there = stat(path, &status) == 0;
     snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    if (access(directory, W_OK | X_OK) == -1)
+    if (is_there && S_ISDIR(status.st_mode))
+        warn_key(looking, section, key, path, "is a directory; name a file in it");
+    else if (is_there && is_continued && access(path, W_OK) == -1)
+        warn_key(looking, section, key, path, "cannot be written to");
+    else if (!(is_there && is_continued) && access(directory, W_OK | X_OK) == -1)
         warn_key(looking, section, key, path,
                  errno == ENOENT ? "its directory is not there"
                                  : "its directory cannot be written to");
@@ -199,24 +202,30 @@ static void look_at_memory(struct looking *looking, const struct conf_section *s
                    shape.places, needed / 1e9, there / 1e9);
 }
 
-/* Root's workers raise their limit themselves, as far as the kernel has files for a process. */
+/* Whether a worker could raise its limit: root may, unless it is held by its capabilities. */
+static bool can_raise_descriptors(struct rlimit limit, unsigned long long needed)
+{
+    struct rlimit raised = {.rlim_cur = limit.rlim_cur, .rlim_max = (rlim_t)needed};
+
+    if (setrlimit(RLIMIT_NOFILE, &raised) == -1)
+        return false;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return true;
+}
+
 static void look_at_descriptors(struct looking *looking, const struct conf_section *section)
 {
     size_t places = (size_t)section->values.sessions_per_worker;
     unsigned long long needed = places * CONF_DESCRIPTORS_A_SESSION + CONF_DESCRIPTORS_BESIDES;
-    unsigned long long allowed;
     struct rlimit limit;
 
     if (places == 1 || getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_max == RLIM_INFINITY)
         return;
-    allowed = limit.rlim_max;
-    if (geteuid() == 0)
-        allowed = kernel_limit("/proc/sys/fs/nr_open", allowed);
-    if (needed > allowed)
+    if (needed > limit.rlim_max && !can_raise_descriptors(limit, needed))
         warn_limit(looking, section, CONF_KEY_sessions_per_worker, (int64_t)places,
                    "needs %llu open files a worker, and the limit is %llu; raise that (ulimit -n, "
                    "LimitNOFILE), or lower the number and have more workers",
-                   needed, allowed);
+                   needed, (unsigned long long)limit.rlim_max);
 }
 
 /* All pools at their full size, a helper each, the master and who shows the status. */
@@ -321,9 +330,9 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     const struct conf_values *proxy = &conf->proxy.values;
 
     looking.warnings.file = conf->proxy.where;
-    look_at_file(&looking, CONF_KEY_pidfile, proxy->pidfile);
-    look_at_file(&looking, CONF_KEY_control, proxy->control);
-    look_at_file(&looking, CONF_KEY_log, proxy->log);
+    look_at_file(&looking, CONF_KEY_pidfile, proxy->pidfile, false);
+    look_at_file(&looking, CONF_KEY_control, proxy->control, false);
+    look_at_file(&looking, CONF_KEY_log, proxy->log, true);
     look_at_processes(&looking);
     for (size_t i = 0; i < conf->count; i++)
         look_at_instance(&looking, &conf->instances[i], is_test);

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -406,7 +406,8 @@ static int start(struct acp *acp, const char *program, char **environment, int64
     if (acp->pid == 0)
         exec_program(program, environment, out[1], err[1], exec_error[1]);
     if (acp->pid != -1)
-        pid_fd = pidfd_open(acp->pid, 0);
+        pid_fd =
+            (int)syscall(SYS_pidfd_open, acp->pid, 0); /* glibc has a name for it from 2.36 on */
     if (acp->pid != -1 && pid_fd == -1) {
         int error = errno;
         kill(acp->pid, SIGKILL);
