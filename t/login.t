@@ -126,6 +126,31 @@ scene 'greetings that are none' => sub {
     }
 };
 
+scene 'the words of a server that turns us down' => sub {
+    my %words = (
+        "-ERR [SYS/TEMP] too many of you\r\n" => '-ERR [SYS/TEMP] too many of you',
+        "-ERR a\0b\x1b[31m\"c\xff\r\n"       => '-ERR a?b?[31m\x22c\xff',
+        "-ERR\r\n"                           => '-ERR',
+        '-ERR ' . 'x' x 500 . "\r\n"        => '-ERR ' . 'x' x 315 . '...',
+        "220 this is\r\nanother service\r\n" => '220 this is',
+        "HTTP/1.1 400 Bad Request\n\n"       => 'HTTP/1.1 400 Bad Request',
+    );
+    for my $greeting (sort keys %words) {
+        my $server = server(greeting => \$greeting, anything_goes => 1);
+        my $client = proxy($server->address)->client;
+        like $client->try_login, $own, show(substr $greeting, 0, 30);
+        my $line = $client->session_line;
+        is $line->{text}, qq("$words{$greeting}"), 'are in the log';
+        is $line->{reason}, $greeting =~ /^-ERR/ ? 'server-refused' : 'server-bad-reply', 'with the reason';
+    }
+    for my $verb ('USER', 'PASS') {
+        my $server = server(on => { $verb => sub { "501 $verb $_[1]?\r\n" } });
+        my $client = proxy($server->address)->client;
+        like $client->try_login, $own, "$verb repeated";
+        ok !exists $client->session_line->{text}, 'is not in the log';
+    }
+};
+
 scene 'replies to USER and PASS that are none' => sub {
     for my $verb ('USER', 'PASS') {
         for my $reply ("250 ok\r\n", "OK\r\n", "+ok\r\n", "-err\r\n", "\r\n", "+\r\n", "+ go on\r\n", "+OK\n", "x" x 70_000) {

@@ -223,6 +223,31 @@ scene 'a header for the server' => sub {
     }
 };
 
+scene 'a header where TLS begins at once' => sub {
+    plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
+    expect_log('tls-failed');
+    expect_reason('tls-failed');
+    my $proxy = proxy(qw(--tls implicit --tls-certificate), identity(name => 'x')->{both}, server()->address);
+    my %first = (
+        'version 1'               => [ 'proxy-header-refused', $v1 ],
+        'version 2'               => [ 'proxy-header-refused', v2() ],
+        'version 2, in pieces'    => [ 'proxy-header-refused', "\r\n\r", "\n\0\r", "\nQUI", "T\n\x21\x11" ],
+        'no header'               => [ 'tls-failed', "\r\n\r\nQUIT\r\n\r\n" ],
+        'too little to be one'    => [ 'tls-failed', 'PROX' ],
+    );
+    for my $name (sort keys %first) {
+        my ($reason, @pieces) = @{ $first{$name} };
+        my $client = $proxy->client;
+        for my $piece (@pieces) {
+            $client->send($piece);
+            pause(0.02);
+        }
+        $client->half_close;
+        is $client->rest =~ s/\A\x15.*//sr, '', "$name: nothing but an alert";
+        is $client->session_line->{reason}, $reason, $reason;
+    }
+};
+
 scene 'what a header tells of TLS' => sub {
     plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
     my $server = server(script => 1, anything_goes => 1);
@@ -252,7 +277,9 @@ scene 'XCLIENT' => sub {
     is + ($server->lines)[1], 'USER joe', 'before USER';
 
     $server = server(greeting => '+OK [XCLIENT] ready', anything_goes => 1, on => { XCLIENT => "-ERR not you\r\n" });
-    like proxy('--send-xclient', $server->address)->client->try_login, qr/^-ERR \[SYS\/TEMP\]/, 'refused';
+    $client = proxy('--send-xclient', $server->address)->client;
+    like $client->try_login, qr/^-ERR \[SYS\/TEMP\]/, 'refused';
+    is $client->session_line->{text}, '"-ERR not you"', 'the server\'s words';
     ok !$server->saw('^USER'), 'nothing follows';
 
     for my $case ([ '+OK ready', '--send-xclient' ], ['+OK [XCLIENT] ready']) {

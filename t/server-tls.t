@@ -89,6 +89,12 @@ scene 'a server without STLS, and one that refuses it' => sub {
     like $client->try_login, $refusal, 'refused';
     is $client->session_line->{reason}, 'server-no-stls', 'reason';
     is_deeply [ $server->lines ], ['STLS'], 'nothing but STLS was sent';
+    for my $reply ("-ERR no certificate\r\n", "500 what?\r\n") {
+        $server = server(anything_goes => 1, on => { STLS => $reply });
+        $client = proxy_to('stls', $server->address)->client;
+        like $client->try_login, $refusal, show($reply);
+        is $client->session_line->{text}, '"' . $reply =~ s/\r\n//r . '"', 'its words are in the log';
+    }
 };
 
 scene 'octets behind the server\'s +OK to STLS' => sub {

@@ -27,6 +27,8 @@ struct tls_layer {
     bool is_drained; /* what OpenSSL holds is no whole record: wait before the next read */
     bool is_broken;  /* nothing may be said any more, not even goodbye */
     char failure[FAILURE_BYTES];
+    char first[STREAM_TLS_FIRST_BYTES]; /* octets that came */
+    size_t first_length;
     struct tls_peer peer; /* towards servers */
 };
 
@@ -61,15 +63,29 @@ static enum io_status receive_below(struct tls_layer *layer, char *to, size_t si
     return status == IO_STOPPED ? IO_AGAIN : status;
 }
 
+static void keep_first(struct tls_layer *layer, const char *from, size_t length)
+{
+    size_t room = sizeof(layer->first) - layer->first_length;
+
+    if (length > room)
+        length = room;
+    memcpy(layer->first + layer->first_length, from, length);
+    layer->first_length += length;
+}
+
 static int below_read(BIO *bio, char *to, size_t size, size_t *moved_r)
 {
     struct tls_layer *layer = BIO_get_data(bio);
+    enum io_status status;
 
     *moved_r = 0;
     if (layer->receive_deadline_ms != NULL)
-        return below_result(bio, receive_below(layer, to, size, moved_r), BIO_FLAGS_READ);
-    return below_result(bio, layer->below.ops->read(&layer->below, to, size, moved_r),
-                        BIO_FLAGS_READ);
+        status = receive_below(layer, to, size, moved_r);
+    else
+        status = layer->below.ops->read(&layer->below, to, size, moved_r);
+    if (!layer->is_up)
+        keep_first(layer, to, *moved_r);
+    return below_result(bio, status, BIO_FLAGS_READ);
 }
 
 /* The ticket is the last of a handshake. */
@@ -383,6 +399,14 @@ const char *stream_tls_failure(const struct stream *stream)
     if (!stream_is_tls(stream) || layer_of(stream)->failure[0] == '\0')
         return NULL;
     return layer_of(stream)->failure;
+}
+
+const char *stream_tls_first(const struct stream *stream, size_t *length_r)
+{
+    const struct tls_layer *layer = layer_of(stream);
+
+    *length_r = stream_is_tls(stream) ? layer->first_length : 0;
+    return *length_r > 0 ? layer->first : "";
 }
 
 /* A text of a certificate; left out where it is too long or holds a control octet. */

@@ -153,6 +153,11 @@ bool stream_is_tls(const struct stream *stream);
  * nothing wrong with TLS. Valid until the close. */
 const char *stream_tls_failure(const struct stream *stream);
 
+/* The octets that a handshake began with on the other side, at most so many: they tell what came in
+ * place of TLS where it failed. None on a stream without TLS. Valid until the close. */
+enum { STREAM_TLS_FIRST_BYTES = 16 };
+const char *stream_tls_first(const struct stream *stream, size_t *length_r);
+
 /* What the handshake brought. Empty texts where there is nothing to say. */
 struct tls_facts {
     char version[16];                /* "TLSv1.3" */

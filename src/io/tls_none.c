@@ -112,6 +112,13 @@ const char *stream_tls_failure(const struct stream *stream)
     return NULL;
 }
 
+const char *stream_tls_first(const struct stream *stream, size_t *length_r)
+{
+    (void)stream;
+    *length_r = 0;
+    return "";
+}
+
 void stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {
     (void)stream;

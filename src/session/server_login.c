@@ -170,6 +170,7 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
     bool is_plain = session->conf->section.values.server_auth == CONF_SERVER_AUTH_PLAIN;
     enum outcome outcome;
 
+    session->is_login_sent = true;
     if (is_plain || !credentials_have_password(credentials))
         return server_auth(session, reply);
     outcome = send_credential(session, "USER", credentials->user, reply);

@@ -4,8 +4,8 @@
  * it was asked. One reply a command: a spare one would be taken for the answer to the next command,
  * so it ends the session.
  */
-#include "pop3/reply.h"
 #include "base/clock.h"
+#include "pop3/reply.h"
 #include "session/stages.h"
 
 typedef enum reply_status parse_function(const char *data, size_t length, size_t *length_r);
@@ -54,6 +54,24 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
     buffer_consume(&session->server.in, reply->length);
     return is_last && buffer_length(&session->server.in) > 0 ? OUTCOME_SERVER_UNSOLICITED
                                                              : OUTCOME_NONE;
+}
+
+const char *server_words(const struct session *session, enum outcome outcome,
+                         char text[SERVER_WORDS_SIZE])
+{
+    const struct buffer *in = &session->server.in;
+    bool is_refusal = outcome == OUTCOME_SERVER_REFUSED || outcome == OUTCOME_SERVER_NO_STLS ||
+                      outcome == OUTCOME_SERVER_BAD_REPLY;
+    size_t length = is_refusal && !session->is_login_sent ? buffer_length(in) : 0;
+    size_t end = 0;
+
+    while (end < length && end < SERVER_WORDS_SIZE - 1 && buffer_data(in)[end] != '\r' &&
+           buffer_data(in)[end] != '\n') {
+        text[end] = reply_clean_octet(buffer_data(in)[end]);
+        end++;
+    }
+    text[end] = '\0';
+    return text;
 }
 
 enum outcome server_listen(struct session *session, int64_t until_ms)

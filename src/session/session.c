@@ -138,7 +138,7 @@ static const char *commit_word(const struct session *session)
     return session->deleted > 0 ? "lost" : "none";
 }
 
-static void log_session(const struct session *session, enum outcome outcome)
+static void log_session(const struct session *session, enum outcome outcome, const char *words)
 {
     char client[ADDRESS_TEXT_SIZE];
     char server[SERVER_TEXT_SIZE];
@@ -166,6 +166,8 @@ static void log_session(const struct session *session, enum outcome outcome)
     log_add(&line, "server_tls", tls_text(&session->server_tls, tls));
     log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));
+    if (words[0] != '\0')
+        log_add_text(&line, "text", words);
     log_end(&line);
 }
 
@@ -293,13 +295,16 @@ static void say_last_word(struct session *session, enum outcome outcome)
 
 static void end(struct session *session, enum outcome outcome)
 {
+    char words[SERVER_WORDS_SIZE];
+
+    server_words(session, outcome, words);
     log_tls_failure(session, &session->server);
     stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
     say_last_word(session, outcome);
     log_tls_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);
-    log_session(session, outcome);
+    log_session(session, outcome, words);
 }
 
 enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,

@@ -7,6 +7,7 @@
 #ifndef SESSION_STAGES_H
 #define SESSION_STAGES_H
 
+#include "base/log.h"
 #include "pop3/command.h"
 #include "session/session.h"
 
@@ -76,6 +77,17 @@ enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
 /* Drops the line. `is_last`: nothing may follow it, and what does ends the session. */
 enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
                                bool is_last);
+
+/*
+ * The line with which the server has turned us down, if that is how the session ends, control octets
+ * replaced; "" else. It lies in the server's input buffer, so call it before the close. Once the
+ * server was told who logs in it may repeat that, a password too, and nothing is taken. Returns
+ * `text`.
+ */
+enum { SERVER_WORDS_SIZE = LOG_VALUE_BYTES + 2 }; /* enough for the log to see that it is more */
+const char *server_words(const struct session *session, enum outcome outcome,
+                         char text[SERVER_WORDS_SIZE]);
+
 /* A command may go to the server only when nothing unread has come from it. */
 enum outcome server_check_quiet(struct session *session);
 /* The same, but waits until then for something to come. */

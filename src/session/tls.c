@@ -11,7 +11,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "pop3/proxy_header.h"
 #include "session/stages.h"
+
+enum { PROXY_HEADER_TELLING = 5 }; /* octets by which a header of either version is known */
 
 /* ---- with the client ---- */
 
@@ -28,6 +31,18 @@ bool client_needs_tls(const struct session *session)
            !stream_is_tls(&session->client);
 }
 
+/* A load balancer that is not expected to send its header speaks before its client does. */
+static bool has_begun_with_header(const struct session *session)
+{
+    struct proxy_header header;
+    size_t length;
+    const char *first = stream_tls_first(&session->client, &length);
+
+    return length >= PROXY_HEADER_TELLING &&
+           proxy_header_parse(&header, PROXY_HEADER_ACCEPT_EITHER, first, length) !=
+               PROXY_HEADER_MALFORMED;
+}
+
 static enum outcome accept_tls(struct session *session, bool is_greeting_next)
 {
     enum io_status status = stream_tls_accept(&session->client, session->conf->client_tls,
@@ -42,7 +57,8 @@ static enum outcome accept_tls(struct session *session, bool is_greeting_next)
     case IO_DEADLINE:
         return OUTCOME_LOGIN_TIMEOUT;
     default:
-        return OUTCOME_TLS_FAILED;
+        return is_greeting_next && has_begun_with_header(session) ? OUTCOME_PROXY_HEADER_REFUSED
+                                                                  : OUTCOME_TLS_FAILED;
     }
 }
 

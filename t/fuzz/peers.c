@@ -480,6 +480,7 @@ enum io_status __wrap_stream_tls_connect(struct stream *stream, struct tls_conte
                                          const char *host, uint16_t port, int64_t deadline_ms);
 bool __wrap_stream_is_tls(const struct stream *stream);
 const char *__wrap_stream_tls_failure(const struct stream *stream);
+const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r);
 void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
 
 /* Nobody looks into it. */
@@ -557,6 +558,13 @@ bool __wrap_stream_is_tls(const struct stream *stream)
 const char *__wrap_stream_tls_failure(const struct stream *stream)
 {
     return __wrap_stream_is_tls(stream) && peers.has_bad_handshakes ? "as the script has it" : NULL;
+}
+
+const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r)
+{
+    CHECK(__wrap_stream_is_tls(stream) && peers.has_bad_handshakes);
+    *length_r = 0;
+    return "";
 }
 
 /* Whoever begins with STLS has a certificate. */
