@@ -177,8 +177,8 @@ many_scene 'a crash' => sub {
     $_->closes for @held, @waiting;
     like $daemon->wait_for('worker-died'), qr/ pid=$pid .*sessions=6/, 'the death is in the log';
     $daemon->wait_for('session-lost', 6);
-    my @lost = $daemon->log =~ /event=session-lost .*user=(\S+)/g;
-    is_deeply [ sort @lost ], [ '-', map { "user$_" } 1 .. 5 ], 'and whose sessions were lost';
+    my @lost = $daemon->log =~ /event=session-lost .*user=(\S+ server=\S+)/g;
+    is_deeply [ sort @lost ], [ '- server=-', map { "user$_ server=" . $server->address } 1 .. 5 ], 'and whose sessions were lost';
     my $next = $daemon->client('one')->login;
     $next->quit;
     ok wait_until(sub { !@{ status($daemon)->{sessions} } }, 5), 'no place is held by the dead';

@@ -128,6 +128,7 @@ scene 'a busy worker is killed' => sub {
     like $line->{f}{signal}, qr/Killed/, 'with the signal';
     is $line->{f}{client}, '127.0.0.1', 'the client';
     is $line->{f}{user}, 'user2', 'the user';
+    is $line->{f}{server}, $server->address, 'the server';
     is $line->{f}{stage}, 'relay', 'and the stage';
     is $_->quit, '+OK bye', 'they end in order' for @client[ 0, 2 ], $next;
     is $master->settled(3), 'settled', 'the pool is whole';

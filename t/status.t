@@ -93,7 +93,7 @@ server_scene 'rows and totals' => sub {
     my ($other) = grep { !$_->{user} } @{ $json->{sessions} };
     is $row->{user},     'joe@example.org', 'user';
     is $row->{client},   '127.0.0.1',       'client';
-    is $row->{server},   '127.0.0.1',       'server';
+    is $row->{server},   $server->address,  'server';
     is $row->{stage},    'relay',           'stage';
     is $row->{instance}, 'one',             'instance';
     ok is_alive($row->{pid}), 'pid';
@@ -103,7 +103,7 @@ server_scene 'rows and totals' => sub {
     is $json->{instances}[0]{logins}, 1, 'one login';
     my $table = $daemon->command('status');
     is exit_code($table->{status}), 0, 'the command status';
-    like $table->{out}, qr/^\s*$row->{pid}  one .* relay .* 127\.0\.0\.1 +joe\@example\.org +127\.0\.0\.1 /m, 'row';
+    like $table->{out}, qr/^\s*$row->{pid}  one .* relay .* 127\.0\.0\.1 +joe\@example\.org +\Q@{[ $server->address ]}\E /m, 'row';
     like $table->{out}, qr/^one +\Q@{[ $daemon->listen('one') ]}\E +running +1 +\d+ +2 +\d+ +\d+ +6$/m, 'pool';
     my $printed = $daemon->command('status', '--json');
     is scalar @{ decode_json($printed->{out})->{sessions} }, 2, 'and status --json';

@@ -62,12 +62,13 @@ static void progress(void *context, const struct session *session)
     struct place *place = context;
     struct scoreboard_slot *slot = place->slot;
     int stage = (int)session->stage;
+    char server[SESSION_SERVER_SIZE];
 
     atomic_store_explicit(&slot->octets, session->reply_octets, memory_order_relaxed);
     if (atomic_load_explicit(&slot->stage, memory_order_relaxed) == stage)
         return;
     atomic_store(&slot->stage, stage);
-    scoreboard_write_texts(slot, NULL, NULL, session->user, session->server_name.host);
+    scoreboard_write_texts(slot, NULL, NULL, session->user, session_server_text(session, server));
     if (stage == SESSION_STAGE_RELAY)
         logged_in(place);
 }

@@ -11,11 +11,11 @@
 
 static void log_failure(struct session *session, const char *event, const char *error)
 {
-    char text[SERVER_TEXT_SIZE];
+    char text[SESSION_SERVER_SIZE];
     struct log_line line;
 
     session_log_begin(&line, session, LOG_LEVEL_WARNING, event);
-    log_add(&line, "server", server_text(session, text));
+    log_add(&line, "server", session_server_text(session, text));
     log_add_text(&line, "error", error);
     log_end(&line);
 }

@@ -127,7 +127,7 @@ static void log_login(const struct session *session)
     char client[ADDRESS_TEXT_SIZE];
     const struct sasl_mechanism_info *mechanism =
         sasl_mechanism_info(session->credentials.mechanism);
-    char server[SERVER_TEXT_SIZE];
+    char server[SESSION_SERVER_SIZE];
     struct log_line line;
 
     if (session->conf->section.values.quiet)
@@ -135,7 +135,7 @@ static void log_login(const struct session *session)
     session_log_begin(&line, session, LOG_LEVEL_INFO, "login");
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add(&line, "user", session->user);
-    log_add(&line, "server", server_text(session, server));
+    log_add(&line, "server", session_server_text(session, server));
     log_add(&line, "auth", mechanism == NULL ? "USER" : mechanism->name);
     log_end(&line);
 }

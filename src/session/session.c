@@ -102,7 +102,7 @@ void session_log_begin(struct log_line *line, const struct session *session, enu
     log_add(line, "session", session->id);
 }
 
-const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZE])
+const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE])
 {
     const struct host_port *server = &session->server_name;
     size_t host_length = strlen(server->host);
@@ -141,7 +141,7 @@ static const char *commit_word(const struct session *session)
 static void log_session(const struct session *session, enum outcome outcome, const char *words)
 {
     char client[ADDRESS_TEXT_SIZE];
-    char server[SERVER_TEXT_SIZE];
+    char server[SESSION_SERVER_SIZE];
     char tls[TLS_TEXT_SIZE];
     char via[ADDRESS_TEXT_SIZE];
     struct log_line line;
@@ -153,7 +153,7 @@ static void log_session(const struct session *session, enum outcome outcome, con
     if (session->proxy_address.sa.sa_family != AF_UNSPEC)
         log_add(&line, "via", address_host_text(&session->proxy_address, via));
     log_add(&line, "user", session->user);
-    log_add(&line, "server", server_text(session, server));
+    log_add(&line, "server", session_server_text(session, server));
     log_add_number(&line, "octets", (int64_t)session->reply_octets);
     log_add_number(&line, "retrieved", (int64_t)session->retrieved);
     log_add_number(&line, "deleted", (int64_t)session->deleted);

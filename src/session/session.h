@@ -43,6 +43,13 @@ enum session_stage {
 /* The word for logs and the status. */
 const char *session_stage_word(enum session_stage stage);
 
+struct session;
+
+/* The server as selected, as logs and the status name it: "host:port", an IPv6 address in brackets;
+ * empty until one is. Returns `text`. */
+enum { SESSION_SERVER_SIZE = ADDRESS_HOST_SIZE + 16 };
+const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE]);
+
 /* What the login stages pass to each other; wiped and gone once the login is answered. The texts
  * lie in `memory`, a secret buffer. */
 struct credentials {
@@ -62,8 +69,6 @@ enum commit_state {
     COMMIT_OK,   /* the server confirmed QUIT */
     COMMIT_LOST, /* it did not: the messages are still there, or nobody knows */
 };
-
-struct session;
 
 /*
  * What watches over a session from outside: admits it, counts it, shows it. Each function may be

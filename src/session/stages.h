@@ -186,10 +186,6 @@ void session_local_address(const struct session *session, struct address *addres
 void session_log_begin(struct log_line *line, const struct session *session, enum log_level level,
                        const char *event);
 
-/* The server as logs and the acp see it: "host:port". Returns `text`. */
-enum { SERVER_TEXT_SIZE = ADDRESS_HOST_SIZE + 16 };
-const char *server_text(const struct session *session, char text[SERVER_TEXT_SIZE]);
-
 /* ---- from I/O to outcomes ---- */
 
 enum outcome client_outcome(enum io_status status, enum outcome at_deadline);

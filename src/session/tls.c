@@ -144,7 +144,7 @@ void log_tls_failure(const struct session *session, const struct stream *stream)
 {
     bool is_client = stream == &session->client;
     const char *failure = stream_tls_failure(stream);
-    char text[SERVER_TEXT_SIZE];
+    char text[SESSION_SERVER_SIZE];
     struct log_line line;
 
     if (failure == NULL)
@@ -153,7 +153,7 @@ void log_tls_failure(const struct session *session, const struct stream *stream)
                       "tls-failed");
     log_add(&line, "side", is_client ? "client" : "server");
     if (!is_client)
-        log_add(&line, "server", server_text(session, text));
+        log_add(&line, "server", session_server_text(session, text));
     log_add_text(&line, "error", failure);
     log_end(&line);
 }
