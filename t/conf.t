@@ -325,6 +325,43 @@ END
 END
 };
 
+scene 'a key that needs another' => sub {
+    my $no = sub { "or $_[0] = no, where it is to be left unused" };
+    is_refused($_->[0], inside("$_->[0] = $_->[1]"), "4: $_->[0] needs $_->[2]")
+        for [ 'tls_certificate',     '/x',         'tls = stls|required|implicit; ' . $no->('tls') ],
+        [ 'tls_client_ca',           '/x',         'tls = stls|required|implicit; ' . $no->('tls') ],
+        [ 'server_tls_verify',       'no',         'server_tls = stls|implicit; ' . $no->('server_tls') ],
+        [ 'proxy_protocol_from',     '10.0.0.0/8', 'proxy_protocol = yes|v1|v2; ' . $no->('proxy_protocol') ],
+        [ 'server_tls_key',          '/x',         'server_tls_certificate = FILE' ];
+    is_taken('left unused', inside('tls = no', 'tls_certificate = /x'), 1);
+};
+
+scene 'capabilities' => sub {
+    my @ours = map { /^CAPABILITY\(\w+, "([\w-]+)", (?!SERVERS)/ } split /\n/,
+        read_file("$FindBin::Bin/../src/pop3/capability.def");
+    is scalar @ours, 8, 'those of the table';
+    is_taken('any of them', inside('capabilities = ' . join ', ', @ours), 1);
+    is_refused($_, inside("capabilities = TOP, $_"),
+        "4: capabilities = TOP, $_: must be parted by commas, of " . join ', ', @ours) for qw(APOP EXPIRE TOPS);
+};
+
+scene 'a directory to be confined to takes leave for it' => sub {
+    my $may_not = sub {
+        my (@as) = @_;
+        write_file($file, inside('chroot = /'));
+        chmod 0755, $directory;
+        my $result = run([ @as, program(), '-T', '-f', $file ], limit => 20);
+        is exit_code($result->{status}), 78, 'exit status';
+        is $result->{err}, "$file:4: chroot = /: takes a start by root, with CAP_SYS_CHROOT; start it so, or leave chroot out\n", 'message';
+        $result = run([ @as, program(), '-f', $file ], limit => 5);
+        is exit_code($result->{status}), 78, 'no start';
+    };
+    return $may_not->() if !is_root();
+    is_taken('root', inside('chroot = /'), 1);
+    $may_not->(qw(setpriv --reuid=65534 --regid=65534 --clear-groups));
+    $may_not->(qw(setpriv --bounding-set -sys_chroot --inh-caps -sys_chroot));
+};
+
 scene 'a value that was refused is not missing as well' => sub {
     is_refused('listen', inside() =~ s/listen = .*/$_->[0]/r, $_->[1])
         for [ 'listen = here', '2: listen = here: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path' ],

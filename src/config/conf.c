@@ -407,19 +407,44 @@ static const struct {
     {CONF_KEY_proxy_protocol_from, CONF_KEY_proxy_protocol},
 };
 
+static int report_need(const char *place, const char *key, const struct conf_key_info *needed,
+                       struct error *error)
+{
+    static const char no[] = "no|";
+    size_t width = sizeof(no) - 1;
+
+    if (strncmp(needed->argument, no, width) != 0)
+        return error_set(error, "%s: %s needs %s = %s", place, key, needed->name, needed->argument);
+    return error_set(error, "%s: %s needs %s = %s; or %s = no, where it is to be left unused",
+                     place, key, needed->name, needed->argument + width, needed->name);
+}
+
 static int check_needs(struct conf_instance *instance, struct error *error)
 {
     const struct conf_section *section = &instance->section;
 
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-        const struct conf_key_info *needed = conf_key_info(needs[i].needed);
+        const char *place = section->place[needs[i].key];
 
-        if (section->place[needs[i].key] == NULL || section->place[needs[i].needed] != NULL)
-            continue;
-        return error_set(error, "%s: %s needs %s = %s", section->place[needs[i].key],
-                         conf_key_info(needs[i].key)->name, needed->name, needed->argument);
+        if (place != NULL && section->place[needs[i].needed] == NULL)
+            return report_need(place, conf_key_info(needs[i].key)->name,
+                               conf_key_info(needs[i].needed), error);
     }
     return 0;
+}
+
+/* Workers that cannot confine themselves would not live. To go where the root is already changes
+ * nothing, but says whether one may. */
+static int check_chroot(struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+
+    if (section->values.chroot == NULL || chroot("/") == 0)
+        return 0;
+    return error_set(error,
+                     "%s: chroot = %s: takes a start by root, with CAP_SYS_CHROOT; start it so, or "
+                     "leave chroot out",
+                     place_of(section, CONF_KEY_chroot), section->values.chroot);
 }
 
 static int set_server(struct conf_instance *instance, struct error *error)
@@ -591,7 +616,7 @@ typedef int instance_check(struct conf_instance *instance, struct error *error);
 static int check_instance(struct conf_instance *instance, conf_report *report, void *context)
 {
     static instance_check *const checks[] = {
-        check_pool,    check_needs,    set_proxies,           set_server,
+        check_pool,    check_needs,    check_chroot,          set_proxies,          set_server,
         check_allowed, set_allow_list, conf_tls_init_clients, conf_tls_init_servers};
     struct error error;
     int result = 0;

@@ -16,6 +16,9 @@
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
 
+/* All capabilities that can be announced, with commas. */
+enum { WORDS_SIZE = 128 };
+
 int conf_check_SERVER(const char *value, struct error *error)
 {
     struct host_port parsed;
@@ -207,12 +210,28 @@ int conf_mechanism_mask(const char *list, unsigned *mask_r)
     return words_to_mask(list, find_mechanism, mask_r);
 }
 
+/* Those that may stand there: not what only servers announce. */
+static const char *capability_words(char text[WORDS_SIZE])
+{
+    size_t length = 0;
+
+    for (int i = 0; i < CAPABILITY_COUNT; i++) {
+        const char *word = capability_word((enum capability)i);
+
+        if (find_capability(word, strlen(word)) == i)
+            length += (size_t)snprintf(text + length, WORDS_SIZE - length, "%s%s",
+                                       length == 0 ? "" : ", ", word);
+    }
+    return text;
+}
+
 int conf_check_CAPABILITIES(const char *value, struct error *error)
 {
+    char words[WORDS_SIZE];
     unsigned mask;
 
     if (conf_capability_mask(value, &mask) == -1)
-        return error_set(error, "must be capabilities we announce, such as TOP, UIDL, SASL");
+        return error_set(error, "must be parted by commas, of %s", capability_words(words));
     return 0;
 }
 
