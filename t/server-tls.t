@@ -16,7 +16,7 @@ plan(skip_all => 'stunnel is missing')  if !has_stunnel();
 
 expect_log('tls-failed');
 expect_reason(qw(server-unsolicited server-tls-failed server-no-stls server-stls-injection server-bad-reply server-lost
-        server-closed login-timeout));
+        server-refused server-closed login-timeout));
 
 my $ca    = authority();
 my $good  = identity(name => 'localhost', san => [ 'DNS:localhost', 'IP:127.0.0.1' ], ca => $ca);
@@ -94,6 +94,35 @@ scene 'a server without STLS, and one that refuses it' => sub {
         $client = proxy_to('stls', $server->address)->client;
         like $client->try_login, $refusal, show($reply);
         is $client->session_line->{text}, '"' . $reply =~ s/\r\n//r . '"', 'its words are in the log';
+    }
+};
+
+scene 'XCLIENT behind STLS, which no word in the clear decides' => sub {
+    my $offer = '+OK [XCLIENT] ready';
+    my $try   = sub {
+        my ($tls, $greeting, $reply, @option) = @_;
+        my $server  = server(greeting => $greeting, anything_goes => 1, on => { XCLIENT => "$reply\r\n" });
+        my $address = tls_server($server, identity => $good, stls => $tls eq 'stls');
+        my $client  = proxy_to($tls, $address, @option)->client;
+        my $answer  = $client->try_login;
+        $client->close;
+        return ($server, $client->session_line, $answer);
+    };
+    my ($server, $line, $answer) = $try->('stls', '+OK ready', '+OK', '--send-xclient');
+    like + ($server->lines)[0], qr/^XCLIENT ADDR=127\.0\.0\.1 PORT=\d+ SESSION=/, 'sent without an offer, which may have been taken away';
+    like $answer, qr/^\+OK/, 'a login';
+    ($server, $line, $answer) = $try->('stls', '+OK ready', '-ERR what?', '--send-xclient');
+    like $answer, qr/^\+OK/, 'a server that does not know it is used without';
+    is_deeply [ map { /(\w+)/ } $server->lines ], [qw(XCLIENT USER PASS)], 'once it has been asked';
+    ($server, $line, $answer) = $try->('stls', $offer, '-ERR not you', '--send-xclient');
+    like $answer, $refusal, 'one that offers it and refuses is not';
+    is "$line->{reason} $line->{text}", 'server-refused "-ERR not you"', 'reason';
+    ok !$server->saw('^USER'), 'nothing follows';
+    for my $case ([ 'stls', $offer ], [ 'implicit', $offer ], [ 'implicit', '+OK ready', '--send-xclient' ]) {
+        my ($tls, $greeting, @option) = @$case;
+        ($server, $line, $answer) = $try->($tls, $greeting, '+OK', @option);
+        like $answer, qr/^\+OK/, "$tls, $greeting, @option: a login";
+        ok !$server->saw('^XCLIENT'), 'without it';
     }
 };
 

@@ -130,6 +130,16 @@ enum outcome proxy_header_send(struct session *session, int64_t deadline_ms)
     return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_CONNECT_TIMEOUT);
 }
 
+/* Who can change what is said in the clear could take the offer away, and the client's address
+ * would be ours to the server. So behind STLS the server is asked, whatever its greeting was (RFC
+ * 2595, section 4); no reply to CAPA tells. */
+static bool is_xclient_due(const struct session *session, bool is_offered)
+{
+    const struct conf_values *values = &session->conf->section.values;
+
+    return values->send_xclient && (is_offered || values->server_tls == CONF_SERVER_TLS_STLS);
+}
+
 enum outcome xclient_send(struct session *session, bool is_offered)
 {
     char host[ADDRESS_TEXT_SIZE];
@@ -137,7 +147,7 @@ enum outcome xclient_send(struct session *session, bool is_offered)
     struct server_reply reply;
     enum outcome outcome;
 
-    if (!is_offered || !session->conf->section.values.send_xclient)
+    if (!is_xclient_due(session, is_offered))
         return OUTCOME_NONE;
     address_host_text(&session->client_address, host);
     if (host[0] == '\0')
@@ -148,7 +158,7 @@ enum outcome xclient_send(struct session *session, bool is_offered)
                               server_reply_read, &reply);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    if (!reply.is_ok)
+    if (!reply.is_ok && is_offered)
         return OUTCOME_SERVER_REFUSED;
     return server_reply_done(session, &reply, true);
 }

@@ -79,9 +79,9 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
                                bool is_last);
 
 /*
- * The line with which the server has turned us down, if that is how the session ends, control octets
- * replaced; "" else. It lies in the server's input buffer, so call it before the close. Once the
- * server was told who logs in it may repeat that, a password too, and nothing is taken. Returns
+ * The line with which the server has turned us down, if that is how the session ends, control
+ * octets replaced; "" else. It lies in the server's input buffer, so call it before the close. Once
+ * the server was told who logs in it may repeat that, a password too, and nothing is taken. Returns
  * `text`.
  */
 enum { SERVER_WORDS_SIZE = LOG_VALUE_BYTES + 2 }; /* enough for the log to see that it is more */
@@ -104,7 +104,8 @@ enum outcome multi_line_pass(struct session *session, size_t status_length, bool
 
 /* Sends a PROXY header on a connection just made, where that is set. */
 enum outcome proxy_header_send(struct session *session, int64_t deadline_ms);
-/* Sends XCLIENT, where that is set and the greeting offered it. */
+/* Sends XCLIENT, where that is set, if the greeting offered it or could not be believed. Who has
+ * not offered it may refuse it. */
 enum outcome xclient_send(struct session *session, bool is_offered);
 
 /* ---- TLS ---- */
@@ -130,8 +131,8 @@ const char *tls_text(const struct tls_facts *facts, char text[TLS_TEXT_SIZE]);
  * reply to it, which must be alone. */
 typedef enum outcome server_reader(struct session *session, int64_t deadline_ms,
                                    struct server_reply *reply);
-enum outcome server_exchange(struct session *session, const char *const *words,
-                             server_reader *read, struct server_reply *reply);
+enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
+                             struct server_reply *reply);
 
 /*
  * Before the command that decides. A server that answers the one before it twice would be taken to

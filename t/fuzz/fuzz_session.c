@@ -200,6 +200,7 @@ static struct {
     bool is_auth;     /* it is AUTH, and not USER and PASS */
     bool has_data;    /* and has said who it is */
     bool is_relaying; /* the login is over */
+    bool is_question; /* the last command may be refused, and the login goes on */
 } to_server;
 
 static void settle_replies(void)
@@ -233,7 +234,9 @@ void peers_before_server_write(void)
     CHECK(to_server.replies == to_server.commands + 1);
     CHECK(to_server.replied_at == peers.from_server.length);
     CHECK(peers.read_from_server == peers.from_server.length);
-    CHECK(to_server.is_relaying || to_server.is_last_ok || to_server.is_last_challenge);
+    CHECK(to_server.is_relaying || to_server.is_last_ok || to_server.is_last_challenge ||
+          to_server.is_question);
+    to_server.is_question = false;
 }
 
 /* What the client wrote is the whole of it, or (a server or a proxy user split off) a part. */
@@ -336,10 +339,17 @@ static bool is_stls_due(void)
     return peers.server_tls == PEERS_SERVER_TLS_STLS && to_server.commands == 0;
 }
 
+/* By the greeting, which is the server's word only where it did not come in the clear before TLS. */
 static void check_xclient(const char *text, size_t length)
 {
-    CHECK(peers.sends_xclient && to_server.before == (peers.server_tls == PEERS_SERVER_TLS_STLS));
-    CHECK(memmem(peers.from_server.data, peers.from_server.length, "[XCLIENT", 8) != NULL);
+    const struct octets *from = &peers.from_server;
+    const char *end = memchr(from->data, '\n', from->length);
+    bool is_stls = peers.server_tls == PEERS_SERVER_TLS_STLS;
+    bool is_offered = memmem(from->data, (size_t)(end - from->data), "[XCLIENT", 8) != NULL;
+
+    CHECK(peers.sends_xclient && to_server.before == is_stls);
+    CHECK(is_offered || is_stls);
+    to_server.is_question = !is_offered;
     CHECK(memmem(text, length, " PORT=", 6) != NULL &&
           memmem(text, length, " SESSION=", 9) != NULL);
 }
