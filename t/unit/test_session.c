@@ -75,12 +75,12 @@ static void done(void)
 
 static void check(const char *settings, const char *login, const char *user, const char *server)
 {
-    char text[SERVER_TEXT_SIZE];
+    char text[SESSION_SERVER_SIZE];
 
     assert_int_equal(select_as(settings, login, "secret"), OUTCOME_NONE);
     assert_string_equal(session.credentials.user, user);
     assert_string_equal(session.user, user);
-    assert_string_equal(server_text(&session, text), server);
+    assert_string_equal(session_server_text(&session, text), server);
     done();
 }
 
