@@ -100,6 +100,33 @@ scene 'a client lost while a reply is owed' => sub {
     ends_without_quit('owed', $client, $server, $connection);
 };
 
+scene 'a client lost before a message it asked for' => sub {
+    for my $fetch ('RETR 1', 'TOP 1 5') {
+        my ($client, $server, $connection) = session(on => { STAT => '' });
+        $client->send("STAT\r\n$fetch\r\nDELE 1\r\nQUIT\r\n");
+        $server->wait_line(qr/^STAT/);
+        $client->reset;
+        $connection->send("+OK 3 60\r\n");
+        ends_without_quit($fetch, $client, $server, $connection);
+        is $server->saw(qr/^DELE/), 0, "$fetch: what it did not get is not deleted";
+        my $line = $client->session_line;
+        is "$line->{reason} $line->{retrieved} $line->{deleted}", 'client-lost 0 0', "$fetch: in the log";
+    }
+};
+
+scene 'a client that takes no replies' => sub {
+    my @limits = ('--timeout', 1, '--server-timeout', 60);
+    my $server = server(on => { DELE => '+OK ' . 'z' x 500 . "\r\n" });
+    my $client = proxy(@limits, $server->address)->client(rcvbuf => 4096)->login;
+    my $connection = ($server->connections)[-1];
+    $client->hold->send("DELE 1\r\n" x 20_000);
+    ok wait_until(sub { $connection->{eof} }, 15), 'is cut by its own limit, not by the server\'s';
+    $client->close;
+    my $line = $client->session_line;
+    is $line->{reason}, 'client-stalled', 'reason';
+    is "$line->{deleted} $line->{commit}", scalar($connection->lines) - 2 . ' lost', 'every deletion of the server is counted';
+};
+
 scene 'a client lost in the middle of a message' => sub {
     my ($client, $server, $connection) = session(messages => [ message(5_000_000) ]);
     $client->ask('DELE 1');

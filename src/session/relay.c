@@ -13,13 +13,18 @@ static enum outcome pass_status(struct session *session, const struct server_rep
     return server_reply_done(session, reply, true);
 }
 
+/* Until when the client must have taken what waits for it, or say something. */
+static int64_t client_deadline_ms(const struct session *session)
+{
+    return clock_after_ms(session->conf->section.values.timeout * 1000);
+}
+
 /* ---- one command ---- */
 
-static void count(struct session *session, enum command_verb verb)
+/* What the server has done is done, whatever becomes of the client. */
+static void count_deletion(struct session *session, enum command_verb verb)
 {
-    if (verb == COMMAND_RETR)
-        session->retrieved++;
-    else if (verb == COMMAND_DELE)
+    if (verb == COMMAND_DELE)
         session->deleted++;
     else if (verb == COMMAND_RSET)
         session->deleted = 0;
@@ -52,23 +57,22 @@ static enum outcome pass_reply(struct session *session, const struct command *co
 
     if (command->verb == COMMAND_CAPA)
         return capa_relay(session, reply, deadline_ms);
-    /* Whoever did not get a message has not agreed to what was sent behind it. */
-    if (is_body && !is_listing && session->is_client_gone)
-        return OUTCOME_CLIENT_LOST;
-    outcome = client_flush(session, deadline_ms);
+    if (reply->is_ok)
+        count_deletion(session, command->verb);
+    outcome = client_flush(session, client_deadline_ms(session));
     if (outcome == OUTCOME_NONE)
         outcome = is_body ? multi_line_pass(session, reply->length, is_listing)
                           : pass_status(session, reply);
-    if (reply->is_ok && (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
-        count(session, command->verb);
+    if (command->verb == COMMAND_RETR && reply->is_ok &&
+        (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
+        session->retrieved++;
     return outcome;
 }
 
 /* After QUIT the server commits the deletions; only its +OK says that it did. */
 static enum outcome finish(struct session *session, const struct server_reply *reply)
 {
-    if (session->deleted > 0)
-        session->commit = reply->is_ok ? COMMIT_OK : COMMIT_LOST;
+    session->is_committed = session->deleted > 0 && reply->is_ok;
     (void)pass_status(session, reply);
     return OUTCOME_QUIT;
 }
@@ -91,14 +95,12 @@ static enum outcome serve_command(struct session *session, const struct command 
 
 enum outcome relay_run(struct session *session)
 {
-    int64_t timeout_ms = session->conf->section.values.timeout * 1000;
-
     session_enter(session, SESSION_STAGE_RELAY);
     for (;;) {
         struct command command;
         enum command_fault fault;
         enum outcome outcome = client_line_read(session, COMMAND_STATE_TRANS,
-                                                clock_after_ms(timeout_ms), &command, &fault);
+                                                client_deadline_ms(session), &command, &fault);
 
         if (outcome == OUTCOME_NONE)
             outcome = fault == COMMAND_GOOD ? serve_command(session, &command)

@@ -133,7 +133,7 @@ const char *session_stage_word(enum session_stage stage)
 
 static const char *commit_word(const struct session *session)
 {
-    if (session->commit == COMMIT_OK)
+    if (session->is_committed)
         return "ok";
     return session->deleted > 0 ? "lost" : "none";
 }

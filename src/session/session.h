@@ -63,13 +63,6 @@ struct credentials {
     char *proxy_password;
 };
 
-/* What became of the deletions of a session. */
-enum commit_state {
-    COMMIT_NONE, /* there were none */
-    COMMIT_OK,   /* the server confirmed QUIT */
-    COMMIT_LOST, /* it did not: the messages are still there, or nobody knows */
-};
-
 /*
  * What watches over a session from outside: admits it, counts it, shows it. Each function may be
  * NULL.
@@ -125,7 +118,7 @@ struct session {
     uint64_t reply_octets;
     uint64_t retrieved;
     uint64_t deleted;
-    enum commit_state commit;
+    bool is_committed; /* there were deletions, and the server confirmed QUIT */
 };
 
 /* What starts a session. */

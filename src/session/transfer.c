@@ -106,27 +106,28 @@ static void note_passed(struct transfer *transfer, size_t octets)
     session_progress(transfer->session);
 }
 
+/* Whoever did not get a message has not agreed to what was sent behind it. */
 static enum outcome pass(struct transfer *transfer, const char *data, size_t length)
 {
-    while (length > 0 && !transfer->session->is_client_gone) {
-        size_t moved;
-        enum io_status status =
-            stream_try_write(&transfer->session->client, data, length, false, &moved);
-        enum outcome outcome = OUTCOME_NONE;
+    struct session *session = transfer->session;
+    enum outcome outcome = OUTCOME_NONE;
 
+    while (outcome == OUTCOME_NONE && length > 0) {
+        size_t moved;
+        enum io_status status;
+
+        if (session->is_client_gone)
+            return transfer->is_listing ? OUTCOME_NONE : OUTCOME_CLIENT_LOST;
+        status = stream_try_write(&session->client, data, length, false, &moved);
         data += moved;
         length -= moved;
         note_passed(transfer, moved);
         if (status == IO_AGAIN)
             outcome = wait_for_room(transfer);
-        else if (status != IO_OK && transfer->is_listing)
-            transfer->session->is_client_gone = true;
         else if (status != IO_OK)
-            outcome = OUTCOME_CLIENT_LOST;
-        if (outcome != OUTCOME_NONE)
-            return outcome;
+            session->is_client_gone = true;
     }
-    return OUTCOME_NONE;
+    return outcome;
 }
 
 /* ---- through our buffer ---- */
