@@ -16,7 +16,7 @@ enum {
      * fewer from those that send by small packets. */
     PIPE_BYTES = 512 * 1024,
     PIPE_LEAST_BYTES = 64 * 1024,
-    OPEN_MAX = 24, /* at once in a process: its account of descriptors has only some to spare */
+    BYPASSES_MAX = 24, /* at once in a process: its account of descriptors has only some to spare */
 };
 
 static unsigned open_count;
@@ -52,7 +52,8 @@ bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to)
     int on = 1;
 
     /* Two descriptors were given to us and may be shared: their status flags are not ours. */
-    if (!may_peek || to->read_fd != to->write_fd || open_count >= OPEN_MAX || !make_pipe(bypass))
+    if (!may_peek || to->read_fd != to->write_fd || open_count >= BYPASSES_MAX ||
+        !make_pipe(bypass))
         return false;
     bypass->is_open = true;
     open_count++;

@@ -240,7 +240,8 @@ static void begin(struct session *session, const struct session_start *start, in
 static enum outcome true_outcome(const struct session *session, enum outcome outcome)
 {
     bool is_limit = outcome == OUTCOME_RESOLVE_TIMEOUT || outcome == OUTCOME_CONNECT_TIMEOUT ||
-                    outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT;
+                    outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT ||
+                    outcome == OUTCOME_CLIENT_STALLED;
 
     if (outcome == OUTCOME_STOPPED && session->watch != NULL && session->watch->is_shed != NULL &&
         session->watch->is_shed(session->watch->context))

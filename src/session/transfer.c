@@ -228,10 +228,11 @@ static enum outcome look_and_take(struct transfer *transfer)
 
     do {
         char *block = buffer_room(&server->in, BUFFER_BLOCK_BYTES, &room);
-        enum io_status status = IO_FAILED;
+        enum io_status status;
 
-        if (block != NULL)
-            status = stream_try_peek(server, block, room, &seen);
+        if (block == NULL)
+            return OUTCOME_INTERNAL;
+        status = stream_try_peek(server, block, room, &seen);
         if (status == IO_OK) {
             transfer->known = reply_end_scan(&transfer->end, block, seen, &transfer->is_end);
             transfer->has_spare = transfer->known < seen;
