@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The files in contrib/ that start the server and rotate its log: they, the
+# example of a configuration and the manual agree on where things are written,
+# and what can be run of them runs.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+
+my $top = "$FindBin::Bin/..";
+
+sub text { return read_file("$top/$_[0]") }
+
+# The values of a key of a unit.
+sub unit {
+    my ($name, $key) = @_;
+    return map { split ' ' } text("contrib/systemd/$name") =~ /^\Q$key\E=(.*)$/mg;
+}
+
+# A copy of a script of ours with other values for what it sets first.
+sub with_values {
+    my ($text, %value) = @_;
+    for my $name (sort keys %value) {
+        $text =~ s/^\Q$name\E=.*$/$name=$value{$name}/m or die "nothing sets $name\n";
+    }
+    return executable($text);
+}
+
+# ---- where things are written ----
+
+scene 'what units may write is where the examples want it' => sub {
+    my %base = (Runtime => '/run', Logs => '/var/log', State => '/var/lib');
+    my %wanted = map { $_ => 1 }
+        (map { text($_) =~ m{(?:pidfile|control|client_log|log) = (/\S+)}g } qw(conf/pop3.proxy.conf man/pop3.proxy.conf.5)),
+        (map { text($_) =~ m{-d -p (/\S+)}g } qw(README.md man/pop3.proxy.1)),
+        text('contrib/init/pop3-proxy') =~ /^pidfile=(.+)$/m;
+    cmp_ok scalar keys %wanted, '>', 2, 'paths: ' . join ' ', sort keys %wanted;
+    my @writable = map { "$base{$_}/" . (unit('pop3-proxy.service', "${_}Directory"))[0] } sort keys %base;
+    for my $path (sort keys %wanted) {
+        ok((grep { index($path, "$_/") == 0 } @writable), "$path");
+    }
+    for my $unit ('pop3-proxy.service', 'pop3-proxy@.service') {
+        is_deeply [ unit($unit, 'ProtectSystem') ], ['strict'], "$unit: nothing else";
+        my ($pidfile) = text("contrib/systemd/$unit") =~ m{^ExecStart=.* -p (\S+)}m;
+        like $pidfile, qr{\A/run/\Q@{[ unit($unit, 'RuntimeDirectory') ]}\E/}, "$unit: its pidfile";
+        like text("contrib/systemd/$unit"), qr{^#\s+log = /var/log/\Q@{[ map { s/%i/NAME/r } unit($unit, 'LogsDirectory') ]}\E/log }m,
+            "$unit: its log";
+    }
+};
+
+scene 'the log that is rotated is theirs' => sub {
+    my ($logs) = text('contrib/logrotate/pop3-proxy') =~ /^(\/[^{]+?)\s*\{/m;
+    my ($pidfiles) = text('contrib/logrotate/pop3-proxy') =~ /for pidfile in (.+?);/;
+    my $of = sub { join ' ', map { s/%i/*/r } map { "$_[0]/" . (unit($_, $_[1]))[0] . "/$_[2]" } 'pop3-proxy.service', 'pop3-proxy@.service' };
+    is $logs, $of->('/var/log', 'LogsDirectory', 'log'), 'logs';
+    is $pidfiles, $of->('/run', 'RuntimeDirectory', 'pid'), 'pidfiles';
+};
+
+# ---- what runs ----
+
+scene 'the init script' => sub {
+    my $directory = directory();
+    my $conf      = "$directory/conf";
+    my $logs      = "$directory/new/logs";
+    my $pidfile   = "$directory/new/run/pid";
+    my $sound     = "[proxy]\nlog = $logs/log\n[instance a]\nlisten = 127.0.0.1:0\nserver = 127.0.0.1\nworkers = 1\n";
+    my $script    = with_values(text('contrib/init/pop3-proxy'),
+        program => program(), conf => $conf, pidfile => $pidfile, logs => $logs);
+    my $does = sub {
+        my ($word, $code, $out, $err) = @_;
+        my $result = run([ $script, $word ], limit => 20);
+        is exit_code($result->{status}), $code, "$word: exit status";
+        like $result->{out}, $out, "$word: output";
+        like $result->{err}, $err // qr/\A\z/, "$word: standard error";
+    };
+    my $logged = sub { my ($event) = @_; return wait_until(sub { read_file("$logs/log") =~ /event=$event / }, 5) };
+    write_file($conf, $sound);
+    $does->('status', 3, qr/\Apop3\.proxy does not run\n\z/);
+    $does->('reload', 7, qr/\A\z/, qr/\Apop3\.proxy does not run\n\z/);
+    $does->('stop', 0, qr/\A\z/);
+    $does->('start', 0, qr/\Apop3\.proxy started\n\z/);
+    my $pid = read_file($pidfile) + 0;
+    $does->('start', 0, qr/\Apop3\.proxy runs already\n\z/);
+    $does->('status', 0, qr/\Apop3\.proxy runs, process $pid\n\z/);
+    $does->('reload', 0, qr/\A\z/);
+    ok $logged->('reloaded'), 'reloaded';
+    write_file($conf, "$sound\nnonsense = 1\n");
+    $does->($_, 78, qr/\A\z/, qr/nonsense = 1: is no key/) for qw(reload restart);
+    write_file($conf, $sound);
+    my ($rotate) = text('contrib/logrotate/pop3-proxy') =~ /^\s*postrotate\n(.*)^\s*endscript/ms;
+    $rotate =~ s{/run/pop3\.proxy}{$directory/new/run}g;
+    is exit_code(run([ 'sh', '-c', $rotate ])->{status}), 0, 'what logrotate runs';
+    ok $logged->('log-reopened'), 'reopens the log';
+    $does->('restart', 0, qr/\Apop3\.proxy stopped\npop3\.proxy started\n\z/);
+    isnt read_file($pidfile) + 0, $pid, 'another process';
+    kill 'KILL', $pid = read_file($pidfile) + 0;
+    ok wait_until(sub { !is_alive($pid) }, 5), 'killed';
+    write_file($pidfile, "$$\n");
+    $does->('status', 3, qr/\Apop3\.proxy does not run\n\z/);
+    $does->('start', 0, qr/\Apop3\.proxy started\n\z/);
+    $does->('stop', 0, qr/\Apop3\.proxy stopped\n\z/);
+    ok !-e $pidfile, 'the pidfile is gone';
+};
+
+done;
