@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
 # Every key of the table stands in the example and in the manual page, with its right default and
-# range, in its right place; and neither names a key that is none.
+# range, in its right place; and neither names a key that is none. Both pages are well-formed.
 use strict;
 use warnings;
 use FindBin;
@@ -96,9 +96,23 @@ for my $row (@rows) {
 }
 is_deeply([ grep { !$key{$_} } sort keys %item ], [], 'the manual has no other key');
 
+# ---- both pages ----
+
+# Of style all but which other pages are installed here.
 SKIP: {
-    skip 'mandoc is not installed', 1 if system('command -v mandoc >/dev/null 2>&1') != 0;
-    is(qx(mandoc -T lint -W warning "$top/man/pop3.proxy.conf.5" 2>&1), '', 'the manual page is well-formed');
+    skip 'mandoc is not installed', 2 if system('command -v mandoc >/dev/null 2>&1') != 0;
+    for my $page ('pop3.proxy.1', 'pop3.proxy.conf.5') {
+        my @remarks = grep { !/: (?:referenced manual not found|outdated mandoc\.db)/ } qx(mandoc -T lint "$top/man/$page" 2>&1);
+        is_deeply(\@remarks, [], "$page is well-formed");
+    }
+}
+
+# What is counted: its heading in the status and its metric.
+my $pop3_proxy_1 = slurp("$top/man/pop3.proxy.1");
+for my $total (slurp("$top/src/base/totals.def") =~ /^TOTAL\((.*)\)$/mg) {
+    my (undef, undef, $metric, $heading) = split /,\s*/, $total =~ s/"//gr;
+    like($pop3_proxy_1, qr/^\.It Li .*\b$heading\b/m, "the manual has the heading $heading");
+    like($pop3_proxy_1, qr/^\.Li .*\b${metric}_total\b/m, "the manual has the metric of it");
 }
 
 done_testing;
