@@ -40,8 +40,8 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
 
 /* Sends one command and reads its reply, which must be alone: a spare reply would be taken for the
  * answer to the next command, and a refused password would look like a login. */
-enum outcome server_exchange(struct session *session, const char *const *words,
-                             server_reader *read, struct server_reply *reply)
+enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
+                             struct server_reply *reply)
 {
     struct stream *server = &session->server;
     int64_t deadline_ms = server_login_deadline_ms(session);
@@ -117,9 +117,9 @@ static void record_client(struct session *session)
              is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
              is_ipv6 && port[0] != '\0' ? "]" : "", port);
     /* A log that cannot be written must not make a login fail; the helper has said why. */
-    (void)helper_record_client(session->helper, session->id, client, line,
-                               clock_earlier(session->login_deadline_ms,
-                                             clock_after_ms(RECORD_LIMIT_MS)));
+    (void)helper_record_client(
+        session->helper, session->id, client, line,
+        clock_earlier(session->login_deadline_ms, clock_after_ms(RECORD_LIMIT_MS)));
 }
 
 static void log_login(const struct session *session)
@@ -160,8 +160,8 @@ enum outcome server_settle(struct session *session)
     if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
         return OUTCOME_NONE;
     stream_acknowledge(&session->server);
-    return server_listen(session, clock_earlier(session->login_deadline_ms,
-                                                clock_after_ms(QUIET_MS)));
+    return server_listen(session,
+                         clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS)));
 }
 
 static enum outcome log_in(struct session *session, struct server_reply *reply)
@@ -179,13 +179,12 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
     outcome = server_reply_done(session, reply, true);
     if (outcome == OUTCOME_NONE)
         outcome = server_settle(session);
-    return outcome == OUTCOME_NONE
-               ? send_credential(session, "PASS", credentials->password, reply)
-               : outcome;
+    return outcome == OUTCOME_NONE ? send_credential(session, "PASS", credentials->password, reply)
+                                   : outcome;
 }
 
-/* Before anybody is told: what follows the +OK of an unknown server may be the true answer. The line
- * stays in the buffer. */
+/* Before anybody is told: what follows the +OK of an unknown server may be the true answer. The
+ * line stays in the buffer. */
 static enum outcome confirm(struct session *session, struct server_reply *reply)
 {
     int64_t until_ms = clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS));
