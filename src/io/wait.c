@@ -14,7 +14,7 @@
 #include "base/process.h"
 
 enum {
-    TRIM_AFTER_MS = 250,
+    TRIM_AFTER_MS = 1000,
     SLEEP_MAX_MS = 24 * 3600 * 1000, /* then it looks at the deadline again */
 };
 

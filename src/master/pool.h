@@ -33,6 +33,8 @@ struct generation {
     unsigned users;
 };
 
+enum { POOL_SHRINK_LOOKS = 5 }; /* a second apart */
+
 enum pool_state {
     POOL_RUNNING,
     POOL_RETIRING, /* no new sessions; those that run may end */
@@ -65,13 +67,15 @@ struct pool {
 
     int notify_fd; /* workers write: the last idle one is taken */
     ev_io notified;
-    ev_io waiting;          /* a connection waits while no worker is idle */
-    ev_timer look;          /* looks at the queue while it may stall */
-    ev_timer shrink;        /* retires surplus workers */
-    ev_timer throttle;      /* forking is paused */
-    ev_timer insist;        /* says retire or stop once more */
-    double throttle_s;      /* the last pause */
-    double throttle_over_s; /* when it ended */
+    ev_io waiting;                    /* a connection waits while no worker is idle */
+    ev_timer look;                    /* looks at the queue while it may stall */
+    ev_timer shrink;                  /* retires surplus workers */
+    ev_timer throttle;                /* forking is paused */
+    ev_timer insist;                  /* says retire or stop once more */
+    double throttle_s;                /* the last pause */
+    double throttle_over_s;           /* when it ended */
+    size_t unused[POOL_SHRINK_LOOKS]; /* workers without a session at each; 0 where it has grown */
+    size_t shrink_looks;
     uint64_t accepted_before;
     double pace;        /* connections taken between two looks, on average */
     double slow_pace;   /* over a longer time */

@@ -13,7 +13,7 @@
 enum {
     LISTENING_A_PROCESSOR = 4, /* always: with fewer it waits for them at times */
     REST_LOOKS = 10,           /* before the next, to see what came of the last */
-    QUICK_LOOKS = 20,          /* sessions that last no longer on average finish quickly */
+    QUICK_LOOKS = 60,          /* sessions that last no longer on average finish quickly */
 };
 
 static size_t listening(const struct pool *pool)

@@ -166,11 +166,24 @@ static bool is_unused(const struct scoreboard_slot *worker)
            atomic_load(&worker->session_count) == 0;
 }
 
-/* Half of what is idle beyond the workers kept ready leaves each second. */
+/* The fewest that had nothing to do at any of the last looks: clients come in waves, and who waits
+ * for the next one is no surplus. */
+static size_t least_unused(struct pool *pool)
+{
+    size_t least;
+
+    pool->unused[pool->shrink_looks++ % POOL_SHRINK_LOOKS] = least = count_unused(pool);
+    for (size_t i = 0; i < POOL_SHRINK_LOOKS; i++)
+        if (pool->unused[i] < least)
+            least = pool->unused[i];
+    return least;
+}
+
+/* Half of what has long been idle beyond the workers kept ready leaves each second. */
 static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct pool *pool = timer->data;
-    size_t idle = count_unused(pool);
+    size_t idle = least_unused(pool);
     size_t wanted = wanted_workers(pool);
     size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
 
@@ -190,7 +203,10 @@ static void grow(struct pool *pool, size_t count)
 {
     if (ev_is_active(&pool->throttle) || pool_grow(pool, count) == 0)
         return;
-    if (count_serving(pool) > wanted_workers(pool) && !ev_is_active(&pool->shrink))
+    if (count_serving(pool) <= wanted_workers(pool))
+        return;
+    memset(pool->unused, 0, sizeof(pool->unused));
+    if (!ev_is_active(&pool->shrink))
         ev_timer_again(EV_DEFAULT_ & pool->shrink);
 }
 

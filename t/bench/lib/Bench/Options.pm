@@ -33,7 +33,8 @@ usage: run [options]
   --peer LIST       whom to measure, by comma (all that are installed): direct, floor, pop3,
                     haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
-                    pop3_many, haproxy_splice, nginx_64k, nginx_stream_64k
+                    pop3_many, pop3_hot_auth, pop3_many_auth, pop3_grown,
+                    pop3_grown_many, haproxy_splice, nginx_64k, nginx_stream_64k
   --proxy PATH      the pop3.proxy to measure; without it the others are measured alone
   --rounds N        how often each peer has its turn (3)
   --seconds N       how long each turn of a closed or open workload lasts (1)

@@ -136,6 +136,8 @@ sub add_cpu {
 # Is memory told from the whole kernel's, so that the direct way must be subtracted?
 sub is_estimating { my ($stage) = @_; return $stage->{groups}{memory} =~ /^estimate/ }
 
+my $IDLE_S = 2;      # so long the sessions have been idle: who gives memory back has done so
+
 # Memory of the peer before and while the sessions are held.
 sub turn_idle {
     my ($stage, $running, $workload, $cores) = @_;
@@ -146,7 +148,7 @@ sub turn_idle {
         @{$workload->{load}}, '--stall', 30, '--deadline', 90);
     my $line = $load->line(60);
     my $held = defined $line && $line =~ /^held (\d+)/ ? $1 : 0;
-    pause(0.5);
+    pause($IDLE_S);
     my $after = $process->memory;
     $load->close_input;
     my $found = Bench::Load::load_result($stage, $load, 40);

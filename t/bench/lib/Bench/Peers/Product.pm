@@ -69,8 +69,8 @@ sub start {
 my %open_door = (backlog => 4096, max_per_ip => 0, login_failures => 0);
 
 sub start_hot {
-    my ($at) = @_;
-    return start($at, {workers => 4, max_workers => 4}, %open_door);
+    my ($at, %more) = @_;
+    return start($at, {workers => 4, max_workers => 4, %more}, %open_door);
 }
 
 sub start_64 {
@@ -85,11 +85,16 @@ sub start_auto {
 }
 
 sub start_many {
-    my ($at) = @_;
+    my ($at, %more) = @_;
     my $room = $at->{sessions} + 64;
     return start($at, {workers => $at->{cores}, max_workers => $at->{cores},
-                               sessions_per_worker => $room < 1024 ? 1024 : $room}, %open_door);
+                               sessions_per_worker => $room < 1024 ? 1024 : $room, %more}, %open_door);
 }
+
+# One command at the server instead of two.
+sub start_hot_auth { return start_hot(@_, server_auth => 'plain') }
+
+sub start_many_auth { return start_many(@_, server_auth => 'plain') }
 
 # One of its own dimensions, `grown` large, with workers of either kind.
 sub start_grown {
