@@ -204,6 +204,21 @@ scene 'an end without close_notify is no QUIT' => sub {
     ok !$server->saw('^QUIT'), 'no QUIT reached the server';
 };
 
+# Its close_notify is read before the first answer that does not reach it.
+scene 'a QUIT before close_notify is served though the client is gone' => sub {
+    my $server = server(messages => [ map { message(100) } 1 .. 3 ], on => { STAT => '' });
+    my $before = session_lines();
+    my $client = tls_client(tls_proxy('stls', $server), stls => 1, args => ['-no_ign_eof'])->login;
+    $client->send_line('STAT');
+    $server->wait_line(qr/^STAT/);
+    $client->send("DELE 1\r\nDELE 2\r\nDELE 3\r\nQUIT\r\n")->half_close;
+    ok defined $client->{s_client}->wait, 'it has said goodbye and closed';
+    ($server->connections)[-1]->send("+OK 3 300\r\n");
+    my $line = last_session($before);
+    is_deeply $server->{committed}, [ 1, 2, 3 ], 'committed';
+    is "$line->{reason} $line->{commit}", 'quit ok', 'in the log';
+};
+
 sub shown_name {
     my ($proxy, @arguments) = @_;
     my $client = tls_client($proxy, commands => 1, args => \@arguments);

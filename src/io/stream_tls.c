@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLS over a stream: a layer between the buffers above and whatever moved the octets before. It
- * never sleeps but in the handshake, and it never touches a descriptor itself.
+ * sleeps in the handshake and in `receive` alone, and it never touches a descriptor itself.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -235,16 +235,22 @@ static enum io_status tls_receive(struct stream *stream, void *to, size_t size, 
     return tls_read(stream, to, size, moved_r);
 }
 
+/* Behind the peer's close_notify OpenSSL names that for whatever fails, but an end of its direction
+ * is no end of ours. */
 static enum io_status tls_write(struct stream *stream, const void *from, size_t length,
                                 bool has_more, size_t *moved_r)
 {
     struct tls_layer *layer = layer_of(stream);
+    enum io_status status;
     int result;
 
     layer->has_more = has_more || length > SSL3_RT_MAX_PLAIN_LENGTH;
     begin_operation();
     result = SSL_write_ex(layer->ssl, from, length, moved_r);
-    return result == 1 ? IO_OK : status_of(layer, result, &stream->write_wants);
+    if (result == 1)
+        return IO_OK;
+    status = status_of(layer, result, &stream->write_wants);
+    return status == IO_EOF ? IO_FAILED : status;
 }
 
 static bool tls_has_pending(const struct stream *stream)
