@@ -45,6 +45,19 @@ scene 'a client that drips' => sub {
     ends_at(show($_), @{ $client{$_} }, 1) for sort keys %client;
 };
 
+# Nobody ever has to wait for it, so no wait ends at the limit. The stop stands in for its speed.
+scene 'a client that has always sent more' => sub {
+    my $client = proxy('--login-timeout', 1, server()->address)->client;
+    $client->greeting;
+    $client->process->signal('STOP');
+    $client->send("USER joe\r\n" x 10_000);
+    pause(1.2);
+    $client->process->signal('CONT');
+    my $replies = () = $client->rest =~ /^\+OK/mg;
+    cmp_ok $replies, '<', 5000, 'is served to the end of one read, not of what it sent';
+    is $client->session_line->{reason}, 'login-timeout', 'reason';
+};
+
 scene 'a server that is silent' => sub {
     my %client;
     for my $stage ('greeting', 'USER', 'PASS') {

@@ -119,16 +119,20 @@ static enum outcome wait_for_either(struct session *session, int64_t deadline_ms
     return fds[1].revents != 0 ? server_check_quiet(session) : OUTCOME_NONE;
 }
 
-/* Reads once more. OUTCOME_NONE: something came, or nothing yet. */
+/* Reads once more. OUTCOME_NONE: something came, or nothing yet. The deadline is looked at here as
+ * well: one who never stops sending is never waited for. */
 static enum outcome read_more(struct session *session, int64_t deadline_ms)
 {
     struct stream *client = &session->client;
+    bool is_login = !stream_is_open(&session->server);
     enum outcome outcome = client_flush(session, deadline_ms);
     enum io_status status;
 
     if (outcome != OUTCOME_NONE)
         return outcome;
-    if (!session->is_client_gone && !stream_is_open(&session->server))
+    if (clock_now_ms() >= deadline_ms)
+        return is_login ? OUTCOME_LOGIN_TIMEOUT : OUTCOME_IDLE_TIMEOUT;
+    if (!session->is_client_gone && is_login)
         return client_outcome(stream_fill(client, CLIENT_READ_BYTES, deadline_ms),
                               OUTCOME_LOGIN_TIMEOUT);
     if (!session->is_client_gone && client->read_status == IO_OK)
