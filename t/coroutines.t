@@ -77,6 +77,30 @@ many_scene 'many sessions, side by side' => sub {
     is exit_code($daemon->close), 0, 'ends in order';
 };
 
+# One worker, so that it knows the server. What comes behind its +OK is awaited for a moment only,
+# in which this process may not get its turn: hence several attempts.
+many_scene 'a server known to be quiet is trusted no more once it is not' => sub {
+    my $is_good = 1;
+    my $server  = server(on => { PASS => sub {
+        my ($connection) = @_;
+        return if $is_good;
+        $connection->send("+OK logged in\r\n")->taken;
+        $connection->send("-ERR no such password\r\n");
+        return '';
+    } });
+    my $daemon = daemon($server);
+    like $daemon->client('one')->login->quit, qr/^\+OK/, 'a good login';
+    $is_good = 0;
+    my @refused;
+    for (1 .. 30) {
+        my $client = $daemon->client('one');
+        push @refused, grep { /^-ERR/ } $client->try_login;
+        $client->rest;
+        last if @refused;
+    }
+    ok @refused, 'it is listened to again';
+};
+
 many_scene 'a slow reader holds nobody up' => sub {
     my $big    = message(3_000_000);
     my $server = server(messages => [ $big, "Subject: small\r\n\r\nx\r\n" ]);

@@ -58,22 +58,43 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit)
     return fill(stream, limit, NULL);
 }
 
-enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
+/* Octets may come all the time without one for us among them: parts of a TLS record, a ticket. So
+ * the deadline is looked at behind them as well. */
+static enum io_status wait_and_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
 {
-    enum io_status status = stream->read_status;
+    enum io_status status = IO_AGAIN;
 
-    if (status == IO_OK && stream->ops->receive != NULL && wait_may_sleep_in_calls())
-        status = fill(stream, limit, &deadline_ms);
-    else if (status == IO_OK)
-        status = IO_AGAIN;
     while (status == IO_AGAIN) {
         status = IO_OK;
         if (!stream->ops->has_pending(stream))
             status = wait_for_one(stream->read_fd, stream->read_wants, deadline_ms);
         if (status == IO_OK)
             status = stream_try_fill(stream, limit);
+        if (status == IO_AGAIN && clock_now_ms() >= deadline_ms)
+            status = IO_DEADLINE;
     }
     return status;
+}
+
+enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
+{
+    enum io_status status = stream->read_status;
+
+    if (status != IO_OK)
+        return status;
+    status = IO_AGAIN;
+    if (stream->ops->receive != NULL && wait_may_sleep_in_calls())
+        status = fill(stream, limit, &deadline_ms);
+    return status == IO_AGAIN ? wait_and_fill(stream, limit, deadline_ms) : status;
+}
+
+enum io_status stream_listen(struct stream *stream, size_t limit, int64_t until_ms)
+{
+    if (stream->read_status != IO_OK)
+        return stream->read_status;
+    if (until_ms == CLOCK_PASSED && stream->emptied_at == wait_instant())
+        return IO_DEADLINE;
+    return wait_and_fill(stream, limit, until_ms);
 }
 
 enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r)
@@ -87,16 +108,6 @@ enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, siz
     if (status == IO_EOF || status == IO_FAILED)
         stream->read_status = status;
     return status;
-}
-
-bool stream_becomes_readable(struct stream *stream, int64_t until_ms)
-{
-    if (stream->read_status != IO_OK || stream->ops->has_pending(stream))
-        return true;
-    if (until_ms == CLOCK_PASSED && stream->emptied_at == wait_instant())
-        return false;
-    /* Where the look itself fails or is stopped, the attempt to read must tell. */
-    return wait_for_one(stream->read_fd, POLLIN, until_ms) != IO_DEADLINE;
 }
 
 void stream_put(struct stream *stream, const void *data, size_t length)

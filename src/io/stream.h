@@ -77,9 +77,9 @@ enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline
  * to be taken by a bypass, which is the only use of it. The input buffer must be empty. */
 enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r);
 
-/* True as soon as the peer has sent something that was not read yet, or has closed; false when it
- * has not by then. CLOCK_PASSED looks and does not sleep. */
-bool stream_becomes_readable(struct stream *stream, int64_t until_ms);
+/* Waits for what should not come, and reads up to `limit` octets of it. IO_DEADLINE: none came by
+ * then. CLOCK_PASSED looks and does not sleep. */
+enum io_status stream_listen(struct stream *stream, size_t limit, int64_t until_ms);
 
 /* Tells the peer at once what has arrived: one that holds a small segment back for the
  * acknowledgement of the last (Nagle) then sends it. */

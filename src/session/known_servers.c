@@ -32,3 +32,11 @@ void known_servers_add(struct known_servers *known, const struct address *server
     known->entries[key % KNOWN_SERVERS_MAX].key = key;
     known->entries[key % KNOWN_SERVERS_MAX].until_ms = now_ms + KNOWN_SERVERS_KEPT_MS;
 }
+
+void known_servers_remove(struct known_servers *known, const struct address *server)
+{
+    uint64_t key = key_of(server);
+
+    if (known != NULL && known->entries[key % KNOWN_SERVERS_MAX].key == key)
+        known->entries[key % KNOWN_SERVERS_MAX].until_ms = 0;
+}

@@ -27,6 +27,8 @@ struct known_servers {
 /* `known` may be NULL: nothing is known and nothing is kept. */
 bool known_servers_has(const struct known_servers *known, const struct address *server,
                        int64_t now_ms);
+/* It was listened to and was quiet. Whoever only trusted it has nothing to add. */
 void known_servers_add(struct known_servers *known, const struct address *server, int64_t now_ms);
+void known_servers_remove(struct known_servers *known, const struct address *server);
 
 #endif

@@ -157,7 +157,7 @@ static enum outcome send_credential(struct session *session, const char *keyword
 
 enum outcome server_settle(struct session *session)
 {
-    if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
+    if (session->is_server_known)
         return OUTCOME_NONE;
     stream_acknowledge(&session->server);
     return server_listen(session,
@@ -183,22 +183,6 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
                                    : outcome;
 }
 
-/* Before anybody is told: what follows the +OK of an unknown server may be the true answer. The
- * line stays in the buffer. */
-static enum outcome confirm(struct session *session, struct server_reply *reply)
-{
-    int64_t until_ms = clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS));
-
-    if (known_servers_has(session->known_servers, &session->server_address, clock_now_ms()))
-        return OUTCOME_NONE;
-    stream_acknowledge(&session->server);
-    if (stream_becomes_readable(&session->server, until_ms) &&
-        stream_try_fill(&session->server, REPLY_LINE_BYTES) == IO_OK)
-        return OUTCOME_SERVER_UNSOLICITED;
-    reply->line = buffer_data(&session->server.in); /* reading may have moved it */
-    return OUTCOME_NONE;
-}
-
 enum outcome server_login(struct session *session)
 {
     struct server_reply reply;
@@ -206,6 +190,8 @@ enum outcome server_login(struct session *session)
     enum outcome outcome;
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
+    session->is_server_known =
+        known_servers_has(session->known_servers, &session->server_address, clock_now_ms());
     outcome = server_tls_implicit(session);
     if (outcome == OUTCOME_NONE)
         outcome = read_greeting(session, &has_xclient);
@@ -219,14 +205,16 @@ enum outcome server_login(struct session *session)
         return outcome;
     if (!reply.is_ok)
         return refuse_login(session, &reply);
-    outcome = confirm(session, &reply);
+    outcome = server_settle(session);
     if (outcome != OUTCOME_NONE)
         return outcome;
+    reply.line = buffer_data(&session->server.in); /* listening may have moved it */
     record_client(session);
     log_login(session);
     stream_put(&session->client, reply.line, reply.length);
     session->is_reply_owed = false;
     forget_secrets(session);
-    known_servers_add(session->known_servers, &session->server_address, clock_now_ms());
+    if (!session->is_server_known)
+        known_servers_add(session->known_servers, &session->server_address, clock_now_ms());
     return server_reply_done(session, &reply, true);
 }

@@ -76,19 +76,14 @@ const char *server_words(const struct session *session, enum outcome outcome,
 
 enum outcome server_listen(struct session *session, int64_t until_ms)
 {
-    enum io_status status;
+    enum io_status status = stream_listen(&session->server, REPLY_LINE_BYTES, until_ms);
 
-    if (buffer_length(&session->server.in) > 0)
-        return OUTCOME_SERVER_UNSOLICITED;
-    if (!stream_becomes_readable(&session->server, until_ms))
-        return OUTCOME_NONE;
-    status = stream_try_fill(&session->server, REPLY_LINE_BYTES);
-    if (status == IO_OK)
-        return OUTCOME_SERVER_UNSOLICITED;
-    return status == IO_AGAIN ? OUTCOME_NONE : server_outcome(status, OUTCOME_NONE);
+    return status == IO_OK ? OUTCOME_SERVER_UNSOLICITED : server_outcome(status, OUTCOME_NONE);
 }
 
 enum outcome server_check_quiet(struct session *session)
 {
+    if (buffer_length(&session->server.in) > 0)
+        return OUTCOME_SERVER_UNSOLICITED;
     return server_listen(session, CLOCK_PASSED);
 }

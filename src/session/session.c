@@ -294,10 +294,18 @@ static void say_last_word(struct session *session, enum outcome outcome)
     flush_last_word(session, outcome == OUTCOME_QUIT || outcome == OUTCOME_QUIT_BEFORE_LOGIN);
 }
 
+/* A server that has said more than it was asked is listened to from here on. */
+static void judge_server(struct session *session, enum outcome outcome)
+{
+    if (outcome == OUTCOME_SERVER_UNSOLICITED || outcome == OUTCOME_SERVER_BAD_REPLY)
+        known_servers_remove(session->known_servers, &session->server_address);
+}
+
 static void end(struct session *session, enum outcome outcome)
 {
     char words[SERVER_WORDS_SIZE];
 
+    judge_server(session, outcome);
     server_words(session, outcome, words);
     log_tls_failure(session, &session->server);
     stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */

@@ -104,6 +104,7 @@ struct session {
     bool is_reply_owed; /* the client waits for a word and has not seen the start of one */
     struct tls_facts client_tls; /* empty texts in the clear */
     struct tls_facts server_tls;
+    bool is_server_known; /* lately it was quiet where it should be, and is not listened to */
     bool is_login_sent; /* the server was told who logs in, and may repeat it */
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 

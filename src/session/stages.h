@@ -90,7 +90,7 @@ const char *server_words(const struct session *session, enum outcome outcome,
 
 /* A command may go to the server only when nothing unread has come from it. */
 enum outcome server_check_quiet(struct session *session);
-/* The same, but waits until then for something to come. */
+/* Nor may anything more come until then. What has been read already is not looked at. */
 enum outcome server_listen(struct session *session, int64_t until_ms);
 
 /* ---- a multi-line reply ---- */
@@ -135,9 +135,9 @@ enum outcome server_exchange(struct session *session, const char *const *words, 
                              struct server_reply *reply);
 
 /*
- * Before the command that decides. A server that answers the one before it twice would be taken to
- * admit whom it refuses if its spare reply is on its way just now. So a server that is not known
- * yet is listened to for a moment; one that lately was quiet is only looked at.
+ * Round the command that decides. A server that answers the one before it twice would be taken to
+ * admit whom it refuses if its spare reply is on its way just now, and the true answer may follow.
+ * So a server that is not known yet is listened to for a moment.
  */
 enum outcome server_settle(struct session *session);
 
