@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP;
 use Pop3Test;
 use Pop3Test::Daemon;
+use Socket qw(MSG_OOB);
 
 sub daemon {
     my ($server, %proxy) = @_;
@@ -99,6 +100,30 @@ many_scene 'a server known to be quiet is trusted no more once it is not' => sub
         last if @refused;
     }
     ok @refused, 'it is listened to again';
+};
+
+# A read ends at an urgent octet, and what has come behind it brings no news of its own.
+many_scene 'octets behind an urgent one' => sub {
+    my $pid;
+    my $urgent = sub {
+        my ($connection, $before, $behind) = @_;
+        kill 'STOP', $pid;      # all must have come when it looks
+        CORE::send($connection->{fh}, "${before}u", MSG_OOB);
+        CORE::send($connection->{fh}, $behind, 0);
+        kill 'CONT', $pid;
+        return '';
+    };
+    my $server = server(on => {
+        RETR => sub { $urgent->($_[0], "+OK\r\nline\r\n", "rest\r\n.\r\n") },
+        STAT => sub { $urgent->($_[0], "+OK 1 2\r\n", "+OK spare\r\n") },
+    });
+    my $daemon = daemon($server);
+    my $client = $daemon->client('one')->login;
+    ($pid) = busy_pids($daemon);
+    is join('', ($client->fetch('RETR 1'))[1]), "line\r\nrest\r\n", 'a message is passed on to its end';
+    $client->send_line('STAT');
+    is $client->rest, "+OK 1 2\r\n", 'a spare reply is seen while nobody asks';
+    ok wait_until(sub { sessions_in_log($daemon, 'server-unsolicited') }, 10), 'reason';
 };
 
 many_scene 'a slow reader holds nobody up' => sub {

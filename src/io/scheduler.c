@@ -44,7 +44,8 @@ struct descriptor {
     unsigned char doubted; /* of these: a wait has returned since, nobody said what became of it */
     unsigned char ended;   /* of these directions: no attempt will ever have to wait again */
     bool is_broken;        /* both ended: POLLHUP */
-    bool is_shared;        /* several tasks have slept for it at once */
+    bool is_urgent; /* urgent data came: a read may have ended at it, not where no more was */
+    bool is_shared; /* several tasks have slept for it at once */
     bool is_watcher;
 };
 
@@ -159,7 +160,8 @@ static void fire_timers(void)
 /* Asks the kernel for news of the descriptor from now on, beginning with how it is now. */
 static int tell_kernel(int fd, struct descriptor *descriptor, unsigned char watched)
 {
-    struct epoll_event event = {.events = watched | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
+    struct epoll_event event = {.events = watched | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+                                .data = {.fd = fd}};
     int operation = descriptor->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
     if (epoll_ctl(scheduler.epoll_fd, operation, fd, &event) == -1)
@@ -305,8 +307,8 @@ static void note(int fd, short event, bool is_exhausted)
 {
     struct descriptor *descriptor = known_descriptor(fd);
 
-    if (descriptor == NULL)
-        return;
+    if (descriptor == NULL || (descriptor->is_urgent && event == POLLIN))
+        return; /* nobody said what became of it: it stays in doubt */
     descriptor->doubted &= (unsigned char)~event;
     if (is_exhausted)
         descriptor->ready &= (unsigned char)~event;
@@ -457,6 +459,8 @@ static void take_news_of(int fd, uint32_t events)
         descriptor->watcher->on_ready(descriptor->watcher->context);
         return;
     }
+    if (events & EPOLLPRI)
+        descriptor->is_urgent = true;
     if (events & EPOLLRDHUP)
         descriptor->ended |= EPOLLIN;
     if (events & (EPOLLHUP | EPOLLERR)) {

@@ -33,6 +33,9 @@ static enum io_status result(ssize_t moved, size_t *moved_r)
     return moved == 0 ? IO_EOF : IO_OK;
 }
 
+/* A short read has left nothing, unless it ended at urgent data, which has no place in POP3. The
+ * scheduler hears of that from the kernel; where there is none, a peer that hides octets behind it
+ * from the look at the same instant gains what it has by sending them a moment later. */
 static enum io_status received(struct stream *stream, ssize_t moved, size_t size, size_t *moved_r)
 {
     bool is_emptied = moved < (ssize_t)size;
