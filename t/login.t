@@ -69,6 +69,7 @@ scene 'a response code of the server is passed on' => sub {
         my $client = proxy(server(on => { PASS => "$refusal\r\n" })->address)->client;
         is $client->try_login, $refusal, $refusal;
         ok $client->closes, 'end';
+        is $client->session_line->{reason}, $refusal =~ /AUTH/ ? 'login-refused' : 'login-unavailable', 'reason';
     }
 };
 

@@ -142,6 +142,15 @@ scene 'passwords tried out' => sub {
     is $refusals[0], $refusals[1], 'a refusal is a refusal';
 };
 
+scene 'a mail store that is down is no wrong password' => sub {
+    my $server  = server(on => { PASS => "-ERR [SYS/TEMP] down\r\n" });
+    my $master  = master(server => $server->address, login_failures => 4);
+    my @replies = map { $master->client->try_login } 1 .. 12;
+    is scalar(grep { $_ eq '-ERR [SYS/TEMP] down' } @replies), 12, 'each is told by the server';
+    delete $server->{on}{PASS};
+    is $master->client->login->quit, '+OK bye', 'and let in once it is up';
+};
+
 scene 'tried in parallel, and through a reload' => sub {
     my $server = server(password => 'right');
     my $master = master(server => $server->address, workers => 30, login_failures => 10);

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config.h"
 
@@ -84,13 +85,32 @@ void reply_clean(char *line, size_t length)
         line[i] = reply_clean_octet(line[i]);
 }
 
+static const char code_start[] = "-ERR [";
+enum { CODE_START_LENGTH = sizeof(code_start) - 1 };
+
 bool reply_has_code(const char *line, size_t length)
 {
-    static const char start[] = "-ERR [";
-    size_t width = sizeof(start) - 1;
+    return length > CODE_START_LENGTH + 1 && memcmp(line, code_start, CODE_START_LENGTH) == 0 &&
+           line[CODE_START_LENGTH] != ']' &&
+           memchr(line + CODE_START_LENGTH, ']', length - CODE_START_LENGTH) != NULL;
+}
 
-    return length > width + 1 && memcmp(line, start, width) == 0 && line[width] != ']' &&
-           memchr(line + width, ']', length - width) != NULL;
+bool reply_is_unavailable(const char *line, size_t length)
+{
+    static const char *const words[] = {"SYS", "IN-USE", "LOGIN-DELAY"};
+    const char *code = line + CODE_START_LENGTH;
+
+    if (!reply_has_code(line, length))
+        return false;
+    length -= CODE_START_LENGTH;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t width = strlen(words[i]);
+
+        if (length > width && strncasecmp(code, words[i], width) == 0 &&
+            (code[width] == ']' || code[width] == '/'))
+            return true;
+    }
+    return false;
 }
 
 /* ---- the end of a multi-line reply ---- */

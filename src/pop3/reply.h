@@ -42,6 +42,10 @@ void reply_clean(char *line, size_t length);
  * CRLF. */
 bool reply_has_code(const char *line, size_t length);
 
+/* A refused login whose code says that nothing is known of the credentials, or nothing is wrong with
+ * them: SYS (RFC 3206, section 4), IN-USE or LOGIN-DELAY (RFC 2449, section 8.1), in any case. */
+bool reply_is_unavailable(const char *line, size_t length);
+
 /*
  * Finds the end of a multi-line reply: CRLF "." CRLF, or "." CRLF at the very start (RFC 1939,
  * section 3). Keeps what it must remember from one piece to the next, so that the end is found

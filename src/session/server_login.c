@@ -74,7 +74,8 @@ static enum outcome refuse_login(struct session *session, const struct server_re
     } else {
         client_say(session, "-ERR [AUTH] bad login");
     }
-    return OUTCOME_LOGIN_REFUSED;
+    return reply_is_unavailable(reply->line, reply->length) ? OUTCOME_LOGIN_UNAVAILABLE
+                                                            : OUTCOME_LOGIN_REFUSED;
 }
 
 /* ---- the client log ---- */

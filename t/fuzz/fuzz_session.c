@@ -669,7 +669,8 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
         CHECK(take_status(&reply));
         return true;
     }
-    CHECK(outcome == OUTCOME_LOGIN_REFUSED && !reply.is_ok);
+    CHECK(outcome == OUTCOME_LOGIN_REFUSED || outcome == OUTCOME_LOGIN_UNAVAILABLE);
+    CHECK(!reply.is_ok);
     if (!take_text("-ERR [AUTH] bad login\r\n"))
         CHECK(reference_has_code(reply.line, reply.status_length) && take_status(&reply));
     CHECK(is_finished(outcome, false));

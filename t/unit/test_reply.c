@@ -143,6 +143,25 @@ static void test_code(void **state)
     assert_false(reply_has_code("-ERR\r\n", 6));
 }
 
+static bool is_unavailable(const char *line)
+{
+    return reply_is_unavailable(line, strlen(line));
+}
+
+static void test_unavailable(void **state)
+{
+    (void)state;
+    assert_true(is_unavailable("-ERR [SYS/TEMP] later\r\n"));
+    assert_true(is_unavailable("-ERR [sys/perm]\r\n"));
+    assert_true(is_unavailable("-ERR [IN-USE] locked\r\n"));
+    assert_true(is_unavailable("-ERR [LOGIN-DELAY/60] too soon\r\n"));
+    assert_false(is_unavailable("-ERR [AUTH] no\r\n"));
+    assert_false(is_unavailable("-ERR [SYSTEM] no\r\n"));
+    assert_false(is_unavailable("-ERR [SYS/TEMP no\r\n"));
+    assert_false(is_unavailable("-ERR SYS/TEMP]\r\n"));
+    assert_false(is_unavailable("-ERR no\r\n"));
+}
+
 /* What the scanner must agree with: an automaton that looks at one octet at a time. */
 static size_t find_end(const char *body, size_t length)
 {
@@ -249,11 +268,11 @@ static void test_end_exhaustive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),      cmocka_unit_test(test_incomplete),
-        cmocka_unit_test(test_challenges),  cmocka_unit_test(test_challenge_lengths),
-        cmocka_unit_test(test_clean_octets),
-        cmocka_unit_test(test_too_long),    cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_code),        cmocka_unit_test(test_end_bodies),
+        cmocka_unit_test(test_status),         cmocka_unit_test(test_incomplete),
+        cmocka_unit_test(test_challenges),     cmocka_unit_test(test_challenge_lengths),
+        cmocka_unit_test(test_clean_octets),   cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_clean),          cmocka_unit_test(test_code),
+        cmocka_unit_test(test_unavailable),    cmocka_unit_test(test_end_bodies),
         cmocka_unit_test(test_end_exhaustive),
     };
 
