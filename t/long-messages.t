@@ -142,13 +142,15 @@ both 'a server that goes' => sub {
     is reason("u$number"), 'server-closed', 'reason';
 };
 
-# Fills what is between server and client, so that the gateway has to wait.
+# Fills what is between server and client, so that the gateway has to wait, once
+# the message has turned out to be a long one.
 sub stalled {
     my ($master, $user) = @_;
     my $client = $master->client;
     setsockopt $client->{fh}, SOL_SOCKET, SO_RCVBUF, 16384;
-    $client->login($user // ())->hold->send_line('RETR 1');
-    return $client;
+    $client->login($user // ())->send_line('RETR 1');
+    wait_until(sub { length $client->received > 1_000_000 }, 10) or die "the message does not come\n";
+    return $client->hold;
 }
 
 both 'a client that goes' => sub {

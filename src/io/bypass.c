@@ -14,7 +14,7 @@
 enum {
     /* A piece of a segment takes a page's place, so this holds more octets from fast senders, and
      * fewer from those that send by small packets. */
-    PIPE_BYTES = 512 * 1024,
+    PIPE_BYTES = 128 * 1024,
     PIPE_LEAST_BYTES = 64 * 1024,
     BYPASSES_MAX = 24, /* at once in a process: its account of descriptors has only some to spare */
 };

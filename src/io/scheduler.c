@@ -21,7 +21,7 @@
 enum {
     EVENTS_MAX = 256, /* news taken in one turn */
     /* So often in a row a task may find its descriptors ready before others get their turn: a
-     * transfer that never has to wait passes 1 MiB then. */
+     * transfer that never has to wait passes 4 MiB then. */
     WAITS_IN_A_ROW = 16,
     TRIM_AFTER_MS = 1000, /* of sleep */
     /* Unused memory that is kept for the next rush; what is beyond goes back once a second. */

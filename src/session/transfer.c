@@ -15,10 +15,9 @@
 enum {
     CLIENT_AHEAD_BYTES = 2 * COMMAND_LINE_BYTES,
     LONG_BYTES = 256 * 1024, /* so much of a reply has passed: the rest may be as long */
-    /* So much goes by before the client gets its turn, at first and at last: the more, the fewer
-     * turns, but it is held beside the sockets' own buffers while a client does not read. */
-    AT_ONCE_LEAST = 128 * 1024,
-    AT_ONCE_MOST = 1024 * 1024,
+    /* So much goes by before the client gets its turn: the more, the fewer turns, but it is held
+     * beside the sockets' own buffers while a client does not read. */
+    AT_ONCE_BYTES = 256 * 1024,
 };
 
 /* A direction of a transfer must move at least min_rate octets a second, averaged over its limit:
@@ -73,7 +72,6 @@ struct transfer {
     uint64_t octets; /* passed on */
     bool has_tried_bypass;
     struct bypass bypass;
-    size_t at_once; /* held by it at most */
 };
 
 /* ---- to the client ---- */
@@ -243,7 +241,7 @@ static enum outcome look_and_take(struct transfer *transfer)
                                              : server_outcome(status, OUTCOME_SERVER_STALLED);
         outcome = take_known(transfer);
     } while (outcome == OUTCOME_NONE && transfer->bypass.is_open && !transfer->is_end &&
-             seen == room && transfer->bypass.held < transfer->at_once);
+             seen == room && transfer->bypass.held < AT_ONCE_BYTES);
     return outcome;
 }
 
@@ -260,8 +258,6 @@ static enum outcome pass_by(struct transfer *transfer)
     outcome = look_and_take(transfer);
     if (outcome == OUTCOME_NONE)
         outcome = give_all(transfer);
-    if (transfer->at_once < AT_ONCE_MOST)
-        transfer->at_once *= 2;
     return outcome;
 }
 
@@ -284,10 +280,8 @@ static bool may_pass_by(struct transfer *transfer)
 enum outcome multi_line_pass(struct session *session, size_t status_length, bool is_listing)
 {
     const struct conf_values *values = &session->conf->section.values;
-    struct transfer transfer = {.session = session,
-                                .is_listing = is_listing,
-                                .known = status_length,
-                                .at_once = AT_ONCE_LEAST};
+    struct transfer transfer = {
+        .session = session, .is_listing = is_listing, .known = status_length};
     enum outcome outcome = OUTCOME_NONE;
 
     pace_init(&transfer.from_server, session, values->server_timeout);
