@@ -21,17 +21,12 @@ static size_t size_of(size_t slot_count)
 
 struct scoreboard *scoreboard_new(size_t slot_count)
 {
-    struct scoreboard *scoreboard = shared_new(size_of(slot_count));
-
-    if (scoreboard != NULL)
-        scoreboard->slot_count = slot_count;
-    return scoreboard;
+    return shared_new(size_of(slot_count));
 }
 
-void scoreboard_free(struct scoreboard *scoreboard)
+void scoreboard_free(struct scoreboard *scoreboard, size_t slot_count)
 {
-    if (scoreboard != NULL)
-        shared_free(scoreboard, size_of(scoreboard->slot_count));
+    shared_free(scoreboard, size_of(slot_count));
 }
 
 /* What is shown came from the network: nothing but printable ASCII is kept. */

@@ -8,9 +8,11 @@
  * has a slot of its own (idle: it has a free place; busy: all are taken) and behind it one for each
  * place, which is busy or free.
  *
- * A slot has one writer at a time, the worker it belongs to; the master writes it only while no
- * worker does. Readers take consistent copies through a sequence count, without locks; they show
- * them, and decide nothing by their texts.
+ * A slot is written by the worker it belongs to, and by the master before that worker is there and
+ * after it is gone; while it runs the master writes shed_session and is_called only. But any worker
+ * of the pool can write all of it, and one that was broken into may: the master takes no number of
+ * it for an index, a size or a process. Readers take consistent copies of the texts through a
+ * sequence count, without locks; they show them, and decide nothing by them.
  */
 #ifndef BASE_SCOREBOARD_H
 #define BASE_SCOREBOARD_H
@@ -46,11 +48,11 @@ struct scoreboard_texts {
 };
 
 struct scoreboard_slot {
-    _Atomic int pid; /* 0: free; written by the master */
+    _Atomic int pid; /* of a worker's own slot, to be shown; 0: free */
     _Atomic int state;
     _Atomic int stage;             /* of the session */
     _Atomic bool is_logged_in;     /* never shed then */
-    _Atomic uint32_t session;      /* counts this worker's sessions; odd means nothing */
+    _Atomic uint32_t session;      /* counts this worker's sessions */
     _Atomic uint32_t shed_session; /* the master asks this one to end */
     _Atomic int64_t started_ms;    /* monotonic: the session's begin, or the wait's */
     _Atomic uint64_t octets;       /* passed to the client in this session */
@@ -74,7 +76,6 @@ struct scoreboard_totals {
 
 /* The slots of a pool and what its processes tell each other. */
 struct scoreboard {
-    size_t slot_count;
     _Atomic int idle;              /* workers that can take a connection */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
@@ -82,9 +83,9 @@ struct scoreboard {
     struct scoreboard_slot slots[];
 };
 
-/* NULL when there is no memory. */
+/* NULL when there is no memory. Freed with the same number of slots. */
 struct scoreboard *scoreboard_new(size_t slot_count);
-void scoreboard_free(struct scoreboard *scoreboard);
+void scoreboard_free(struct scoreboard *scoreboard, size_t slot_count);
 
 /* Writes the texts of the session that begins or goes on; longer ones are cut, unprintable octets
  * replaced. NULL leaves a text as it is. By the slot's worker only. */

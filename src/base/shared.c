@@ -3,11 +3,26 @@
 
 #include <sys/mman.h>
 
-void *shared_new(size_t size)
+static void *map(size_t size, int sharing)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
 
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+void *shared_new(size_t size)
+{
+    return map(size, MAP_SHARED);
+}
+
+void *unshared_new(size_t size)
+{
+    void *memory = map(size, MAP_PRIVATE);
+
+    if (memory == NULL || madvise(memory, size, MADV_DONTFORK) == 0)
+        return memory;
+    shared_free(memory, size);
+    return NULL;
 }
 
 void shared_free(void *memory, size_t size)

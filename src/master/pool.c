@@ -84,36 +84,35 @@ void instance_memory_release(struct instance_memory *memory)
 
 /* ---- processes ---- */
 
-static bool has_process(const struct pool *pool, size_t i)
+/* The first that is not there, or worker_count. */
+static size_t free_worker(const struct pool *pool)
 {
-    return atomic_load(&pool_worker_slot(pool, i)->pid) != 0;
-}
+    size_t i = 0;
 
-static struct scoreboard_slot *free_slot(struct pool *pool)
-{
-    for (size_t i = 0; i < pool->worker_count; i++)
-        if (!has_process(pool, i))
-            return pool_worker_slot(pool, i);
-    return NULL;
+    while (i < pool->worker_count && pool_has_process(pool, i))
+        i++;
+    return i;
 }
 
 /* The first free slot is taken, so the used ones stand close together, and those that were never
  * needed, perhaps thousands in each of a hundred pools, are not looked at whenever a child ends. */
 static void count_end(struct pool *pool)
 {
-    while (pool->workers_end < pool->worker_count && has_process(pool, pool->workers_end))
+    while (pool->workers_end < pool->worker_count && pool_has_process(pool, pool->workers_end))
         pool->workers_end++;
-    while (pool->workers_end > 0 && !has_process(pool, pool->workers_end - 1))
+    while (pool->workers_end > 0 && !pool_has_process(pool, pool->workers_end - 1))
         pool->workers_end--;
 }
 
 static bool fork_worker(struct pool *pool)
 {
-    struct scoreboard_slot *slot = free_slot(pool);
+    size_t i = free_worker(pool);
+    struct scoreboard_slot *slot;
     pid_t pid;
 
-    if (slot == NULL)
+    if (i == pool->worker_count)
         return false;
+    slot = pool_worker_slot(pool, i);
     atomic_store(&slot->state, SCOREBOARD_STARTING);
     atomic_store(&slot->session, 0);
     atomic_store(&slot->shed_session, 0);
@@ -126,6 +125,7 @@ static bool fork_worker(struct pool *pool)
         atomic_store(&slot->state, SCOREBOARD_FREE);
         return false;
     }
+    pool->pids[i] = pid;
     atomic_store(&slot->pid, (int)pid);
     return true;
 }
@@ -251,7 +251,7 @@ void pool_free(struct pool *pool)
         close(pool->notify_fd);
     if (pool->memory != NULL)
         instance_memory_release(pool->memory);
-    scoreboard_free(pool->scoreboard);
+    pool_free_slots(pool);
     free(pool->own_addresses);
     if (--pool->generation->users == 0) {
         conf_free(&pool->generation->conf);
@@ -275,11 +275,8 @@ void pool_start(struct pool *pool)
 
 static void signal_workers(struct pool *pool, int number)
 {
-    for (size_t i = 0; i < pool->workers_end; i++) {
-        pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
-        if (pid != 0)
-            kill(pid, number);
-    }
+    for (size_t i = 0; i < pool->workers_end; i++)
+        pool_signal(pool, i, number);
 }
 
 /* A signal that came just before a session fell asleep was not heard: say it again. */
@@ -336,11 +333,11 @@ void pool_retire(struct pool *pool)
 
 /* One with one session that is busy has heard of it before it is back at accept(); any other one
  * holds the socket open until it is gone. One with many says that it has closed it. */
-static bool may_accept(const struct pool *pool, const struct scoreboard_slot *worker)
+static bool may_accept(const struct pool *pool, size_t i)
 {
-    int state = atomic_load(&worker->state);
+    int state = atomic_load(&pool_worker_slot(pool, i)->state);
 
-    if (atomic_load(&worker->pid) == 0)
+    if (!pool_has_process(pool, i))
         return false;
     return state != (pool->places > 1 ? SCOREBOARD_LEAVING : SCOREBOARD_BUSY);
 }
@@ -350,7 +347,7 @@ size_t pool_count_acceptors(const struct pool *pool)
     size_t count = 0;
 
     for (size_t i = 0; i < pool->workers_end; i++)
-        count += may_accept(pool, pool_worker_slot(pool, i));
+        count += may_accept(pool, i);
     return count;
 }
 
@@ -387,14 +384,13 @@ static void retire_replaceable(struct pool *pool)
     size_t left = 0;
 
     for (size_t i = 0; i < pool->workers_end; i++) {
-        pid_t pid = atomic_load(&pool_worker_slot(pool, i)->pid);
-        if (pid == 0)
+        if (!pool_has_process(pool, i))
             continue;
         if (room == 0) {
             left++;
             continue;
         }
-        kill(pid, WORKER_SIGNAL_RETIRE);
+        pool_signal(pool, i, WORKER_SIGNAL_RETIRE);
         room--;
     }
     if (left > 0)
@@ -476,30 +472,33 @@ static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
     if (key != 0)
         account_give_place_back(pool->memory->accounts, key);
     atomic_store(&slot->state, SCOREBOARD_FREE);
-    atomic_store(&slot->pid, 0);
 }
 
-static void clear_worker(struct pool *pool, struct scoreboard_slot *worker)
+static void clear_worker(struct pool *pool, size_t i)
 {
+    struct scoreboard_slot *worker = pool_worker_slot(pool, i);
     struct scoreboard_slot *slot;
 
     for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
         clear_slot(pool, slot);
     clear_slot(pool, worker);
+    atomic_store(&worker->pid, 0);
+    pool->pids[i] = 0;
     pool->alive--;
     count_end(pool);
 }
 
-static void reap_worker(struct pool *pool, struct scoreboard_slot *slot, pid_t pid, int status)
+static void reap_worker(struct pool *pool, size_t i, int status)
 {
+    struct scoreboard_slot *slot = pool_worker_slot(pool, i);
     bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
     bool has_served = atomic_load(&slot->session) > 0;
 
     if (!is_orderly) {
-        log_death(pool, slot, pid, status);
+        log_death(pool, slot, pool->pids[i], status);
         scoreboard_add(&pool->memory->totals->crashes, 1);
     }
-    clear_worker(pool, slot);
+    clear_worker(pool, i);
     if (!is_orderly)
         pool_count_afresh(pool);
     if (pool->state != POOL_RUNNING)
@@ -529,10 +528,9 @@ bool pool_reap(struct pool *pool, pid_t pid, int status)
         return true;
     }
     for (size_t i = 0; i < pool->workers_end; i++) {
-        struct scoreboard_slot *slot = pool_worker_slot(pool, i);
-        if (atomic_load(&slot->pid) != pid)
+        if (pool->pids[i] != pid)
             continue;
-        reap_worker(pool, slot, pid, status);
+        reap_worker(pool, i, status);
         dismiss_helper(pool);
         return true;
     }

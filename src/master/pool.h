@@ -48,6 +48,7 @@ struct pool {
     struct listener *listener; /* NULL once the pool takes no connections any more */
     struct instance_memory *memory;
     struct scoreboard *scoreboard;
+    pid_t *pids; /* of the workers, 0: none; no worker has this memory */
     struct address *own_addresses; /* all listening ones, against loops */
     size_t own_address_count;
     uid_t uid;
@@ -123,13 +124,19 @@ void pool_start_helper(struct pool *pool);
 
 /* ---- the slots: pool_slots.c ---- */
 
-/* Sets the shape of the scoreboard, which lies where workers cannot change it, and makes it.
- * Returns 0, or -1 when there is no memory. */
+/* Sets the shape of the scoreboard, which lies where workers cannot change it, and makes it, with
+ * room for the numbers of the workers' processes. Returns 0, or -1 when there is no memory. */
 int pool_make_slots(struct pool *pool);
+void pool_free_slots(struct pool *pool);
 /* How many slots there are in all. */
 size_t pool_slot_count(const struct pool *pool);
 /* A worker's own slot, `i` below worker_count. */
 struct scoreboard_slot *pool_worker_slot(const struct pool *pool, size_t i);
+/* The worker `i` is there. */
+bool pool_has_process(const struct pool *pool, size_t i);
+/* Sends the worker `i`, or the one whose session has this slot, a signal if it is there. */
+void pool_signal(const struct pool *pool, size_t i, int number);
+void pool_signal_place(const struct pool *pool, const struct scoreboard_slot *slot, int number);
 /* Goes through the slots that sessions may be in, those of the worker with this slot or of all
  * workers. Begin with *at 0; NULL after the last. */
 struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboard_slot *worker,

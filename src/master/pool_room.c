@@ -3,8 +3,6 @@
  * Making room in a full pool whose queue does not move: sessions that have not logged in are asked
  * to end. All places are gone through once a look, however many sessions are asked.
  */
-#include <signal.h>
-
 #include "base/clock.h"
 #include "master/pool.h"
 #include "master/worker.h"
@@ -99,15 +97,10 @@ static bool is_asked(const struct scoreboard_slot *slot)
     return atomic_load(&slot->shed_session) == atomic_load(&slot->session);
 }
 
-static void tell(const struct scoreboard_slot *slot)
-{
-    kill(atomic_load(&slot->pid), WORKER_SIGNAL_SHED);
-}
-
-static void ask(struct scoreboard_slot *slot)
+static void ask(const struct pool *pool, struct scoreboard_slot *slot)
 {
     atomic_store(&slot->shed_session, atomic_load(&slot->session));
-    tell(slot);
+    pool_signal_place(pool, slot, WORKER_SIGNAL_SHED);
 }
 
 /* Goes through all places. A signal may have come to a worker with one session just before it fell
@@ -122,7 +115,7 @@ static void find_victims(const struct pool *pool, int age_ms, struct victims *vi
             continue;
         if (is_asked(slot)) {
             if (pool->places == 1)
-                tell(slot);
+                pool_signal_place(pool, slot, WORKER_SIGNAL_SHED);
         } else if (is_old_enough(slot, now_ms, age_ms)) {
             offer(victims,
                   &(struct victim){
@@ -150,6 +143,6 @@ unsigned pool_make_room(struct pool *pool, size_t queue)
 
     find_victims(pool, wanted_age_ms(pool, queue), &victims);
     for (size_t i = 0; i < victims.count; i++)
-        ask(victims.heap[i].slot);
+        ask(pool, victims.heap[i].slot);
     return (unsigned)victims.count;
 }

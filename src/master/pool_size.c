@@ -189,10 +189,9 @@ static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)events;
     for (size_t i = pool->workers_end; i > 0 && surplus > 0; i--) {
-        struct scoreboard_slot *slot = pool_worker_slot(pool, i - 1);
-        if (!is_unused(slot))
+        if (!is_unused(pool_worker_slot(pool, i - 1)))
             continue;
-        kill(atomic_load(&slot->pid), WORKER_SIGNAL_RETIRE);
+        pool_signal(pool, i - 1, WORKER_SIGNAL_RETIRE);
         surplus--;
     }
     if (count_serving(pool) <= wanted)

@@ -18,7 +18,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "io/scheduler.h"
 #include "io/wait.h"
 #include "master/place.h"
@@ -143,7 +142,6 @@ static int begin_session(int fd, const struct address *client)
     place_init(&tenant->place, many.worker->pool, slot);
     place_begin(&tenant->place);
     atomic_fetch_add(&many.worker->slot->session, 1);
-    atomic_store(&slot->pid, (int)process_id());
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     return 0;
 }

@@ -3,6 +3,7 @@
  * Who is asked to make room in a full pool: how many, and which. The workers are this process,
  * which counts the signals.
  */
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,7 +53,7 @@ static int make_pool(void **state)
 static int free_pool(void **state)
 {
     (void)state;
-    scoreboard_free(pool.scoreboard);
+    pool_free_slots(&pool);
     account_table_free(memory.accounts);
     return 0;
 }
@@ -62,7 +63,8 @@ static struct scoreboard_slot *put(size_t place, uint64_t key, int age_ms)
 {
     struct scoreboard_slot *slot = pool_worker_slot(&pool, place);
 
-    atomic_store(&slot->pid, (int)getpid());
+    pool.pids[place] = getpid();
+    atomic_store(&slot->pid, INT_MAX); /* whatever stands there */
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     atomic_store(&slot->session, 7);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);

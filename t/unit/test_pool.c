@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The master's side of a pool: it trusts its own memory, not the one that workers can write. The
+ * worker is a child that sleeps; this process is the one that must not be signalled.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "master/pool.h"
+#include "master/worker.h"
+
+enum { WORKERS = 4 };
+
+static char name[] = "one";
+static struct conf_instance instance;
+static struct instance_memory memory;
+static struct pool pool;
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals = signals + 1;
+}
+
+static int make_pool(void **state)
+{
+    (void)state;
+    alarm(60); /* a worker that is not signalled sleeps for ever */
+    signals = 0;
+    instance = (struct conf_instance){.section = {.name = name}};
+    instance.section.values.max_workers = WORKERS;
+    instance.section.values.sessions_per_worker = 1;
+    memory = (struct instance_memory){.accounts = account_table_new()};
+    pool = (struct pool){.instance = &instance, .memory = &memory, .request_fds = {-1, -1}};
+    pool_size_init(&pool);
+    return memory.accounts == NULL || pool_make_slots(&pool) == -1 ? -1 : 0;
+}
+
+static int free_pool(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pool.worker_count; i++) {
+        if (!pool_has_process(&pool, i))
+            continue;
+        pool_signal(&pool, i, SIGKILL);
+        waitpid(pool.pids[i], NULL, 0);
+    }
+    pool_size_stop(&pool);
+    pool_free_slots(&pool);
+    account_table_free(memory.accounts);
+    return 0;
+}
+
+static void handle_signals(void (*handler)(int number))
+{
+    signal(WORKER_SIGNAL_RETIRE, handler);
+    signal(WORKER_SIGNAL_STOP, handler);
+}
+
+/* Every signal ends it. */
+static void sleep_for_ever(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        pause();
+}
+
+/* Whoever broke into it has put another process in its slot, and into the next one. */
+static void start_worker(size_t i)
+{
+    pid_t pid;
+
+    handle_signals(SIG_DFL);
+    pid = fork();
+    if (pid == 0)
+        sleep_for_ever();
+    handle_signals(count_signal);
+    assert_true(pid > 0);
+    pool.pids[i] = pid;
+    pool.alive++;
+    pool.workers_end = i + 1;
+    atomic_store(&pool_worker_slot(&pool, i)->pid, (int)getpid());
+    atomic_store(&pool_worker_slot(&pool, i + 1)->pid, (int)getpid());
+}
+
+/* The signal that has ended the worker. */
+static int end_of(size_t i)
+{
+    int status;
+
+    assert_int_equal(waitpid(pool.pids[i], &status, 0), pool.pids[i]);
+    pool.pids[i] = 0;
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void test_retire(void **state)
+{
+    (void)state;
+    start_worker(0);
+    pool_retire(&pool);
+    assert_int_equal(signals, 0);
+    assert_int_equal(end_of(0), WORKER_SIGNAL_RETIRE);
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    start_worker(0);
+    pool_stop(&pool);
+    assert_int_equal(signals, 0);
+    assert_int_equal(end_of(0), WORKER_SIGNAL_STOP);
+}
+
+static void test_kill(void **state)
+{
+    (void)state;
+    start_worker(0);
+    pool_kill(&pool);
+    assert_int_equal(end_of(0), SIGKILL);
+}
+
+static void test_refresh(void **state)
+{
+    (void)state;
+    start_worker(0);
+    pool_refresh(&pool);
+    assert_int_equal(signals, 0);
+    assert_int_equal(end_of(0), WORKER_SIGNAL_RETIRE);
+}
+
+static void test_reap(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    start_worker(0);
+    pool.state = POOL_RETIRING;
+    pid = pool.pids[0];
+    assert_false(pool_reap(&pool, getpid(), 0));
+    pool_signal(&pool, 0, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(pool_reap(&pool, pid, 0));
+    assert_int_equal(pool.workers_end, 0);
+    assert_true(pool_is_empty(&pool));
+    assert_false(pool_reap(&pool, pid, 0));
+}
+
+/* Not to be written, nor to be read. */
+static void test_no_worker_has_the_numbers(void **state)
+{
+    int status;
+    pid_t pid;
+
+    (void)state;
+    pid = fork();
+    if (pid == 0)
+        _exit(msync(pool.pids, sizeof(*pool.pids), MS_ASYNC) == -1 && errno == ENOMEM ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_retire, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_stop, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_kill, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_refresh, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_reap, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_no_worker_has_the_numbers, make_pool, free_pool),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
