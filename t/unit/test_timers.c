@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The heap of timers against a plain list: whatever is set, moved and cancelled, they come out in
- * order, each once.
+ * The heap of timers against a plain list of the test's own: whatever is set, moved and cancelled,
+ * they come out in order, each once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,44 +25,70 @@ static uint32_t random_below(uint32_t limit)
     return (random_state >> 8) % limit;
 }
 
-static int64_t earliest(const struct timer *all)
+static struct timer all[COUNT];
+static int64_t at[COUNT]; /* what each was set to; CLOCK_NEVER: not set */
+
+static int64_t earliest(void)
 {
     int64_t found = CLOCK_NEVER;
 
     for (size_t i = 0; i < COUNT; i++)
-        if (timer_is_set(&all[i]))
-            found = clock_earlier(found, all[i].at_ms);
+        found = clock_earlier(found, at[i]);
     return found;
+}
+
+/* Takes out what is due; it must be one of the earliest, or there must be none. Returns whether
+ * there was one. */
+static bool take_due(struct timers *timers, int64_t now_ms)
+{
+    int64_t next_ms = earliest();
+    struct timer *taken = timers_take_due(timers, now_ms);
+
+    if (next_ms == CLOCK_NEVER || next_ms > now_ms) {
+        assert_null(taken);
+        return false;
+    }
+    assert_non_null(taken);
+    assert_int_equal(at[taken - all], next_ms);
+    assert_false(timer_is_set(taken));
+    at[taken - all] = CLOCK_NEVER;
+    return true;
+}
+
+static void do_anything(struct timers *timers)
+{
+    size_t i = random_below(COUNT);
+    uint32_t what = random_below(8);
+
+    if (what < 5) {
+        at[i] = random_below(1000);
+        timer_set(timers, &all[i], at[i]);
+    } else if (what < 7) {
+        at[i] = CLOCK_NEVER;
+        timer_cancel(timers, &all[i]);
+    } else {
+        take_due(timers, random_below(1000));
+    }
+    assert_int_equal(timer_is_set(&all[i]), at[i] != CLOCK_NEVER);
 }
 
 static void test_against_list(void **state)
 {
-    static struct timer all[COUNT];
     struct timers timers = {0};
 
     (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        at[i] = CLOCK_NEVER;
     assert_true(timers_reserve(&timers, COUNT));
     for (int step = 0; step < STEPS; step++) {
-        struct timer *one = &all[random_below(COUNT)];
-        uint32_t what = random_below(8);
-
-        if (what < 5)
-            timer_set(&timers, one, random_below(1000));
-        else if (what < 7)
-            timer_cancel(&timers, one);
-        else
-            (void)timers_take_due(&timers, random_below(1000));
-        if (step % 16 == 0)
-            assert_int_equal(timers_next_ms(&timers), earliest(all));
+        do_anything(&timers);
+        assert_int_equal(timers_next_ms(&timers), earliest());
     }
-    while (timers.count > 0) {
-        int64_t next_ms = earliest(all);
-        struct timer *taken = timers_take_due(&timers, CLOCK_NEVER - 1);
-        assert_non_null(taken);
-        assert_int_equal(taken->at_ms, next_ms);
-        assert_false(timer_is_set(taken));
-    }
-    assert_int_equal(earliest(all), CLOCK_NEVER);
+    while (take_due(&timers, CLOCK_NEVER - 1))
+        continue;
+    assert_int_equal(timers_next_ms(&timers), CLOCK_NEVER);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_false(timer_is_set(&all[i]));
     timers_free(&timers);
 }
 
