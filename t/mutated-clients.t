@@ -25,12 +25,16 @@ my @dialogues = (
     "USER joe\r\nUSER jim\r\nPASS x\r\nDELE 2\r\nRETR 2\r\nQUIT\r\n",
 );
 
+# A line of the list behind CAPA, or behind a bare AUTH.
+my $capability = qr/TOP|USER|SASL[ ]PLAIN[ ]LOGIN[ ]XOAUTH2[ ]OAUTHBEARER|UIDL|RESP-CODES|AUTH-RESP-CODE|PIPELINING
+    |PLAIN|LOGIN|XOAUTH2|OAUTHBEARER/x;
+
 # Octets that are left when everything a client may get is taken away.
 sub not_a_reply {
-    my ($seen) = @_;
+    my ($seen, $is_cut_off) = @_;
     $seen =~ s/^(?:\+OK|-ERR)(?: [\x20-\x7e]*)?\r\n//mg;
-    $seen =~ s/^(?:B: [\x20-\x7e]*|\.|\d+ (?:\d+|uid-\d+)|[A-Z][A-Z0-9-]*(?: [\x20-\x7e]+)?|)\r\n//mg;
-    $seen =~ s/\A[^\n]*\z// if length $seen;     # cut off where the session ended
+    $seen =~ s/^(?:B: [\x20-\x7e]*|\.|\d+ (?:\d+|uid-\d+)|$capability|)\r\n//mg;
+    $seen =~ s/\A[^\n]*\z// if $is_cut_off;
     return $seen;
 }
 
@@ -58,7 +62,8 @@ sub complaint {
     my $status = $session->{client}->process->wait;
     return 'hangs' if !defined $status;
     return 'ends with ' . exit_code($status) if $status;
-    my $rest = not_a_reply($session->{client}->received);
+    $session->{client}->rest;
+    my $rest = not_a_reply($session->{client}->received, $session->{end} ne 'half_close');
     return length $rest ? 'the client gets ' . show($rest) : '';
 }
 

@@ -45,7 +45,7 @@ our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
         acp expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
-        is_sanitized secret executable message),
+        is_sanitized secret executable message is_part_of_dialogue),
 );
 
 my %expected;       # event => 1: announced lines of severity warning or worse
@@ -185,6 +185,15 @@ sub message {
     my $body = '';
     $body .= sprintf("%07d", length $body) . "$line\r\n" while length($head) + length $body < $octets;
     return $head . $body;
+}
+
+# Whether these octets are those of a dialogue up to some point, and behind them
+# nothing or, where a reply may begin, one refusal.
+sub is_part_of_dialogue {
+    my ($octets, $whole) = @_;
+    return 1 if $octets eq substr $whole, 0, length $octets;
+    my ($before) = $octets =~ /\A((?:.*\n)?)-ERR [\x20-\x7e]+\r\n\z/s or return 0;
+    return $before eq substr $whole, 0, length $before;
 }
 
 # ---- the log ----
