@@ -30,6 +30,7 @@ use warnings;
 use Exporter 'import';
 use File::Temp ();
 use FindBin;
+use List::Util qw(max);
 use Test::More;
 use Pop3Test::Client;
 use Pop3Test::Log;
@@ -40,6 +41,7 @@ use Pop3Test::Process qw(run orphans descendants is_alive);
 use Pop3Test::Proxy;
 use Pop3Test::Server;
 use Pop3Test::Stream;
+use Pop3Test::Tables qw(events reasons);
 
 our @EXPORT = (
     @Test::More::EXPORT,
@@ -50,26 +52,17 @@ our @EXPORT = (
 
 my %expected;       # event => 1: announced lines of severity warning or worse
 my %excused;        # process numbers whose server the end of a scene took away
-my (@proxies, @servers, @violations, @secrets);
+my (@proxies, @servers, @violations, @secrets, @log_files);
 
-# The product's events. A warning or worse is something a test must have
-# provoked and announced with expect_log(); so is a session that ended for a
-# reason of that level (expect_reason()).
-my %EVENTS = map { $_ => 1 } qw(session login refused-command configuration acp-output acp-failed
-    resolve-failed connect-failed client-log-failed log-lines-lost
-    listening started reloaded reload-failed master-stopping master-draining stopped log-reopened upgrade
-    upgrade-failed worker-died helper-died helper-failed resolver-failed fork-throttled accept-failed privileges
-    master status tls-failed certificate-expires);
+# The product's events and reasons, from its sources. A warning or worse is
+# something a test must have provoked and announced with expect_log(); so is a
+# session that ended for a reason of that level (expect_reason()).
+my %EVENTS  = events();
+my %REASONS = reasons();
 
 # Those of one session.
 my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed connect-failed
     client-log-failed tls-failed);
-
-# reason => level, from the table in the sources.
-my %REASONS = do {
-    my $table = do { local (@ARGV, $/) = "$FindBin::Bin/../src/session/outcome.def"; <> };
-    $table =~ /^OUTCOME\(\w+,\s*"([^"]+)",\s*(\w+)/mg;
-};
 
 my $temporary = File::Temp->newdir('p3XXXXXX', TMPDIR => 1);
 chmod 0755, "$temporary" or die "$temporary: $!\n";
@@ -133,11 +126,18 @@ sub proxy {
 }
 
 # master(keys => values, options): a server of its own; see Pop3Test::Master.
+# -in_file: it logs to a file of its own, which loses no line.
 sub master {
+    my %option    = @_;
+    my $directory = directory(0777);
+    my %log       = (-log => _log());
+    if (delete $option{-in_file}) {
+        push @log_files, Pop3Test::Log->of_file("$directory/log");
+        %log = (-log => $log_files[-1], log => "$directory/log");
+    }
     my $master = Pop3Test::Master->new(
-        -program => program(), -log => _log(), -directory => directory(0777), -start => 0, @_);
+        -program => program(), -directory => $directory, %log, %option, -start => 0);
     push @proxies, $master;
-    my %option = @_;
     $master->start if $option{-start} // 1;
     return $master;
 }
@@ -272,7 +272,7 @@ sub _end_scene {
 
 # The implicit tests, and the plan.
 sub done {
-    my @lines = _log()->lines;
+    my @lines = map { $_->lines } _log(), @log_files;
     my @bad = grep { defined } map { _complaint($_) } @lines;
     ok(!@violations, 'nothing forbidden reached a server') or diag(join "\n", splice @violations, 0, 10);
     ok(!@bad, 'the log has no unexpected line') or diag(join "\n", splice @bad, 0, 10);
@@ -294,8 +294,16 @@ sub _complaint {
         return "unknown reason: $line->{raw}" if !$REASONS{$reason};
         $announced = $expected{"reason=$reason"} || $excused{ $line->{pid} } && $reason =~ /^server-/;
     }
-    return "not announced: $line->{raw}" if !$announced && ($line->{priority} & 7) < 5;
+    return "not announced: $line->{raw}" if !$announced && _severity($line) < 5;
     return;
+}
+
+# A file does not say it: then the mildest that the event may have.
+sub _severity {
+    my ($line) = @_;
+    return $line->{priority} & 7 if defined $line->{priority};
+    return $REASONS{ $line->{f}{reason} }{severity} if $line->{event} eq 'session';
+    return max(values %{ $EVENTS{ $line->{event} } });
 }
 
 # ---- nothing may hang ----

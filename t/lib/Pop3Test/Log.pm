@@ -47,7 +47,9 @@ sub _follow {
     seek $file, $self->{at}, 0;
     $self->{at} += read $file, $self->{in}, 1 << 24, length $self->{in};
     while ($self->{in} =~ s/\A[\d-]+ [\d:]+ ([^\n]*)\n//) {
-        push @{ $self->{lines} }, parse("<22>$1");
+        my $line = parse("<22>$1");
+        delete @$line{qw(priority severity)};       # a file does not say them
+        push @{ $self->{lines} }, $line;
     }
     return;
 }
@@ -128,14 +130,6 @@ sub lines {
 }
 
 sub with_event { my ($self, $event) = @_; return grep { $_->{event} eq $event } $self->lines }
-
-# Waits for a line with this event; dies without one.
-sub wait_event {
-    my ($self, $event, $limit) = @_;
-    my $found = wait_until(sub { (grep { $_->{event} eq $event } @{ $self->{lines} })[-1] },
-        $limit // $Pop3Test::Stream::LIMIT);
-    return $found // die "log: no event=$event in time\n";
-}
 
 # The fields of the one session line written by process $pid or a child of it.
 sub session_of {
