@@ -80,6 +80,7 @@ struct scoreboard {
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
     _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
+    _Atomic size_t workers_end;    /* for the status: no worker from this one on is there */
     struct scoreboard_slot slots[];
 };
 

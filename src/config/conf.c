@@ -16,6 +16,7 @@
 
 #include "config/conf_check.h"
 #include "config/conf_tls.h"
+#include "io/coroutine.h"
 
 enum {
     CONF_MAX_PER_IP = 65535,
@@ -103,10 +104,16 @@ bool conf_is_relative_path(enum conf_key key, const char *value)
     return check == conf_check_PATH;
 }
 
+/* Sessions that a worker can carry at once, wherever the machine lets it. */
+static int64_t places_of(const struct conf_values *values)
+{
+    return coroutine_is_supported() ? values->sessions_per_worker : 1;
+}
+
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values)
 {
     size_t workers = (size_t)values->max_workers;
-    size_t places = (size_t)values->sessions_per_worker;
+    size_t places = (size_t)places_of(values);
 
     if (places == 1)
         return (struct conf_pool_shape){places, 1, workers};
@@ -349,7 +356,7 @@ static void set_many_defaults(struct conf_section *section)
     struct conf_values *values = &section->values;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (values->sessions_per_worker == 1 || processors < 1)
+    if (places_of(values) == 1 || processors < 1)
         return;
     if (section->place[CONF_KEY_workers] == NULL)
         values->workers = processors;
@@ -369,7 +376,7 @@ static void set_pool_defaults(struct conf_section *section)
     if (section->place[CONF_KEY_workers] == NULL && values->workers > values->max_workers)
         values->workers = values->max_workers;
     if (section->place[CONF_KEY_max_per_ip] == NULL)
-        values->max_per_ip = (values->max_workers * values->sessions_per_worker + 1) / 2;
+        values->max_per_ip = (values->max_workers * places_of(values) + 1) / 2;
     if (values->max_per_ip > CONF_MAX_PER_IP)
         values->max_per_ip = CONF_MAX_PER_IP; /* all that is counted */
 }

@@ -81,7 +81,8 @@ struct conf_section {
     bool is_wrong[CONF_KEY_COUNT]; /* set, but to what it cannot be: reported, and not missing */
 };
 
-/* What a pool has at most, and how its scoreboard is laid out. */
+/* What a pool has at most, and how its scoreboard is laid out. Where a worker cannot carry more than
+ * one session at once, it is that of sessions_per_worker = 1. */
 struct conf_pool_shape {
     size_t places;       /* sessions a worker carries at once */
     size_t worker_slots; /* slots of a worker: one, or one and those of its places */

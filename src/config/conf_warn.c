@@ -213,9 +213,19 @@ static bool can_raise_descriptors(struct rlimit limit, unsigned long long needed
     return true;
 }
 
+static void look_at_coroutines(struct looking *looking, const struct conf_section *section)
+{
+    int64_t wanted = section->values.sessions_per_worker;
+
+    if (wanted > (int64_t)conf_pool_shape(&section->values).places)
+        warn_limit(looking, section, CONF_KEY_sessions_per_worker, wanted,
+                   "the processor guards return addresses by a shadow stack, so each worker serves "
+                   "one session at a time; see that max_workers is as many as there are to be");
+}
+
 static void look_at_descriptors(struct looking *looking, const struct conf_section *section)
 {
-    size_t places = (size_t)section->values.sessions_per_worker;
+    size_t places = conf_pool_shape(&section->values).places;
     unsigned long long needed = places * CONF_DESCRIPTORS_A_SESSION + CONF_DESCRIPTORS_BESIDES;
     struct rlimit limit;
 
@@ -317,6 +327,7 @@ static void look_at_instance(struct looking *looking, const struct conf_instance
     look_at_trust(looking, section);
     look_at_timeout(looking, section);
     look_at_memory(looking, section);
+    look_at_coroutines(looking, section);
     look_at_descriptors(looking, section);
     if (is_test) {
         look_up_server(looking, instance);

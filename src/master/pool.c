@@ -102,6 +102,7 @@ static void count_end(struct pool *pool)
         pool->workers_end++;
     while (pool->workers_end > 0 && !pool_has_process(pool, pool->workers_end - 1))
         pool->workers_end--;
+    atomic_store(&pool->scoreboard->workers_end, pool->workers_end);
 }
 
 static bool fork_worker(struct pool *pool)
@@ -384,10 +385,12 @@ static void retire_replaceable(struct pool *pool)
     size_t left = 0;
 
     for (size_t i = 0; i < pool->workers_end; i++) {
+        bool is_leaving = atomic_load(&pool_worker_slot(pool, i)->state) == SCOREBOARD_LEAVING;
+
         if (!pool_has_process(pool, i))
             continue;
-        if (room == 0) {
-            left++;
+        if (is_leaving || room == 0) {
+            left += pool->places > 1;
             continue;
         }
         pool_signal(pool, i, WORKER_SIGNAL_RETIRE);

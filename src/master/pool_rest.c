@@ -27,7 +27,7 @@ static void let_listen(struct pool *pool, size_t most)
 {
     size_t before = atomic_exchange(&pool->scoreboard->listening_most, most);
 
-    for (size_t i = before; i < most && i < pool->worker_count; i++)
+    for (size_t i = before; i < most && i < pool->workers_end; i++)
         if (atomic_load(&pool_worker_slot(pool, i)->state) == SCOREBOARD_RESTING)
             scoreboard_call(pool_worker_slot(pool, i));
 }

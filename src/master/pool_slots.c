@@ -71,7 +71,7 @@ struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboa
 
 struct scoreboard_slot *pool_next_session(const struct pool *pool, size_t *at)
 {
-    while (*at < pool_slot_count(pool)) {
+    while (*at < pool->workers_end * pool->worker_slots) {
         size_t i = *at / pool->worker_slots;
         size_t place = *at % pool->worker_slots;
         struct scoreboard_slot *slot = pool_next_place(pool, pool_worker_slot(pool, i), &place);

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
-#include "io/coroutine.h"
 #include "master/privileges.h"
 #include "master/worker_kinds.h"
 
@@ -115,22 +114,11 @@ static int confine(struct pool *pool, int kept_fd)
     return 0;
 }
 
-static bool may_have_many(const struct pool *pool)
-{
-    if (pool->places == 1 || coroutine_is_supported())
-        return pool->places > 1;
-    log_message(LOG_LEVEL_WARNING, "worker",
-                "the processor guards return addresses by a shadow stack: "
-                "one session a worker is served, not %zu",
-                pool->places);
-    return false;
-}
-
 int worker_run(struct pool *pool, struct scoreboard_slot *slot)
 {
     struct worker worker = {.pool = pool, .slot = slot};
     pid_t master_pid = pool->master_pid;
-    bool has_many = may_have_many(pool);
+    bool has_many = pool->places > 1;
     int kept_fd;
 
     ignore_signals();

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "master/pool.h"
+#include "master/status_view.h"
 #include "master/worker.h"
 
 enum { WORKERS = 4 };
@@ -26,6 +28,14 @@ static struct conf_instance instance;
 static struct instance_memory memory;
 static struct pool pool;
 static volatile sig_atomic_t signals;
+static bool has_coroutines;
+
+bool __wrap_coroutine_is_supported(void);
+
+bool __wrap_coroutine_is_supported(void)
+{
+    return has_coroutines;
+}
 
 static void count_signal(int number)
 {
@@ -38,6 +48,7 @@ static int make_pool(void **state)
     (void)state;
     alarm(60); /* a worker that is not signalled sleeps for ever */
     signals = 0;
+    has_coroutines = true;
     instance = (struct conf_instance){.section = {.name = name}};
     instance.section.values.max_workers = WORKERS;
     instance.section.values.sessions_per_worker = 1;
@@ -156,6 +167,71 @@ static void test_reap(void **state)
     assert_false(pool_reap(&pool, pid, 0));
 }
 
+/* Only what is in use of all the slots there may ever be takes memory. */
+static size_t count_pages(void)
+{
+    static unsigned char is_resident[65536];
+    size_t bytes = pool_slot_count(&pool) * sizeof(struct scoreboard_slot);
+    size_t count = 0;
+
+    assert_true(bytes / (size_t)getpagesize() < sizeof(is_resident));
+    assert_int_equal(mincore(pool.scoreboard, bytes, is_resident), 0);
+    for (size_t i = 0; i < bytes / (size_t)getpagesize(); i++)
+        count += is_resident[i] & 1;
+    return count;
+}
+
+static void test_memory(void **state)
+{
+    struct status_view view;
+    struct generation generation = {0};
+
+    (void)state;
+    pool_free_slots(&pool);
+    instance.section.values.max_workers = 20000;
+    instance.section.values.listen = name;
+    memory.totals = calloc(1, sizeof(*memory.totals));
+    pool.generation = &generation;
+    assert_int_equal(pool_make_slots(&pool), 0);
+    start_worker(0);
+    pool_call_all(&pool);
+    (void)pool_make_room(&pool, 1);
+    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    status_view_free(&view);
+    free(memory.totals);
+    assert_in_range(count_pages(), 1, 2);
+}
+
+/* One that leaves with its last sessions takes no room from those that can be replaced. */
+static void test_refresh_of_many(void **state)
+{
+    (void)state;
+    pool_free_slots(&pool);
+    instance.section.values.max_workers = 2;
+    instance.section.values.sessions_per_worker = 10;
+    assert_int_equal(pool_make_slots(&pool), 0);
+    for (size_t i = 0; i < 3; i++)
+        start_worker(i);
+    atomic_store(&pool_worker_slot(&pool, 0)->state, SCOREBOARD_LEAVING);
+    pool_refresh(&pool);
+    assert_int_equal(end_of(1), WORKER_SIGNAL_RETIRE);
+    assert_int_equal(waitpid(pool.pids[0], NULL, WNOHANG), 0);
+    assert_int_equal(waitpid(pool.pids[2], NULL, WNOHANG), 0);
+}
+
+/* What cannot be carried has no place in the memory, nor in how the pool grows, rests and ends. */
+static void test_no_coroutines(void **state)
+{
+    (void)state;
+    pool_free_slots(&pool);
+    instance.section.values.sessions_per_worker = 50;
+    has_coroutines = false;
+    assert_int_equal(pool_make_slots(&pool), 0);
+    assert_int_equal(pool.places, 1);
+    assert_int_equal(pool.worker_slots, 1);
+    assert_int_equal(pool.worker_count, WORKERS);
+}
+
 /* Not to be written, nor to be read. */
 static void test_no_worker_has_the_numbers(void **state)
 {
@@ -178,6 +254,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_kill, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_refresh, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_reap, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_memory, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_refresh_of_many, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_no_coroutines, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_worker_has_the_numbers, make_pool, free_pool),
     };
 

@@ -64,6 +64,8 @@ static struct scoreboard_slot *put(size_t place, uint64_t key, int age_ms)
     struct scoreboard_slot *slot = pool_worker_slot(&pool, place);
 
     pool.pids[place] = getpid();
+    if (pool.workers_end <= place)
+        pool.workers_end = place + 1;
     atomic_store(&slot->pid, INT_MAX); /* whatever stands there */
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     atomic_store(&slot->session, 7);

@@ -74,6 +74,8 @@ static int set_up(void **state)
     atomic_store(&pool.scoreboard->slots[3].pid, 13);
     atomic_store(&pool.scoreboard->slots[3].state, 12345);
     atomic_store(&totals.octets, UINT64_MAX);
+    /* It says there are more workers than there can be. */
+    atomic_store(&pool.scoreboard->workers_end, SIZE_MAX);
     return 0;
 }
 
