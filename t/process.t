@@ -9,6 +9,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Process ();
+use Socket qw(AF_UNIX SOCK_STREAM);
 
 sub status_of {
     my ($pid) = @_;
@@ -91,6 +93,15 @@ scene 'a mistake in the options, as inetd hands it to the client' => sub {
         }
         is scalar(grep { $_->{event} eq 'configuration' && $_->{raw} =~ /\Q$named\E/ } log_lines()), 2, "$named: in the log";
     }
+};
+
+scene 'a mistake in the options, under a service manager whose journal is a socket' => sub {
+    socketpair(my $ours, my $journal, AF_UNIX, SOCK_STREAM, 0) or die $!;
+    open my $null, '<', '/dev/null' or die $!;
+    my $process = Pop3Test::Process::spawn(command => [ program(), '-t', 'x', '127.0.0.1' ], fds => { 0 => $null, 1 => $journal, 2 => $journal });
+    close $journal;
+    is exit_code($process->wait(10)), 64, 'exit status';
+    like do { local $/; <$ours> }, qr/\Apop3\.proxy: -t: [^\n]+\n\z/, 'a line in the journal';
 };
 
 scene 'a session that ends leaves no process' => sub {

@@ -142,7 +142,7 @@ scene 'killed before the login, it gives its address\'s place back' => sub {
         my $client = $master->client;
         $client->greeting;
         my $row = wait_until(sub { (grep { is_alive($_->{pid}) } @{ $master->status->{sessions} })[0] }, 5);
-        kill 'KILL', $row->{pid};
+        $master->after(sub { kill 'KILL', $row->{pid} }, 'worker-died');   # the master has seen it, too
         ok wait_until(sub { $client->{eof} }, 5), "killed ($round)";
     }
     is $master->client->login->quit, '+OK bye', 'and still no place is lost';

@@ -204,6 +204,9 @@ scene 'log and pidfile come and go' => sub {
     $master->change(pidfile => "$pidfile.2")->reload;
     is read_file("$pidfile.2"), $master->pid . "\n", 'one that changes';
     ok !-e $pidfile, 'leaves no other';
+    unlink "$pidfile.2" or die $!;
+    $master->reload;
+    is read_file("$pidfile.2"), $master->pid . "\n", 'one that was removed';
     $master->change(pidfile => undef)->reload;
     ok !-e "$pidfile.2", 'one that goes';
     $master->change(log => $log)->signal('HUP');

@@ -12,6 +12,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Socket qw(SOCK_DGRAM);
 use Pop3Test::Process ();
+use POSIX ();
 
 sub polls {
     my ($master, %option) = @_;
@@ -151,6 +152,12 @@ scene 'pidfile' => sub {
     $third->signal('INT');
     is exit_code($third->wait), 0, 'INT ends it';
     ok !-e $pidfile, 'with the file';
+    my $fourth = master(server => '127.0.0.1:9', pidfile => $pidfile);
+    write_file("$pidfile.new", "1\n");
+    rename "$pidfile.new", $pidfile or die $!;
+    $fourth->signal('TERM');
+    is exit_code($fourth->wait), 0, 'it ends';
+    is read_file($pidfile), "1\n", 'and leaves what somebody else has put there';
 };
 
 scene 'pidfile in no place for one' => sub {
@@ -158,6 +165,11 @@ scene 'pidfile in no place for one' => sub {
     my $result = $master->run_to_end;
     is exit_code($result->{status}), 71, 'exit status';
     like $result->{err}, qr{\Apop3\.proxy: pidfile = /no/such/directory/pid: No such file or directory\n\z}, 'one line';
+    my $fifo = directory() . '/fifo';
+    POSIX::mkfifo($fifo, 0600) or die $!;
+    $result = master(server => '127.0.0.1:9', pidfile => $fifo, -start => 0)->run_to_end;
+    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$fifo\E: is no regular file; [^\n]+\n\z}, 'no file';
+    ok -p $fifo, 'which stays';
 };
 
 # name, exit status, pattern, keys, options

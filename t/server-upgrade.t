@@ -10,7 +10,9 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
 expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
+use Fcntl qw(O_RDWR);
 use File::Copy ();
+use POSIX qw(mkfifo);
 
 # A copy of the program that can be replaced under way.
 sub copy {
@@ -142,6 +144,43 @@ scene 'a new binary that fails' => sub {
     is $master->client->login->quit, '+OK bye', 'and a sound one takes over';
     is $held->quit, '+OK bye', 'from before all that';
     ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+};
+
+# A program that waits for a word before it becomes another one.
+sub delayed {
+    my ($path, $command) = @_;
+    my $fifo = directory() . '/go';
+    mkfifo($fifo, 0600) or die $!;
+    sysopen my $go, $fifo, O_RDWR or die $!;
+    write_file("$path.new", "#!/bin/sh\nread word <$fifo\n$command\n", 0755);
+    rename "$path.new", $path or die $!;
+    return $go;
+}
+
+scene 'HUP while a new binary starts' => sub {
+    my $path   = copy();
+    my $master = master(server => server()->address, -program => $path);
+    my $go     = delayed($path, 'exec ' . program() . ' "$@"');
+    $master->after(sub { $master->signal('USR2') }, 'upgrade');
+    $master->signal('HUP');
+    $master->after(sub { syswrite $go, "go\n" }, 'master-draining');
+    $master->follow((log_lines('started'))[-1]{pid});
+    ok wait_until(sub { $master->events('reloaded') }, 10), 'the new one reloads';
+    is $master->client->login->quit, '+OK bye', 'and serves';
+};
+
+scene 'HUP while a new binary fails' => sub {
+    expect_log('upgrade-failed');
+    my $path   = copy();
+    my $master = master(server => server()->address, -program => $path, -any_stderr => 1);
+    my $go     = delayed($path, 'exit 3');
+    my $fail   = sub { syswrite $go, "go\n" };
+    $master->after(sub { $master->signal('USR2') }, 'upgrade');
+    $master->signal('HUP');
+    like $master->after($fail, 'reloaded')->{raw}, qr/generation 2\b/, 'the old one reloads';
+    $master->after(sub { $master->signal('USR2') }, 'upgrade');
+    $master->after($fail, 'upgrade-failed');
+    like $master->reload->{raw}, qr/generation 3\b/, 'once';
 };
 
 scene 'a file that is broken by then' => sub {

@@ -92,9 +92,19 @@ static void drop(struct pidfile *pidfile)
     *pidfile = NO_PIDFILE;
 }
 
+/* The path leads to the file: it was neither removed nor replaced. */
+static bool is_at(int fd, const char *path)
+{
+    struct stat ours;
+    struct stat found;
+
+    return fd != -1 && path != NULL && fstat(fd, &ours) == 0 && lstat(path, &found) == 0 &&
+           ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
+}
+
 static void remove_file(struct pidfile *pidfile)
 {
-    if (pidfile->fd != -1 && pidfile->path != NULL)
+    if (is_at(pidfile->fd, pidfile->path))
         unlink(pidfile->path);
     drop(pidfile);
 }
@@ -127,11 +137,21 @@ static int open_locked(const char *path, struct error *error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     char owner[16] = "";
+    struct stat status;
 
     if (fd == -1)
         return error_set(error, "pidfile = %s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
+    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+        close(fd);
+        return error_set(error, "pidfile = %s: is no regular file; choose another path", path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (is_at(fd, path))
+            return fd;
+        /* Its owner has removed it before we had the lock. */
+        close(fd);
+        return open_locked(path, error);
+    }
     if (read(fd, owner, sizeof(owner) - 1) > 0)
         owner[strcspn(owner, "\n")] = '\0';
     close(fd);
@@ -173,7 +193,7 @@ void pidfile_commit(void)
         remove_file(&current);
         current = next;
         next = NO_PIDFILE;
-    } else if (is_borrowed && write_pid(current.fd, "", &error) == -1) {
+    } else if (is_borrowed && write_pid(current.fd, pidfile_path(), &error) == -1) {
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
     }
     is_borrowed = false;

@@ -93,29 +93,25 @@ static int serve(const struct conf_instance *instance)
     return exit_code(outcome);
 }
 
-static bool is_socket(int fd, struct stat *status)
-{
-    return fstat(fd, status) == 0 && S_ISSOCK(status->st_mode);
-}
-
-static bool has_client(void)
+/* The descriptor is the connection on which the client sends. */
+static bool is_clients(int fd)
 {
     struct stat in;
-    struct stat out;
+    struct stat status;
 
-    return is_socket(STDIN_FILENO, &in) && is_socket(STDOUT_FILENO, &out) &&
-           in.st_ino == out.st_ino;
+    return fstat(STDIN_FILENO, &in) == 0 && S_ISSOCK(in.st_mode) && fstat(fd, &status) == 0 &&
+           in.st_dev == status.st_dev && in.st_ino == status.st_ino;
 }
 
 void inetd_refuse(const char *why)
 {
     static const char reply[] = "-ERR [SYS/PERM] the proxy has a mistake in its settings\r\n";
     struct error error;
-    struct stat status;
 
-    if (!is_socket(STDERR_FILENO, &status))
+    /* A service manager's journal is a socket too. */
+    if (!is_clients(STDERR_FILENO))
         fprintf(stderr, "pop3.proxy: %s\n", why);
-    if (!has_client())
+    if (!is_clients(STDOUT_FILENO))
         return;
     if (log_open("syslog", &error) == 0)
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", why);

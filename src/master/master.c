@@ -44,10 +44,9 @@ static struct {
     struct pool *pools; /* those that end among them */
     struct generation *generation;
     unsigned generations;
-    pid_t successor;
-    bool is_replaced;   /* by it, which speaks for the service from then on */
+    bool is_replaced;    /* by a new binary, which speaks for the service from then on */
     bool is_at_terminal; /* started by hand: without a log key the log goes there */
-    bool is_reload_due; /* HUP came while a new binary was starting */
+    bool is_reload_due;  /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
     ev_timer grace;
@@ -431,10 +430,11 @@ static void on_upgrade(enum upgrade_event event)
         pidfile_hand_on();
         status_stop(); /* its paths are the new one's now */
         master.is_replaced = true;
+        if (master.is_reload_due)
+            upgrade_reload_successor();
         drain("upgrade: the new binary has taken over");
         break;
     case UPGRADE_FAILED:
-        master.successor = 0;
         log_message(LOG_LEVEL_ERROR, "upgrade-failed",
                     "the new binary did not come up; this one goes on");
         if (master.is_reload_due)
@@ -448,10 +448,11 @@ static void on_upgrade(enum upgrade_event event)
 
 static void upgrade(void)
 {
-    if (master.successor > 0 || master.phase != PHASE_RUNNING)
+    if (upgrade_has_successor() || master.phase != PHASE_RUNNING)
         return;
+    master.is_reload_due = false;
     log_message(LOG_LEVEL_NOTICE, "upgrade", "starting the new binary");
-    master.successor = upgrade_start(EV_DEFAULT_ on_upgrade);
+    upgrade_start(EV_DEFAULT, on_upgrade);
 }
 
 /* ---- events ---- */
@@ -463,8 +464,11 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     switch (watcher->signum) {
     case SIGHUP:
         /* A new binary on its way has read the file and the sockets as they were. */
-        master.is_reload_due = master.successor > 0;
-        if (master.phase == PHASE_RUNNING && !master.is_reload_due)
+        if (master.is_replaced)
+            upgrade_reload_successor();
+        else if (upgrade_has_successor())
+            master.is_reload_due = true;
+        else if (master.phase == PHASE_RUNNING)
             reload();
         break;
     case SIGTERM:

@@ -33,9 +33,10 @@ int status_prepare(const struct conf *conf, struct error *error);
  */
 void status_restart(struct pool *const *pools, const struct conf *conf);
 
-/* The pools in the list or their states have changed: the process is replaced. */
 /* Forgets what was prepared. */
 void status_forget(void);
+
+/* The pools in the list or their states have changed: the process is replaced. */
 void status_refresh(void);
 
 /* A child has ended: true if it was the status process, which is then started again, with a

@@ -37,7 +37,7 @@ static char *const *arguments;
 static ev_io answered;
 static ev_timer limit; /* runs until the successor is ready */
 static upgrade_told *on_told;
-static pid_t successor;
+static pid_t successor; /* 0: none */
 static ev_io predecessor;
 static void (*on_gone)(void);
 static int start_directory = -1; /* relative paths among the arguments count from there */
@@ -120,6 +120,12 @@ static void hang_up(void)
     close(answered.fd);
 }
 
+static void fail(void)
+{
+    successor = 0;
+    on_told(UPGRADE_FAILED);
+}
+
 static void on_answer(struct ev_loop *loop, ev_io *watcher, int events)
 {
     bool was_ready = !ev_is_active(&limit);
@@ -129,7 +135,7 @@ static void on_answer(struct ev_loop *loop, ev_io *watcher, int events)
     if (read(watcher->fd, &word, 1) != 1) {
         hang_up();
         if (!was_ready)
-            on_told(UPGRADE_FAILED);
+            fail();
     } else if (word == WORD_READY) {
         ev_timer_stop(loop, &limit);
         on_told(UPGRADE_READY);
@@ -145,7 +151,7 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     kill(successor, SIGKILL);
     hang_up();
-    on_told(UPGRADE_FAILED);
+    fail();
 }
 
 /* Lets a descriptor pass the exec and names it. */
@@ -195,43 +201,65 @@ static void exec_successor(int ready_fd)
 
 /* The child in between ends at once, so that the successor becomes a child of whoever takes
  * orphans: of systemd, which supervises nobody else's children. The number comes from the successor
- * itself, before anything that it says as a binary. */
+ * itself, before anything that it says as a binary; where there is none, minus the error. */
 static void fork_successor(int ready_fd)
 {
     pid_t pid = fork_quietly();
+    pid_t word = pid == 0 ? getpid() : -errno;
 
-    if (pid == 0) {
-        pid = getpid();
-        if (write(ready_fd, &pid, sizeof(pid)) == sizeof(pid))
-            exec_successor(ready_fd);
-    }
+    if (pid <= 0 && write(ready_fd, &word, sizeof(word)) == sizeof(word) && pid == 0)
+        exec_successor(ready_fd);
     _exit(EX_OK);
 }
 
-pid_t upgrade_start(struct ev_loop *loop, upgrade_told *told)
+/* Forks it. Returns 0, or the error. */
+static int fork_both(const int fds[2])
 {
-    int fds[2];
-    pid_t pid;
+    pid_t pid = fork_quietly();
+    pid_t word = pid == -1 ? -errno : -ECHILD;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1) {
-        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s", strerror(errno));
-        return -1;
-    }
-    pid = fork_quietly();
     if (pid == 0)
         fork_successor(fds[1]);
     close(fds[1]);
-    if (pid == -1 || read(fds[0], &successor, sizeof(successor)) != sizeof(successor)) {
-        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "cannot fork: %s", strerror(errno));
+    if (pid > 0 && read(fds[0], &word, sizeof(word)) != sizeof(word))
+        return ECHILD;
+    if (word < 0)
+        return -word;
+    successor = word;
+    return 0;
+}
+
+void upgrade_start(struct ev_loop *loop, upgrade_told *told)
+{
+    int fds[2];
+    int error;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1) {
+        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s", strerror(errno));
+        return;
+    }
+    error = fork_both(fds);
+    if (error != 0) {
+        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "cannot fork: %s", strerror(error));
         close(fds[0]);
-        return -1;
+        return;
     }
     on_told = told;
     ev_io_init(&answered, on_answer, fds[0], EV_READ);
     ev_io_start(loop, &answered);
     ev_timer_init(&limit, on_limit, READY_LIMIT_S, 0.0);
     ev_timer_start(loop, &limit);
-    return successor;
+}
+
+bool upgrade_has_successor(void)
+{
+    return successor != 0;
+}
+
+void upgrade_reload_successor(void)
+{
+    if (ev_is_active(&answered)) /* as long as it is there */
+        kill(successor, SIGHUP);
 }
 
 void upgrade_cancel(void)

@@ -32,9 +32,13 @@ enum upgrade_event {
 };
 
 /* Starts the new binary, which is no child of this process: what supervises this one shall
- * supervise it as well. Returns its process id, or -1 (logged). */
+ * supervise it as well. Failures are logged. */
 typedef void upgrade_told(enum upgrade_event event);
-pid_t upgrade_start(struct ev_loop *loop, upgrade_told *told);
+void upgrade_start(struct ev_loop *loop, upgrade_told *told);
+/* It is on its way, or there. */
+bool upgrade_has_successor(void);
+/* Has it reload, if it is there still: from UPGRADE_READY on, when it hears signals. */
+void upgrade_reload_successor(void);
 /* This process is to end before the new one has answered: kills that; nothing is told. */
 void upgrade_cancel(void);
 
