@@ -10,7 +10,11 @@
 #include "pop3/reply.h"
 #include "session/stages.h"
 
-enum { LINES_MAX = 64 };
+enum {
+    LINES_MAX = 64,
+    END_BYTES = 3, /* the line that ends a list: ".", CRLF */
+};
+_Static_assert(LINES_MAX *REPLY_LINE_BYTES < BUFFER_BLOCK_BYTES, "a buffer holds a whole list");
 
 void capa_say_ours(struct session *session)
 {
@@ -30,24 +34,25 @@ void capa_say_ours(struct session *session)
         }
 }
 
-/* The server's next line of text, with its end, in its input buffer. */
-static enum outcome read_line(struct session *session, int64_t deadline_ms, size_t *length_r)
+/* Waits for the line that begins `at` octets into the server's input. *length_r: with its end. */
+static enum outcome read_line(struct session *session, size_t at, int64_t deadline_ms,
+                              size_t *length_r)
 {
     struct buffer *in = &session->server.in;
 
     for (;;) {
-        const char *newline = NULL;
+        size_t held = buffer_length(in) - at;
+        const char *line = held > 0 ? buffer_data(in) + at : NULL;
+        const char *newline = held > 0 ? memchr(line, '\n', held) : NULL;
         enum io_status status;
 
-        if (buffer_length(in) > 0)
-            newline = memchr(buffer_data(in), '\n', buffer_length(in));
         if (newline != NULL) {
-            *length_r = (size_t)(newline - buffer_data(in)) + 1;
+            *length_r = (size_t)(newline - line) + 1;
             return *length_r >= 2 && *length_r <= REPLY_LINE_BYTES && newline[-1] == '\r'
                        ? OUTCOME_NONE
                        : OUTCOME_SERVER_BAD_REPLY;
         }
-        if (buffer_length(in) >= REPLY_LINE_BYTES)
+        if (held >= REPLY_LINE_BYTES)
             return OUTCOME_SERVER_BAD_REPLY;
         status = stream_fill(&session->server, BUFFER_BLOCK_BYTES, deadline_ms);
         if (status != IO_OK)
@@ -55,37 +60,58 @@ static enum outcome read_line(struct session *session, int64_t deadline_ms, size
     }
 }
 
-/* Passes the server's list on, cut down to what we relay. */
-static enum outcome pass_list(struct session *session, int64_t deadline_ms)
+/* Reads the server's list to its end, so that a broken one is no half answer. It stays in the
+ * server's input. *length_r: without the line that ends it. */
+static enum outcome read_list(struct session *session, int64_t deadline_ms, size_t *length_r)
 {
-    struct buffer *in = &session->server.in;
+    const struct buffer *in = &session->server.in;
+    size_t at = 0;
 
     for (int lines = 0; lines < LINES_MAX; lines++) {
         size_t length = 0;
-        enum outcome outcome = read_line(session, deadline_ms, &length);
+        enum outcome outcome = read_line(session, at, deadline_ms, &length);
 
         if (outcome != OUTCOME_NONE)
             return outcome;
-        bool is_end = length == 3 && buffer_data(in)[0] == '.';
-        if (!is_end && capability_is_relayed(buffer_data(in), length - 2))
-            stream_put(&session->client, buffer_data(in), length);
-        buffer_consume(in, length);
-        if (is_end)
-            return buffer_length(in) > 0 ? OUTCOME_SERVER_UNSOLICITED : OUTCOME_NONE;
+        *length_r = at;
+        at += length;
+        if (length == END_BYTES && buffer_data(in)[*length_r] == '.')
+            return buffer_length(in) > at ? OUTCOME_SERVER_UNSOLICITED : OUTCOME_NONE;
     }
     return OUTCOME_SERVER_BAD_REPLY;
+}
+
+/* Passes on what we relay of a list that was read. */
+static void pass_list(struct session *session, size_t list_length)
+{
+    struct buffer *in = &session->server.in;
+
+    for (size_t passed = 0; passed < list_length;) {
+        const char *line = buffer_data(in);
+        size_t length = (size_t)((const char *)memchr(line, '\n', list_length - passed) - line) + 1;
+
+        if (capability_is_relayed(line, length - 2))
+            stream_put(&session->client, line, length);
+        buffer_consume(in, length);
+        passed += length;
+    }
+    buffer_consume(in, END_BYTES);
 }
 
 enum outcome capa_relay(struct session *session, const struct server_reply *reply,
                         int64_t deadline_ms)
 {
     bool has_list = reply->is_ok;
+    size_t list_length = 0;
     enum outcome outcome = server_reply_done(session, reply, !has_list);
 
-    capa_say_ours(session);
     if (outcome == OUTCOME_NONE && has_list)
-        outcome = pass_list(session, deadline_ms);
-    if (outcome == OUTCOME_NONE)
-        client_say(session, ".");
-    return outcome;
+        outcome = read_list(session, deadline_ms, &list_length);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    capa_say_ours(session);
+    if (has_list)
+        pass_list(session, list_length);
+    client_say(session, ".");
+    return OUTCOME_NONE;
 }
