@@ -48,11 +48,9 @@ static bool make_pipe(struct bypass *bypass)
 
 bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to)
 {
-    bool may_peek = from->ops->peek != NULL && to->ops->peek != NULL;
     int on = 1;
 
-    /* Two descriptors were given to us and may be shared: their status flags are not ours. */
-    if (!may_peek || to->read_fd != to->write_fd || open_count >= BYPASSES_MAX ||
+    if (from->ops->peek == NULL || !to->is_own_socket || open_count >= BYPASSES_MAX ||
         !make_pipe(bypass))
         return false;
     bypass->is_open = true;

@@ -40,6 +40,7 @@ struct stream_ops {
 struct stream {
     const struct stream_ops *ops; /* NULL while closed */
     void *layer;                  /* belongs to ops */
+    bool is_own_socket; /* and nothing lies over it: its status flags may be set for a while */
     int read_fd;
     int write_fd;
     short read_wants; /* poll events that make the next attempt worth while */
@@ -52,9 +53,9 @@ struct stream {
     struct buffer out;
 };
 
-/* Begins a stream over a connected socket, and over any two descriptors: a pipe each, a terminal,
- * twice the same socket. The stream owns them from here on; stream_close() closes them. Their file
- * status flags are left alone, for they may be shared. */
+/* Begins a stream over a connected socket that is this process's alone, and over any two descriptors:
+ * a pipe each, a terminal, twice the same socket. The stream owns them from here on; stream_close()
+ * closes them. The file status flags of the two are left alone, for they may be shared. */
 void stream_open_socket(struct stream *stream, int fd);
 void stream_open_fds(struct stream *stream, int read_fd, int write_fd);
 

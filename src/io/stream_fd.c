@@ -177,6 +177,7 @@ static void open_with(struct stream *stream, const struct stream_ops *ops, int r
 void stream_open_socket(struct stream *stream, int fd)
 {
     open_with(stream, &socket_ops, fd, fd);
+    stream->is_own_socket = true;
 }
 
 void stream_open_fds(struct stream *stream, int read_fd, int write_fd)

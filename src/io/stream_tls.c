@@ -307,6 +307,7 @@ static enum io_status put_layer(struct stream *stream, const struct tls_context 
     SSL_set_app_data(layer->ssl, layer);
     stream->ops = &tls_ops;
     stream->layer = layer;
+    stream->is_own_socket = false;
     return IO_OK;
 }
 

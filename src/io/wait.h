@@ -2,11 +2,13 @@
 /*
  * Where a session sleeps: every wait of the session code for a peer, the helper or the clock goes
  * through here, so that nothing above knows what blocks, and a wait without a limit cannot be
- * written by accident.
+ * written by accident. Only reading a socket and connecting may sleep in their own calls, with a
+ * limit, where wait_may_sleep_in_calls() says so.
  *
  * A process may be told to end its session (wait_request_stop(), called from a signal handler):
- * the wait going on, and every later one, then returns IO_STOPPED. Signals are let in only while
- * asleep, so none is lost between a check and the sleep.
+ * the wait going on, and every later one, then returns IO_STOPPED. With wait_open_signals() they
+ * are let in only while asleep, so none is lost between a check and the sleep; without, one that
+ * comes just before is noticed after it, or when it is said again.
  */
 #ifndef IO_WAIT_H
 #define IO_WAIT_H
