@@ -1,0 +1,99 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The manual page of the program says what the sources do, and nothing else:
+# every option, command, variable of the acp, event, and reason with its
+# severity and reply. (The keys and the other page: t/conf-keys.t.)
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Pop3Test::Tables qw(rows events reasons);
+
+sub slurp {
+    my ($path) = @_;
+    open my $file, '<', "$FindBin::Bin/../$path" or die "$path: $!\n";
+    local $/;
+    return <$file>;
+}
+
+my $page = slurp('man/pop3.proxy.1');
+
+# The text of a section (.Sh) or subsection (.Ss).
+sub section {
+    my ($macro, $title) = @_;
+    my $end = $macro eq 'Sh' ? qr/^\.Sh /m : qr/^\.S[hs] /m;
+    my ($text) = $page =~ /^\.$macro \Q$title\E\n(.*?)(?=$end|\z)/ms;
+    return $text // die "there is no section $title\n";
+}
+
+sub is_same {
+    my ($name, $manual, $source) = @_;
+    return is_deeply([ sort @$manual ], [ sort @$source ], $name);
+}
+
+# ---- options ----
+
+my @options = map { /\bFl (-?[\w-]+)/g } grep { /^\.It Fl/ } split /\n/, section('Sh', 'OPTIONS');
+my $keys    = slurp('src/config/conf_keys.def') =~ s{/\*.*?\*/}{}gsr;
+my %letter  = $keys =~ /^CONF_\w+\((\w+), \w+, (0|'\w')/mg;
+my ($table) = slurp('src/config/options.c') =~ /own_longs\[\] = \{(.*?)\n\};/s;
+my %own     = $table =~ /\{"([\w-]+)", \w+, NULL, ('\w'|\w+)\}/g;
+
+cmp_ok(scalar keys %own, '>', 5, 'the table of options is read');
+delete $letter{server};                                 # the operand
+delete $letter{listen};                                 # is called --bind
+my %long = (%own, map { (tr/_/-/r => $letter{$_}) } keys %letter);
+is_same('options', \@options, [ map { ("-$_", $long{$_} =~ /^'(\w)'$/) } keys %long ]);
+for my $name (sort grep { $long{$_} =~ /^'/ } keys %long) {
+    my ($short) = $long{$name} =~ /^'(\w)'$/;
+    like($page, qr/^\.It Fl $short(?: [^,\n]*)? , Fl -$name\b/m, "-$short is --$name");
+}
+
+# ---- commands, variables of the acp ----
+
+my %state = map { (/before/ ? 'AUTH' : 'TRANS') => $_ }
+    section('Ss', 'Protocol support') =~ /^\.It ((?:before|after) the login\n\.Li [^\n]*)/mg;
+my @commands = map { [ split /,\s*/ ] } rows('pop3/command.def', 'COMMAND');
+for my $state (sort keys %state) {
+    is_same("commands, $state", [ $state{$state} =~ /\b([A-Z]+)\b/g ],
+        [ map { $_->[0] } grep { $_->[1] eq $state || $_->[1] eq 'BOTH' } @commands ]);
+}
+
+is_same('variables of the acp', [ map { /Ev PROXY_(\w+)/g } grep { /^\.It/ } split /\n/, section('Ss', 'Access control') ],
+    [ map { (split /,/)[0] } rows('helper/acp.def', 'ACP_VARIABLE') ]);
+
+# ---- events ----
+
+my %events = events();
+my %described;
+for my $text (section('Ss', 'Events') =~ /^\.It Cm ([^\n]*\n.*?)(?=^\.It Cm|\z)/msg) {
+    my ($head) = $text =~ /\A(.*)/;
+    $described{$_} = $text for map { split / , / } map { s/ (?:P[qo]|;).*//r } split /\bCm /, $head =~ s/ Pc , Cm/ Cm/r;
+}
+is_same('events', [ keys %described ], [ keys %events ]);
+for my $event (sort grep { $_ ne 'session' } keys %described) {
+    my @missing = grep { $described{$event} !~ /\b$_\b/i } keys %{ $events{$event} || {} };
+    is("@missing", '', "$event: every severity that it may have is named");
+}
+
+# ---- reasons ----
+
+my %reasons = reasons();
+my (%item, $before);
+for my $text (section('Ss', 'Reasons') =~ /^\.It (Cm [^\n]*\n.*?)(?=^\.It |^\.El)/msg) {
+    my ($names, $level, $body) = $text =~ /\ACm (.*?) Pq (\w+)\n(.*)\z/s or die "what is this? $text";
+    my ($reply) = $body =~ /^\.Ql (-ERR [^\n]+[^\n,])$/m;
+    $reply //= $before if $body =~ /^The same answer\.$/m;
+    $before = $reply;
+    $item{$_} = { level => $level, reply => $reply } for split / , /, $names;
+}
+is_same('reasons', [ keys %item ], [ keys %reasons ]);
+for my $reason (sort keys %item) {
+    is($item{$reason}{level}, $reasons{$reason}{level}, "$reason: severity");
+    is($item{$reason}{reply}, $reasons{$reason}{reply}, "$reason: what the client is told");
+}
+
+done_testing;
