@@ -54,7 +54,7 @@ sub session {
         '--login-timeout', 6, @$arguments, "localhost:" . $server->port,
         { any_exit => 1, any_stderr => 1, env => { LD_PRELOAD => $library, FAULT_REPORT => $report, %fault } },
     )->client;
-    my %got = (octets => talk($client), status => $client->process->wait(15));
+    my %got = (octets => talk($client), status => $client->process->wait);
     my @lines = grep { $_->{pid} == $client->process->pid } log_lines('session');
     $server->close;
     return {

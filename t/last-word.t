@@ -19,7 +19,7 @@ sub pending {
     my ($verb) = @_;
     my $held;
     my $server = server(messages => [], on => { $verb => sub { $held = $_[0]; '' } });
-    return ($server, sub { wait_until(sub { $held }, 5); $held });
+    return ($server, sub { wait_until(sub { $held }); $held });
 }
 
 scene 'a refusal, with a command sent behind PASS in a segment of its own' => sub {
@@ -73,7 +73,7 @@ scene 'QUIT behind a listing that nobody takes' => sub {
     my $client = proxy($server->address)->client->login;
     $client->send("DELE 1\r\nLIST\r\nQUIT\r\n");
     $client->close;
-    ok wait_until(sub { @{ $server->{committed} } }, 10), 'reaches the server';
+    ok wait_until(sub { @{ $server->{committed} } }), 'reaches the server';
     is_deeply $server->{committed}, [1], 'and counts';
 };
 

@@ -42,7 +42,10 @@ scene 'a client that drips' => sub {
         $client{$drop} = [ $proxy->client, $start ];
         drip($client{$drop}[0], $drop, 0.15);
     }
-    ends_at(show($_), @{ $client{$_} }, 1) for sort keys %client;
+    for my $drop (sort keys %client) {
+        ends_at(show($drop), @{ $client{$drop} }, 1);
+        is $client{$drop}[0]->session_line->{reason}, 'login-timeout', 'reason';
+    }
 };
 
 # Nobody ever has to wait for it, so no wait ends at the limit. The stop stands in for its speed.
@@ -82,25 +85,34 @@ scene 'a server that drips' => sub {
         $client->send_line('PASS x');
         $client{$stage} = [ $client, $start ];
     }
-    like ends_at($_, @{ $client{$_} }, 1), $own, "$_: told so" for sort keys %client;
+    for my $stage (sort keys %client) {
+        like ends_at($stage, @{ $client{$stage} }, 1), $own, "$stage: told so";
+        is $client{$stage}[0]->session_line->{reason}, 'login-timeout', "$stage: reason";
+    }
 };
 
 scene 'the login limit is the sum of everything' => sub {
-    my $client = proxy('--login-timeout', 2, '--server-timeout', 2, server(on => { PASS => '' })->address)->client;
+    my $proxy  = proxy('--login-timeout', 2, server(on => { PASS => '' })->address);
     my $start  = now();
+    my $client = $proxy->client;
     $client->greeting;
     pause(1);
+    my $later = $proxy->client;
     $client->ask('USER joe');
     $client->send_line('PASS x');
+    $later->greeting;
     like ends_at('sum', $client, $start, 2), $own, 'told so';
+    ok $later->quiet(0), 'one that came when this one said PASS has its second yet';
     is $client->session_line->{reason}, 'login-timeout', 'reason';
+    is $later->line, '-ERR [SYS/TEMP] the login took too long', 'which passes';
 };
 
 scene 'a hanging acp within the login limit' => sub {
     my $start  = now();
-    my $client = before_pass(proxy('--login-timeout', 1, '-a', acp("exec $^X -e 'select undef, undef, undef, undef'"), server()->address));
+    my $client = before_pass(proxy('--login-timeout', 1, '--acp-timeout', 60, '-a', acp('read go <' . never()), server()->address));
     $client->send_line('PASS x');
     like ends_at('acp', $client, $start, 1), qr/\A-ERR /, 'told so';
+    is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
 scene 'a server that cannot be reached' => sub {
@@ -109,13 +121,17 @@ scene 'a server that cannot be reached' => sub {
     my @queued = fill_queue($listener) or plan(skip_all => 'a full queue does not hang here');
     my ($port) = unpack_sockaddr_in(getsockname $listener);
     my %client;
-    for my $option ('--connect-timeout', '--login-timeout') {
-        my $start  = now();
-        my $client = before_pass(proxy($option, 1, "127.0.0.1:$port"));
+    for my $limit ('connect-timeout', 'login-timeout') {
+        my %seconds = ('connect-timeout' => 60, 'login-timeout' => 60, $limit => 1);
+        my $start   = now();
+        my $client  = before_pass(proxy((map { ("--$_", $seconds{$_}) } keys %seconds), "127.0.0.1:$port"));
         $client->send_line('PASS x');
-        $client{$option} = [ $client, $start ];
+        $client{$limit} = [ $client, $start ];
     }
-    like ends_at($_, @{ $client{$_} }, 1), $own, "$_: told so" for sort keys %client;
+    for my $limit (sort keys %client) {
+        like ends_at($limit, @{ $client{$limit} }, 1), $own, "$limit: told so";
+        is $client{$limit}[0]->session_line->{reason}, $limit, 'reason';
+    }
 };
 
 scene '-t is felt in every limit' => sub {

@@ -65,7 +65,7 @@ sub passes {
 sub reason {
     my ($user) = @_;
     my $line;
-    wait_until(sub { ($line) = grep { $_->{f}{user} eq $user } log_lines('session') }, 10);
+    wait_until(sub { ($line) = grep { $_->{f}{user} eq $user } log_lines('session') });
     return $line ? $line->{f}{reason} : 'none';
 }
 
@@ -161,9 +161,9 @@ both 'a client that goes' => sub {
     for my $how (qw(close reset)) {
         my $client = stalled($master, $how);
         my $connection = ($server->connections)[-1];
-        ok wait_until(sub { pipes($worker) == 2 }, 10), "$how: it goes by a pipe" if is_root();
+        ok wait_until(sub { pipes($worker) == 2 }), "$how: it goes by a pipe" if is_root();
         $client->$how;
-        ok wait_until(sub { $connection->{eof} }, 10), "$how: the server is left";
+        ok wait_until(sub { $connection->{eof} }), "$how: the server is left";
     }
     ok !$server->saw(qr/QUIT/i), 'no QUIT';
     is $master->settled(1), 'settled', 'all wait again';
@@ -177,7 +177,7 @@ both 'a client that does not read' => sub {
     my $master = master(server => $server->address, @_, timeout => 1);
     my $client = stalled($master, 'u' . ++$number);
     my $connection = ($server->connections)[-1];
-    ok wait_until(sub { $connection->{eof} }, 10), 'is cut';
+    ok wait_until(sub { $connection->{eof} }), 'is cut';
     is reason("u$number"), 'client-stalled', 'reason';
     ok !$server->saw(qr/QUIT/i), 'no QUIT';
 };

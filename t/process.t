@@ -110,7 +110,7 @@ scene 'a session that ends leaves no process' => sub {
         my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), $server->address)->client->login;
         my @pids   = descendants($client->process->pid);
         $client->$way;
-        ok wait_until(sub { !grep { is_alive($_) } @pids }, 2), "$way: all " . @pids . ' are gone';
+        ok wait_until(sub { !grep { is_alive($_) } @pids }), "$way: all " . @pids . ' are gone';
     }
 };
 
@@ -119,7 +119,7 @@ scene 'a killed session leaves none either' => sub {
         my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), server()->address)->client->login;
         my @pids   = descendants($client->process->pid);
         $client->process->signal($signal);
-        ok wait_until(sub { !grep { is_alive($_) } @pids }, 2), "$signal: all " . @pids . ' are gone';
+        ok wait_until(sub { !grep { is_alive($_) } @pids }), "$signal: all " . @pids . ' are gone';
     }
 };
 
@@ -128,7 +128,7 @@ scene 'TERM before the login' => sub {
     $client->greeting;
     $client->process->signal('TERM');
     like $client->rest, qr/\A(?:-ERR [^\r\n]+\r\n)?\z/, 'a word at most';
-    ok defined $client->process->wait(3), 'and the end';
+    ok defined $client->process->wait, 'and the end';
 };
 
 scene 'a message under way is not cut by a signal that means nothing' => sub {
@@ -171,7 +171,7 @@ scene 'few file descriptors left' => sub {
         $client->send("USER joe\@localhost:$server->{port}\r\nPASS x\r\nQUIT\r\n");
         my $seen = $client->rest;
         like $seen, qr/\A(?:(?:\+OK|-ERR)[^\r\n]*\r\n)*\z/, "limit $limit: clean replies or none";
-        my $status = $client->process->wait(5);
+        my $status = $client->process->wait;
         ok defined $status && !($status & 127), "limit $limit: no crash, no hang";
     }
 };

@@ -25,7 +25,7 @@ sub session {
 # The server connection ends; QUIT never came.
 sub ends_without_quit {
     my ($name, $client, $server, $connection) = @_;
-    ok wait_until(sub { $connection->{eof} }, 15), "$name: the server connection is closed";
+    ok wait_until(sub { $connection->{eof} }), "$name: the server connection is closed";
     is $server->saw(qr/QUIT/i), 0, "$name: no QUIT";
     is_deeply $server->{committed}, [], "$name: nothing is deleted";
     return;
@@ -169,7 +169,7 @@ scene 'a proxy that is killed' => sub {
         $client->process->signal($signal);
         $client->rest;
         ends_without_quit("SIG$signal", $client, $server, $connection);
-        defined $client->process->wait(5) or fail("SIG$signal: ended");
+        defined $client->process->wait or fail("SIG$signal: ended");
     }
 };
 
@@ -178,12 +178,12 @@ scene 'a QUIT reaches the server though the client is gone' => sub {
         my ($client, $server, $connection) = session(on => { QUIT => '' });
         $client->ask('DELE 2');
         $client->send("QUIT\r\n")->$how;
-        ok wait_until(sub { $server->saw(qr/^QUIT$/) }, 10), "$how: QUIT arrived";
+        ok wait_until(sub { $server->saw(qr/^QUIT$/) }), "$how: QUIT arrived";
         pause(0.3);
         ok !$connection->{eof}, "$how: its answer is awaited";
         ok $client->process->is_running, "$how: the session is still there";
         $connection->send("+OK bye\r\n");
-        ok defined $client->process->wait(5), "$how: then it ends";
+        ok defined $client->process->wait, "$how: then it ends";
         my $line = $client->session_line;
         is "$line->{reason} $line->{commit}", 'quit ok', "$how: commit=ok in the log";
     }
@@ -196,15 +196,15 @@ scene 'a QUIT sent while a reply is owed, then a reset' => sub {
     $client->send_line('QUIT');
     $client->reset;
     $connection->send("+OK deleted\r\n");
-    ok wait_until(sub { $server->saw(qr/^QUIT$/) }, 10), 'QUIT arrives';
-    defined $client->process->wait(5) or fail('the session ends');
+    ok wait_until(sub { $server->saw(qr/^QUIT$/) }), 'QUIT arrives';
+    defined $client->process->wait or fail('the session ends');
 };
 
 scene 'DELE and QUIT in one segment, and gone' => sub {
     for my $how (qw(close half_close)) {
         my ($client, $server) = session();
         $client->send("DELE 1\r\nDELE 2\r\nQUIT\r\n")->$how;
-        ok defined $client->process->wait(10), "$how: the session ends";
+        ok defined $client->process->wait, "$how: the session ends";
         is_deeply $server->{committed}, [ 1, 2 ], "$how: committed";
         is $client->session_line->{commit}, 'ok', "$how: commit=ok";
     }

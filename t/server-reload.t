@@ -26,7 +26,7 @@ scene 'a new server, a new limit' => sub {
     my $client = $master->client->login;
     like $client->ask('STAT'), qr/^\+OK 1 /, 'new sessions: the new server';
     like $stays->ask('STAT'), qr/^\+OK 0 /, 'a session that runs: the old one';
-    ok wait_until(sub { $client->{eof} }, 5), 'the new limit';
+    ok wait_until(sub { $client->{eof} }), 'the new limit';
     is $stays->ask('NOOP'), '+OK', 'not for the old session';
     like $early->ask('USER joe'), qr/^\+OK/, 'one that had not logged in';
     like $early->ask('PASS x'), qr/^\+OK/, 'goes on';
@@ -34,7 +34,7 @@ scene 'a new server, a new limit' => sub {
     is $_->quit, '+OK bye', 'to its end' for $stays, $early;
     is $master->settled(2), 'settled', 'the old pool is gone';
     is $master->counts->{pools}, 1, 'with its row';
-    ok wait_until(sub { 1 == $master->helpers }, 5), 'and its helper';
+    ok wait_until(sub { 1 == $master->helpers }), 'and its helper';
 };
 
 scene 'the allow list' => sub {
@@ -64,14 +64,14 @@ scene 'listeners come, go and change' => sub {
     my $second = $master->address('127.0.0.2');
     splice @{ $master->{instances} }, 0, 2;
     is $master->write->reload->{event}, 'reloaded', 'one less';
-    ok wait_until(sub { !$master->connect(to => $first) }, 5), 'nobody listens there';
+    ok wait_until(sub { !$master->connect(to => $first) }), 'nobody listens there';
     is $held->ask('NOOP'), '+OK', 'its session goes on';
     is $held->quit, '+OK bye', 'to its end';
     is polls($master, to => $second), '+OK bye', 'the other address serves on';
     $master->change('two', listen => '127.0.0.3:0');
     is $master->write->reload->{event}, 'reloaded', 'changed';
     is polls($master, to => '127.0.0.3'), '+OK bye', 'the new address';
-    ok wait_until(sub { !$master->connect(to => $second) }, 5), 'not the old one';
+    ok wait_until(sub { !$master->connect(to => $second) }), 'not the old one';
     my $renamed = $master->address('127.0.0.3');
     $master->change('two', listen => undef);
     @{ $master->{instances} } = (other => { listen => $renamed });
@@ -85,7 +85,7 @@ scene 'pool sizes' => sub {
     is $master->settled(7), 'settled', 'more';
     $master->change(workers => 1)->reload;
     is $master->settled(1), 'settled', 'fewer';
-    ok wait_until(sub { 1 == $master->workers }, 5), 'and no process besides';
+    ok wait_until(sub { 1 == $master->workers }), 'and no process besides';
 };
 
 scene 'a broken file changes nothing' => sub {
@@ -122,7 +122,7 @@ scene 'a broken file changes nothing' => sub {
 sub halt {
     my ($pid) = @_;
     kill 'STOP', $pid;
-    wait_until(sub { (Pop3Test::Master::facts($pid)->{State} // '') =~ /^T/ }, 10) or die "it does not stop\n";
+    wait_until(sub { (Pop3Test::Master::facts($pid)->{State} // '') =~ /^T/ }) or die "it does not stop\n";
     return;
 }
 
@@ -141,8 +141,8 @@ scene 'it is over when no old worker can take a connection' => sub {
     # On a machine that is too slow for this the time was over first, which it says.
     like $line->() ? $line->()->{f}{text} : 'not yet', qr/not yet|have not reacted/, 'an old worker has not reacted';
     kill 'CONT', $slow;
-    ok wait_until($line, 5), 'it goes on';
-    ok wait_until(sub { !is_alive($slow) }, 5), 'and leaves';
+    ok wait_until($line), 'it goes on';
+    ok wait_until(sub { !is_alive($slow) }), 'and leaves';
 };
 
 scene 'an old worker that does not react' => sub {
@@ -210,7 +210,7 @@ scene 'log and pidfile come and go' => sub {
     $master->change(pidfile => undef)->reload;
     ok !-e "$pidfile.2", 'one that goes';
     $master->change(log => $log)->signal('HUP');
-    ok wait_until(sub { -e $log && read_file($log) =~ /event=reloaded/ }, 5), 'a log that comes';
+    ok wait_until(sub { -e $log && read_file($log) =~ /event=reloaded/ }), 'a log that comes';
     is $master->change(log => undef)->reload->{event}, 'reloaded', 'one that goes: syslog again';
 };
 
@@ -222,9 +222,9 @@ scene 'between a wildcard address and one of its own' => sub {
     for my $listen ("127.0.0.1:$port", "*:$port", "127.0.0.1:$port") {
         is $master->change(listen => $listen)->reload->{event}, 'reloaded', "to $listen";
         # A busy worker of before may not have closed its copy of the old socket yet.
-        ok wait_until(sub { (eval { polls($master, to => "127.0.0.1:$port") } // '') eq '+OK bye' }, 5), 'serves';
+        ok wait_until(sub { (eval { polls($master, to => "127.0.0.1:$port") } // '') eq '+OK bye' }), 'serves';
         my $reaches = $listen =~ /\*/ ? 1 : 0;
-        ok wait_until(sub { $reaches == ($master->connect(to => "127.0.0.2:$port") ? 1 : 0) }, 5), "other addresses: $reaches";
+        ok wait_until(sub { $reaches == ($master->connect(to => "127.0.0.2:$port") ? 1 : 0) }), "other addresses: $reaches";
     }
     is $held->quit, '+OK bye', 'a session from before';
     my $other = master(listen => "127.0.0.1:$port", server => $server->address, -start => 0)->run_to_end;
@@ -252,11 +252,10 @@ scene 'while clients poll without pause' => sub {
         $reloads, @$result{qw(sessions refused broken)}, 1000 * $result->{worst}, $most);
     is $result->{refused}, 0, 'none refused';
     is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
-    cmp_ok $result->{worst}, '<', 5, 'none waited long';
     is $held->ask('NOOP'), '+OK', 'a session from before the first one';
     is $held->quit, '+OK bye', 'to its end';
     is $master->settled(4), 'settled', 'the last pool is left';
-    ok wait_until(sub { 4 + 2 == $master->children }, 5), 'and nobody else';
+    ok wait_until(sub { 4 + 2 == $master->children }), 'and nobody else';
     cmp_ok $most, '<=', 2 * 6 + 6 + 2, 'never many more processes than twice the pool\'s';
 };
 
@@ -269,7 +268,7 @@ scene 'HUP upon HUP' => sub {
     }
     is $client->quit, '+OK bye', 'a session';
     is $master->settled(3), 'settled', 'one pool is left';
-    ok wait_until(sub { 3 + 2 == $master->children }, 5), 'and nobody else';
+    ok wait_until(sub { 3 + 2 == $master->children }), 'and nobody else';
 };
 
 done;

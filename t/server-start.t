@@ -30,8 +30,8 @@ scene 'from a file' => sub {
     my $server = server(messages => [ message(1000) ]);
     my $master = master(server => $server->address);
     like polls($master), qr/\A\+OK 1 \d+ \+OK bye\z/, 'a session';
-    ok wait_until(sub { 2 == $master->workers }, 5), 'as many workers as asked for';
-    ok wait_until(sub { 1 == $master->helpers }, 5), 'and a helper';
+    ok wait_until(sub { 2 == $master->workers }), 'as many workers as asked for';
+    ok wait_until(sub { 1 == $master->helpers }), 'and a helper';
     is $master->settled(2), 'settled', 'all wait again';
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'TERM ends it';
@@ -43,7 +43,7 @@ scene 'without a file, on several addresses' => sub {
     my $master = master(-arguments => [ '-n', 3, '-b', '127.0.0.1:0', '--bind', '127.0.0.2:0', $server->address ]);
     like polls($master, to => $_), qr/bye/, "a session on $_" for $master->addresses;
     is scalar(() = $master->addresses), 2, 'two of them';
-    ok wait_until(sub { 6 == $master->workers }, 5), '-n workers for each';
+    ok wait_until(sub { 6 == $master->workers }), '-n workers for each';
     $master->reload;
     like polls($master, to => $_), qr/bye/, "$_ after a reload" for $master->addresses;
     is scalar(() = grep { /:0\z/ } $master->addresses), 0, 'bound for good';
@@ -81,7 +81,7 @@ scene 'what a service manager is told' => sub {
         return @said;
     };
     my @all;
-    my $until = sub { my ($wanted) = @_; wait_until(sub { push @all, $said->(); grep { /$wanted/ } @all }, 5) };
+    my $until = sub { my ($wanted) = @_; wait_until(sub { push @all, $said->(); grep { /$wanted/ } @all }) };
     my $master = master(server => server()->address, sessions_per_worker => 4, -env => { NOTIFY_SOCKET => $path });
     ok $until->(qr/^READY=1\nMAINPID=@{[ $master->pid ]}\z/), 'ready';
     my $held = $master->client->login;
@@ -117,7 +117,7 @@ scene 'detached' => sub {
     is $session, $pid, 'a session of its own';
     like polls($master), qr/bye/, 'a session';
     kill 'TERM', $pid;
-    ok wait_until(sub { !is_alive($pid) }, 5), 'TERM ends it';
+    ok wait_until(sub { !is_alive($pid) }), 'TERM ends it';
     ok !-e $pidfile, 'the pidfile is gone';
 };
 
@@ -146,7 +146,7 @@ scene 'pidfile' => sub {
     $master->wait;
     $master->{processes} = [];
     ok -e $pidfile, 'killed, it leaves the file';
-    ok wait_until(sub { !Pop3Test::Process::orphans() }, 5), 'but nobody';
+    ok wait_until(sub { !Pop3Test::Process::orphans() }), 'but nobody';
     my $third = master(server => '127.0.0.1:9', pidfile => $pidfile);
     is read_file($pidfile), $third->pid . "\n", 'and the next one takes it';
     $third->signal('INT');

@@ -153,10 +153,8 @@ scene 'clear text where TLS should be' => sub {
 
 scene 'a server that goes silent in the handshake' => sub {
     my $server = server(script => 1, anything_goes => 1);
-    my $begin  = now();
     my $client = proxy_to('implicit', $server->address, qw(--login-timeout 1))->client;
     like $client->try_login, $refusal, 'refused';
-    cmp_ok now() - $begin, '<', 2.5, 'in time';
     is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
@@ -202,7 +200,7 @@ scene 'a server that ends without close_notify' => sub {
     $client->send_line('RETR 1');
     is $connection->command, 'RETR 1', 'RETR arrives';
     $connection->send("+OK\r\nSubject: half\r\n\r\nof a message\r\n.");
-    ok wait_until(sub { $client->{all} =~ /half/ }, 10), 'the first half';
+    ok wait_until(sub { $client->{all} =~ /half/ }), 'the first half';
     $cut->close;
     unlike $client->rest, qr/-ERR|^\.\r\n/m, 'in the middle of RETR: nothing is put into the message';
     is $client->session_line->{reason}, 'server-lost', 'reason';

@@ -56,7 +56,7 @@ scene 'the new one takes over' => sub {
     isnt Pop3Test::Master::facts($master->pid)->{PPid}, $old, 'and is not its parent: who supervises it looks after its own children';
     is $held->ask('NOOP'), '+OK', 'which goes on';
     is $held->quit, '+OK bye', 'to its end';
-    ok wait_until(sub { !is_alive($old) }, 5), 'then the old one goes';
+    ok wait_until(sub { !is_alive($old) }), 'then the old one goes';
     is read_file($pidfile), $master->pid . "\n", 'the pidfile stays';
     is $master->client->login->quit, '+OK bye', 'it serves on';
     is $master->reload->{event}, 'reloaded', 'it reloads';
@@ -73,7 +73,7 @@ scene 'stopped while those before have sessions left' => sub {
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'the last one ends';
     is_deeply [ map { $_->{pid} } (log_lines('stopped'))[ -3 .. -1 ] ], [ @old, $master->pid ], 'and not before those before it';
-    ok wait_until(sub { !grep { is_alive($_) } @old }, 5), 'they are gone';
+    ok wait_until(sub { !grep { is_alive($_) } @old }), 'they are gone';
     like $_->rest, qr/\A(?:-ERR \[SYS\/TEMP\] [^\r\n]*\r\n)?\z/, 'sessions ended in order' for @held;
     is_deeply [ map { $_->{f}{reason} } grep { $_->{f}{user} eq 'first' } log_lines('session') ], ['stopped'], 'logged as such';
 };
@@ -87,7 +87,7 @@ scene 'stopped while one before hangs' => sub {
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'ends without it';
     kill 'CONT', $old;
-    ok wait_until(sub { !is_alive($old) }, 5), 'which follows as soon as it can';
+    ok wait_until(sub { !is_alive($old) }), 'which follows as soon as it can';
 };
 
 scene 'several in a row while clients poll' => sub {
@@ -106,7 +106,7 @@ scene 'several in a row while clients poll' => sub {
         @$result{qw(sessions refused broken)}, 1000 * $result->{worst});
     is $result->{refused}, 0, 'none refused';
     is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
-    ok wait_until(sub { !grep { is_alive($_) } @old }, 5), 'the old ones are gone';
+    ok wait_until(sub { !grep { is_alive($_) } @old }), 'the old ones are gone';
     is read_file($pidfile), $master->pid . "\n", 'the pidfile names the last one';
     is $master->settled(3), 'settled', 'one pool is left';
 };
@@ -143,7 +143,7 @@ scene 'a new binary that fails' => sub {
     my $old = upgrade($master);
     is $master->client->login->quit, '+OK bye', 'and a sound one takes over';
     is $held->quit, '+OK bye', 'from before all that';
-    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+    ok wait_until(sub { !is_alive($old) }), 'the old one goes';
 };
 
 # A program that waits for a word before it becomes another one.
@@ -210,7 +210,7 @@ scene 'with listeners that come and go' => sub {
     my $old = upgrade($master);
     is $master->address('127.0.0.2'), $two, 'kept';
     is $master->client(to => $_)->login->quit, '+OK bye', "served on $_" for $two, $master->address('127.0.0.3');
-    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+    ok wait_until(sub { !is_alive($old) }), 'the old one goes';
     ok !$master->connect(to => $one), 'nobody listens on the one that went';
 };
 
@@ -234,10 +234,10 @@ scene 'a new binary whose workers cannot live leaves the pidfile alone' => sub {
     my $master  = master(server => server()->address, pidfile => $pidfile, -any_stderr => 1);
     $master->change(chroot => '/no/such/directory');
     $master->signal('USR2');
-    my $new = wait_until(sub { (grep { $_->{pid} != $master->pid } log_lines('worker-died'))[0] }, 5) or die "no new binary\n";
+    my $new = wait_until(sub { (grep { $_->{pid} != $master->pid } log_lines('worker-died'))[0] }) or die "no new binary\n";
     is read_file($pidfile), $master->pid . "\n", 'as long as it tries';
     kill 'TERM', $new->{pid};
-    ok wait_until(sub { $master->events('upgrade-failed') }, 5), 'it gives up';
+    ok wait_until(sub { $master->events('upgrade-failed') }), 'it gives up';
     is read_file($pidfile), $master->pid . "\n", 'and behind it';
 };
 
@@ -248,7 +248,7 @@ scene 'detached' => sub {
     $master->follow(read_file($pidfile) + 0)->ready;
     my $old = upgrade($master);
     is read_file($pidfile), $master->pid . "\n", 'pidfile';
-    ok wait_until(sub { !is_alive($old) }, 5), 'the old one goes';
+    ok wait_until(sub { !is_alive($old) }), 'the old one goes';
     is $master->client->login->quit, '+OK bye', 'served';
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'and stopped';

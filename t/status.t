@@ -45,7 +45,7 @@ sub json { my ($daemon) = @_; return decode_json($daemon->ask('status --json')) 
 # Waits until the status says so.
 sub shows {
     my ($daemon, $condition) = @_;
-    return wait_until(sub { my $json = json($daemon); $condition->($json) && $json }, 10);
+    return wait_until(sub { my $json = json($daemon); $condition->($json) && $json });
 }
 
 sub table_of { my ($path, $macro) = @_; return read_file("$FindBin::Bin/../src/$path") =~ /^$macro\((.*)\)$/mg }
@@ -213,7 +213,7 @@ server_scene 'what is in the way of the socket' => sub {
     $daemon->{proxy}{control} = undef;
     ok $daemon->reload, 'no socket any more';
     ok !-e "$path-2", 'is gone';
-    ok wait_until(sub { !$daemon->status_pid }, 3), 'and so is the process';
+    ok wait_until(sub { !$daemon->status_pid }), 'and so is the process';
     is $daemon->close, 0, 'ends in order';
 };
 
@@ -250,7 +250,7 @@ sub http {
     my $socket = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Proto => 'tcp') or return;
     my $stream = Pop3Test::Stream->new($socket, name => 'http');
     $stream->send($request // "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-    wait_until(sub { $stream->{eof} }, 12);
+    wait_until(sub { $stream->{eof} });
     my ($status, $headers, $body) = $stream->{all} =~ m{\AHTTP/1\.1 (\d+) [^\r]*\r\n(.*?)\r\n\r\n(.*)\z}s;
     $stream->close;
     return ($status, $headers, $body);
@@ -258,7 +258,7 @@ sub http {
 
 server_scene 'metrics over HTTP' => sub {
     my $server = server();
-    my $port   = Pop3Test::Daemon::free_port();
+    my $port   = Pop3Test::Process::free_port();
     my $daemon = simple($server, unstarted => 1, proxy => { metrics_listen => "127.0.0.1:$port" });
     $daemon->start;
     if (!features()->{metrics}) {
@@ -277,13 +277,13 @@ server_scene 'metrics over HTTP' => sub {
     is +(http($port, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[2], '', 'HEAD';
     my @stuck = map { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Proto => 'tcp') } 1 .. 100;
     syswrite $_, 'GET /' for grep { defined } @stuck;
-    my $begin = Pop3Test::Loop::now();
-    is +(http($port))[0], 200, '100 stuck clients';
-    cmp_ok Pop3Test::Loop::now() - $begin, '<', 2, 'hold nobody up';
+    is +(http($port))[0], 200, '100 stuck clients hold nobody up';
+    $_->blocking(0) for @stuck;
+    ok scalar(grep { !defined sysread($_, my $octets, 1) && $!{EAGAIN} } @stuck), 'while some are still there';
     @stuck = ();
     ok $daemon->reload, 'reload';
     is +(http($port))[0], 200, 'answers after it';
-    my $other = Pop3Test::Daemon::free_port();
+    my $other = Pop3Test::Process::free_port();
     $daemon->{proxy}{metrics_listen} = "127.0.0.1:$other";
     ok $daemon->reload, 'another port at a reload';
     is +(http($other))[0], 200, 'answers';
@@ -299,14 +299,13 @@ server_scene 'metrics over HTTP' => sub {
 server_scene 'stuck clients hold nobody up' => sub {
     my $server = server();
     my $daemon = simple($server);
-    my @silent = map { $daemon->control } 1 .. 40;
+    my @silent = map { $daemon->control } 1 .. 64;
     my @deaf   = map { $daemon->control('status')->hold } 1 .. 40;
-    my $begin  = Pop3Test::Loop::now();
     ok json($daemon), "answer $_" for 1 .. 5;
-    cmp_ok Pop3Test::Loop::now() - $begin, '<', 2, 'in time';
+    ok scalar(grep { $_->is_open } @silent), 'while some of the others are still there';
     my $dripping = $daemon->control;
     $dripping->send('s');
-    ok wait_until(sub { $dripping->{eof} }, 8), 'half a request is cut in the end';
+    ok wait_until(sub { $dripping->{eof} }), 'half a request is cut in the end';
     $_->close for @silent, @deaf;
     is $daemon->close, 0, 'ends in order';
 };
@@ -317,14 +316,14 @@ server_scene 'the process comes back' => sub {
     my $daemon = simple($server);
     my $client = $daemon->client('one')->login;
     for my $time (1 .. 3) {
-        my $pid = wait_until(sub { $daemon->status_pid }, 3) or return fail('no status process');
+        my $pid = wait_until(sub { $daemon->status_pid }) or return fail('no status process');
         my %of = read_file("/proc/$pid/status") =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg;
         is $of{Uid} =~ s/\s.*//r, is_root() ? 65535 : $>, 'without privileges';
         is hex $of{CapEff}, 0, 'nor capabilities' if is_root();
         my @open = glob "/proc/$pid/fd/*";
         cmp_ok scalar @open, '<=', 12, 'and few descriptors: ' . scalar @open;
         kill 'KILL', $pid;
-        ok wait_until(sub { ($daemon->status_pid // $pid) != $pid }, 3), "killed and back ($time)";
+        ok wait_until(sub { ($daemon->status_pid // $pid) != $pid }), "killed and back ($time)";
         is json($daemon)->{instances}[0]{logins}, 1, 'with all totals';
     }
     like $daemon->log, qr/event=status text="the process died; a new one is started in 0\.4 s"/, 'the pause grows';
@@ -341,13 +340,15 @@ server_scene 'it dies with the master' => sub {
     plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
     my $server = server();
     my $daemon = simple($server);
-    my $pid = $daemon->status_pid;
+    my $pid = wait_until(sub { $daemon->status_pid }) or return fail('no status process');
+    my @all = descendants($daemon->pid);
     $daemon->signal('KILL');
-    ok wait_until(sub { !is_alive($pid) || !kill 0, $pid }, 2), 'gone within two seconds';
+    ok wait_until(sub { !is_alive($pid) }), 'gone';
     is $daemon->ask('status'), undef, 'nobody answers';
+    ok wait_until(sub { !grep { is_alive($_) } @all }), 'and all others are gone';
     $daemon->{process}->wait;
     $daemon->start;
-    ok wait_until(sub { $daemon->ask('status') }, 5), 'the next one takes the path over';
+    ok wait_until(sub { $daemon->ask('status') }), 'the next one takes the path over';
     is $daemon->close, 0, 'ends in order';
 };
 
@@ -388,12 +389,12 @@ server_scene 'hostile names' => sub {
 
 server_scene 'the next binary takes over' => sub {
     my $server = server();
-    my $port   = features()->{metrics} ? Pop3Test::Daemon::free_port() : undef;
+    my $port   = features()->{metrics} ? Pop3Test::Process::free_port() : undef;
     my $daemon = simple($server, proxy => { metrics_listen => $port && "127.0.0.1:$port" });
     my $old    = $daemon->pid;
     my $client = $daemon->client('one')->login;
     $daemon->signal('USR2');
-    my $json = wait_until(sub { my $j = json($daemon); $j->{pid} != $old && $j }, 10);
+    my $json = wait_until(sub { my $j = json($daemon); $j->{pid} != $old && $j });
     ok $json, 'the new one answers' or return;
     $daemon->{master} = $json->{pid};
     ok $daemon->wait_for('master-draining'), 'the old one drains';
@@ -417,7 +418,7 @@ server_scene 'the live view' => sub {
         command => [ program(), '-f', $daemon->{file}, 'top' ], fds => { 1 => $write });
     close $write;
     my $stream = Pop3Test::Stream->new($read, name => 'top');
-    ok wait_until(sub { $stream->{all} =~ /^PER SECOND/m }, 5), 'totals become rates';
+    ok wait_until(sub { $stream->{all} =~ /^PER SECOND/m }), 'totals become rates';
     like $stream->{all}, qr/\Apop3\.proxy [\d.]+  pid @{[ $daemon->pid ]}  up .*^TOTALS.*^ *\d+  one .* relay .* joe /ms, 'a picture';
     unlike $stream->{all}, qr/\e/, 'no sequences where there is no terminal';
     $top->signal('TERM');
@@ -429,14 +430,14 @@ server_scene 'the live view' => sub {
             command => [ program(), '-f', $daemon->{file}, 'top' ], env => { TERM => 'xterm' },
             fds => { map { $_ => $terminal->{inner} } 0 .. 2 });
         $stream = Pop3Test::Stream->new($terminal->{outer}, name => 'terminal');
-        ok wait_until(sub { $stream->{all} =~ /longest sessions first/ }, 5), 'on a terminal';
+        ok wait_until(sub { $stream->{all} =~ /longest sessions first/ }), 'on a terminal';
         $stream->send('o');
-        ok wait_until(sub { $stream->{all} =~ /biggest sessions first/ }, 5), 'a key is obeyed';
+        ok wait_until(sub { $stream->{all} =~ /biggest sessions first/ }), 'a key is obeyed';
         my @wide = grep { length > 80 } split /\e\[K\r\n/, $stream->{all} =~ s/\e\[(?:\?\d+[hl]|[HJ])//gr;
         is_deeply \@wide, [], 'no line is wider than the terminal';
         $stream->send('q');
         is exit_code($top->wait), 0, 'q leaves';
-        ok wait_until(sub { $stream->{all} =~ /\e\[\?25h\e\[\?1049l\z/ }, 3), 'and gives the terminal back';
+        ok wait_until(sub { $stream->{all} =~ /\e\[\?25h\e\[\?1049l\z/ }), 'and gives the terminal back';
         $stream->close;
     }
     $client->quit;

@@ -9,7 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Socket::IP;
-use Pop3Test::Process qw(spawn);
+use Pop3Test::Process qw(spawn free_port);
 
 my $log_path = directory() . '/none';
 my %environment = (POP3_PROXY_SYSLOG => $log_path);
@@ -22,15 +22,9 @@ sub installed {
     return;
 }
 
-# A port that was free a moment ago; for programs that cannot choose one.
-sub free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or die $@;
-    return $socket->sockport;
-}
-
 sub connect_to {
     my ($port) = @_;
-    my $socket = wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) }, 10)
+    my $socket = wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) })
         or die "nobody listens on $port\n";
     return Pop3Test::Client->new($socket, name => 'client', tcp => 1);
 }
@@ -70,7 +64,7 @@ sub start_and_read {
     my $file = directory() . '/out';
     open my $out, '>', $file or die $!;
     my $process = spawn(command => \@command, fds => { $fd => $out }, env => \%environment);
-    my $port = wait_until(sub { read_file($file) =~ $pattern ? $1 : 0 }, 10);
+    my $port = wait_until(sub { read_file($file) =~ $pattern ? $1 : 0 });
     return ($process, $port) if $port;
     $process->destroy;
     die "$command[0]: " . read_file($file);

@@ -41,7 +41,7 @@ sub outcome {
     my ($session) = @_;
     my $client = $session->{client};
     my $seen   = eval { $client->rest(20) };
-    my $status = $client->process->wait(10);
+    my $status = $client->process->wait;
     $session->{proxy}->close;
     return ($seen, $status);
 }

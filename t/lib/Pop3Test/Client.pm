@@ -49,7 +49,7 @@ sub body {
         $end = index $self->{in}, "\r\n.\r\n", $from;
         $from = length($self->{in}) > 4 ? length($self->{in}) - 4 : 0 if $end < 0;
         return $end >= 0 || $self->{eof};
-    }, $limit // $Pop3Test::Stream::LIMIT);
+    }, $limit);
     if ($found && $self->{in} =~ /\A\.\r\n/) {
         substr $self->{in}, 0, 3, '';
         return '';

@@ -17,17 +17,11 @@ use warnings;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Pop3Test::Client;
-use Pop3Test::Loop qw(wait_until now);
-use Pop3Test::Process qw(spawn run descendants);
+use Pop3Test::Loop qw(wait_until);
+use Pop3Test::Process qw(spawn run collect free_port descendants);
 use Pop3Test::Stream;
 
 my %daemons;    # address of the object => object, weakly held by its own close()
-
-sub free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1, Proto => 'tcp')
-        or die "no free port: $@\n";
-    return $socket->sockport;
-}
 
 sub new {
     my ($class, %option) = @_;
@@ -64,15 +58,8 @@ sub write_conf {
 
 sub start {
     my ($self) = @_;
-    pipe my $read, my $write or die "pipe: $!\n";
     $self->{errors} = '';
-    $read->blocking(0);
-    Pop3Test::Loop::watch_read($read, sub {
-        my $got = sysread $read, $self->{errors}, 65536, length $self->{errors};
-        return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
-        Pop3Test::Loop::unwatch($read);
-        close $read;
-    });
+    my ($write) = collect(\$self->{errors});
     $self->{process} = spawn(
         command => [ $self->{program}, '-f', $self->{file} ],
         fds     => { 1 => $write, 2 => $write }, %{ $self->{spawn} || {} });
@@ -97,7 +84,7 @@ sub wait_for {
     wait_until(sub {
         @found = $self->log =~ /^(.*\bevent=\Q$event\E\b.*)$/mg;
         @found >= ($count // 1) || ($self->{process} && !$self->{process}->is_running && !$self->{master});
-    }, $Pop3Test::Stream::LIMIT);
+    });
     return @found >= ($count // 1) ? $found[-1] : undef;
 }
 
@@ -143,7 +130,7 @@ sub control {
 sub ask {
     my ($self, $request) = @_;
     my $stream = $self->control($request) or return;
-    wait_until(sub { $stream->{eof} }, $Pop3Test::Stream::LIMIT) or die "control: no answer in time\n";
+    wait_until(sub { $stream->{eof} }) or die "control: no answer in time\n";
     my $answer = $stream->{all};
     $stream->close;
     return $answer;

@@ -10,7 +10,7 @@ use warnings;
 use IO::Socket::IP;
 use Pop3Test::Client;
 use Pop3Test::Loop qw(wait_until);
-use Pop3Test::Process qw(spawn);
+use Pop3Test::Process qw(spawn free_port);
 
 our $USER     = 'reader';
 our $PASSWORD = 'dovecot-losung';
@@ -35,7 +35,7 @@ sub start {
     my $self = bless { dir => $dir, more => '', %option }, $class;
     $self->_write_mailbox(@messages);
     for (1 .. 5) {      # another program may take the port first
-        $self->{$_} = _free_port() for qw(port tls_port);
+        $self->{$_} = free_port() for qw(port tls_port);
         _write("$dir/conf", $self->_configuration);
         open my $out, '>>', "$dir/out" or die "$dir/out: $!\n";
         $self->{process} = spawn(command => [ $program, '-F', '-c', "$dir/conf" ], fds => { 1 => $out, 2 => $out });
@@ -80,11 +80,6 @@ sub _answers {
     my $line   = eval { $client->greeting };
     $client->close;
     return $line;
-}
-
-sub _free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or die "port: $@\n";
-    return $socket->sockport;
 }
 
 sub _write {

@@ -18,8 +18,8 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use Pop3Test::Client;
-use Pop3Test::Loop qw(watch_read unwatch wait_until now);
-use Pop3Test::Process qw(spawn run descendants is_alive);
+use Pop3Test::Loop qw(wait_until);
+use Pop3Test::Process qw(spawn run collect descendants is_alive);
 
 # -program, -log (Pop3Test::Log), -directory, and what starts with a hyphen:
 #   -instances   reference to a list: name => { key => value }, ...; without it
@@ -31,8 +31,8 @@ use Pop3Test::Process qw(spawn run descendants is_alive);
 #   -before, -env, -unset  as in Pop3Test::Process
 #   -any_exit, -any_stderr what the end of the scene does not complain of
 # All else are keys of the file; the defaults are listen = 127.0.0.1:0,
-# workers = 2, and what is measured by address is off (undef: the product's
-# default).
+# workers = 2, a grace that nothing waits for unnoticed, and what is measured by
+# address is off (undef: the product's default).
 sub new {
     my ($class, %option) = @_;
     my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
@@ -40,7 +40,7 @@ sub new {
         my $value = delete $option{$name};
         $self->{ $name =~ s/^-//r } = $value;
     }
-    $self->{keys} = { workers => 2, max_per_ip => 0, login_failures => 0, control => "$self->{directory}/control",
+    $self->{keys} = { workers => 2, max_per_ip => 0, login_failures => 0, grace => 60, control => "$self->{directory}/control",
         $self->{instances} ? () : (listen => '127.0.0.1:0'), %option };
     $self->{instances} ||= [ main => {} ];
     $self->{path} = "$self->{directory}/conf";
@@ -106,14 +106,8 @@ sub run_to_end {
 # Starts it and waits until it is ready.
 sub start {
     my ($self) = @_;
-    pipe my $read, my $write or die "pipe: $!\n";
-    $read->blocking(0);
-    watch_read($read, sub {
-        my $got = sysread $read, $self->{stderr_octets}, 65536, length $self->{stderr_octets};
-        return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
-        unwatch($read);
-        close $read;
-    });
+    my ($write) = collect(\$self->{stderr_octets});
+    $self->{older_lines} = $self->{log}->lines;
     my $process = spawn(
         command => $self->command,
         fds     => { 2 => $write },
@@ -121,7 +115,6 @@ sub start {
         unset   => $self->{unset},
         before  => $self->{before},
     );
-    close $write;
     $self->{process} = $process;
     push @{ $self->{processes} }, $process;
     return $self->ready;
@@ -172,7 +165,7 @@ sub after {
             return $line if $wanted{ $line->{event} } && $line->{pid} == $pid;
         }
         return;
-    }, $Pop3Test::Stream::LIMIT) || die "the master does not log @events\n";
+    }) || die "the master does not log @events\n";
 }
 
 # HUP. Returns the line: event=reloaded, or reload-failed.
@@ -182,7 +175,7 @@ sub reload {
 }
 
 # Waits for its end; the exit status, undef when it goes on.
-sub wait { my ($self, $limit) = @_; return $self->{process}->wait($limit // 15) }
+sub wait { my ($self, $limit) = @_; return $self->{process}->wait($limit) }
 
 sub is_running { return $_[0]{process}->is_running }
 
@@ -248,7 +241,7 @@ sub settled {
     wait_until(sub {
         $count = $self->counts;
         return $count->{idle} == $idle && $count->{busy} == ($busy // 0) && !$count->{starting} && !$count->{leaving};
-    }, $limit // $Pop3Test::Stream::LIMIT);
+    }, $limit);
     return "$count->{idle} idle, $count->{busy} busy" if $count->{idle} != $idle || $count->{busy} != ($busy // 0);
     return 'settled';
 }
@@ -291,12 +284,13 @@ sub connect {
         $option{from} ? (LocalHost => $option{from}) : ());
 }
 
-# The worker that has logged this user in.
+# The worker that has logged this user in. The name may stand in lines of masters before.
 sub worker_of {
     my ($self, $user) = @_;
     my $line = wait_until(sub {
-        (grep { $_->{event} eq 'login' && ($_->{f}{user} // '') eq $user } @{ $self->{log}{lines} })[-1];
-    }, $Pop3Test::Stream::LIMIT) or die "log: no login of $user\n";
+        my $lines = $self->{log}{lines};
+        (grep { $_->{event} eq 'login' && ($_->{f}{user} // '') eq $user } @$lines[ $self->{older_lines} // 0 .. $#$lines ])[-1];
+    }) or die "log: no login of $user\n";
     return $line->{pid};
 }
 
@@ -306,7 +300,7 @@ sub session_of {
     my $port = $client->{own_port} // $client->port;
     return wait_until(sub {
         (map { $_->{f} } grep { $_->{event} eq 'session' && $_->{f}{port} == $port } @{ $self->{log}{lines} })[-1];
-    }, $limit // $Pop3Test::Stream::LIMIT) || die "log: no session line of port $port\n";
+    }, $limit) || die "log: no session line of port $port\n";
 }
 
 # ---- the end ----

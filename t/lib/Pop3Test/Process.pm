@@ -12,10 +12,11 @@ use warnings;
 use Exporter 'import';
 use Fcntl qw(F_DUPFD);
 use IO::Handle ();
+use IO::Socket::IP;
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run descendants orphans is_alive);
+our @EXPORT_OK = qw(spawn run collect free_port descendants orphans is_alive);
 
 my %running;    # pid => object
 my $owner = $$;
@@ -48,7 +49,7 @@ sub spawn {
 
 sub _child {
     my ($option) = @_;
-    $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE INT TERM);
+    $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE INT TERM HUP QUIT USR1 USR2);
     POSIX::setpgid(0, 0);
     my $fds = $option->{fds} || {};
     # High copies first: a wanted number may be in use by another handle.
@@ -66,6 +67,28 @@ sub _child {
     $option->{before}->() if $option->{before};
     { exec { $option->{command}[0] } @{ $option->{command} } };
     die "exec $option->{command}[0]: $!\n";
+}
+
+# Both ends of a pipe, first the one for a child to write to; what comes is
+# appended to $$text, and the other end closed behind it.
+sub collect {
+    my ($text) = @_;
+    pipe my $read, my $write or die "pipe: $!\n";
+    $read->blocking(0);
+    watch_read($read, sub {
+        my $got = sysread $read, $$text, 65536, length $$text;
+        return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
+        unwatch($read);
+        close $read;
+    });
+    return ($write, $read);
+}
+
+# A port of 127.0.0.1 for a program that has to be told one.
+sub free_port {
+    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1, Proto => 'tcp')
+        or die "no free port: $@\n";
+    return $socket->sockport;
 }
 
 # Takes over a child that was forked elsewhere.
@@ -89,7 +112,7 @@ sub reap {
 # The wait status when the process ends within the limit, else undef.
 sub wait {
     my ($self, $limit) = @_;
-    wait_until(sub { defined $self->{status} }, $limit // 15);
+    wait_until(sub { defined $self->{status} }, $limit);
     return $self->{status};
 }
 
@@ -162,27 +185,17 @@ sub run {
     my $limit = delete $option{limit} // 30;
     my %got = (out => '', err => '');
     my %fds = %{ delete $option{fds} || {} };
-    my @open;
+    my @read;
     for my $number (grep { !$fds{$_} } 1, 2) {
-        pipe my $read, my $write or die "pipe: $!\n";
-        my $name = $number == 1 ? 'out' : 'err';
-        $fds{$number} = $write;
-        push @open, $read;
-        $read->blocking(0);
-        watch_read($read, sub {
-            my $n = sysread $read, $got{$name}, 65536, length $got{$name};
-            return if !defined $n && ($!{EAGAIN} || $!{EINTR});
-            return if $n;
-            unwatch($read);
-            @open = grep { $_ != $read } @open;
-        });
+        ($fds{$number}, my $read) = collect(\$got{ $number == 1 ? 'out' : 'err' });
+        push @read, $read;
     }
     my $process = spawn(command => $command, fds => \%fds, %option);
     %fds = ();
     defined $process->wait($limit) or $got{late} = 1;
     $process->destroy;
-    wait_until(sub { !@open }, 2);      # a grandchild may keep them open
-    unwatch($_) for @open;
+    wait_until(sub { !grep { defined fileno $_ } @read }, 2);       # a grandchild may keep them open
+    unwatch($_) for @read;
     return { %got, status => $process->{status}, pid => $process->{pid} };
 }
 

@@ -11,8 +11,8 @@ use warnings;
 use IO::Socket::IP;
 use Socket;
 use Pop3Test::Client;
-use Pop3Test::Loop qw(watch_read unwatch wait_until);
-use Pop3Test::Process qw(spawn);
+use Pop3Test::Loop qw(watch_read unwatch);
+use Pop3Test::Process qw(spawn collect);
 
 # program, log (Pop3Test::Log), arguments, and:
 #   env, unset     changes to the environment
@@ -48,15 +48,7 @@ sub start {
     my ($self, $input, $output, %option) = @_;
     my $error = $output;
     if (($self->{stderr} // '') ne 'socket') {
-        pipe my $read, my $write or die "pipe: $!\n";
-        $error = $write;
-        $read->blocking(0);
-        watch_read($read, sub {
-            my $got = sysread $read, $self->{stderr_octets}, 65536, length $self->{stderr_octets};
-            return if $got || !defined $got && ($!{EAGAIN} || $!{EINTR});
-            unwatch($read);
-            close $read;
-        });
+        ($error) = collect(\$self->{stderr_octets});
     }
     my $process = spawn(
         command => $self->_command,

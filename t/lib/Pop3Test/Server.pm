@@ -71,7 +71,7 @@ sub connections { return @{ $_[0]{connections} } }
 sub connection {
     my ($self, $limit) = @_;
     my $list = $self->{connections};
-    wait_until(sub { @$list > $self->{taken} }, $limit // $Pop3Test::Stream::LIMIT)
+    wait_until(sub { @$list > $self->{taken} }, $limit)
         or die "server: no connection in time\n";
     return $list->[ $self->{taken}++ ];
 }
@@ -83,7 +83,7 @@ sub lines { my ($self) = @_; return map { $_->lines } $self->connections }
 # Waits until a line matches.
 sub wait_line {
     my ($self, $pattern, $limit) = @_;
-    return wait_until(sub { grep { /$pattern/ } $self->lines }, $limit // $Pop3Test::Stream::LIMIT)
+    return wait_until(sub { grep { /$pattern/ } $self->lines }, $limit)
         || die "server: $pattern did not arrive; have: @{[ join ' | ', $self->lines ]}\n";
 }
 

@@ -14,8 +14,6 @@ use IO::Handle ();
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY unpack_sockaddr_in6);
 use Pop3Test::Loop qw(watch_read watch_write unwatch wait_until now);
 
-our $LIMIT = $ENV{POP3_TEST_LIMIT} || 15;   # seconds for any single wait
-
 # $out is given where reading and writing use two descriptors (pipes).
 sub new {
     my ($class, $fh, %option) = @_;
@@ -98,7 +96,7 @@ sub send_line { my ($self, $line) = @_; return $self->send("$line\r\n") }
 # Waits until everything given to send() was taken by the kernel.
 sub sent {
     my ($self, $limit) = @_;
-    return wait_until(sub { !length $self->{out} }, $limit // $LIMIT) // $self->_late('sent');
+    return wait_until(sub { !length $self->{out} }, $limit) // $self->_late('sent');
 }
 
 # Ends our direction behind the last octet given to send().
@@ -157,7 +155,7 @@ sub show {
 # The next $count octets.
 sub octets {
     my ($self, $count, $limit) = @_;
-    wait_until(sub { length $self->{in} >= $count || $self->{eof} }, $limit // $LIMIT);
+    wait_until(sub { length $self->{in} >= $count || $self->{eof} }, $limit);
     $self->_late("$count octets") if length $self->{in} < $count;
     return substr $self->{in}, 0, $count, '';
 }
@@ -165,7 +163,7 @@ sub octets {
 # The next line with its line end.
 sub raw_line {
     my ($self, $limit) = @_;
-    wait_until(sub { index($self->{in}, "\n") >= 0 || $self->{eof} }, $limit // $LIMIT);
+    wait_until(sub { index($self->{in}, "\n") >= 0 || $self->{eof} }, $limit);
     my $end = index $self->{in}, "\n";
     $self->_late('a line') if $end < 0;
     return substr $self->{in}, 0, $end + 1, '';
@@ -190,7 +188,7 @@ sub expect {
 # Everything until the other end closes.
 sub rest {
     my ($self, $limit) = @_;
-    wait_until(sub { $self->{eof} }, $limit // $LIMIT) or $self->_late('the end');
+    wait_until(sub { $self->{eof} }, $limit) or $self->_late('the end');
     my $rest = $self->{in};
     $self->{in} = '';
     return $rest;
@@ -226,7 +224,7 @@ sub taken {
         return $self;
     }
     # A look at the queue costs little; a sleep would add up.
-    my $end = now() + $LIMIT;
+    my $end = now() + $Pop3Test::Loop::LIMIT;
     while (_unread(@ends)) {
         die "$self->{name}: not read in time\n" if now() > $end;
         Pop3Test::Loop::turn(0.001);

@@ -13,7 +13,7 @@ use File::Temp ();
 use IO::Socket::IP;
 use Pop3Test::Client;
 use Pop3Test::Loop qw(wait_until);
-use Pop3Test::Process qw(run spawn);
+use Pop3Test::Process qw(run spawn free_port);
 
 our @EXPORT = qw(has_openssl has_stunnel identity authority revocation tls_client tls_server free_port);
 
@@ -104,11 +104,6 @@ sub tls_client {
         told => $path, stls => $option{stls}, ref $proxy ? (log => $proxy->{log}) : ());
     push @{ $proxy->{clients} }, $client if ref $proxy;
     return $client;
-}
-
-sub free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or die "port: $@\n";
-    return $socket->sockport;
 }
 
 # stunnel before a fake server: {identity, stls => 1, lines => [...]}. Returns
