@@ -72,26 +72,32 @@ scene 'CAPA in a pipeline' => sub {
 
 scene 'lists that are none' => sub {
     my %wrong = (
-        'bare LF'        => "+OK\r\nTOP\n.\r\n",
-        'an endless line' => "+OK\r\n" . 'x' x 100_000,
-        'endless lines'  => "+OK\r\n" . "TOP\r\n" x 50_000,
-        'octets behind'  => "+OK\r\nTOP\r\n.\r\n+OK\r\n",
-        'an end too early' => "+OK\r\nTOP\r\n",
+        'bare LF'          => [ "+OK\r\nTOP\n.\r\n",            'server-bad-reply' ],
+        'an endless line'  => [ "+OK\r\n" . 'x' x 100_000,       'server-bad-reply' ],
+        'endless lines'    => [ "+OK\r\n" . "TOP\r\n" x 50_000, 'server-bad-reply' ],
+        'octets behind'    => [ "+OK\r\nTOP\r\n.\r\n+OK\r\n",  'server-unsolicited' ],
+        'an end too early' => [ "+OK\r\nTOP\r\n",              'server-closed' ],
     );
     for my $name (sort keys %wrong) {
-        my $server = server(on => { CAPA => sub { $_[0]->send($wrong{$name}); $_[0]->half_close if $name =~ /early/; '' } });
+        my ($list, $reason) = @{ $wrong{$name} };
+        my $server = server(on => { CAPA => sub { $_[0]->send($list); $_[0]->half_close if $name =~ /early/; '' } });
         my $client = proxy($server->address)->client->login;
         $client->send_line('CAPA');
         my $seen = $client->rest;
         like $seen, qr/\A-ERR [^\r\n]+\r\n\z/, "$name: no half a list, but a word of our own";
+        is $client->session_line->{reason}, $reason, "$name: reason";
     }
 };
 
 scene 'control octets in a list are not passed on' => sub {
-    my $server = server(on => { CAPA => "+OK\r\nEXPIRE \e[2J\r\nIMPLEMENTATION a\0b\r\nTOP\r\n.\r\n" });
-    my $client = proxy($server->address)->client->login;
-    $client->send("CAPA\r\nQUIT\r\n");
-    unlike $client->rest, qr/[\x00-\x09\x0b\x0c\x0e-\x1f]/, 'none';
+    my $server = server(on => { CAPA => "+OK\r\nEXPIRE \e[2J\r\nLOGIN-DELAY 9\r\nIMPLEMENTATION a\0b\r\n.\r\n" });
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    my $ours = capabilities($client);
+    $client->ask('USER joe');
+    $client->ask('PASS x');
+    is_deeply capabilities($client), [ @$ours, 'LOGIN-DELAY 9' ], 'nor are the lines that hold them';
+    $client->quit;
 };
 
 scene 'CAPA with an argument' => sub {

@@ -117,8 +117,8 @@ scene 'a status line of 512 octets and one of 513' => sub {
     $client->quit;
     ($client) = session(on => { STAT => '+OK ' . 'x' x 507 . "\r\n" });
     $client->send_line('STAT')->half_close;
-    my $seen = $client->rest;
-    ok length $seen <= 512, '513 are not';
+    is $client->rest, "-ERR [SYS/TEMP] the server broke the protocol\r\n", '513 are not, nor is a part of them';
+    is $client->session_line->{reason}, 'server-bad-reply', 'reason';
 };
 
 scene 'a status line in pieces' => sub {

@@ -168,11 +168,8 @@ scene 'control octets in a status line are not passed on raw' => sub {
     for my $octet ("\0", "\e", "\x07", "\x08", "\r", "\x7f") {
         my $server = server(on => { STAT => "+OK a${octet}b\r\n" });
         my $client = proxy($server->address)->client->login;
-        expect_reason('server-bad-reply');
-        $client->send_line('STAT')->half_close;
-        my $seen = $client->rest;
-        $seen =~ s/\r\n\z//;
-        unlike $seen, qr/[\x00-\x1f\x7f]/, sprintf 'octet %02x', ord $octet;
+        is $client->ask('STAT'), '+OK a?b', sprintf 'octet %02x', ord $octet;
+        $client->quit;
     }
 };
 
