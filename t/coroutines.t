@@ -11,6 +11,9 @@ use Pop3Test;
 use Pop3Test::Daemon;
 use Socket qw(MSG_OOB);
 
+expect_log(qw(configuration worker-died session-lost));
+expect_reason(qw(server-unsolicited shed));
+
 sub daemon {
     my ($server, %proxy) = @_;
     my $instance = { server => $server->address, login_failures => 0, max_per_ip => 0 };

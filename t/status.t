@@ -16,6 +16,8 @@ use Pop3Test;
 use Pop3Test::Daemon;
 use Pop3Test::Process ();
 
+expect_log(qw(configuration reload-failed status));
+
 my @messages = map { "Subject: $_\r\n\r\n" . 'x' x 500 . "\r\n" } 1 .. 3;
 
 sub daemon {

@@ -177,32 +177,19 @@ scene 'Dovecot is told who the client is' => sub {
 };
 
 scene 'sessions of clients are resumed by any worker' => sub {
-    my $dir  = directory(0755);
-    my $port = free_port();
-    my $file = write_file("$dir/conf", <<"EOT");
-[proxy]
-log = $dir/log
-workers = 4
-max_workers = 4
-[instance test]
-listen = 127.0.0.1:$port
-server = localhost:@{[ $dovecot->tls_port ]}
-server_tls = implicit
-server_tls_ca = $ca->{certificate}
-tls = implicit
-tls_certificate = $identity->{both}
-EOT
-    my $master = Pop3Test::Process::spawn(command => [ program(), '-f', $file ]);
-    wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) }) or die "no server\n";
+    my $file   = directory() . '/session';
+    my $master = master(max_sessions => 1, server => 'localhost:' . $dovecot->tls_port, server_tls => 'implicit',
+        server_tls_ca => $ca->{certificate}, tls => 'implicit', tls_certificate => $identity->{both});
     for my $n (0 .. 2) {
-        my $client = tls_client($port, commands => 1,
-            args => [ '-ign_eof', '-sess_out', "$dir/session", $n ? ('-sess_in', "$dir/session") : () ]);
+        my $client = tls_client($master->port, commands => 1,
+            args => [ '-ign_eof', '-sess_out', $file, $n ? ('-sess_in', $file) : () ]);
         wait_until(sub { $client->{all} =~ /^\+OK/m });
         $client->send("USER $user\nPASS $password\nQUIT\n");
         $client->rest;
         like $client->{all}, $n ? qr/^Reused/m : qr/^New/m, $n ? 'resumed by the client' : 'a whole handshake';
     }
-    $master->signal('TERM')->wait;
+    my %by = map { $_->{pid} => 1 } grep { $_->{f}{instance} eq 'main' } log_lines('session');
+    is scalar keys %by, 3, 'each by another worker';
 };
 
 $dovecot->stop;

@@ -132,10 +132,7 @@ sub master {
     my %option    = @_;
     my $directory = directory(0777);
     my %log       = (-log => _log());
-    if (delete $option{-in_file}) {
-        push @log_files, Pop3Test::Log->of_file("$directory/log");
-        %log = (-log => $log_files[-1], log => "$directory/log");
-    }
+    %log = (-log => log_file("$directory/log"), log => "$directory/log") if delete $option{-in_file};
     my $master = Pop3Test::Master->new(
         -program => program(), -directory => $directory, %log, %option, -start => 0);
     push @proxies, $master;
@@ -212,6 +209,9 @@ sub expect_log { $expected{$_} = 1 for @_; return }
 my $log;
 
 sub _log { return $log ||= Pop3Test::Log->new("$temporary/log") }
+
+# A log file, whose lines undergo the implicit tests as well.
+sub log_file { my ($path) = @_; push @log_files, Pop3Test::Log->of_file($path); return $log_files[-1] }
 
 sub expect_reason { $expected{"reason=$_"} = 1 for @_; return }
 

@@ -33,6 +33,7 @@ sub new {
         max_workers => 6, grace => 2, %{ $self->{proxy} },
     };
     $_->{listen} //= '127.0.0.1:' . free_port() for values %{ $self->{instances} };
+    Pop3Test::log_file($self->{proxy}{log}) if $self->{proxy}{log} =~ m{^/};
     $self->write_conf;
     return $self if $self->{unstarted};
     $self->start;

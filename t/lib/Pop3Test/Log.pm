@@ -42,7 +42,10 @@ sub of_file {
 
 sub _follow {
     my ($self) = @_;
-    return if (-s $self->{file} // 0) <= $self->{at};
+    my ($inode, $size) = (stat $self->{file})[ 1, 7 ] or return;
+    $self->{at} = 0 if $inode != ($self->{inode} // 0);     # rotated
+    $self->{inode} = $inode;
+    return if $size <= $self->{at};
     open my $file, '<:raw', $self->{file} or return;
     seek $file, $self->{at}, 0;
     $self->{at} += read $file, $self->{in}, 1 << 24, length $self->{in};
