@@ -8,7 +8,6 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use MIME::Base64 ();
 use Pop3Test;
 use Pop3Test::Tls;
 
@@ -18,8 +17,6 @@ expect_reason('stls-injection');
 my $has_tls  = features()->{tls} && has_openssl();
 my $identity = $has_tls && identity(name => 'localhost');
 my @tls      = $has_tls ? qw(stls required) : ();
-
-sub b64 { return MIME::Base64::encode_base64($_[0], '') }
 
 sub clear_port {
     my ($tls, $server, @more) = @_;

@@ -7,7 +7,6 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use MIME::Base64 ();
 use Pop3Test;
 use Pop3Test::Server;
 
@@ -16,8 +15,6 @@ expect_reason(qw(server-bad-reply server-unsolicited));
 $Pop3Test::Server::FORWARDED{AUTH} = 1;
 
 my $password = secret("Sesam-auth-$$");
-
-sub b64 { return MIME::Base64::encode_base64($_[0], '') }
 
 sub plain       { my ($user, $word) = @_; return b64("\0$user\0" . ($word // $password)) }
 sub xoauth2     { my ($user, $token) = @_; return b64("user=$user\x01auth=Bearer $token\x01\x01") }

@@ -10,7 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
-my ($readelf) = grep { -x } map { "$_/readelf" } split /:/, $ENV{PATH};
+my $readelf = installed('readelf');
 plan(skip_all => 'readelf is not installed')  if !$readelf;
 plan(skip_all => 'a build with sanitizers')   if is_sanitized();
 

@@ -35,8 +35,6 @@ my @for_programs = (limit => 60, unset => [qw(POP3_PROXY pop3_proxy ALL_PROXY al
 
 sub through { return proxy('127.0.0.1:' . $dovecot->port) }
 
-sub installed { my ($name) = @_; return (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0] }
-
 # Compares what $fetch->($port) returns (a list of octets) directly and
 # through the proxy.
 sub same_octets {

@@ -7,7 +7,6 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use MIME::Base64 ();
 use Pop3Test;
 use Pop3Test::Server;
 use Pop3Test::Tls;
@@ -122,23 +121,22 @@ scene 'after several attempts' => sub {
 
 scene 'after AUTH' => sub {
     local $Pop3Test::Server::FORWARDED{AUTH} = 1;
-    my $base64 = sub { MIME::Base64::encode_base64($_[0], '') };
     my $server = server(on => { AUTH => "+OK in\r\n" });
     my $password = new_password();
     my $refused  = new_password();
     for my $way ([], [qw(--server-auth plain)]) {
         my $client = proxy(@$way, $server->address)->client;
         $client->greeting;
-        $client->ask('AUTH PLAIN ' . $base64->("x\0y\0$refused"));
-        $client->ask('AUTH PLAIN ' . $base64->("\0user-in-memory\0$password"));
-        forgets("PLAIN @$way", $client, 'user-in-memory', $password, $base64->("\0user-in-memory\0$password"), $refused);
+        $client->ask('AUTH PLAIN ' . b64("x\0y\0$refused"));
+        $client->ask('AUTH PLAIN ' . b64("\0user-in-memory\0$password"));
+        forgets("PLAIN @$way", $client, 'user-in-memory', $password, b64("\0user-in-memory\0$password"), $refused);
         $client->quit;
     }
     my $client = proxy($server->address)->client;
     $client->greeting;
     my $message = "user=user-in-memory\x01auth=Bearer $password\x01\x01";
-    $client->ask('AUTH XOAUTH2 ' . $base64->($message));
-    forgets('a token', $client, 'user-in-memory', $password, $base64->($message));
+    $client->ask('AUTH XOAUTH2 ' . b64($message));
+    forgets('a token', $client, 'user-in-memory', $password, b64($message));
     $client->quit;
 };
 

@@ -14,7 +14,7 @@ expect_log('log-lines-lost');   # a burst of lines, of which the collector takes
 
 my $BURST = $ENV{POP3_TEST_BURST} || 300;
 
-sub has_prlimit { return run([ 'sh', '-c', 'command -v prlimit' ])->{status} == 0 }
+sub has_prlimit { return defined installed('prlimit') }
 
 # Limits a process as its own user: even root may not always limit others.
 sub limit {
@@ -75,7 +75,7 @@ sub last_workers {
 sub on_one_processor {
     my $status = read_file('/proc/self/status');
     my ($number) = $status =~ /^Cpus_allowed_list:\s*(\d+)/m;
-    return if !defined $number || run([ 'sh', '-c', 'command -v taskset' ])->{status};
+    return if !defined $number || !installed('taskset');
     return [ 'taskset', '-c', $number ];
 }
 

@@ -14,14 +14,6 @@ use Pop3Test::Process qw(spawn free_port);
 my $log_path = directory() . '/none';
 my %environment = (POP3_PROXY_SYSLOG => $log_path);
 
-sub installed {
-    my ($name) = @_;
-    for my $dir (split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin', '/usr/bin') {
-        return "$dir/$name" if -x "$dir/$name";
-    }
-    return;
-}
-
 sub connect_to {
     my ($port) = @_;
     my $socket = wait_until(sub { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) })

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
 plan(skip_all => 'a sanitizer makes calls of its own') if is_sanitized();
-my ($strace) = grep { -x } map { "$_/strace" } split /:/, $ENV{PATH};
+my $strace = installed('strace');
 plan(skip_all => 'strace is not installed') if !$strace;
 my $probe = run([ $strace, '-qq', '-o', '/dev/null', '-e', 'inject=getpid:error=EIO', 'true' ]);
 plan(skip_all => 'strace cannot inject faults here') if $probe->{status};

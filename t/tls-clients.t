@@ -49,8 +49,6 @@ my @servers = (
     [ 'AUTH PLAIN', '--server-auth', 'plain', '127.0.0.1:' . $dovecot->port ],
 );
 
-sub installed { my ($name) = @_; return (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0] }
-
 sub serving {
     my ($tls, @server) = @_;
     return proxy('--tls', $tls, '--tls-certificate', $identity->{both}, @server)->serve;

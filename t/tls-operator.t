@@ -7,7 +7,6 @@
 use strict;
 use warnings;
 use FindBin;
-use MIME::Base64 ();
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Tls;
@@ -216,8 +215,6 @@ scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
     like $client->ask('AUTH EXTERNAL ='), qr/^-ERR/, 'and refused';
     $client->quit;
 };
-
-sub b64 { return MIME::Base64::encode_base64($_[0], '') }
 
 # Who logs in with EXTERNAL, with a certificate: what the acp tells of it, or the refusal.
 sub external {

@@ -31,6 +31,7 @@ use Exporter 'import';
 use File::Temp ();
 use FindBin;
 use List::Util qw(max);
+use MIME::Base64 ();
 use POSIX ();
 use Test::More;
 use Pop3Test::Client;
@@ -38,7 +39,7 @@ use Pop3Test::Log;
 use Pop3Test::Loop qw(wait_until pause now);
 use Pop3Test::Master;
 use Pop3Test::Pollers;
-use Pop3Test::Process qw(run orphans descendants is_alive);
+use Pop3Test::Process qw(run installed orphans descendants is_alive);
 use Pop3Test::Proxy;
 use Pop3Test::Server;
 use Pop3Test::Stream;
@@ -48,7 +49,7 @@ our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
         acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans is_root
-        is_sanitized secret executable message is_part_of_dialogue),
+        is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
 
 my %expected;       # event => 1: announced lines of severity warning or worse
@@ -165,6 +166,8 @@ sub read_file {
     local $/;
     return <$file> // '';
 }
+
+sub b64 { my ($octets) = @_; return MIME::Base64::encode_base64($octets, '') }
 
 # An executable script; returns its path.
 sub executable { my ($text) = @_; return write_file(directory() . '/run', $text, 0755) }

@@ -16,7 +16,7 @@ use IO::Socket::IP;
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run collect free_port descendants orphans is_alive);
+our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive);
 
 my %running;    # pid => object
 my $owner = $$;
@@ -82,6 +82,12 @@ sub collect {
         close $read;
     });
     return ($write, $read);
+}
+
+# The path of a program; undef when it is not installed.
+sub installed {
+    my ($name) = @_;
+    return (grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin')[0];
 }
 
 # A port of 127.0.0.1 for a program that has to be told one.

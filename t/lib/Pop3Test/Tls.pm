@@ -13,7 +13,7 @@ use File::Temp ();
 use IO::Socket::IP;
 use Pop3Test::Client;
 use Pop3Test::Loop qw(wait_until);
-use Pop3Test::Process qw(run spawn free_port);
+use Pop3Test::Process qw(run spawn installed free_port);
 
 our @EXPORT = qw(has_openssl has_stunnel identity authority revocation tls_client tls_server free_port);
 
@@ -21,9 +21,8 @@ my $temporary = File::Temp->newdir('tlsXXXXXX', TMPDIR => 1);
 chmod 0755, "$temporary" or die "$temporary: $!\n";
 my $count = 0;
 
-sub _which { my ($name) = @_; return grep { -x "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin' }
-sub has_openssl { return scalar _which('openssl') }
-sub has_stunnel { return scalar _which('stunnel') }
+sub has_openssl { return defined installed('openssl') }
+sub has_stunnel { return defined installed('stunnel') }
 
 sub _openssl {
     my @arguments = @_;
