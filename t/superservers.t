@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Real superservers start the program: tcpserver, socat (with a socket pair and
-# with pipes), xinetd and systemd's activation helper, each if it is installed.
+# with pipes), xinetd and systemd's activation helper, each if it is installed;
+# tcpserver and xinetd by their files in contrib/.
 
 use strict;
 use warnings;
@@ -62,9 +63,23 @@ sub start_and_read {
     die "$command[0]: " . read_file($file);
 }
 
+# A file of contrib/ with other values: pairs of what stands there and what
+# shall stand there.
+sub contrib {
+    my ($name, @pairs) = @_;
+    my $text = read_file("$FindBin::Bin/../contrib/$name");
+    while (my ($from, $to) = splice @pairs, 0, 2) {
+        $text =~ s/\Q$from\E/$to/ or die "contrib/$name has no $from\n";
+    }
+    return $text;
+}
+
 with_superserver('tcpserver' => sub {
     my ($path, $address) = @_;
-    return start_and_read(qr/^(\d+)$/m, 1, $path, qw(-1 -H -R -l0 127.0.0.1 0), program(), $address);
+    my $script = executable(contrib('tcpserver/run', 'exec tcpserver' => "exec $path -1 -l0", '0 110' => '127.0.0.1 0',
+        '-u 65535 -g 65534' => '',      # who may not execute what is built here
+        '/usr/local/sbin/pop3.proxy' => program(), 'mail.example.net' => $address));
+    return start_and_read(qr/^(\d+)$/m, 1, $script);
 });
 
 for my $way ('a socket pair', 'pipes') {
@@ -82,9 +97,9 @@ with_superserver('xinetd' => sub {
     my $name = getpwuid $> or plan(skip_all => 'the user has no name');
     my $port = free_port();
     my $dir  = directory();
-    my $conf = write_file("$dir/conf", join "\n", 'service pop3', '{', "type = UNLISTED", "port = $port", 'bind = 127.0.0.1',
-        'socket_type = stream', 'protocol = tcp', 'wait = no', "user = $name", 'flags = NODELAY',
-        'server = ' . program(), "server_args = $address", "env = POP3_PROXY_SYSLOG=$log_path", '}', '');
+    my $own  = join "\n    ", '{', 'type = UNLISTED', "port = $port", 'bind = ::ffff:127.0.0.1', "env = POP3_PROXY_SYSLOG=$log_path";
+    my $conf = write_file("$dir/conf", contrib('xinetd/pop3-proxy', '{' => $own, nobody => $name,
+        '/usr/local/sbin/pop3.proxy' => program(), 'mail.example.net' => $address));
     return (spawn(command => [ $path, '-dontfork', '-f', $conf, '-filelog', "$dir/log", '-pidfile', "$dir/pid" ]), $port);
 });
 
