@@ -45,6 +45,22 @@ scene 'one policy inside, another outside' => sub {
     is_deeply [ sort map { $_->{f}{instance} } log_lines('session') ], [qw(external internal internal)], 'named in the log';
 };
 
+scene 'more instances than the soft limit of open files has room for' => sub {
+    my $said   = directory(0777) . '/limit';
+    my $server = server();
+    my @many   = map { ("i$_" => { listen => '127.0.0.1:0' }) } 1 .. 30;
+    my $limit  = sub { return [ 'sh', '-c', "ulimit -n $_[0] && ulimit -Sn 80 && exec \"\$\@\"", 'sh' ] };
+    my $master = master(-instances => \@many, server => $server->address, workers => 1, acp => acp("ulimit -Sn >$said"), -wrapper => $limit->(1000));
+    is $master->client->login->quit, '+OK bye', 'it serves';
+    is read_file($said), "80\n", 'programs have the limit that was given';
+    is $master->reload->{event}, 'reloaded', 'it reloads';
+    expect_log('configuration');
+    my $none   = master(-instances => \@many, server => $server->address, workers => 1, -wrapper => $limit->(80), -start => 0);
+    my $result = $none->run_to_end;
+    is exit_code($result->{status}), 71, 'no more than the hard limit';
+    like $result->{err}, qr/\Apop3\.proxy: \Q$none->{path}\E:\d+: [^\n]*Too many open files[:;] raise the limit of open files \(LimitNOFILE=, ulimit -n\)\n\z/, 'and a line that says so';
+};
+
 scene 'one instance full, the other one free' => sub {
     my $server = server();
     my $master = master(-instances => [

@@ -2,8 +2,13 @@
 #include "base/descriptors.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+static struct rlimit first_limit;
+static bool is_raised;
 
 static int compare(const void *a, const void *b)
 {
@@ -39,4 +44,21 @@ void descriptors_detach_standard(int except)
             dup2(null, fd);
     if (null > STDERR_FILENO)
         close(null);
+}
+
+void descriptors_raise_limit(void)
+{
+    struct rlimit raised;
+
+    if (is_raised || getrlimit(RLIMIT_NOFILE, &first_limit) == -1)
+        return;
+    raised = (struct rlimit){.rlim_cur = first_limit.rlim_max, .rlim_max = first_limit.rlim_max};
+    is_raised = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+}
+
+void descriptors_restore_limit(void)
+{
+    if (is_raised)
+        (void)setrlimit(RLIMIT_NOFILE, &first_limit);
+    is_raised = false;
 }

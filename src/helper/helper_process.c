@@ -176,6 +176,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
     descriptors_detach_standard(log_descriptor());
     descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
+    descriptors_restore_limit();
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */
     own = (struct helper_process){

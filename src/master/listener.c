@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 
 enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
@@ -173,6 +174,32 @@ static int take_inherited(const char *name, const struct address *address)
 
 /* ---- opening one ---- */
 
+/* What SO_SNDBUF has set is forgotten: the kernel fits the buffer to each connection again. Linux
+ * before 5.14 cannot do it. */
+static void unbound_send_buffer(int fd, sa_family_t family)
+{
+#ifdef SO_BUF_LOCK
+    enum { SEND_LOCK = 1 };
+    int fresh = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int octets = 0;
+    int lock = 0;
+    socklen_t size = sizeof(lock);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &size) == 0 && (lock & SEND_LOCK) != 0 &&
+        getsockopt(fresh, SOL_SOCKET, SO_SNDBUF, &octets, &size) == 0) {
+        octets /= 2; /* the kernel doubles what is set */
+        lock &= ~SEND_LOCK;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+        (void)setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
+    }
+    if (fresh != -1)
+        close(fresh);
+#else
+    (void)fd;
+    (void)family;
+#endif
+}
+
 static void set_options(int fd, const struct address *address, const struct conf_values *values)
 {
     int on = 1;
@@ -188,6 +215,8 @@ static void set_options(int fd, const struct address *address, const struct conf
     (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
     if (octets > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    else
+        unbound_send_buffer(fd, address->sa.sa_family);
     /* [::] takes IPv4 as well; any other IPv6 address only what it says. */
     if (address->sa.sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
@@ -286,6 +315,8 @@ static const char *mend_for(int error)
         return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL:
         return "no interface of this machine has the address";
+    case EMFILE:
+        return DESCRIPTORS_MEND;
     default:
         return "choose another address";
     }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "config/conf_ini.h"
 #include "io/tls.h"
@@ -611,6 +612,7 @@ int master_run(const struct options *options, char *const argv[])
     struct error error;
 
     master.options = options;
+    descriptors_raise_limit(); /* there may be many instances */
     upgrade_remember(argv);
     master.generation = load(report_to_stderr, NULL);
     if (master.generation == NULL)

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/shared.h"
 #include "helper/helper_process.h"
@@ -233,7 +234,8 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         return NULL;
     }
     if (pool->memory == NULL || open_channels(pool) == -1) {
-        error_set(error, "%s: %s", instance->section.name, strerror(errno));
+        error_set(error, "%s: %s%s", instance->section.where, strerror(errno),
+                  errno == EMFILE ? "; " DESCRIPTORS_MEND : "");
         pool_free(pool);
         return NULL;
     }

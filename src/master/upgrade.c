@@ -18,6 +18,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "master/daemon.h"
 #include "master/fork.h"
@@ -194,6 +195,7 @@ static void exec_successor(int ready_fd)
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (start_directory != -1 && fchdir(start_directory) == -1)
         log_message(LOG_LEVEL_WARNING, "upgrade", "the directory of the start: %s", strerror(errno));
+    descriptors_restore_limit();
     execvp(program, arguments);
     log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s: %s", program, strerror(errno));
     _exit(127);
