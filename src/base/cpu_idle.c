@@ -73,7 +73,8 @@ bool cpu_idle_has_time(struct cpu_idle *cpu)
 
     if (now_ms - cpu->read_ms < READ_EVERY_MS || !read_counts(&idle, &total))
         return cpu->has_time;
-    if (total > cpu->total)
+    /* The kernel's idle time may go down; what was known is kept then. */
+    if (total > cpu->total && idle >= cpu->idle)
         cpu->has_time = (idle - cpu->idle) * IDLE_PART >= total - cpu->total;
     cpu->read_ms = now_ms;
     cpu->idle = idle;

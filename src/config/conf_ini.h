@@ -28,10 +28,11 @@ int conf_from_section(struct conf *conf, struct conf_section *section, char *con
                       size_t listen_count, conf_report *report, void *context);
 
 /*
- * What is wrong but may be mended while the server runs: an acp that cannot be executed, a client
- * log directory that cannot be written by the workers' user, a server name that does not resolve
- * (looked up when `is_test`, which may take as long as the resolver likes), a certificate that
- * expires soon (likewise; a start logs it by itself), a timeout below 600 s. One report each.
+ * What is wrong but may be mended while the server runs: a program or a directory that the workers'
+ * user may not use, a file that the master cannot write, a timeout below 600 s, more memory, open
+ * files or processes than the machine gives; and when `is_test`, as it may take as long as the
+ * resolver likes or a start logs it by itself, a server name that does not resolve and a certificate
+ * that expires soon. One report each.
  */
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context);
 

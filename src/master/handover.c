@@ -7,13 +7,13 @@
 
 #include <ev.h>
 
-#define LOOK_S 0.002
+#include "base/clock.h"
 
-enum { LOOKS_MAX = HANDOVER_LIMIT_S * 500 };
+#define LOOK_S 0.002
 
 static struct {
     ev_timer look;
-    unsigned looks;
+    int64_t deadline_ms;
     struct pool *const *pools;
     handover_done *done;
 } handover;
@@ -33,7 +33,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     size_t left = count_acceptors();
 
     (void)events;
-    if (left > 0 && ++handover.looks < LOOKS_MAX)
+    if (left > 0 && clock_now_ms() < handover.deadline_ms)
         return;
     ev_timer_stop(loop, timer);
     handover.done(left);
@@ -43,11 +43,11 @@ void handover_begin(struct pool *const *pools, handover_done *done)
 {
     if (handover_is_pending())
         return;
-    handover.looks = 0;
+    handover.deadline_ms = clock_after_ms(HANDOVER_LIMIT_S * 1000);
     handover.pools = pools;
     handover.done = done;
     ev_timer_init(&handover.look, on_look, 0.0, LOOK_S);
-    ev_timer_start(EV_DEFAULT_ &handover.look);
+    ev_timer_start(EV_DEFAULT, &handover.look);
 }
 
 bool handover_is_pending(void)
@@ -57,5 +57,5 @@ bool handover_is_pending(void)
 
 void handover_cancel(void)
 {
-    ev_timer_stop(EV_DEFAULT_ &handover.look);
+    ev_timer_stop(EV_DEFAULT, &handover.look);
 }

@@ -31,7 +31,7 @@
 #include "master/upgrade.h"
 
 #define READY_LOOK_S 0.002
-enum { READY_LOOKS_MAX = 5000 }; /* ten seconds */
+enum { READY_LIMIT_MS = 10000 };
 
 enum phase {
     PHASE_RUNNING,
@@ -54,7 +54,7 @@ static struct {
     ev_timer watchdog;
     ev_timer tls_due; /* new ticket keys, and a look at the certificates */
     ev_timer ready;
-    unsigned ready_looks;
+    int64_t ready_deadline_ms;
     int exit_code;
 } master;
 
@@ -144,7 +144,7 @@ static void watch_tls(void)
     if (ev_is_active(&master.tls_due))
         return;
     ev_timer_init(&master.tls_due, on_tls_due, TLS_TICKET_ROTATION_S, TLS_TICKET_ROTATION_S);
-    ev_timer_start(EV_DEFAULT_ &master.tls_due);
+    ev_timer_start(EV_DEFAULT, &master.tls_due);
 }
 
 /* Every worker of every pool issues and takes the same tickets. */
@@ -249,7 +249,7 @@ static void leave_if_done(void)
     if (master.phase == PHASE_RUNNING || master.pools != NULL || upgrade_has_predecessor())
         return;
     status_stop();
-    ev_break(EV_DEFAULT_ EVBREAK_ALL);
+    ev_break(EV_DEFAULT, EVBREAK_ALL);
 }
 
 static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
@@ -271,7 +271,7 @@ static void stop(const char *why)
         return;
     master.phase = PHASE_STOPPING;
     handover_cancel();
-    ev_timer_stop(EV_DEFAULT_ &master.ready); /* whoever was not ready never will be */
+    ev_timer_stop(EV_DEFAULT, &master.ready); /* whoever was not ready never will be */
     upgrade_cancel();
     upgrade_stop_predecessor();
     log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
@@ -279,7 +279,7 @@ static void stop(const char *why)
         notify_stopping();
     for_each_pool(pool_stop);
     ev_timer_init(&master.grace, on_grace_over, grace_s, 0.0);
-    ev_timer_start(EV_DEFAULT_ &master.grace);
+    ev_timer_start(EV_DEFAULT, &master.grace);
     drop_empty_pools();
     leave_if_done();
 }
@@ -290,11 +290,11 @@ static void drain(const char *why)
         return;
     master.phase = PHASE_DRAINING;
     handover_cancel();
-    ev_timer_stop(EV_DEFAULT_ &master.ready);
+    ev_timer_stop(EV_DEFAULT, &master.ready);
     log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
                 why);
     if (master.is_replaced) {
-        ev_timer_stop(EV_DEFAULT_ &master.watchdog);
+        ev_timer_stop(EV_DEFAULT, &master.watchdog);
     } else {
         upgrade_cancel();
         notify_stopping();
@@ -337,14 +337,6 @@ static struct pool *prepare(struct generation *generation, struct error *error)
         return pools;
     abandon(pools);
     return NULL;
-}
-
-static void release_generation(struct generation *generation)
-{
-    if (generation != NULL && --generation->users == 0) {
-        conf_free(&generation->conf);
-        free(generation);
-    }
 }
 
 static void on_handed_over(size_t left)
@@ -391,7 +383,7 @@ static void reload(void)
     }
     if (pools == NULL) {
         fail_reload(error.text);
-        release_generation(generation);
+        generation_release(generation);
         return;
     }
     pidfile_commit();
@@ -399,7 +391,7 @@ static void reload(void)
     start_pools(pools);
     for (; old != NULL; old = old->next)
         pool_retire(old);
-    release_generation(master.generation);
+    generation_release(master.generation);
     master.generation = generation;
     drop_empty_pools();
     status_restart(&master.pools, &generation->conf);
@@ -518,13 +510,13 @@ static void watch(void)
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         ev_signal_init(&master.signals[i], on_signal, numbers[i]);
-        ev_signal_start(EV_DEFAULT_ &master.signals[i]);
+        ev_signal_start(EV_DEFAULT, &master.signals[i]);
     }
     ev_child_init(&master.children, on_child, 0, 0);
-    ev_child_start(EV_DEFAULT_ &master.children);
+    ev_child_start(EV_DEFAULT, &master.children);
     if (watchdog_s > 0) {
         ev_timer_init(&master.watchdog, on_watchdog, watchdog_s, watchdog_s);
-        ev_timer_start(EV_DEFAULT_ &master.watchdog);
+        ev_timer_start(EV_DEFAULT, &master.watchdog);
     }
 }
 
@@ -583,7 +575,7 @@ static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
         upgrade_ready(leave_if_done);
         notify_ready();
         tell_counts();
-    } else if (++master.ready_looks > READY_LOOKS_MAX) {
+    } else if (clock_now_ms() >= master.ready_deadline_ms) {
         ev_timer_stop(loop, timer);
         fprintf(stderr, "pop3.proxy: instance %s: no worker comes up; the log says why\n",
                 pool->instance->section.name);
@@ -598,11 +590,12 @@ static int loop_until_told(void)
 
     if (code != EX_OK)
         return code;
+    master.ready_deadline_ms = clock_after_ms(READY_LIMIT_MS);
     ev_timer_init(&master.ready, on_ready_look, READY_LOOK_S, READY_LOOK_S);
-    ev_timer_start(EV_DEFAULT_ &master.ready);
-    ev_run(EV_DEFAULT_ 0);
+    ev_timer_start(EV_DEFAULT, &master.ready);
+    ev_run(EV_DEFAULT, 0);
     pidfile_remove();
-    release_generation(master.generation);
+    generation_release(master.generation);
     log_message(LOG_LEVEL_NOTICE, "stopped", "all sessions have ended");
     return master.exit_code;
 }

@@ -83,6 +83,14 @@ void instance_memory_release(struct instance_memory *memory)
     free_memory(memory);
 }
 
+void generation_release(struct generation *generation)
+{
+    if (generation != NULL && --generation->users == 0) {
+        conf_free(&generation->conf);
+        free(generation);
+    }
+}
+
 /* ---- processes ---- */
 
 /* The first that is not there, or worker_count. */
@@ -256,10 +264,7 @@ void pool_free(struct pool *pool)
         instance_memory_release(pool->memory);
     pool_free_slots(pool);
     free(pool->own_addresses);
-    if (--pool->generation->users == 0) {
-        conf_free(&pool->generation->conf);
-        free(pool->generation);
-    }
+    generation_release(pool->generation);
     free(pool);
 }
 
@@ -299,7 +304,7 @@ static void insist(struct pool *pool)
         return;
     ev_timer_init(&pool->insist, on_insist, INSIST_MS / 1e3, INSIST_MS / 1e3);
     pool->insist.data = pool;
-    ev_timer_start(EV_DEFAULT_ & pool->insist);
+    ev_timer_start(EV_DEFAULT, &pool->insist);
 }
 
 /* The workers close their copies of the socket; with ours nobody listens any more, unless another

@@ -35,6 +35,9 @@ struct generation {
 
 enum { POOL_SHRINK_LOOKS = 5 }; /* a second apart */
 
+/* Gives up a share; NULL is harmless. */
+void generation_release(struct generation *generation);
+
 enum pool_state {
     POOL_RUNNING,
     POOL_RETIRING, /* no new sessions; those that run may end */

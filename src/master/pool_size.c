@@ -133,7 +133,7 @@ static void throttle(struct pool *pool, const char *why, double max_s)
     scoreboard_add(&pool->memory->totals->throttled, 1);
     pool->throttle_over_s = ev_now(EV_DEFAULT) + pool->throttle_s;
     ev_timer_set(&pool->throttle, pool->throttle_s, 0.0);
-    ev_timer_start(EV_DEFAULT_ & pool->throttle);
+    ev_timer_start(EV_DEFAULT, &pool->throttle);
 }
 
 void pool_size_throttle(struct pool *pool, const char *why)
@@ -206,7 +206,7 @@ static void grow(struct pool *pool, size_t count)
         return;
     memset(pool->unused, 0, sizeof(pool->unused));
     if (!ev_is_active(&pool->shrink))
-        ev_timer_again(EV_DEFAULT_ & pool->shrink);
+        ev_timer_again(EV_DEFAULT, &pool->shrink);
 }
 
 /* ---- looking ---- */
@@ -214,7 +214,7 @@ static void grow(struct pool *pool, size_t count)
 static void look_again_in(struct pool *pool, double seconds)
 {
     pool->look.repeat = seconds;
-    ev_timer_again(EV_DEFAULT_ & pool->look);
+    ev_timer_again(EV_DEFAULT, &pool->look);
 }
 
 /* The master sleeps: woken by the next worker that takes the last place, or, while no worker is
@@ -222,18 +222,18 @@ static void look_again_in(struct pool *pool, double seconds)
 static void sleep_until_needed(struct pool *pool)
 {
     pool_call_all(pool);
-    ev_timer_stop(EV_DEFAULT_ & pool->look);
+    ev_timer_stop(EV_DEFAULT, &pool->look);
     pool_count_afresh(pool);
     atomic_store(&pool->scoreboard->is_master_awake, false);
     if (atomic_load(&pool->scoreboard->idle) > 0)
         return;
     atomic_store(&pool->scoreboard->is_master_awake, true);
-    ev_io_start(EV_DEFAULT_ & pool->waiting);
+    ev_io_start(EV_DEFAULT, &pool->waiting);
 }
 
 static void start_looking(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT_ & pool->waiting);
+    ev_io_stop(EV_DEFAULT, &pool->waiting);
     pool->calm_looks = 0;
     pool->still_looks = 0;
     pool->pace = 0;
@@ -376,15 +376,15 @@ void pool_size_start(struct pool *pool)
 {
     ev_io_set(&pool->notified, pool->notify_fd, EV_READ);
     ev_io_set(&pool->waiting, pool->listener->fd, EV_READ);
-    ev_io_start(EV_DEFAULT_ & pool->notified);
+    ev_io_start(EV_DEFAULT, &pool->notified);
 }
 
 void pool_size_stop(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT_ & pool->notified);
-    ev_io_stop(EV_DEFAULT_ & pool->waiting);
-    ev_timer_stop(EV_DEFAULT_ & pool->look);
-    ev_timer_stop(EV_DEFAULT_ & pool->shrink);
-    ev_timer_stop(EV_DEFAULT_ & pool->throttle);
-    ev_timer_stop(EV_DEFAULT_ & pool->insist);
+    ev_io_stop(EV_DEFAULT, &pool->notified);
+    ev_io_stop(EV_DEFAULT, &pool->waiting);
+    ev_timer_stop(EV_DEFAULT, &pool->look);
+    ev_timer_stop(EV_DEFAULT, &pool->shrink);
+    ev_timer_stop(EV_DEFAULT, &pool->throttle);
+    ev_timer_stop(EV_DEFAULT, &pool->insist);
 }

@@ -270,7 +270,6 @@ static int prepare_metrics(const struct conf_section *proxy, struct error *error
 {
     struct endpoint *next = &status.next_metrics;
     const char *text = proxy->values.metrics_listen;
-    const char *why;
     struct address address;
 
     forget_metrics(next);
@@ -279,16 +278,12 @@ static int prepare_metrics(const struct conf_section *proxy, struct error *error
     snprintf(next->text, sizeof(next->text), "%s", text);
     if (strcmp(text, status.metrics.text) == 0)
         return 0;
-    if (address_parse_listen(&address, text) == -1 || address.sa.sa_family == AF_UNIX) {
-        why = "must be ADDRESS:PORT";
-    } else {
-        next->fd = open_metrics(&address);
-        if (next->fd != -1)
-            return 0;
-        why = strerror(errno);
-    }
+    (void)address_parse_listen(&address, text); /* it was checked */
+    next->fd = open_metrics(&address);
+    if (next->fd != -1)
+        return 0;
     return error_set(error, "%s: metrics_listen = %s: %s", proxy->place[CONF_KEY_metrics_listen],
-                     text, why);
+                     text, strerror(errno));
 }
 
 static void commit_metrics(void)
@@ -332,7 +327,7 @@ static void fork_later(void)
     if (status.back_off_s > BACK_OFF_MAX_S)
         status.back_off_s = BACK_OFF_MAX_S;
     ev_timer_init(&status.back_off, on_back_off_over, status.back_off_s, 0.0);
-    ev_timer_start(EV_DEFAULT_ &status.back_off);
+    ev_timer_start(EV_DEFAULT, &status.back_off);
 }
 
 static void fork_process(void)
@@ -358,7 +353,7 @@ static void fork_process(void)
 
 static void end_process(void)
 {
-    ev_timer_stop(EV_DEFAULT_ &status.back_off);
+    ev_timer_stop(EV_DEFAULT, &status.back_off);
     if (status.pid != 0)
         kill(status.pid, STATUS_SIGNAL_LEAVE);
     status.pid = 0; /* it is nobody's when it is reaped */

@@ -54,7 +54,7 @@ void upgrade_forget_predecessor(void)
 {
     if (!upgrade_has_predecessor())
         return;
-    ev_io_stop(EV_DEFAULT_ &predecessor);
+    ev_io_stop(EV_DEFAULT, &predecessor);
     close(predecessor.fd);
 }
 
@@ -84,7 +84,7 @@ void upgrade_ready(void (*gone)(void))
     say(fd, WORD_READY);
     on_gone = gone;
     ev_io_init(&predecessor, on_predecessor, fd, EV_READ);
-    ev_io_start(EV_DEFAULT_ &predecessor);
+    ev_io_start(EV_DEFAULT, &predecessor);
 }
 
 bool upgrade_has_predecessor(void)
@@ -116,8 +116,8 @@ void upgrade_remember(char *const argv[])
 
 static void hang_up(void)
 {
-    ev_timer_stop(EV_DEFAULT_ &limit);
-    ev_io_stop(EV_DEFAULT_ &answered);
+    ev_timer_stop(EV_DEFAULT, &limit);
+    ev_io_stop(EV_DEFAULT, &answered);
     close(answered.fd);
 }
 
