@@ -188,6 +188,7 @@ scene 'a log that cannot be opened' => sub {
     expect_log(qw(reload-failed));
     my $master = master(server => server()->address, workers => 2, control => undef);
     my $control = directory() . '/control';
+    wait_until(sub { $master->workers == 2 });      # ready is a pool with one of them
     my @before = sort $master->workers;
     $master->change(log => '/no/such/directory/log', control => $control, timeout => 700);
     is $master->reload->{event}, 'reload-failed', 'refused';
