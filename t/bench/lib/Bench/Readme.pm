@@ -79,13 +79,13 @@ sub head {
     return "Measured on $data->{date}: $machine->{cpu}, $machine->{cores} cores, "
         . "$machine->{memory_mib} MiB, $machine->{system}, $machine->{architecture}; "
         . "CPU by $machine->{cpu_counted_by}; "
-        . rounds($data) . " rounds of $data->{seconds} s.\n" . join('; ', @versions) . ".\n";
+        . range($data, 'rounds') . ' rounds of ' . range($data, 'seconds') . " s.\n" . join('; ', @versions) . ".\n";
 }
 
-# Pieces of a run may have been measured more or less often.
-sub rounds {
-    my ($data) = @_;
-    my ($least, $most) = (sort { $a <=> $b } map { $_->{rounds} } @{$data->{results}})[0, -1];
+# Pieces of a run may have been measured more or less often, and longer.
+sub range {
+    my ($data, $what) = @_;
+    my ($least, $most) = (sort { $a <=> $b } map { $_->{$what} } @{$data->{results}})[0, -1];
     return $least == $most ? $least : "$least to $most";
 }
 
