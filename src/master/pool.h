@@ -33,10 +33,10 @@ struct generation {
     unsigned users;
 };
 
-enum { POOL_SHRINK_LOOKS = 5 }; /* a second apart */
-
 /* Gives up a share; NULL is harmless. */
 void generation_release(struct generation *generation);
+
+enum { POOL_SHRINK_LOOKS = 5 }; /* a second apart */
 
 enum pool_state {
     POOL_RUNNING,

@@ -170,9 +170,9 @@ static bool is_unused(const struct scoreboard_slot *worker)
  * for the next one is no surplus. */
 static size_t least_unused(struct pool *pool)
 {
-    size_t least;
+    size_t least = count_unused(pool);
 
-    pool->unused[pool->shrink_looks++ % POOL_SHRINK_LOOKS] = least = count_unused(pool);
+    pool->unused[pool->shrink_looks++ % POOL_SHRINK_LOOKS] = least;
     for (size_t i = 0; i < POOL_SHRINK_LOOKS; i++)
         if (pool->unused[i] < least)
             least = pool->unused[i];
