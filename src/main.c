@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "config/options.h"
-#include "master/control.h"
 #include "master/inetd.h"
 #include "master/master.h"
+#include "status/control.h"
 
 /* Whoever starts us without standard descriptors must not make a log socket one of them. */
 static void fill_standard_descriptors(void)

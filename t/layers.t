@@ -9,20 +9,20 @@ use FindBin;
 use Test::More;
 
 my $top = "$FindBin::Bin/..";
-my @layers = qw(base io pop3 config helper session master);
+my @layers = qw(base io tls pop3 config helper session pool status master);
 my %height = map { $layers[$_] => $_ } 0 .. $#layers;
 
 sub includes {
     my ($path) = @_;
     open my $file, '<', $path or die "$path: $!";
-    return map { m{^\s*#\s*include\s+"([a-z]+)/} ? $1 : () } <$file>;
+    return map { m{^\s*#\s*include\s+"([a-z0-9]+)/} ? $1 : () } <$file>;
 }
 
 my @sources;
 find(sub { push @sources, $File::Find::name if /\.(?:c|h|def)$/ }, "$top/src");
 my @wrong;
-for my $path (grep { m{/src/[a-z]+/} } sort @sources) {
-    my ($own) = $path =~ m{/src/([a-z]+)/};
+for my $path (grep { m{/src/[a-z0-9]+/} } sort @sources) {
+    my ($own) = $path =~ m{/src/([a-z0-9]+)/};
     if (!exists $height{$own}) {
         push @wrong, "$path is in no layer";
         next;

@@ -16,7 +16,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/pattern.h"
-#include "io/tls.h"
+#include "tls/tls.h"
 
 enum conf_key {
 #define CONF_FLAG(name, ...)   CONF_KEY_##name,

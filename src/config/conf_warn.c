@@ -19,7 +19,7 @@
 #include "base/scoreboard.h"
 #include "config/conf_ini.h"
 #include "config/mistakes.h"
-#include "io/tls.h"
+#include "tls/tls.h"
 
 enum { RFC_TIMEOUT = 600 };
 

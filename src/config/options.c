@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "pop3/sasl.h"
 #include "config/conf_ini.h"
+#include "pop3/sasl.h"
 
 /* Long-only options are told apart by values beyond any character. */
 enum {

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "master/pool.h"
+#include "pool/pool.h"
 
 /* For how long workers that do not react are waited for. */
 enum { HANDOVER_LIMIT_S = 2 };

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/privileges.h"
 #include "helper/helper.h"
 #include "io/wait.h"
-#include "master/privileges.h"
 #include "session/session.h"
 
 /* A session that ends because the system failed, not because of a peer. */

@@ -18,17 +18,17 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/privileges.h"
 #include "config/conf_ini.h"
-#include "io/tls.h"
 #include "master/daemon.h"
 #include "master/handover.h"
-#include "master/listener.h"
 #include "master/notify.h"
-#include "master/pool.h"
-#include "master/privileges.h"
 #include "master/status.h"
 #include "master/tickets.h"
 #include "master/upgrade.h"
+#include "pool/listener.h"
+#include "pool/pool.h"
+#include "tls/tls.h"
 
 #define READY_LOOK_S 0.002
 enum { READY_LIMIT_MS = 10000 };

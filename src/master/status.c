@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "master/fork.h"
-#include "master/status_process.h"
 #include "master/upgrade.h"
+#include "status/status_process.h"
 
 #include "config.h"
 

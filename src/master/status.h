@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "config/conf.h"
-#include "master/pool.h"
+#include "pool/pool.h"
 
 /* The settings can be met by this binary: `metrics_listen` needs it built with libmicrohttpd.
  * Returns 0, or -1 with `error` set. */

@@ -6,7 +6,7 @@
 #ifndef MASTER_TICKETS_H
 #define MASTER_TICKETS_H
 
-#include "io/tls.h"
+#include "tls/tls.h"
 
 /* The keys, made when they are asked for first. NULL where there is no memory for them; without
  * randomness (logged) they are empty, and no tickets are issued. */

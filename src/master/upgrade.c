@@ -18,13 +18,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "master/daemon.h"
-#include "master/fork.h"
-#include "master/listener.h"
 #include "master/status.h"
 #include "master/tickets.h"
+#include "pool/listener.h"
 
 #define READY_ENVIRONMENT "POP3_PROXY_READY_FD"
 

@@ -18,10 +18,10 @@
 #include "config/conf.h"
 #include "helper/helper.h"
 #include "io/stream.h"
-#include "io/tls.h"
 #include "pop3/sasl.h"
 #include "session/known_servers.h"
 #include "session/outcome.h"
+#include "tls/tls.h"
 
 enum {
     SESSION_ID_SIZE = 32,

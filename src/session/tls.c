@@ -6,7 +6,7 @@
  * What was said in the clear before STLS may have been said by anybody: octets that wait behind the
  * switch are an attack (they would be taken for the peer's own words), and a USER is forgotten.
  */
-#include "io/tls.h"
+#include "tls/tls.h"
 
 #include <stdio.h>
 

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/dial.h"
-#include "io/tls.h"
+#include "tls/tls.h"
 
 enum {
     SCRIPT_SETTINGS = 3,

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/base/account.c"
+#include "../../src/pool/account.c"
 
 enum { KEY = 77, ALL_DONE = 0 };
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "master/listener.h"
+#include "pool/listener.h"
 
 static int option(int fd, int name)
 {

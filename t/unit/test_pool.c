@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
-#include "master/pool.h"
-#include "master/status_view.h"
-#include "master/worker.h"
+#include "pool/pool.h"
+#include "pool/worker.h"
+#include "status/status_view.h"
 
 enum { WORKERS = 4 };
 

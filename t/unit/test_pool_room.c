@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "master/pool.h"
-#include "master/worker.h"
+#include "pool/pool.h"
+#include "pool/worker.h"
 #include "session/session.h"
 
 enum {

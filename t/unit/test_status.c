@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "master/status_render.h"
-#include "master/status_view.h"
+#include "status/status_render.h"
+#include "status/status_view.h"
 
 enum { SLOTS = 4 };
 

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "io/tls.h"
+#include "tls/tls.h"
 
 enum { LIMIT_MS = 10000, CERTIFICATE_DAYS = 30, DAY_S = 24 * 3600 };
 

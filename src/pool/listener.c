@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listening sockets. What is set on them is inherited by every accepted connection, so that a
+ * worker needs no call for it: TCP_NODELAY, and a bounded send buffer.
+ */
+#include "pool/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/log.h"
+
+enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
+
+/* A socket that came with the process and that nobody has asked for yet. */
+struct inherited {
+    int fd; /* -1: taken */
+    char name[NAME_SIZE];
+    struct address address;
+};
+
+static struct listener *listeners;
+static struct inherited inherited[INHERITED_MAX];
+static size_t inherited_count;
+
+const struct listener *listener_first(void)
+{
+    return listeners;
+}
+
+/* ---- what the environment passes on ---- */
+
+static void read_bound_address(int fd, struct address *address)
+{
+    address->length = sizeof(address->storage);
+    if (getsockname(fd, &address->sa, &address->length) == -1)
+        *address = (struct address){0};
+}
+
+static void add_inherited(int fd, const char *name)
+{
+    struct inherited *one = &inherited[inherited_count];
+    struct address address;
+
+    read_bound_address(fd, &address);
+    if (inherited_count == INHERITED_MAX || address.length == 0)
+        return;
+    /* Its file status flags are left alone: they may be shared with the binary before us, whose
+     * workers still use it. */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    *one = (struct inherited){.fd = fd, .address = address};
+    snprintf(one->name, sizeof(one->name), "%s", name);
+    inherited_count++;
+}
+
+/* The descriptors that systemd passes from 3 on, sd_listen_fds(3): only if they are meant for this
+ * very process. Their names are parted by colons. */
+static void inherit_from_systemd(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+    const char *names = getenv("LISTEN_FDNAMES");
+
+    if (pid != NULL && count != NULL && atol(pid) == (long)getpid()) {
+        for (int i = 0; i < atoi(count); i++) {
+            size_t width = names == NULL ? 0 : strcspn(names, ":");
+            char name[NAME_SIZE];
+
+            snprintf(name, sizeof(name), "%.*s", (int)width, names == NULL ? "" : names);
+            add_inherited(SYSTEMD_FIRST_FD + i, name);
+            if (names != NULL)
+                names += width + (names[width] == ':');
+        }
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+}
+
+/* "5,6,9": the descriptors of the binary that was replaced. */
+static void inherit_from_upgrade(void)
+{
+    const char *text = getenv(LISTENER_ENVIRONMENT);
+
+    while (text != NULL && *text != '\0') {
+        char *end;
+        long fd = strtol(text, &end, 10);
+        if (end == text)
+            break;
+        add_inherited((int)fd, "");
+        text = *end == ',' ? end + 1 : end;
+    }
+    unsetenv(LISTENER_ENVIRONMENT);
+}
+
+void listener_inherit(void)
+{
+    inherit_from_systemd();
+    inherit_from_upgrade();
+}
+
+void listener_close_spare(void)
+{
+    for (size_t i = 0; i < inherited_count; i++)
+        if (inherited[i].fd != -1)
+            close(inherited[i].fd);
+    inherited_count = 0;
+}
+
+static bool is_same_path(const struct address *a, const struct address *b)
+{
+    return a->sa.sa_family == AF_UNIX && b->sa.sa_family == AF_UNIX &&
+           strcmp(a->local.sun_path, b->local.sun_path) == 0;
+}
+
+static bool is_same(const struct address *a, const struct address *b)
+{
+    return is_same_path(a, b) || (a->sa.sa_family != AF_UNIX && address_is_equal(a, b));
+}
+
+/* Port 0 is any port, the one that was found the last time as well. */
+static bool suits(const struct address *bound, const struct address *wanted)
+{
+    struct address filled_in = *wanted;
+
+    if (address_port(wanted) == 0)
+        address_set_port(&filled_in, address_port(bound));
+    return is_same(bound, &filled_in);
+}
+
+/* A socket named after the instance, or bound to its address. */
+static int take_if(bool (*is_wanted)(const struct inherited *one, const char *name,
+                                     const struct address *address),
+                   const char *name, const struct address *address)
+{
+    for (size_t i = 0; i < inherited_count; i++) {
+        struct inherited *one = &inherited[i];
+        if (one->fd == -1 || !is_wanted(one, name, address))
+            continue;
+        int fd = one->fd;
+        one->fd = -1;
+        return fd;
+    }
+    return -1;
+}
+
+static bool has_name(const struct inherited *one, const char *name, const struct address *address)
+{
+    (void)address;
+    return strcasecmp(one->name, name) == 0;
+}
+
+static bool has_address(const struct inherited *one, const char *name,
+                        const struct address *address)
+{
+    (void)name;
+    return suits(&one->address, address);
+}
+
+/* The name comes first: whoever gave one meant it. */
+static int take_inherited(const char *name, const struct address *address)
+{
+    int fd = take_if(has_name, name, address);
+
+    return fd != -1 ? fd : take_if(has_address, name, address);
+}
+
+/* ---- opening one ---- */
+
+/* What SO_SNDBUF has set is forgotten: the kernel fits the buffer to each connection again. Linux
+ * before 5.14 cannot do it. */
+static void unbound_send_buffer(int fd, sa_family_t family)
+{
+#ifdef SO_BUF_LOCK
+    enum { SEND_LOCK = 1 };
+    int fresh = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int octets = 0;
+    int lock = 0;
+    socklen_t size = sizeof(lock);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &size) == 0 && (lock & SEND_LOCK) != 0 &&
+        getsockopt(fresh, SOL_SOCKET, SO_SNDBUF, &octets, &size) == 0) {
+        octets /= 2; /* the kernel doubles what is set */
+        lock &= ~SEND_LOCK;
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+        (void)setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock));
+    }
+    if (fresh != -1)
+        close(fresh);
+#else
+    (void)fd;
+    (void)family;
+#endif
+}
+
+static void set_options(int fd, const struct address *address, const struct conf_values *values)
+{
+    int on = 1;
+    int off = 0;
+    int octets = (int)values->socket_buffer;
+
+    if (address->sa.sa_family == AF_UNIX)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* Connections inherit this too: the first command is answered at once, so its acknowledgement
+     * can ride along with the answer: a packet less. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+    if (octets > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    else
+        unbound_send_buffer(fd, address->sa.sa_family);
+    /* [::] takes IPv4 as well; any other IPv6 address only what it says. */
+    if (address->sa.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                         IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) ? &off : &on,
+                         sizeof(on));
+}
+
+/* A socket file that nobody listens on any more is in the way of a new start; one that answers, or
+ * whose queue is full, is somebody's. */
+static void remove_stale_path(const struct address *address)
+{
+    struct stat found;
+    int fd;
+
+    if (stat(address->local.sun_path, &found) == -1 || !S_ISSOCK(found.st_mode))
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd == -1)
+        return;
+    if (connect(fd, &address->sa, address->length) == -1 && errno == ECONNREFUSED)
+        unlink(address->local.sun_path);
+    close(fd);
+}
+
+static void set_sharing(int fd, bool does_share)
+{
+    int value = does_share;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
+static int open_socket(const struct address *address, const struct conf_values *values,
+                       bool shares_port)
+{
+    int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd == -1)
+        return -1;
+    set_options(fd, address, values);
+    set_sharing(fd, shares_port);
+    if (address->sa.sa_family == AF_UNIX)
+        remove_stale_path(address);
+    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0) {
+        set_sharing(fd, false);
+        return fd;
+    }
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static bool is_overlapping(const struct address *a, const struct address *b)
+{
+    return address_is_covered_by(a, b) || address_is_covered_by(b, a);
+}
+
+static bool share_port(const struct address *address, bool does_share)
+{
+    bool is_ours = false;
+
+    for (const struct listener *l = listeners; l != NULL; l = l->next) {
+        if (!is_overlapping(&l->address, address))
+            continue;
+        set_sharing(l->fd, does_share);
+        is_ours = true;
+    }
+    return is_ours;
+}
+
+/* It may be one of ours that is in the way, when a reload goes from a wildcard address to one of
+ * its own or back: old and new socket are there together for a moment, which the kernel allows to
+ * sockets that share their port. */
+static int open_beside_ours(const struct address *address, const struct conf_values *values)
+{
+    int error = EADDRINUSE;
+    int fd = -1;
+
+    if (share_port(address, true)) {
+        fd = open_socket(address, values, true);
+        error = errno;
+        share_port(address, false);
+    }
+    errno = error;
+    return fd;
+}
+
+static const char *mend_for(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "another program listens there; stop it or choose another port";
+    case EACCES:
+    case EPERM:
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL:
+        return "no interface of this machine has the address";
+    case EMFILE:
+        return DESCRIPTORS_MEND;
+    default:
+        return "choose another address";
+    }
+}
+
+/* Written the same way, or another way but bound to the very address. */
+static struct listener *find_in_use(const char *text, const struct address *address)
+{
+    struct listener *listener = listeners;
+
+    while (listener != NULL && strcmp(listener->text, text) != 0 &&
+           !is_same(&listener->address, address))
+        listener = listener->next;
+    return listener;
+}
+
+static struct listener *add_listener(const char *text, int fd)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+
+    if (listener != NULL)
+        listener->text = strdup(text);
+    if (listener == NULL || listener->text == NULL) {
+        free(listener);
+        close(fd);
+        return NULL;
+    }
+    listener->fd = fd;
+    read_bound_address(fd, &listener->address);
+    listener->next = listeners;
+    listeners = listener;
+    return listener;
+}
+
+struct listener *listener_acquire(const struct conf_instance *instance, struct error *error)
+{
+    const struct conf_section *section = &instance->section;
+    const struct conf_values *values = &section->values;
+    const char *place = section->place[CONF_KEY_listen];
+    struct listener *listener;
+    struct address address;
+    int fd;
+
+    if (address_parse_listen(&address, values->listen) == -1) {
+        error_set(error, "%s: listen = %s is no address", place, values->listen);
+        return NULL;
+    }
+    listener = find_in_use(values->listen, &address);
+    if (listener == NULL) {
+        fd = take_inherited(section->name, &address);
+        if (fd == -1)
+            fd = open_socket(&address, values, false);
+        if (fd == -1 && errno == EADDRINUSE)
+            fd = open_beside_ours(&address, values);
+        if (fd == -1) {
+            error_set(error, "%s: listen = %s: %s: %s", place, values->listen, strerror(errno),
+                      mend_for(errno));
+            return NULL;
+        }
+        listener = add_listener(values->listen, fd);
+        if (listener == NULL) {
+            error_set(error, "out of memory");
+            return NULL;
+        }
+    }
+    listener->users++;
+    return listener;
+}
+
+void listener_settle(struct listener *listener, const struct conf_values *values)
+{
+    set_options(listener->fd, &listener->address, values);
+    (void)listen(listener->fd, (int)values->backlog);
+}
+
+void listener_announce_new(void)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (struct listener *l = listeners; l != NULL; l = l->next) {
+        if (!l->is_announced)
+            log_message(LOG_LEVEL_NOTICE, "listening", "%s", address_text(&l->address, text));
+        l->is_announced = true;
+    }
+}
+
+void listener_release(struct listener *listener)
+{
+    struct listener **link = &listeners;
+
+    if (--listener->users > 0)
+        return;
+    while (*link != listener)
+        link = &(*link)->next;
+    *link = listener->next;
+    close(listener->fd);
+    free(listener->text);
+    free(listener);
+}
+
+int listener_queue(const struct listener *listener)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+
+    if (listener->address.sa.sa_family == AF_UNIX ||
+        getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == -1)
+        return -1;
+    return (int)info.tcpi_unacked; /* of a listening socket: the accept queue */
+}

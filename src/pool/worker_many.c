@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of a worker that serves many sessions at once, each a task of the scheduler that thinks
+ * it has a process to itself.
+ *
+ * It listens while it has a free place. Signals are read from a descriptor, in their turn like
+ * everything else, so none is lost and no handler runs. A worker that is told to retire says so in
+ * its slot, where the master sees that it needs another, and leaves with its last session.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/scheduler.h"
+#include "io/wait.h"
+#include "pool/place.h"
+#include "pool/worker_kinds.h"
+
+enum {
+    /* Connections taken in one turn at most. It begins with one and doubles while more are found,
+     * so that a lone connection costs no vain call. */
+    ACCEPT_MAX = 32,
+    ACCEPT_PAUSE_MS = 50,
+    DESCRIPTORS_A_SESSION = CONF_DESCRIPTORS_A_SESSION,
+    DESCRIPTORS_SPARE = 2, /* times as many can be waited for */
+    DESCRIPTORS_BESIDES = CONF_DESCRIPTORS_BESIDES,
+};
+
+/* One session. It lies at the top of its own stack. */
+struct tenant {
+    struct task task;
+    struct place place;
+    size_t number; /* of the place */
+    int fd;
+    struct address client;
+    struct session session;
+};
+
+_Static_assert(sizeof(struct tenant) <= COROUTINE_OBJECT_BYTES, "fits on the stack");
+
+static struct {
+    struct worker *worker;
+    struct watcher listener;
+    struct watcher signals;
+    bool is_listening;
+    bool is_retiring;
+    bool is_stopping;
+    size_t accept_batch;
+    int64_t sessions_left; /* before it retires; 0: no limit */
+    size_t place_count;
+    struct tenant **tenants; /* by the number of the place */
+    size_t *free_places;     /* a stack: what was used last is used next */
+    size_t free_count;
+    size_t first_unused; /* no place from this one on was ever used */
+} many;
+
+/* ---- places ---- */
+
+static size_t take_place(void)
+{
+    struct scoreboard_slot *slot = many.worker->slot;
+
+    atomic_store(&slot->session_count, atomic_load(&slot->session_count) + 1);
+    if (many.free_count > 0)
+        return many.free_places[--many.free_count];
+    atomic_store(&slot->slots_used, (uint32_t)many.first_unused + 1);
+    return many.first_unused++;
+}
+
+static void give_place(size_t number)
+{
+    struct scoreboard_slot *slot = many.worker->slot;
+
+    many.tenants[number] = NULL;
+    many.free_places[many.free_count++] = number;
+    atomic_store(&slot->session_count, atomic_load(&slot->session_count) - 1);
+}
+
+static bool has_place(void)
+{
+    return many.free_count > 0 || many.first_unused < many.place_count;
+}
+
+/* ---- listening ---- */
+
+static void listen_if_possible(void)
+{
+    bool should_listen = has_place() && !many.is_retiring;
+
+    if (should_listen == many.is_listening)
+        return;
+    if (!should_listen) {
+        scheduler_unwatch(&many.listener);
+        worker_count_out(many.worker);
+    } else if (scheduler_watch(&many.listener, true) == 0) {
+        worker_count_in(many.worker);
+    } else {
+        worker_log_accept_failure();
+        return;
+    }
+    many.is_listening = should_listen;
+}
+
+/* ---- one session ---- */
+
+static void end_session(struct tenant *tenant, enum outcome outcome)
+{
+    place_end(&tenant->place, &tenant->session, outcome);
+    atomic_store(&tenant->place.slot->state, SCOREBOARD_FREE);
+    give_place(tenant->number);
+    listen_if_possible();
+}
+
+static void run_session(struct task *task)
+{
+    struct tenant *tenant = (struct tenant *)task;
+    struct session_start start = worker_session_start(many.worker, &tenant->place, &tenant->client);
+
+    end_session(tenant, session_run(&tenant->session, &start, tenant->fd, tenant->fd));
+}
+
+/* Returns -1 when there is no memory. */
+static int begin_session(int fd, const struct address *client)
+{
+    struct tenant *tenant = task_new(sizeof(*tenant), run_session);
+    struct scoreboard_slot *slot;
+
+    if (tenant == NULL)
+        return -1;
+    tenant->fd = fd;
+    tenant->client = *client;
+    tenant->number = take_place();
+    many.tenants[tenant->number] = tenant;
+    slot = &many.worker->slot[1 + tenant->number];
+    place_init(&tenant->place, many.worker->pool, slot);
+    place_begin(&tenant->place);
+    atomic_fetch_add(&many.worker->slot->session, 1);
+    atomic_store(&slot->state, SCOREBOARD_BUSY);
+    return 0;
+}
+
+/* ---- connections ---- */
+
+static void retire(void);
+
+/* While it sleeps nobody listens: the connections wait in the backlog, or go to other workers. */
+static void listen_later(struct task *task)
+{
+    (void)task;
+    (void)wait_for(NULL, 0, clock_after_ms(ACCEPT_PAUSE_MS));
+    listen_if_possible();
+}
+
+/* For want of descriptors or memory. Trying at once again would only burn the processor. */
+static void pause_after_failure(void)
+{
+    worker_log_accept_failure();
+    if (task_new(sizeof(struct task), listen_later) == NULL)
+        return; /* nothing can be done about it: try at once */
+    scheduler_unwatch(&many.listener);
+    worker_count_out(many.worker);
+    many.is_listening = false;
+}
+
+/* Returns whether there may be more connections. */
+static bool take_connection(void)
+{
+    struct address client;
+    int fd = worker_accept(many.listener.fd, &client);
+
+    if (fd == -1) {
+        if (errno == EAGAIN)
+            return false;
+        if (worker_is_connection_error(errno))
+            return true;
+        pause_after_failure();
+        return false;
+    }
+    if (begin_session(fd, &client) == -1) {
+        pause_after_failure();
+        close(fd);
+        return false;
+    }
+    if (many.sessions_left > 0 && --many.sessions_left == 0)
+        retire();
+    return many.is_listening;
+}
+
+static void on_connections(void *context)
+{
+    size_t taken = 0;
+
+    (void)context;
+    while (taken < many.accept_batch && has_place() && take_connection())
+        taken++;
+    if (taken < many.accept_batch)
+        many.accept_batch = 1;
+    else if (many.accept_batch < ACCEPT_MAX)
+        many.accept_batch *= 2;
+    listen_if_possible();
+}
+
+/* ---- signals ---- */
+
+/* The port is free once all who had it have left. */
+static void retire(void)
+{
+    uint64_t one = 1;
+
+    if (many.is_retiring)
+        return;
+    many.is_retiring = true;
+    listen_if_possible();
+    close(many.listener.fd);
+    atomic_store(&many.worker->slot->state, SCOREBOARD_LEAVING);
+    (void)!write(many.worker->pool->notify_fd, &one, sizeof(one));
+}
+
+static void stop(void)
+{
+    retire();
+    if (many.is_stopping)
+        return; /* said again: each session was told, and may be at its last word */
+    many.is_stopping = true;
+    for (size_t i = 0; i < many.first_unused; i++)
+        if (many.tenants[i] != NULL)
+            many.tenants[i]->place.is_stopping = 1;
+    scheduler_stop_tasks();
+}
+
+static void shed(void)
+{
+    for (size_t i = 0; i < many.first_unused; i++) {
+        struct tenant *tenant = many.tenants[i];
+        bool is_told = tenant == NULL || tenant->place.is_shed || tenant->place.is_stopping;
+
+        if (!is_told && place_shed(&tenant->place))
+            task_stop(&tenant->task);
+    }
+}
+
+static void on_signal(void *context)
+{
+    struct signalfd_siginfo info;
+
+    (void)context;
+    while (read(many.signals.fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == WORKER_SIGNAL_STOP)
+            stop();
+        else if (info.ssi_signo == WORKER_SIGNAL_RETIRE)
+            retire();
+        else if (info.ssi_signo == WORKER_SIGNAL_SHED)
+            shed();
+    }
+}
+
+static int open_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, WORKER_SIGNAL_STOP);
+    sigaddset(&signals, WORKER_SIGNAL_RETIRE);
+    sigaddset(&signals, WORKER_SIGNAL_SHED);
+    sigprocmask(SIG_SETMASK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* ---- the worker ---- */
+
+/* Root may raise the limit, everybody to its ceiling. What does not fit is no place. */
+static size_t raise_descriptor_limit(size_t places)
+{
+    rlim_t needed = places * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return places;
+    if (limit.rlim_cur < needed) {
+        struct rlimit raised = {.rlim_cur = needed,
+                                .rlim_max = limit.rlim_max < needed ? needed : limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == -1) {
+            raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+            (void)setrlimit(RLIMIT_NOFILE, &raised);
+        }
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= needed)
+        return places;
+    if (limit.rlim_cur <= DESCRIPTORS_BESIDES + DESCRIPTORS_A_SESSION)
+        return 1;
+    places = (limit.rlim_cur - DESCRIPTORS_BESIDES) / DESCRIPTORS_A_SESSION;
+    log_message(LOG_LEVEL_WARNING, "worker",
+                "the limit of open files leaves room for %zu sessions_per_worker", places);
+    return places;
+}
+
+int worker_many_prepare(const struct worker *worker)
+{
+    many.place_count = raise_descriptor_limit(worker->pool->places);
+    many.signals = (struct watcher){.fd = open_signals(), .on_ready = on_signal};
+    many.listener = (struct watcher){.fd = worker->pool->listener->fd, .on_ready = on_connections};
+    many.tenants = calloc(many.place_count, sizeof(many.tenants[0]));
+    many.free_places = calloc(many.place_count, sizeof(many.free_places[0]));
+    if (many.tenants == NULL || many.free_places == NULL)
+        return -1;
+    return many.signals.fd;
+}
+
+static bool is_over(void)
+{
+    return many.is_retiring && scheduler_tasks() == 0;
+}
+
+void worker_many_run(struct worker *worker)
+{
+    const struct conf_values *values = &worker->pool->instance->section.values;
+    size_t descriptors =
+        (many.place_count * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES) * DESCRIPTORS_SPARE;
+
+    many.worker = worker;
+    many.accept_batch = 1;
+    many.sessions_left = values->max_sessions * values->sessions_per_worker;
+    /* Another worker may have been quicker: an accept() in vain must not sleep. */
+    (void)fcntl(many.listener.fd, F_SETFL, fcntl(many.listener.fd, F_GETFL) | O_NONBLOCK);
+    if (scheduler_open(descriptors) == -1 || scheduler_watch(&many.signals, false) == -1) {
+        log_message(LOG_LEVEL_ERROR, "worker", "%s", strerror(errno));
+        return;
+    }
+    listen_if_possible();
+    scheduler_run(is_over);
+}

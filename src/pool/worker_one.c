@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of a worker that serves one session at a time. It sleeps in accept() while idle: the
+ * kernel wakes one worker for a connection, and no call is made in between. Behind a session the
+ * master may have it rest: wait in its slot until it is called to accept() again.
+ *
+ * Signals are open all the time. A handler sets a flag; where the worker may be about to sleep in
+ * accept(), it also replaces the listening socket by /dev/null, so that a signal that comes just
+ * before the call ends it too; the same for a rest by a mark in the slot. A session that is about
+ * to sleep may miss a flag; the master says it again until it is heard.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "io/wait.h"
+#include "pool/place.h"
+#include "pool/worker_kinds.h"
+
+static volatile sig_atomic_t is_retiring PROCESS_OWN;
+static int listener_fd PROCESS_OWN;
+static int null_fd PROCESS_OWN;
+static struct place place PROCESS_OWN;
+static struct scoreboard_slot *own_slot PROCESS_OWN;
+
+/* ---- signals ---- */
+
+static void on_retire(int number)
+{
+    (void)number;
+    is_retiring = 1;
+    dup2(null_fd, listener_fd);
+    atomic_store(&own_slot->is_called, 1);
+}
+
+static void on_stop(int number)
+{
+    place.is_stopping = 1;
+    wait_request_stop();
+    on_retire(number);
+}
+
+static void on_shed(int number)
+{
+    (void)number;
+    if (place_shed(&place))
+        wait_request_stop();
+}
+
+static void set_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_retire};
+    sigset_t none;
+
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_RETIRE);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_STOP);
+    sigaddset(&action.sa_mask, WORKER_SIGNAL_SHED);
+    sigaction(WORKER_SIGNAL_RETIRE, &action, NULL);
+    action.sa_handler = on_stop;
+    sigaction(WORKER_SIGNAL_STOP, &action, NULL);
+    action.sa_handler = on_shed;
+    sigaction(WORKER_SIGNAL_SHED, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int worker_one_prepare(const struct worker *worker)
+{
+    listener_fd = worker->pool->listener->fd;
+    null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    own_slot = worker->slot;
+    place_init(&place, worker->pool, worker->slot);
+    set_signals();
+    return null_fd;
+}
+
+/* ---- resting ---- */
+
+static bool must_rest(const struct worker *worker)
+{
+    struct scoreboard *scoreboard = worker->pool->scoreboard;
+    size_t number = (size_t)(worker->slot - scoreboard->slots);
+
+    return !is_retiring && number >= atomic_load(&scoreboard->listening_most);
+}
+
+/* The master sets the mark after it has allowed the worker to listen, so a call that comes before
+ * the sleep is not missed. */
+static void rest(struct worker *worker)
+{
+    atomic_store(&worker->slot->is_called, 0);
+    atomic_store(&worker->slot->state, SCOREBOARD_RESTING);
+    while (must_rest(worker) && !atomic_load(&worker->slot->is_called))
+        scoreboard_rest(worker->slot);
+}
+
+/* ---- the loop ---- */
+
+static void serve(struct worker *worker, int fd, const struct address *client)
+{
+    struct session session;
+    struct session_start start = worker_session_start(worker, &place, client);
+    enum outcome outcome;
+
+    worker_count_out(worker);
+    place_begin(&place);
+    outcome = session_run(&session, &start, fd, fd);
+    place_end(&place, &session, outcome);
+    while (must_rest(worker))
+        rest(worker);
+    worker_count_in(worker);
+}
+
+/* A short pause after an accept() that failed for want of descriptors or memory: the connection
+ * waits in the backlog, and trying at once again would only burn the processor. */
+static void pause_after_failure(void)
+{
+    enum { PAUSE_MS = 50 };
+
+    worker_log_accept_failure();
+    (void)poll(NULL, 0, PAUSE_MS);
+}
+
+/* The socket does not block since workers of another kind have shared it, before a reload. */
+static void wait_for_connection(void)
+{
+    struct pollfd waiting = {.fd = listener_fd, .events = POLLIN};
+
+    (void)poll(&waiting, 1, -1);
+}
+
+void worker_one_run(struct worker *worker)
+{
+    int64_t sessions_left = worker->pool->instance->section.values.max_sessions;
+
+    worker_count_in(worker);
+    while (!is_retiring) {
+        struct address client;
+        int fd = worker_accept(listener_fd, &client);
+
+        if (fd == -1) {
+            if (errno == EAGAIN)
+                wait_for_connection();
+            else if (!is_retiring && !worker_is_connection_error(errno))
+                pause_after_failure();
+            continue;
+        }
+        serve(worker, fd, &client);
+        if (sessions_left > 0 && --sessions_left == 0)
+            break;
+    }
+    atomic_store(&worker->slot->state, SCOREBOARD_LEAVING);
+    atomic_fetch_sub(&worker->pool->scoreboard->idle, 1);
+}

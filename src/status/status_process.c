@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The status process's loop. The pools are as they were when it was forked; only what lies in
+ * shared memory changes. It leaves when it is told to, at once but for answers that are under way,
+ * and is killed when the master dies.
+ */
+#include "status/status_process.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "base/privileges.h"
+#include "status/metrics_http.h"
+#include "status/status_render.h"
+#include "status/status_view.h"
+
+#define CLIENT_LIMIT_S 5.0
+#define LEAVE_LIMIT_S  0.5
+#define ACCEPT_PAUSE_S 0.2
+
+enum { CLIENTS_MAX = 16, REQUEST_BYTES = 64 };
+
+struct client {
+    ev_io io;
+    ev_timer limit;
+    bool is_there;
+    uint64_t number; /* the smallest is the oldest */
+    char request[REQUEST_BYTES];
+    size_t request_length;
+    char *answer; /* NULL while the request is not complete */
+    size_t answer_length;
+    size_t sent;
+};
+
+static struct {
+    const struct status_process *start;
+    struct ev_loop *loop;
+    ev_io control;
+    ev_io told; /* to leave */
+    ev_timer accept_pause;
+    ev_timer leave_limit;
+    ev_prepare before_sleep;
+    bool is_leaving;
+    uint64_t clients_seen;
+    struct client clients[CLIENTS_MAX];
+} process;
+
+/* ---- answers ---- */
+
+typedef void render(const struct status_view *view, FILE *out);
+
+static const struct {
+    const char *request;
+    render *render;
+} answers[] = {
+    {"status", status_render_table},
+    {"status --json", status_render_json},
+    {"metrics", status_render_metrics},
+    {"view", status_view_write},
+};
+
+static void refuse(FILE *out)
+{
+    fputs("error: unknown request; say one of", out);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        fprintf(out, "%s \"%s\"", i == 0 ? "" : ",", answers[i].request);
+    fputc('\n', out);
+}
+
+/* NULL: refuse. */
+static render *find_render(const char *request)
+{
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        if (strcmp(answers[i].request, request) == 0)
+            return answers[i].render;
+    return NULL;
+}
+
+static void write_answer(FILE *out, render *how)
+{
+    struct status_view view;
+
+    if (how == NULL) {
+        refuse(out);
+        return;
+    }
+    if (status_view_take(&view, process.start->pools, process.start->started_ms) == 0) {
+        status_view_sort(&view, STATUS_BY_AGE);
+        how(&view, out);
+    } else {
+        fputs("error: out of memory\n", out);
+    }
+    status_view_free(&view);
+}
+
+/* NULL: no memory. */
+static char *make_answer(render *how, size_t *length)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, length);
+
+    if (out == NULL)
+        return NULL;
+    write_answer(out, how);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static char *metrics_text(size_t *length)
+{
+    return make_answer(status_render_metrics, length);
+}
+
+/* ---- a client ---- */
+
+static void drop(struct client *client)
+{
+    ev_io_stop(process.loop, &client->io);
+    ev_timer_stop(process.loop, &client->limit);
+    close(client->io.fd);
+    free(client->answer);
+    client->answer = NULL;
+    client->is_there = false;
+}
+
+static void send_answer(struct client *client)
+{
+    ssize_t count = send(client->io.fd, client->answer + client->sent,
+                         client->answer_length - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (count == -1 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (count > 0)
+        client->sent += (size_t)count;
+    if (count == -1 || client->sent == client->answer_length)
+        drop(client);
+}
+
+/* The request line is complete, or will never be. */
+static void serve(struct client *client)
+{
+    client->request[client->request_length] = '\0';
+    client->request[strcspn(client->request, "\r\n")] = '\0';
+    client->answer = make_answer(find_render(client->request), &client->answer_length);
+    client->sent = 0;
+    if (client->answer == NULL) {
+        drop(client);
+        return;
+    }
+    ev_io_stop(process.loop, &client->io);
+    ev_io_set(&client->io, client->io.fd, EV_WRITE);
+    ev_io_start(process.loop, &client->io);
+    send_answer(client);
+}
+
+static void read_request(struct client *client)
+{
+    size_t room = sizeof(client->request) - 1 - client->request_length;
+    ssize_t count =
+        recv(client->io.fd, client->request + client->request_length, room, MSG_DONTWAIT);
+
+    if (count == -1 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (count <= 0) {
+        drop(client);
+        return;
+    }
+    client->request_length += (size_t)count;
+    if (memchr(client->request, '\n', client->request_length) != NULL ||
+        client->request_length == sizeof(client->request) - 1)
+        serve(client);
+}
+
+static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct client *client = watcher->data;
+
+    (void)loop;
+    (void)events;
+    if (client->answer == NULL)
+        read_request(client);
+    else
+        send_answer(client);
+}
+
+static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    drop(timer->data);
+}
+
+static struct client *find_place(void)
+{
+    struct client *oldest = &process.clients[0];
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &process.clients[i];
+        if (!client->is_there)
+            return client;
+        if (client->number < oldest->number)
+            oldest = client;
+    }
+    drop(oldest);
+    return oldest;
+}
+
+static void add_client(int fd)
+{
+    struct client *client = find_place();
+
+    *client = (struct client){.is_there = true, .number = process.clients_seen++};
+    ev_io_init(&client->io, on_client, fd, EV_READ);
+    ev_timer_init(&client->limit, on_limit, CLIENT_LIMIT_S, 0.0);
+    client->io.data = client->limit.data = client;
+    ev_io_start(process.loop, &client->io);
+    ev_timer_start(process.loop, &client->limit);
+}
+
+static void on_accept_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    if (!process.is_leaving)
+        ev_io_start(loop, &process.control);
+}
+
+static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    int fd = accept4(watcher->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)events;
+    if (fd != -1) {
+        add_client(fd);
+        return;
+    }
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+    /* No descriptors or memory: looking again at once would only burn the processor. */
+    ev_io_stop(loop, watcher);
+    ev_timer_set(&process.accept_pause, ACCEPT_PAUSE_S, 0.0);
+    ev_timer_start(loop, &process.accept_pause);
+}
+
+/* ---- leaving ---- */
+
+static bool is_busy(void)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (process.clients[i].is_there)
+            return true;
+    return metrics_http_is_busy();
+}
+
+static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)watcher;
+    (void)events;
+    if (process.is_leaving && !is_busy())
+        ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_leave_limit(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_told(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)events;
+    ev_io_stop(loop, watcher);
+    process.is_leaving = true;
+    ev_io_stop(loop, &process.control);
+    if (process.start->control_fd != -1)
+        close(process.start->control_fd);
+    if (process.start->metrics_fd != -1)
+        metrics_http_stop();
+    ev_timer_start(loop, &process.leave_limit);
+}
+
+/* ---- the process ---- */
+
+/* Every disposition of the master's goes; the word to leave stays blocked and is read. What a
+ * terminal or a supervisor sends to the whole group is the master's business. Returns the
+ * descriptor the word is read from. */
+static int set_signals(void)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGPIPE, SIGXFSZ};
+    sigset_t told;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    sigemptyset(&told);
+    sigaddset(&told, STATUS_SIGNAL_LEAVE);
+    sigprocmask(SIG_SETMASK, &told, NULL);
+    return signalfd(-1, &told, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int confine(const struct status_process *start)
+{
+    int keep[] = {start->control_fd, start->metrics_fd, log_descriptor()};
+    struct error error;
+
+    descriptors_detach_standard(log_descriptor());
+    descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
+    if (privileges_drop(start->uid, start->gid, &error) == -1) {
+        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        return -1;
+    }
+    privileges_harden(0);
+    return 0;
+}
+
+static void serve_control(int fd)
+{
+    ev_init(&process.accept_pause, on_accept_pause_over);
+    ev_io_init(&process.control, on_control, fd, EV_READ);
+    if (fd != -1)
+        ev_io_start(process.loop, &process.control);
+}
+
+/* Without the library there is still the control socket. */
+static void serve_metrics(int fd)
+{
+    struct error error;
+
+    if (fd != -1 && metrics_http_start(process.loop, fd, metrics_text, &error) == -1)
+        log_message(LOG_LEVEL_ERROR, "status", "metrics_listen: %s", error.text);
+}
+
+int status_process_run(const struct status_process *start)
+{
+    int told_fd;
+
+    process.start = start;
+    if (confine(start) == -1)
+        return EX_OSERR;
+    told_fd = set_signals();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != start->master_pid)
+        return EX_OK;
+    /* A loop of its own: the default one is a copy of the master's, watchers and all. */
+    process.loop = ev_loop_new(EVFLAG_AUTO);
+    if (told_fd == -1 || process.loop == NULL) {
+        log_message(LOG_LEVEL_ERROR, "status", "the process cannot start: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    ev_io_init(&process.told, on_told, told_fd, EV_READ);
+    ev_io_start(process.loop, &process.told);
+    ev_timer_init(&process.leave_limit, on_leave_limit, LEAVE_LIMIT_S, 0.0);
+    ev_prepare_init(&process.before_sleep, before_sleep);
+    ev_prepare_start(process.loop, &process.before_sleep);
+    serve_control(start->control_fd);
+    serve_metrics(start->metrics_fd);
+    ev_run(process.loop, 0);
+    return EX_OK;
+}

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The forms of the status. Columns, keys and metrics of the totals come from base/totals.def,
+ * reasons from session/outcome.def; nothing is listed here a second time.
+ */
+#include "status/status_render.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "config.h"
+
+enum { COLUMNS_MAX = 16, TEXT_SIZE = 32 };
+
+/* ---- a table for people: drawn twice, once to see how wide the columns are ---- */
+
+enum align { LEFT, RIGHT };
+
+struct table {
+    FILE *out; /* NULL while measuring */
+    int widths[COLUMNS_MAX];
+    int column;
+};
+
+static void cell(struct table *table, enum align align, const char *text)
+{
+    int *width = &table->widths[table->column];
+    int length = (int)strlen(text);
+
+    if (table->out == NULL)
+        *width = length > *width ? length : *width;
+    else
+        fprintf(table->out, "%s%*s", table->column == 0 ? "" : "  ",
+                align == LEFT ? -*width : *width, text);
+    table->column++;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+number(struct table *table, const char *format, ...)
+{
+    char text[TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    cell(table, RIGHT, text);
+}
+
+static void end_row(struct table *table)
+{
+    if (table->out != NULL)
+        fputc('\n', table->out);
+    table->column = 0;
+}
+
+/* What a table is drawn from. */
+struct drawing {
+    const struct status_view *view;
+    const struct status_view *before; /* NULL: totals, not rates */
+};
+
+typedef void draw(struct table *table, const struct drawing *drawing);
+
+static void draw_table(draw *rows, const struct drawing *drawing, FILE *out)
+{
+    struct table table = {.out = NULL};
+
+    rows(&table, drawing);
+    table.out = out;
+    rows(&table, drawing);
+}
+
+/* ---- numbers for people ---- */
+
+/* 1234, 12.3k, 4.5M */
+static const char *short_number(char text[TEXT_SIZE], double value)
+{
+    static const char units[] = "kMGTPE";
+    int unit = -1;
+
+    while (value >= (unit < 0 ? 10000 : 1000) && units[unit + 1] != '\0') {
+        value /= 1000;
+        unit++;
+    }
+    if (unit < 0)
+        snprintf(text, TEXT_SIZE, "%.0f", value);
+    else
+        snprintf(text, TEXT_SIZE, "%.1f%c", value, units[unit]);
+    return text;
+}
+
+/* 12s, 3m20s, 2h03m, 5d07h */
+static const char *short_age(char text[TEXT_SIZE], int64_t age_ms)
+{
+    int64_t seconds = age_ms / 1000;
+
+    if (seconds < 60)
+        snprintf(text, TEXT_SIZE, "%" PRId64 "s", seconds);
+    else if (seconds < 3600)
+        snprintf(text, TEXT_SIZE, "%" PRId64 "m%02ds", seconds / 60, (int)(seconds % 60));
+    else if (seconds < 86400)
+        snprintf(text, TEXT_SIZE, "%" PRId64 "h%02dm", seconds / 3600, (int)(seconds % 3600 / 60));
+    else
+        snprintf(text, TEXT_SIZE, "%" PRId64 "d%02dh", seconds / 86400,
+                 (int)(seconds % 86400 / 3600));
+    return text;
+}
+
+/* ---- the tables ---- */
+
+static const struct {
+    const char *field;
+    const char *metric;
+    const char *heading;
+    const char *help;
+    bool is_octets;
+} totals[STATUS_TOTAL_COUNT] = {
+#define COUNT  false
+#define OCTETS true
+#define TOTAL(field, unit, metric, heading, help)                                                  \
+    [STATUS_TOTAL_##field] = {#field, metric, heading, help, unit},
+#include "base/totals.def"
+#undef TOTAL
+#undef COUNT
+#undef OCTETS
+};
+
+static void draw_pools(struct table *table, const struct drawing *drawing)
+{
+    static const char *const headings[] = {"GENERATION", "IDLE",    "BUSY",
+                                           "STARTING",   "LEAVING", "MAX"};
+    const struct status_view *view = drawing->view;
+
+    cell(table, LEFT, "INSTANCE");
+    cell(table, LEFT, "LISTEN");
+    cell(table, LEFT, "STATE");
+    for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
+        cell(table, RIGHT, headings[i]);
+    end_row(table);
+    for (const struct status_pool *pool = view->pools; pool < view->pools + view->pool_count;
+         pool++) {
+        cell(table, LEFT, view->instances[pool->instance].name);
+        cell(table, LEFT, pool->listen);
+        cell(table, LEFT, pool->state);
+        number(table, "%u", pool->generation);
+        number(table, "%" PRIu64, pool->idle);
+        number(table, "%" PRIu64, pool->busy);
+        number(table, "%" PRIu64, pool->starting);
+        number(table, "%" PRIu64, pool->leaving);
+        number(table, "%" PRIu64, pool->max);
+        end_row(table);
+    }
+}
+
+static const struct status_instance *find_instance(const struct status_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->instance_count; i++)
+        if (strcmp(view->instances[i].name, name) == 0)
+            return &view->instances[i];
+    return NULL;
+}
+
+static double elapsed_s(const struct drawing *drawing)
+{
+    int64_t elapsed_ms = drawing->view->taken_ms - drawing->before->taken_ms;
+
+    return elapsed_ms > 0 ? (double)elapsed_ms / 1e3 : 1.0;
+}
+
+static void draw_total(struct table *table, const struct drawing *drawing, uint64_t now,
+                       uint64_t then, bool is_octets)
+{
+    char text[TEXT_SIZE];
+    double rate;
+
+    if (drawing->before == NULL) {
+        if (is_octets)
+            cell(table, RIGHT, short_number(text, (double)now));
+        else
+            number(table, "%" PRIu64, now);
+        return;
+    }
+    /* A server that was started anew counts from zero. */
+    rate = now < then ? 0 : (double)(now - then) / elapsed_s(drawing);
+    if (rate > 0 && rate < 10)
+        number(table, "%.1f", rate);
+    else
+        cell(table, RIGHT, short_number(text, rate));
+}
+
+static void draw_instance(struct table *table, const struct drawing *drawing,
+                          const struct status_instance *instance)
+{
+    static const struct status_instance nothing;
+    const struct status_instance *before =
+        drawing->before == NULL ? NULL : find_instance(drawing->before, instance->name);
+
+    if (before == NULL)
+        before = &nothing;
+    cell(table, LEFT, instance->name);
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        draw_total(table, drawing, instance->totals[i], before->totals[i], totals[i].is_octets);
+    draw_total(table, drawing, status_failures(instance), status_failures(before), false);
+    end_row(table);
+}
+
+static void draw_totals(struct table *table, const struct drawing *drawing)
+{
+    const struct status_view *view = drawing->view;
+
+    cell(table, LEFT, drawing->before == NULL ? "TOTALS" : "PER SECOND");
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        cell(table, RIGHT, totals[i].heading);
+    cell(table, RIGHT, "FAILURES");
+    end_row(table);
+    for (size_t i = 0; i < view->instance_count; i++)
+        draw_instance(table, drawing, &view->instances[i]);
+}
+
+static void draw_outcomes(struct table *table, const struct drawing *drawing)
+{
+    const struct status_view *view = drawing->view;
+
+    cell(table, LEFT, "ENDED");
+    cell(table, LEFT, "REASON");
+    cell(table, RIGHT, "SESSIONS");
+    end_row(table);
+    for (size_t i = 0; i < view->instance_count; i++)
+        for (int outcome = OUTCOME_NONE + 1; outcome < OUTCOME_COUNT; outcome++) {
+            if (view->instances[i].outcomes[outcome] == 0)
+                continue;
+            cell(table, LEFT, view->instances[i].name);
+            cell(table, LEFT, outcome_reason((enum outcome)outcome));
+            number(table, "%" PRIu64, view->instances[i].outcomes[outcome]);
+            end_row(table);
+        }
+}
+
+static const char *or_dash(const char *text)
+{
+    return text[0] == '\0' ? "-" : text;
+}
+
+static void draw_session(struct table *table, const struct status_view *view,
+                         const struct status_session *session)
+{
+    char text[TEXT_SIZE];
+
+    number(table, "%d", (int)session->pid);
+    cell(table, LEFT, view->instances[view->pools[session->pool].instance].name);
+    cell(table, LEFT, session->stage);
+    cell(table, RIGHT, short_age(text, session->age_ms));
+    cell(table, RIGHT, short_number(text, (double)session->octets));
+    cell(table, LEFT, or_dash(session->texts.client));
+    cell(table, LEFT, or_dash(session->texts.user));
+    cell(table, LEFT, or_dash(session->texts.server));
+    cell(table, LEFT, or_dash(session->texts.id));
+    end_row(table);
+}
+
+static void draw_sessions(struct table *table, const struct drawing *drawing)
+{
+    static const struct {
+        enum align align;
+        const char *text;
+    } headings[] = {{RIGHT, "PID"}, {LEFT, "INSTANCE"}, {LEFT, "STAGE"},
+                    {RIGHT, "AGE"}, {RIGHT, "OCTETS"},  {LEFT, "CLIENT"},
+                    {LEFT, "USER"}, {LEFT, "SERVER"},   {LEFT, "SESSION"}};
+    const struct status_view *view = drawing->view;
+
+    for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
+        cell(table, headings[i].align, headings[i].text);
+    end_row(table);
+    for (size_t i = 0; i < view->session_count; i++)
+        draw_session(table, view, &view->sessions[i]);
+}
+
+static void draw_head(const struct status_view *view, FILE *out)
+{
+    char age[TEXT_SIZE];
+
+    fprintf(out, "pop3.proxy %s  pid %d  up %s  sessions %zu\n\n", PACKAGE_VERSION,
+            (int)view->master_pid, short_age(age, view->up_ms), view->session_count);
+}
+
+void status_render_table(const struct status_view *view, FILE *out)
+{
+    struct drawing drawing = {.view = view};
+
+    draw_head(view, out);
+    draw_table(draw_pools, &drawing, out);
+    fputc('\n', out);
+    draw_table(draw_totals, &drawing, out);
+    fputc('\n', out);
+    draw_table(draw_outcomes, &drawing, out);
+    fputc('\n', out);
+    draw_table(draw_sessions, &drawing, out);
+}
+
+void status_render_live(const struct status_view *view, const struct status_view *before, FILE *out)
+{
+    struct drawing drawing = {.view = view, .before = before};
+
+    draw_head(view, out);
+    draw_table(draw_pools, &drawing, out);
+    fputc('\n', out);
+    draw_table(draw_totals, &drawing, out);
+    fputc('\n', out);
+    draw_table(draw_sessions, &drawing, out);
+}
+
+/* ---- JSON ---- */
+
+static void json_text(FILE *out, const char *key, const char *text)
+{
+    fprintf(out, "\"%s\":\"", key);
+    for (; *text != '\0'; text++) {
+        unsigned char octet = (unsigned char)*text;
+        if (octet == '"' || octet == '\\')
+            fprintf(out, "\\%c", octet);
+        else if (octet < 0x20 || octet > 0x7e)
+            fprintf(out, "\\u%04x", octet);
+        else
+            fputc(octet, out);
+    }
+    fputc('"', out);
+}
+
+static void json_number(FILE *out, const char *key, uint64_t value)
+{
+    fprintf(out, ",\"%s\":%" PRIu64, key, value);
+}
+
+static void json_pool(const struct status_pool *pool, FILE *out)
+{
+    fputc('{', out);
+    json_text(out, "listen", pool->listen);
+    fputc(',', out);
+    json_text(out, "state", pool->state);
+    json_number(out, "generation", pool->generation);
+    json_number(out, "idle", pool->idle);
+    json_number(out, "busy", pool->busy);
+    json_number(out, "starting", pool->starting);
+    json_number(out, "leaving", pool->leaving);
+    json_number(out, "max", pool->max);
+    fputc('}', out);
+}
+
+static void json_pools(const struct status_view *view, size_t instance, FILE *out)
+{
+    const char *comma = "";
+
+    fputs(",\"pools\":[", out);
+    for (size_t i = 0; i < view->pool_count; i++) {
+        if (view->pools[i].instance != instance)
+            continue;
+        fputs(comma, out);
+        json_pool(&view->pools[i], out);
+        comma = ",";
+    }
+    fputc(']', out);
+}
+
+static void json_instance(const struct status_view *view, size_t index, FILE *out)
+{
+    const struct status_instance *instance = &view->instances[index];
+
+    fputc('{', out);
+    json_text(out, "name", instance->name);
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        json_number(out, totals[i].field, instance->totals[i]);
+    json_number(out, "failures", status_failures(instance));
+    fputs(",\"ended\":", out);
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++)
+        fprintf(out, "%c\"%s\":%" PRIu64, i == OUTCOME_NONE + 1 ? '{' : ',',
+                outcome_reason((enum outcome)i), instance->outcomes[i]);
+    fputc('}', out);
+    json_pools(view, index, out);
+    fputc('}', out);
+}
+
+static void json_session(const struct status_view *view, const struct status_session *session,
+                         FILE *out)
+{
+    const struct status_pool *pool = &view->pools[session->pool];
+
+    fputc('{', out);
+    json_text(out, "instance", view->instances[pool->instance].name);
+    json_number(out, "generation", pool->generation);
+    json_number(out, "pid", (uint64_t)session->pid);
+    fputc(',', out);
+    json_text(out, "session", session->texts.id);
+    fputc(',', out);
+    json_text(out, "stage", session->stage);
+    fputc(',', out);
+    json_text(out, "client", session->texts.client);
+    fputc(',', out);
+    json_text(out, "user", session->texts.user);
+    fputc(',', out);
+    json_text(out, "server", session->texts.server);
+    json_number(out, "age_ms", (uint64_t)session->age_ms);
+    json_number(out, "octets", session->octets);
+    fputc('}', out);
+}
+
+void status_render_json(const struct status_view *view, FILE *out)
+{
+    fputc('{', out);
+    json_text(out, "version", PACKAGE_VERSION);
+    json_number(out, "pid", (uint64_t)view->master_pid);
+    json_number(out, "up_ms", (uint64_t)view->up_ms);
+    fputs(",\"instances\":[", out);
+    for (size_t i = 0; i < view->instance_count; i++) {
+        fputs(i == 0 ? "\n" : ",\n", out);
+        json_instance(view, i, out);
+    }
+    fputs("],\n\"sessions\":[", out);
+    for (size_t i = 0; i < view->session_count; i++) {
+        fputs(i == 0 ? "\n" : ",\n", out);
+        json_session(view, &view->sessions[i], out);
+    }
+    fputs("]}\n", out);
+}
+
+/* ---- metrics ---- */
+
+static void metric_head(FILE *out, const char *name, const char *type, const char *help)
+{
+    fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
+}
+
+/* Ends in the middle of the labels. */
+static void metric_begin(FILE *out, const char *name, const char *instance)
+{
+    fprintf(out, "pop3_proxy_%s{instance=\"", name);
+    for (; *instance != '\0'; instance++) {
+        if (*instance == '"' || *instance == '\\')
+            fputc('\\', out);
+        fputc(*instance, out);
+    }
+    fputc('"', out);
+}
+
+static void metric_end(FILE *out, uint64_t value)
+{
+    fprintf(out, "} %" PRIu64 "\n", value);
+}
+
+static void metrics_totals(const struct status_view *view, FILE *out)
+{
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++) {
+        char name[TEXT_SIZE * 2];
+
+        snprintf(name, sizeof(name), "%s_total", totals[i].metric);
+        metric_head(out, name, "counter", totals[i].help);
+        for (size_t j = 0; j < view->instance_count; j++) {
+            metric_begin(out, name, view->instances[j].name);
+            metric_end(out, view->instances[j].totals[i]);
+        }
+    }
+}
+
+static void metrics_outcomes(const struct status_view *view, FILE *out)
+{
+    metric_head(out, "sessions_ended_total", "counter", "Sessions ended, by reason.");
+    for (size_t i = 0; i < view->instance_count; i++)
+        for (int outcome = OUTCOME_NONE + 1; outcome < OUTCOME_COUNT; outcome++) {
+            metric_begin(out, "sessions_ended_total", view->instances[i].name);
+            fprintf(out, ",reason=\"%s\"", outcome_reason((enum outcome)outcome));
+            metric_end(out, view->instances[i].outcomes[outcome]);
+        }
+}
+
+/* The workers of all its pools: after a reload those that finish their sessions count as well. */
+static struct status_pool sum_pools(const struct status_view *view, size_t instance)
+{
+    struct status_pool sum = {.instance = instance};
+
+    for (size_t i = 0; i < view->pool_count; i++) {
+        const struct status_pool *pool = &view->pools[i];
+        if (pool->instance != instance)
+            continue;
+        sum.idle += pool->idle;
+        sum.busy += pool->busy;
+        sum.starting += pool->starting;
+        sum.leaving += pool->leaving;
+        if (pool->generation >= sum.generation) {
+            sum.generation = pool->generation;
+            sum.max = pool->max;
+        }
+    }
+    return sum;
+}
+
+static void metric_gauge(const struct status_view *view, FILE *out, const char *name,
+                         const char *help, size_t offset)
+{
+    metric_head(out, name, "gauge", help);
+    for (size_t i = 0; i < view->instance_count; i++) {
+        struct status_pool sum = sum_pools(view, i);
+        uint64_t value;
+
+        memcpy(&value, (const char *)&sum + offset, sizeof(value));
+        metric_begin(out, name, view->instances[i].name);
+        metric_end(out, value);
+    }
+}
+
+static void metrics_workers(const struct status_view *view, FILE *out)
+{
+    static const struct {
+        const char *name;
+        const char *help;
+        size_t offset;
+    } gauges[] = {
+        {"workers_idle", "Workers waiting for a connection.", offsetof(struct status_pool, idle)},
+        {"workers_busy", "Workers serving a session.", offsetof(struct status_pool, busy)},
+        {"workers_starting", "Workers forked that do not wait yet.",
+         offsetof(struct status_pool, starting)},
+        {"workers_max", "Workers the pool may grow to.", offsetof(struct status_pool, max)},
+    };
+
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+        metric_gauge(view, out, gauges[i].name, gauges[i].help, gauges[i].offset);
+}
+
+void status_render_metrics(const struct status_view *view, FILE *out)
+{
+    metric_head(out, "info", "gauge", "The version that runs.");
+    fprintf(out, "pop3_proxy_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+    metric_head(out, "uptime_seconds", "gauge", "How long the master has been running.");
+    fprintf(out, "pop3_proxy_uptime_seconds %.3f\n", (double)view->up_ms / 1e3);
+    metrics_workers(view, out);
+    metrics_totals(view, out);
+    metrics_outcomes(view, out);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A copy of what goes on. Counts of workers come from the slots, not from the pool's own count,
+ * so that what is shown always adds up.
+ */
+#include "status/status_view.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "session/session.h"
+
+#include "config.h"
+
+/* More than can be: what is read is not trusted with the memory. */
+enum { STATUS_POOLS_MAX = 100000, STATUS_SESSIONS_MAX = 10000000 };
+
+_Static_assert((int)OUTCOME_COUNT <= (int)SCOREBOARD_OUTCOMES_MAX, "room for every outcome");
+
+/* One word: no text splits a line or a column. */
+static void put_word(char *to, size_t size, const char *from)
+{
+    size_t i = 0;
+
+    for (; from[i] != '\0' && i + 1 < size; i++)
+        to[i] = from[i] > 0x20 && from[i] < 0x7f ? from[i] : '?';
+    to[i] = '\0';
+}
+
+/* ---- taking it ---- */
+
+static size_t count_pools(const struct pool *pools)
+{
+    size_t count = 0;
+
+    for (; pools != NULL; pools = pools->next)
+        count++;
+    return count;
+}
+
+static size_t count_slots(const struct pool *pools)
+{
+    size_t count = 0;
+
+    for (; pools != NULL; pools = pools->next)
+        count += pool_slot_count(pools);
+    return count;
+}
+
+static void copy_totals(struct status_instance *to, const struct scoreboard_totals *from)
+{
+#define TOTAL(field, ...) to->totals[STATUS_TOTAL_##field] = atomic_load(&from->field);
+#include "base/totals.def"
+#undef TOTAL
+    for (size_t i = 0; i < OUTCOME_COUNT; i++)
+        to->outcomes[i] = atomic_load(&from->outcomes[i]);
+}
+
+/* The index of the instance of this name, which is added if it is not there yet. */
+static size_t find_instance(struct status_view *view, const struct pool *pool)
+{
+    const char *name = pool->instance->section.name;
+    struct status_instance *instance;
+    size_t i = 0;
+
+    while (i < view->instance_count && strcmp(view->instances[i].name, name) != 0)
+        i++;
+    if (i < view->instance_count)
+        return i;
+    instance = &view->instances[view->instance_count++];
+    put_word(instance->name, sizeof(instance->name), name);
+    copy_totals(instance, pool->memory->totals);
+    return i;
+}
+
+static const char *state_word(enum pool_state state)
+{
+    switch (state) {
+    case POOL_RUNNING:
+        return "running";
+    case POOL_RETIRING:
+        return "retiring";
+    case POOL_STOPPING:
+        return "stopping";
+    }
+    return "unknown";
+}
+
+/* Numbers out of the shared memory are not to be trusted as an index. */
+static const char *stage_word(int stage)
+{
+    return stage >= 0 && stage < SESSION_STAGE_COUNT ? session_stage_word((enum session_stage)stage)
+                                                     : "unknown";
+}
+
+static void take_session(struct status_view *view, const struct scoreboard_slot *slot, pid_t pid)
+{
+    struct status_session *session = &view->sessions[view->session_count];
+    int64_t age_ms = view->taken_ms - atomic_load(&slot->started_ms);
+    uint32_t number = atomic_load(&slot->session);
+
+    *session = (struct status_session){
+        .pool = view->pool_count,
+        .pid = pid,
+        .age_ms = age_ms > 0 ? age_ms : 0,
+        .octets = atomic_load(&slot->octets),
+    };
+    put_word(session->stage, sizeof(session->stage), stage_word(atomic_load(&slot->stage)));
+    (void)scoreboard_read_texts(slot, &session->texts);
+    /* It may have ended meanwhile, and the next begun: half of each is none of them. */
+    if (atomic_load(&slot->state) == SCOREBOARD_BUSY && atomic_load(&slot->session) == number)
+        view->session_count++;
+}
+
+static void take_sessions(struct status_view *view, const struct pool *pool,
+                          struct scoreboard_slot *worker, pid_t pid)
+{
+    struct scoreboard_slot *slot;
+
+    for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
+        if (atomic_load(&slot->state) == SCOREBOARD_BUSY)
+            take_session(view, slot, pid);
+}
+
+static void take_worker(struct status_view *view, struct status_pool *pool, const struct pool *from,
+                        struct scoreboard_slot *slot)
+{
+    pid_t pid = atomic_load(&slot->pid);
+
+    if (pid == 0)
+        return;
+    take_sessions(view, from, slot, pid);
+    switch (atomic_load(&slot->state)) {
+    case SCOREBOARD_STARTING:
+        pool->starting++;
+        break;
+    case SCOREBOARD_IDLE:
+    case SCOREBOARD_RESTING:
+        pool->idle++;
+        break;
+    case SCOREBOARD_BUSY:
+        pool->busy++;
+        break;
+    case SCOREBOARD_LEAVING:
+        pool->leaving++;
+        break;
+    }
+}
+
+static bool is_over(const struct status_pool *pool, enum pool_state state)
+{
+    return state != POOL_RUNNING && pool->idle + pool->busy + pool->starting + pool->leaving == 0;
+}
+
+static void take_pool(struct status_view *view, const struct pool *from)
+{
+    struct status_pool *pool = &view->pools[view->pool_count];
+    size_t end = atomic_load(&from->scoreboard->workers_end);
+
+    *pool = (struct status_pool){.generation = from->generation->number,
+                                 .max = (uint64_t)from->instance->section.values.max_workers};
+    put_word(pool->listen, sizeof(pool->listen), from->instance->section.values.listen);
+    put_word(pool->state, sizeof(pool->state), state_word(from->state));
+    for (size_t i = 0; i < end && i < from->worker_count; i++)
+        take_worker(view, pool, from, pool_worker_slot(from, i));
+    if (is_over(pool, from->state))
+        return;
+    pool->instance = find_instance(view, from);
+    view->pool_count++;
+}
+
+/* The list begins with what came last; people read it the other way round. */
+static void take_pools(struct status_view *view, const struct pool *pools)
+{
+    if (pools == NULL)
+        return;
+    take_pools(view, pools->next);
+    take_pool(view, pools);
+}
+
+static int make_room(struct status_view *view, size_t pool_count, size_t session_count)
+{
+    view->instances = calloc(pool_count + 1, sizeof(*view->instances));
+    view->pools = calloc(pool_count + 1, sizeof(*view->pools));
+    view->sessions = malloc((session_count + 1) * sizeof(*view->sessions));
+    return view->instances == NULL || view->pools == NULL || view->sessions == NULL ? -1 : 0;
+}
+
+int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms)
+{
+    int64_t now_ms = clock_now_ms();
+
+    *view = (struct status_view){.up_ms = now_ms - started_ms,
+                                 .taken_ms = now_ms,
+                                 .master_pid = pools == NULL ? 0 : pools->master_pid};
+    if (make_room(view, count_pools(pools), count_slots(pools)) == -1)
+        return -1;
+    take_pools(view, pools);
+    return 0;
+}
+
+void status_view_free(struct status_view *view)
+{
+    free(view->instances);
+    free(view->pools);
+    free(view->sessions);
+    *view = (struct status_view){0};
+}
+
+uint64_t status_failures(const struct status_instance *instance)
+{
+    uint64_t sum = 0;
+
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++)
+        if (outcome_level((enum outcome)i) <= LOG_LEVEL_WARNING)
+            sum += instance->outcomes[i];
+    return sum;
+}
+
+/* ---- order ---- */
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return (a < b) - (a > b);
+}
+
+static int compare_ages(const void *a, const void *b)
+{
+    const struct status_session *left = a;
+    const struct status_session *right = b;
+
+    return compare((uint64_t)left->age_ms, (uint64_t)right->age_ms);
+}
+
+static int compare_octets(const void *a, const void *b)
+{
+    const struct status_session *left = a;
+    const struct status_session *right = b;
+    int result = compare(left->octets, right->octets);
+
+    return result != 0 ? result : compare_ages(a, b);
+}
+
+void status_view_sort(struct status_view *view, enum status_order order)
+{
+    qsort(view->sessions, view->session_count, sizeof(*view->sessions),
+          order == STATUS_BY_AGE ? compare_ages : compare_octets);
+}
+
+/* ---- the compact form ---- */
+
+static const char *or_dash(const char *text)
+{
+    return text[0] == '\0' ? "-" : text;
+}
+
+static void write_instance(const struct status_instance *instance, FILE *out)
+{
+    fprintf(out, "%s", or_dash(instance->name));
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        fprintf(out, " %" PRIu64, instance->totals[i]);
+    for (size_t i = 0; i < OUTCOME_COUNT; i++)
+        fprintf(out, " %" PRIu64, instance->outcomes[i]);
+    fputc('\n', out);
+}
+
+static void write_pool(const struct status_pool *pool, FILE *out)
+{
+    fprintf(out, "%zu %s %s %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+            pool->instance, or_dash(pool->listen), or_dash(pool->state), pool->generation,
+            pool->idle, pool->busy, pool->starting, pool->leaving, pool->max);
+}
+
+static void write_session(const struct status_session *session, FILE *out)
+{
+    fprintf(out, "%zu %d %s %s %s %s %s %" PRId64 " %" PRIu64 "\n", session->pool,
+            (int)session->pid, or_dash(session->stage), or_dash(session->texts.id),
+            or_dash(session->texts.client), or_dash(session->texts.user),
+            or_dash(session->texts.server), session->age_ms, session->octets);
+}
+
+void status_view_write(const struct status_view *view, FILE *out)
+{
+    fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu\n",
+            (int)view->master_pid, view->up_ms, view->taken_ms, view->instance_count,
+            view->pool_count, view->session_count);
+    for (size_t i = 0; i < view->instance_count; i++)
+        write_instance(&view->instances[i], out);
+    for (size_t i = 0; i < view->pool_count; i++)
+        write_pool(&view->pools[i], out);
+    for (size_t i = 0; i < view->session_count; i++)
+        write_session(&view->sessions[i], out);
+}
+
+static int read_instance(struct status_instance *instance, FILE *in)
+{
+    if (fscanf(in, "%63s", instance->name) != 1)
+        return -1;
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        if (fscanf(in, "%" SCNu64, &instance->totals[i]) != 1)
+            return -1;
+    for (size_t i = 0; i < OUTCOME_COUNT; i++)
+        if (fscanf(in, "%" SCNu64, &instance->outcomes[i]) != 1)
+            return -1;
+    return 0;
+}
+
+static int read_pool(struct status_pool *pool, size_t instance_count, FILE *in)
+{
+    int count =
+        fscanf(in, "%zu %127s %23s %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+               &pool->instance, pool->listen, pool->state, &pool->generation, &pool->idle,
+               &pool->busy, &pool->starting, &pool->leaving, &pool->max);
+
+    return count == 9 && pool->instance < instance_count ? 0 : -1;
+}
+
+static int read_session(struct status_session *session, size_t pool_count, FILE *in)
+{
+    int pid;
+    int count =
+        fscanf(in, "%zu %d %23s %31s %63s %63s %63s %" SCNd64 " %" SCNu64, &session->pool, &pid,
+               session->stage, session->texts.id, session->texts.client, session->texts.user,
+               session->texts.server, &session->age_ms, &session->octets);
+
+    session->pid = pid;
+    return count == 9 && session->pool < pool_count ? 0 : -1;
+}
+
+static int read_head(struct status_view *view, FILE *in)
+{
+    char version[STATUS_WORD_SIZE];
+    int pid;
+    int count =
+        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu", version, &pid, &view->up_ms,
+               &view->taken_ms, &view->instance_count, &view->pool_count, &view->session_count);
+
+    view->master_pid = pid;
+    if (count != 7 || strcmp(version, PACKAGE_VERSION) != 0 ||
+        view->instance_count > view->pool_count || view->pool_count > STATUS_POOLS_MAX ||
+        view->session_count > STATUS_SESSIONS_MAX)
+        return -1;
+    return 0;
+}
+
+int status_view_read(struct status_view *view, FILE *in)
+{
+    *view = (struct status_view){0};
+    if (read_head(view, in) == -1 || make_room(view, view->pool_count, view->session_count) == -1)
+        return -1;
+    for (size_t i = 0; i < view->instance_count; i++)
+        if (read_instance(&view->instances[i], in) == -1)
+            return -1;
+    for (size_t i = 0; i < view->pool_count; i++)
+        if (read_pool(&view->pools[i], view->instance_count, in) == -1)
+            return -1;
+    for (size_t i = 0; i < view->session_count; i++)
+        if (read_session(&view->sessions[i], view->pool_count, in) == -1)
+            return -1;
+    return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is shown of a running server, at one moment: a plain copy, taken from the shared memory or
+ * read back from the compact form that the live view asks for. Whoever shows it needs nothing
+ * else.
+ */
+#ifndef STATUS_STATUS_VIEW_H
+#define STATUS_STATUS_VIEW_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/scoreboard.h"
+#include "pool/pool.h"
+#include "session/outcome.h"
+
+enum {
+    STATUS_NAME_SIZE = 64,     /* of an instance */
+    STATUS_ADDRESS_SIZE = 128, /* where it listens */
+    STATUS_WORD_SIZE = 24,
+};
+
+enum status_total {
+#define TOTAL(field, ...) STATUS_TOTAL_##field,
+#include "base/totals.def"
+#undef TOTAL
+    STATUS_TOTAL_COUNT
+};
+
+/* An instance over all its pools. */
+struct status_instance {
+    char name[STATUS_NAME_SIZE];
+    uint64_t totals[STATUS_TOTAL_COUNT];
+    uint64_t outcomes[OUTCOME_COUNT];
+};
+
+/* Its workers under one configuration. */
+struct status_pool {
+    size_t instance; /* index */
+    char listen[STATUS_ADDRESS_SIZE];
+    char state[STATUS_WORD_SIZE];
+    unsigned generation;
+    uint64_t idle;
+    uint64_t busy;
+    uint64_t starting;
+    uint64_t leaving;
+    uint64_t max;
+};
+
+struct status_session {
+    size_t pool; /* index */
+    pid_t pid;
+    char stage[STATUS_WORD_SIZE];
+    struct scoreboard_texts texts;
+    int64_t age_ms;
+    uint64_t octets;
+};
+
+struct status_view {
+    pid_t master_pid;
+    int64_t up_ms;    /* since the server was started */
+    int64_t taken_ms; /* monotonic */
+    size_t instance_count;
+    struct status_instance *instances;
+    size_t pool_count;
+    struct status_pool *pools;
+    size_t session_count;
+    struct status_session *sessions;
+};
+
+/*
+ * Copies what the pools' shared memory says now. `started_ms` is when the server was started, on
+ * the monotonic clock. What workers have written there is taken for
+ * nothing but numbers and texts: it may be anything if one of them was broken into. Returns 0, or
+ * -1 without memory; status_view_free() in either case.
+ */
+int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms);
+
+/* The compact form: a line each, in print and back. Reading returns 0, or -1 when the text is not
+ * whole or of another version of this program; status_view_free() in either case. */
+void status_view_write(const struct status_view *view, FILE *out);
+int status_view_read(struct status_view *view, FILE *in);
+
+enum status_order { STATUS_BY_AGE, STATUS_BY_OCTETS };
+
+/* The longest, or the biggest, session first. */
+void status_view_sort(struct status_view *view, enum status_order order);
+
+void status_view_free(struct status_view *view);
+
+/* Sessions that ended in trouble: for a reason of level warning or worse. */
+uint64_t status_failures(const struct status_instance *instance);
+
+#endif

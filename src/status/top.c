@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The live view: once a second a picture of the server, totals as rates. On a terminal the
+ * picture is painted over the last one, by the few sequences every terminal knows; elsewhere the
+ * pictures follow each other. A curses library would paint no better, and costs the start of
+ * every session's process 1 ms where it is linked.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "status/control.h"
+#include "status/status_render.h"
+#include "status/status_view.h"
+
+#define ENTER      "\033[?1049h\033[?25l" /* the other screen, no cursor */
+#define LEAVE      "\033[?25h\033[?1049l"
+#define HOME       "\033[H"
+#define CLEAR_LINE "\033[K"
+#define CLEAR_REST "\033[J"
+
+enum { TURN_MS = 1000, ROWS = 24, COLUMNS = 80, ROWS_MIN = 2 };
+
+static volatile sig_atomic_t is_told_to_leave;
+
+struct top {
+    const char *path;
+    enum status_order order;
+    bool has_screen; /* standard output is a terminal that can be painted on */
+    bool has_keys;   /* standard input is a terminal */
+    struct termios before;
+    struct status_view view;
+    struct status_view last;
+    bool has_last;
+};
+
+static void on_leave(int number)
+{
+    (void)number;
+    is_told_to_leave = 1;
+}
+
+/* ---- the terminal ---- */
+
+static bool can_paint(void)
+{
+    const char *terminal = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && terminal != NULL && terminal[0] != '\0' &&
+           strcmp(terminal, "dumb") != 0;
+}
+
+static void take_terminal(struct top *top)
+{
+    struct sigaction action = {.sa_handler = on_leave};
+    struct termios raw;
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    top->has_screen = can_paint();
+    top->has_keys = top->has_screen && tcgetattr(STDIN_FILENO, &top->before) == 0;
+    if (top->has_keys) {
+        raw = top->before;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    }
+    if (top->has_screen)
+        fputs(ENTER, stdout);
+}
+
+static void give_terminal_back(const struct top *top)
+{
+    if (top->has_screen) {
+        fputs(LEAVE, stdout);
+        fflush(stdout);
+    }
+    if (top->has_keys)
+        tcsetattr(STDIN_FILENO, TCSANOW, &top->before);
+}
+
+static void window_size(int *rows, int *columns)
+{
+    struct winsize size = {0};
+
+    (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    *rows = size.ws_row >= ROWS_MIN ? size.ws_row : ROWS;
+    *columns = size.ws_col > 0 ? size.ws_col : COLUMNS;
+}
+
+/* As many lines as there are rows but one, each cut to the width; then the line of keys. */
+static void paint(const struct top *top, const char *text)
+{
+    int rows;
+    int columns;
+
+    if (!top->has_screen) {
+        fprintf(stdout, "%s\n", text);
+        return;
+    }
+    window_size(&rows, &columns);
+    fputs(HOME, stdout);
+    for (int row = 1; row < rows && *text != '\0'; row++) {
+        int length = (int)strcspn(text, "\n");
+        fprintf(stdout, "%.*s" CLEAR_LINE "\r\n", length < columns ? length : columns, text);
+        text += length;
+        text += *text == '\n';
+    }
+    fprintf(stdout, "%.*s" CLEAR_REST, columns - 1,
+            top->order == STATUS_BY_AGE ? "longest sessions first  o: by octets  q: leave"
+                                        : "biggest sessions first  a: by age  q: leave");
+}
+
+/* ---- a picture ---- */
+
+static int read_view(struct status_view *view, char *answer, size_t length)
+{
+    FILE *in = fmemopen(answer, length, "r");
+    int result = in == NULL ? -1 : status_view_read(view, in);
+
+    if (in != NULL)
+        fclose(in);
+    return result;
+}
+
+/* Returns an exit code. */
+static int fetch(struct top *top, struct error *error)
+{
+    size_t length;
+    char *answer;
+    int code;
+    int result;
+
+    if (control_ask(top->path, "view", &answer, &length, &code, error) == -1)
+        return code;
+    if (top->has_last)
+        status_view_free(&top->last);
+    top->last = top->view;
+    top->has_last = top->view.instances != NULL;
+    result = read_view(&top->view, answer, length);
+    free(answer);
+    if (result == 0)
+        return EX_OK;
+    status_view_free(&top->view);
+    error_set(error, "the server is of another version of pop3.proxy");
+    return EX_UNAVAILABLE;
+}
+
+static void draw(struct top *top)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out == NULL)
+        return;
+    status_view_sort(&top->view, top->order);
+    status_render_live(&top->view, top->has_last ? &top->last : NULL, out);
+    if (fclose(out) == 0)
+        paint(top, text);
+    free(text);
+}
+
+/* ---- the loop ---- */
+
+/* Returns false when the user wants to leave. */
+static bool obey(struct top *top, char key)
+{
+    if (key == 'a')
+        top->order = STATUS_BY_AGE;
+    if (key == 'o')
+        top->order = STATUS_BY_OCTETS;
+    return key != 'q' && key != 'Q';
+}
+
+/* Waits for the next turn; keys are obeyed at once. Returns false when it is over. */
+static bool wait_for_turn(struct top *top, int64_t turn_ms)
+{
+    struct pollfd input = {.fd = top->has_keys ? STDIN_FILENO : -1, .events = POLLIN};
+    int64_t left_ms = turn_ms - clock_now_ms();
+    char key;
+
+    while (left_ms > 0 && !is_told_to_leave) {
+        int ready = poll(&input, 1, (int)left_ms);
+
+        if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || !obey(top, key)))
+            return false;
+        if (ready != 0 && top->view.instances != NULL) {
+            draw(top); /* a key, or the window has another size */
+            fflush(stdout);
+        }
+        left_ms = turn_ms - clock_now_ms();
+    }
+    return !is_told_to_leave;
+}
+
+int top_run(const char *path)
+{
+    struct top top = {.path = path};
+    struct error error;
+    int code = fetch(&top, &error);
+
+    if (code != EX_OK) {
+        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        return code;
+    }
+    take_terminal(&top);
+    for (;;) {
+        int64_t turn_ms = clock_after_ms(TURN_MS);
+
+        if (code == EX_OK)
+            draw(&top);
+        else
+            paint(&top, error.text); /* it may come back */
+        if (fflush(stdout) != 0 || !wait_for_turn(&top, turn_ms))
+            break;
+        code = fetch(&top, &error);
+    }
+    give_terminal_back(&top);
+    status_view_free(&top.view);
+    status_view_free(&top.last);
+    return EX_OK;
+}

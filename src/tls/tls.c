@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS contexts: what holds for every connection of an instance. Everything that may fail for want
+ * of a file fails here, before a session.
+ */
+#include "tls/tls.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tls/tls_context.h"
+
+enum {
+    CERTIFICATE_LIST_BYTES = 32 * 1024, /* of a peer: no stranger fills our memory with more */
+    CIPHERS_BYTES = 1024,
+    HANDSHAKE_TURNS = 10,
+    PAIR_BYTES = 64 * 1024,
+};
+
+/* Forward secrecy and authenticated encryption, as everything since 2015 has it. TLS 1.3 has
+ * nothing else. AES with 128 bits first: nobody breaks it, and a handshake costs a tenth less than
+ * with 256 bits and the SHA-384 that comes with them. */
+static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char default_tls13_ciphers[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
+const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES] = {4, 'p', 'o', 'p', '3'};
+
+const char *tls_error_words(void)
+{
+    unsigned long code = ERR_peek_error();
+    const char *words = code == 0 ? NULL : ERR_reason_error_string(code);
+
+    if (words == NULL && ERR_SYSTEM_ERROR(code))
+        words = strerror(ERR_GET_REASON(code));
+    return words == NULL ? "unknown error" : words;
+}
+
+int64_t tls_seconds_of(const ASN1_TIME *time)
+{
+    struct tm broken_down;
+
+    if (time == NULL || ASN1_TIME_to_tm(time, &broken_down) != 1)
+        return 0;
+    return (int64_t)timegm(&broken_down);
+}
+
+/* ---- both sides ---- */
+
+SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
+{
+    SSL_CTX *ssl_ctx = SSL_CTX_new(method);
+
+    if (ssl_ctx == NULL)
+        return NULL;
+    SSL_CTX_set_app_data(ssl_ctx, context);
+    SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ssl_ctx,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+    /* The chain is what the file has: it is not looked for anew in each handshake. */
+    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATE_LIST_BYTES);
+    SSL_CTX_set_read_ahead(ssl_ctx, 1);
+    return ssl_ctx;
+}
+
+struct tls_context *tls_context_of(const SSL *ssl)
+{
+    return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (context == NULL)
+        return;
+    for (int i = 0; i < TLS_SESSIONS; i++) {
+        SSL_SESSION_free(context->sessions[i].session);
+        free(context->sessions[i].key);
+    }
+    tls_certificates_free(&context->certificates);
+    SSL_CTX_free(context->ssl);
+    free(context);
+}
+
+/* ---- towards clients ---- */
+
+static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
+                   const unsigned char *offered, unsigned offered_length, void *unused)
+{
+    (void)ssl;
+    (void)unused;
+    /* Whoever offers something else believes to speak to another service: a browser misled to
+     * this port, or a client to the wrong server. */
+    for (unsigned i = 0; i < offered_length; i += 1U + offered[i]) {
+        if (offered_length - i < sizeof(tls_alpn_pop3) ||
+            memcmp(offered + i, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
+            continue;
+        *chosen = offered + i + 1;
+        *chosen_length = sizeof(tls_alpn_pop3) - 1;
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int on_server_name(SSL *ssl, int *alert, void *unused)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_CTX *found = NULL;
+
+    (void)alert;
+    (void)unused;
+    if (name != NULL)
+        found = tls_certificates_find(&tls_context_of(ssl)->certificates, name);
+    if (found == NULL)
+        return SSL_TLSEXT_ERR_NOACK; /* the first certificate */
+    SSL_set_SSL_CTX(ssl, found);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Two lists from one: TLS 1.3 has its own, and OpenSSL its own call for it. */
+static bool split_ciphers(const char *ciphers, char old[CIPHERS_BYTES], char tls13[CIPHERS_BYTES])
+{
+    old[0] = tls13[0] = '\0';
+    while (*ciphers != '\0') {
+        size_t width = strcspn(ciphers, ":, ");
+        char *to = strncmp(ciphers, "TLS_", 4) == 0 ? tls13 : old;
+        size_t used = strlen(to);
+
+        if (used + width + 2 > CIPHERS_BYTES)
+            return false;
+        if (width > 0 && used > 0)
+            to[used++] = ':';
+        memcpy(to + used, ciphers, width);
+        to[used + width] = '\0';
+        ciphers += width + (ciphers[width] != '\0');
+    }
+    return true;
+}
+
+static bool set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers)
+{
+    char old[CIPHERS_BYTES];
+    char tls13[CIPHERS_BYTES];
+
+    if (!split_ciphers(ciphers != NULL ? ciphers : default_ciphers, old, tls13))
+        return false;
+    return SSL_CTX_set_cipher_list(ssl_ctx, old[0] != '\0' ? old : default_ciphers) == 1 &&
+           SSL_CTX_set_ciphersuites(ssl_ctx, tls13[0] != '\0' ? tls13 : default_tls13_ciphers) == 1;
+}
+
+/* Asked for, not insisted on; one that is presented must be good. */
+static bool ask_for_certificate(SSL_CTX *ssl_ctx, const char *ca)
+{
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
+
+    if (names == NULL)
+        return false;
+    SSL_CTX_set_client_CA_list(ssl_ctx, names);
+    SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
+    return SSL_CTX_load_verify_file(ssl_ctx, ca) == 1;
+}
+
+/* What sessions have in common that may resume each other: the instance, and the ciphers it allows.
+ * TLS 1.2 goes on with the cipher that a session began with, whatever is allowed by then. */
+static bool set_session_context(SSL_CTX *ssl_ctx, const char *name)
+{
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ssl_ctx);
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    bool is_good = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+                   EVP_DigestUpdate(hash, name, strlen(name) + 1) == 1;
+
+    for (int i = 0; is_good && i < sk_SSL_CIPHER_num(ciphers); i++) {
+        const char *cipher = SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i));
+        is_good = EVP_DigestUpdate(hash, cipher, strlen(cipher) + 1) == 1;
+    }
+    is_good = is_good && EVP_DigestFinal_ex(hash, digest, &length) == 1 &&
+              SSL_CTX_set_session_id_context(ssl_ctx, digest, length) == 1;
+    EVP_MD_CTX_free(hash);
+    return is_good;
+}
+
+/* Sessions are resumed with tickets only, so that any worker can. */
+static bool set_sessions(SSL_CTX *ssl_ctx, const char *name)
+{
+    SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(ssl_ctx, TLS_TICKET_LIFETIME_S);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(ssl_ctx, 0);
+    return set_session_context(ssl_ctx, name);
+}
+
+static int fail(struct error *error, const char *what, const char *value)
+{
+    return error_set(error, "%s = %s: %s", what, value, tls_error_words());
+}
+
+int tls_check_ciphers(const char *ciphers, struct error *error)
+{
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
+    bool is_good;
+
+    ERR_clear_error();
+    is_good = ssl_ctx != NULL && set_ciphers(ssl_ctx, ciphers);
+    SSL_CTX_free(ssl_ctx);
+    return is_good ? 0 : error_set(error, "%s: %s", ciphers, tls_error_words());
+}
+
+int tls_check_client_ca(const char *ca, struct error *error)
+{
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
+    bool is_good;
+
+    ERR_clear_error();
+    is_good = ssl_ctx != NULL && ask_for_certificate(ssl_ctx, ca);
+    SSL_CTX_free(ssl_ctx);
+    return is_good ? 0 : error_set(error, "%s: %s", ca, tls_error_words());
+}
+
+static SSL_CTX *new_group(struct tls_context *context, const struct tls_clients_settings *settings,
+                          struct error *error)
+{
+    SSL_CTX *ssl_ctx = tls_new_ssl_ctx(context, TLS_server_method());
+    bool is_set = false;
+
+    if (ssl_ctx == NULL) {
+        error_set(error, "TLS: %s", tls_error_words());
+        return NULL;
+    }
+    if (settings->is_tls13_required)
+        SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_3_VERSION);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
+    SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
+    SSL_CTX_set_tlsext_status_cb(ssl_ctx, tls_on_staple);
+    if (!set_ciphers(ssl_ctx, settings->ciphers))
+        fail(error, "tls_ciphers", settings->ciphers);
+    else if (settings->client_ca != NULL && !ask_for_certificate(ssl_ctx, settings->client_ca))
+        fail(error, "tls_client_ca", settings->client_ca);
+    else if (!set_sessions(ssl_ctx, settings->name))
+        error_set(error, "TLS: %s", tls_error_words());
+    else
+        is_set = true;
+    if (is_set)
+        return ssl_ctx;
+    SSL_CTX_free(ssl_ctx);
+    return NULL;
+}
+
+struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
+                                            struct error *error)
+{
+    struct tls_context *context = calloc(1, sizeof(*context));
+
+    if (context == NULL) {
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    ERR_clear_error();
+    if (tls_certificates_load(context, settings, new_group, error) == -1) {
+        tls_context_free(context);
+        return NULL;
+    }
+    context->ssl = tls_certificates_default(&context->certificates);
+    SSL_CTX_up_ref(context->ssl);
+    return context;
+}
+
+/* ---- warming up ---- */
+
+/* Both ends in turn, until both are done or stuck for another reason than the other's turn. */
+static void shake_hands(SSL *accepting, SSL *connecting)
+{
+    bool is_done = false;
+
+    for (int i = 0; i < HANDSHAKE_TURNS && !is_done; i++) {
+        int connected = SSL_do_handshake(connecting);
+        int accepted = SSL_do_handshake(accepting);
+
+        is_done = connected == 1 && accepted == 1;
+    }
+}
+
+void tls_context_warm_up(const struct tls_context *context)
+{
+    SSL_CTX *other = context == NULL ? NULL : SSL_CTX_new(TLS_client_method());
+    SSL *accepting = other == NULL ? NULL : SSL_new(context->ssl);
+    SSL *connecting = other == NULL ? NULL : SSL_new(other);
+    BIO *ends[2] = {NULL, NULL};
+
+    if (accepting != NULL && connecting != NULL &&
+        BIO_new_bio_pair(&ends[0], PAIR_BYTES, &ends[1], PAIR_BYTES) == 1) {
+        SSL_set_bio(accepting, ends[0], ends[0]);
+        SSL_set_bio(connecting, ends[1], ends[1]);
+        SSL_set_accept_state(accepting);
+        SSL_set_connect_state(connecting);
+        shake_hands(accepting, connecting);
+    }
+    SSL_free(accepting);
+    SSL_free(connecting);
+    SSL_CTX_free(other);
+    ERR_clear_error();
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The certificates of an instance: from files, lists and directories to groups of certificates for
+ * the same names. Every mistake that OpenSSL would answer at the first handshake is found here.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "tls/tls_context.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* Where the parts of one certificate are; the texts are the caller's. */
+struct certificate_files {
+    const char *certificate;
+    const char *key;
+    const char *staple; /* NULL: none */
+};
+
+struct loader {
+    struct tls_context *context;
+    const struct tls_clients_settings *settings;
+    tls_new_group *make_group;
+    struct error *error;
+};
+
+/* ---- groups ---- */
+
+/* Until when a certificate is good, the greatest being the one to use; 0 when it is not yet. */
+static int64_t until_s(const X509 *x509)
+{
+    if (tls_seconds_of(X509_get0_notBefore(x509)) > clock_wall_s())
+        return 0;
+    return tls_seconds_of(X509_get0_notAfter(x509));
+}
+
+/* The place of a kind of key in a group, maybe a free one; NULL when there is none. */
+static struct tls_kind *find_kind(struct tls_group *group, int kind)
+{
+    for (size_t i = 0; i < TLS_KINDS; i++)
+        if (group->kinds[i].kind == kind || group->kinds[i].kind == 0)
+            return &group->kinds[i];
+    return NULL;
+}
+
+/* Takes `joined` over. */
+static struct tls_group *new_group(struct loader *loader, char *joined)
+{
+    struct tls_certificates *all = &loader->context->certificates;
+    struct tls_group *list = reallocarray(all->groups, all->group_count + 1, sizeof(*list));
+    SSL_CTX *ssl = NULL;
+
+    if (list != NULL) {
+        all->groups = list;
+        ssl = loader->make_group(loader->context, loader->settings, loader->error);
+    }
+    if (ssl == NULL) {
+        free(joined);
+        return NULL;
+    }
+    list[all->group_count] = (struct tls_group){.ssl = ssl, .names = joined};
+    return &list[all->group_count++];
+}
+
+/* The group with these names, made if there is none. */
+static struct tls_group *find_group(struct loader *loader, const X509 *x509)
+{
+    struct tls_certificates *all = &loader->context->certificates;
+    char *names[TLS_NAMES_MAX];
+    size_t count = tls_names_read(x509, names);
+    char *joined = tls_names_join(names, count);
+    struct tls_group *group = NULL;
+
+    for (size_t i = 0; group == NULL && joined != NULL && i < all->group_count; i++)
+        if (strcmp(all->groups[i].names, joined) == 0)
+            group = &all->groups[i];
+    if (group != NULL)
+        free(joined);
+    else if (joined != NULL && (group = new_group(loader, joined)) != NULL &&
+             !tls_names_add(all, names, count))
+        group = NULL;
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    return group;
+}
+
+/* ---- one certificate ---- */
+
+/* A key with a passphrase would have OpenSSL ask the terminal for it. */
+static int refuse_passphrase(char *to, int size, int is_writing, void *unused)
+{
+    (void)to;
+    (void)size;
+    (void)is_writing;
+    (void)unused;
+    return -1;
+}
+
+X509 *tls_certificate_read(FILE *file)
+{
+    return PEM_read_X509_AUX(file, NULL, refuse_passphrase, NULL);
+}
+
+static X509 *read_certificate(const char *path, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    X509 *x509;
+
+    if (file == NULL) {
+        error_set(error, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    x509 = tls_certificate_read(file);
+    fclose(file);
+    if (x509 == NULL)
+        error_set(error, "%s: not a certificate in PEM: %s", path, tls_error_words());
+    return x509;
+}
+
+/* The key must be of the certificate's kind: a key of another kind would be filed apart from it,
+ * without a complaint. */
+static bool use_key(SSL_CTX *ssl, const char *path, const X509 *x509)
+{
+    return SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1 &&
+           SSL_CTX_get0_certificate(ssl) == x509 && SSL_CTX_check_private_key(ssl) == 1;
+}
+
+/* *x509_r is the certificate as the SSL_CTX holds it. */
+static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 **x509_r,
+                     struct error *error)
+{
+    FILE *key = fopen(files->key, "re");
+
+    if (key == NULL)
+        return error_set(error, "%s: %s", files->key, strerror(errno));
+    fclose(key);
+    SSL_CTX_set_default_passwd_cb(ssl, refuse_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(ssl, files->certificate) != 1)
+        return error_set(error, "%s: %s", files->certificate, tls_error_words());
+    *x509_r = SSL_CTX_get0_certificate(ssl);
+    if (use_key(ssl, files->key, *x509_r))
+        return 0;
+    if (ERR_peek_error() == 0 ||
+        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+        return error_set(error, "%s: not the key of the certificate %s", files->key,
+                         files->certificate);
+    return error_set(error, "%s: not a private key in PEM without a passphrase: %s", files->key,
+                     tls_error_words());
+}
+
+/* Keeps what is to be known of a certificate later. */
+static struct tls_certificate *keep_certificate(struct tls_certificates *all, const char *path,
+                                                const X509 *x509)
+{
+    struct tls_certificate **list = reallocarray(all->list, all->count + 1, sizeof(*list));
+    struct tls_certificate *certificate;
+
+    if (list == NULL)
+        return NULL;
+    all->list = list;
+    certificate = calloc(1, sizeof(*certificate));
+    if (certificate == NULL)
+        return NULL;
+    certificate->path = strdup(path);
+    certificate->expires_s = tls_seconds_of(X509_get0_notAfter(x509));
+    list[all->count++] = certificate;
+    return certificate->path == NULL ? NULL : certificate;
+}
+
+static int load_staple(struct tls_certificate *certificate, SSL_CTX *ssl,
+                       const struct certificate_files *files, struct error *error)
+{
+    return files->staple == NULL ? 0 : tls_staple_load(certificate, ssl, files->staple, error);
+}
+
+/* ---- to its group ---- */
+
+/* One that is not used, because a better one is there, is checked all the same. */
+static int check_unused(struct loader *loader, const struct certificate_files *files,
+                        struct tls_certificate *certificate)
+{
+    SSL_CTX *ssl = loader->make_group(loader->context, loader->settings, loader->error);
+    X509 *x509;
+    int result = -1;
+
+    if (ssl != NULL && use_files(ssl, files, &x509, loader->error) == 0)
+        result = load_staple(certificate, ssl, files, loader->error);
+    SSL_CTX_free(ssl);
+    return result;
+}
+
+static int load_one(struct loader *loader, const struct certificate_files *files)
+{
+    struct error *error = loader->error;
+    struct tls_certificate *certificate;
+    X509 *x509 = read_certificate(files->certificate, error);
+    struct tls_group *group;
+    struct tls_kind *place = NULL;
+    struct tls_kind ours;
+
+    if (x509 == NULL)
+        return -1;
+    error_set(error, "%s: out of memory", files->certificate);
+    ours = (struct tls_kind){EVP_PKEY_get_base_id(X509_get0_pubkey(x509)), until_s(x509)};
+    group = find_group(loader, x509);
+    certificate = keep_certificate(&loader->context->certificates, files->certificate, x509);
+    X509_free(x509);
+    if (group == NULL || certificate == NULL)
+        return -1;
+    place = find_kind(group, ours.kind);
+    if (place == NULL || (place->kind != 0 && place->until_s >= ours.until_s))
+        return check_unused(loader, files, certificate);
+    *place = ours;
+    if (use_files(group->ssl, files, &x509, error) == -1)
+        return -1;
+    tls_staple_attach(x509, certificate);
+    return load_staple(certificate, group->ssl, files, error);
+}
+
+int tls_context_present(struct tls_context *context, const char *certificate, const char *key,
+                        struct error *error)
+{
+    struct certificate_files files = {.certificate = certificate,
+                                      .key = key != NULL ? key : certificate};
+    struct tls_certificate *kept;
+    X509 *x509;
+
+    ERR_clear_error();
+    x509 = read_certificate(certificate, error);
+    if (x509 == NULL)
+        return -1;
+    kept = keep_certificate(&context->certificates, certificate, x509);
+    X509_free(x509);
+    if (kept == NULL)
+        return error_set(error, "%s: out of memory", certificate);
+    return use_files(context->ssl, &files, &x509, error);
+}
+
+/* ---- a directory ---- */
+
+static int is_certificate_file(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && end != NULL &&
+           (strcmp(end, ".pem") == 0 || strcmp(end, ".crt") == 0);
+}
+
+/* DIRECTORY/NAME with its ending replaced; true when there is such a file. */
+static bool path_beside(char path[PATH_BYTES], const char *certificate, const char *ending)
+{
+    struct stat status;
+    const char *end = strrchr(certificate, '.');
+
+    return snprintf(path, PATH_BYTES, "%.*s%s", (int)(end - certificate), certificate, ending) <
+               PATH_BYTES &&
+           stat(path, &status) == 0;
+}
+
+static int load_from_directory(struct loader *loader, const char *directory, const char *name)
+{
+    char certificate[PATH_BYTES];
+    char key[PATH_BYTES];
+    char staple[PATH_BYTES];
+    struct certificate_files files = {.certificate = certificate, .key = certificate};
+
+    if (snprintf(certificate, PATH_BYTES, "%s/%s", directory, name) >= PATH_BYTES)
+        return error_set(loader->error, "%s: the path is too long", directory);
+    if (path_beside(key, certificate, ".key"))
+        files.key = key;
+    if (path_beside(staple, certificate, ".ocsp"))
+        files.staple = staple;
+    return load_one(loader, &files);
+}
+
+static int load_directory(struct loader *loader, const char *directory)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, is_certificate_file, alphasort);
+    int result = 0;
+
+    if (count == -1)
+        return error_set(loader->error, "%s: %s", directory, strerror(errno));
+    if (count == 0)
+        result = error_set(loader->error, "%s: no certificate (*.pem, *.crt) in it", directory);
+    for (int i = 0; i < count; i++) {
+        if (result == 0)
+            result = load_from_directory(loader, directory, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return result;
+}
+
+/* ---- lists ---- */
+
+/* The next entry of a list parted by commas, blanks round it cut; NULL at its end. */
+static const char *next_path(const char **list, char path[PATH_BYTES])
+{
+    const char *from = *list;
+    size_t length;
+
+    if (from == NULL)
+        return NULL;
+    from += strspn(from, " \t");
+    length = strcspn(from, ",");
+    *list = from[length] == ',' ? from + length + 1 : NULL;
+    while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\t'))
+        length--;
+    snprintf(path, PATH_BYTES, "%.*s", (int)length, from);
+    return path;
+}
+
+static size_t list_length(const char *list)
+{
+    size_t count = list != NULL;
+
+    for (; list != NULL && *list != '\0'; list++)
+        count += *list == ',';
+    return count;
+}
+
+static int load_list(struct loader *loader)
+{
+    const struct tls_clients_settings *settings = loader->settings;
+    const char *certificates = settings->certificates;
+    const char *keys = settings->keys;
+    const char *staples = settings->staples;
+    size_t count = list_length(certificates);
+    char paths[3][PATH_BYTES];
+
+    if (keys != NULL && list_length(keys) != count)
+        return error_set(loader->error, "%zu certificates and %zu keys: give as many of each",
+                         count, list_length(keys));
+    if (staples != NULL && list_length(staples) != count)
+        return error_set(loader->error,
+                         "%zu certificates and %zu OCSP responses: give as many of each", count,
+                         list_length(staples));
+    for (size_t i = 0; i < count; i++) {
+        struct certificate_files files = {.certificate = next_path(&certificates, paths[0])};
+
+        files.key = keys != NULL ? next_path(&keys, paths[1]) : files.certificate;
+        files.staple = next_path(&staples, paths[2]);
+        if (load_one(loader, &files) == -1)
+            return -1;
+    }
+    return 0;
+}
+
+int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
+                          tls_new_group *make_group, struct error *error)
+{
+    struct tls_certificates *all = &context->certificates;
+    struct loader loader = {context, settings, make_group, error};
+    struct stat status;
+    bool is_directory = stat(settings->certificates, &status) == 0 && S_ISDIR(status.st_mode);
+
+    if (is_directory && (settings->keys != NULL || settings->staples != NULL))
+        return error_set(error, "%s is a directory: keys and OCSP responses are looked for there",
+                         settings->certificates);
+    if ((is_directory ? load_directory(&loader, settings->certificates) : load_list(&loader)) == -1)
+        return -1;
+    tls_names_rank(all);
+    return 0;
+}
+
+void tls_certificates_free(struct tls_certificates *certificates)
+{
+    for (size_t i = 0; i < certificates->group_count; i++) {
+        SSL_CTX_free(certificates->groups[i].ssl);
+        free(certificates->groups[i].names);
+    }
+    for (size_t i = 0; i < certificates->name_count; i++)
+        free(certificates->names[i].name);
+    for (size_t i = 0; i < certificates->count; i++) {
+        free(certificates->list[i]->path);
+        free(certificates->list[i]->staple);
+        free(certificates->list[i]);
+    }
+    free(certificates->groups);
+    free(certificates->names);
+    free(certificates->list);
+    *certificates = (struct tls_certificates){0};
+}
+
+/* ---- expiry ---- */
+
+void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
+                               tls_expiry_report *report, void *report_context)
+{
+    for (size_t i = 0; context != NULL && i < context->certificates.count; i++) {
+        const struct tls_certificate *certificate = context->certificates.list[i];
+        int64_t left_s = certificate->expires_s - now_s;
+
+        if (left_s < TLS_EXPIRY_WARNING_S)
+            report(report_context, certificate->path, left_s > 0 ? left_s / 86400 : -1);
+    }
+}
