@@ -13,7 +13,6 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

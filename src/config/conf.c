@@ -4,7 +4,6 @@
  */
 #include "config/conf.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -6,7 +6,6 @@
 #include "config/conf_tls.h"
 
 #include <stddef.h>
-#include <string.h>
 #include <sys/stat.h>
 
 static const char *place_of(const struct conf_instance *instance, enum conf_key key)

@@ -6,7 +6,6 @@
 #include "helper/resolver.h"
 
 #include <ares.h>
-#include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,6 @@
 #include "io/coroutine.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

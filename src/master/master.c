@@ -5,12 +5,10 @@
  */
 #include "master/master.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,7 +16,6 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
-#include "base/privileges.h"
 #include "config/conf_ini.h"
 #include "master/daemon.h"
 #include "master/handover.h"

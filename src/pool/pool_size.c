@@ -13,7 +13,6 @@
  * When it may not grow any further and the queue does not move, sessions that have not logged in
  * make room. Before either, the workers that were sent to rest (pool_rest.c) are called.
  */
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/process.h"
 #include "io/wait.h"
 #include "pool/place.h"

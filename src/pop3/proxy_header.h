@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum {
     PROXY_HEADER_V1_MAX = 107,    /* octets of a version 1 line with its CRLF */

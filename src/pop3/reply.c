@@ -6,7 +6,6 @@
  */
 #include "pop3/reply.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/clock.h"
 #include "pop3/capability.h"
 #include "pop3/reply.h"
 #include "session/stages.h"

@@ -4,7 +4,6 @@
  * from the one before us and to the server behind us, and Dovecot's XCLIENT.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "pop3/proxy_header.h"

@@ -3,7 +3,6 @@
  * Logging in at the server with the client's credentials, and telling the client how it went. The
  * refusal of a user name and that of a password look the same from outside.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

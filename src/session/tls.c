@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "pop3/proxy_header.h"
 #include "session/stages.h"
 

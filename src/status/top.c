@@ -5,7 +5,6 @@
  * pictures follow each other. A curses library would paint no better, and costs the start of
  * every session's process 1 ms where it is linked.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

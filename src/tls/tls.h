@@ -12,7 +12,6 @@
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -5,6 +5,7 @@
  */
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "tls/tls_context.h"

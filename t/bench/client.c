@@ -11,7 +11,6 @@
 #include "tally.h"
 #include "transport.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -23,7 +23,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #define EVENTS 256
 #define BLOCKS_AT_ONCE 16

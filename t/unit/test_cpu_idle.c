@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/cpu_idle.h"
 
 static char counts[64];

@@ -3,13 +3,11 @@
  * The wait of a process with many tasks: readiness, deadlines, stops and fairness as the blocking
  * wait has them, over socket pairs within one process.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
