@@ -455,7 +455,7 @@ static int check_chroot(struct conf_instance *instance, struct error *error)
 
 static int set_server(struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     const char *place = place_of(&instance->section, CONF_KEY_server);
 
     instance->server_port = values->server_tls == CONF_SERVER_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT;
@@ -568,7 +568,7 @@ static FILE *open_list(const char *path)
 
 static int add_allow_file(struct conf_instance *instance, conf_report *report, void *context)
 {
-    const char *path = instance->section.values.allow_servers_file;
+    const char *path = instance->values->allow_servers_file;
     FILE *file = open_list(path);
     struct error error;
     int result = 0;
@@ -589,7 +589,7 @@ static int add_allow_file(struct conf_instance *instance, conf_report *report, v
 
 static void set_offers(struct conf_instance *instance)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
 
     instance->capabilities = ~0U;
     instance->mechanisms = ~0U;
@@ -633,7 +633,7 @@ static int check_instance(struct conf_instance *instance, conf_report *report, v
         report(context, error.text);
         result = -1;
     }
-    if (instance->allowed != NULL && instance->section.values.allow_servers_file != NULL &&
+    if (instance->allowed != NULL && instance->values->allow_servers_file != NULL &&
         add_allow_file(instance, report, context) == -1)
         result = -1;
     return result;
@@ -643,6 +643,7 @@ int conf_instance_build(struct conf_instance *instance, struct conf_section *sec
                         conf_report *report, void *context)
 {
     *instance = (struct conf_instance){.section = *section};
+    instance->values = &instance->section.values;
     *section = (struct conf_section){0};
     set_pool_defaults(&instance->section);
     set_offers(instance);

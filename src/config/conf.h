@@ -96,9 +96,11 @@ struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
  * besides. */
 enum { CONF_DESCRIPTORS_A_SESSION = 3, CONF_DESCRIPTORS_BESIDES = 64 };
 
-/* An instance, checked and ready: what a session is run with. */
+/* An instance, checked and ready: what a session is run with. It does not move: `values` points
+ * into it. */
 struct conf_instance {
-    struct conf_section section; /* the values, defaults and inheritance applied */
+    struct conf_section section;      /* defaults and inheritance applied */
+    const struct conf_values *values; /* those of the section */
     bool has_server;
     uint16_t server_port;         /* of a server named without one: 110, or 995 */
     struct host_port server;      /* port filled in */

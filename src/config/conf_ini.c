@@ -335,7 +335,7 @@ static void add_instance(struct mistakes *mistakes, struct conf *conf, struct co
     if (conf_instance_build(instance, section, mistakes_take, mistakes) == 0)
         conf_section_free(&kept);
     else
-        instance->section = kept;
+        *instance = (struct conf_instance){.section = kept, .values = &instance->section.values};
     conf->count++;
 }
 

@@ -18,7 +18,7 @@ static const char *place_of(const struct conf_instance *instance, enum conf_key 
 /* What OpenSSL says of the settings that are no certificates, each under its own key. */
 static int check_values(const struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     struct error why;
 
     if (values->tls_ciphers != NULL && tls_check_ciphers(values->tls_ciphers, &why) == -1)
@@ -32,7 +32,7 @@ static int check_values(const struct conf_instance *instance, struct error *erro
 
 int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     const struct tls_clients_settings settings = {
         .name = instance->section.name,
         .certificates = values->tls_certificate,
@@ -63,7 +63,7 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
 /* Directories of authorities are looked into when a certificate is checked. */
 static int check_reach_of_ca(const struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     struct stat status;
     bool is_file = values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
                    !S_ISDIR(status.st_mode);
@@ -78,7 +78,7 @@ static int check_reach_of_ca(const struct conf_instance *instance, struct error 
 
 static int present_certificate(struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     struct error why;
 
     if (values->server_tls_certificate == NULL ||
@@ -93,7 +93,7 @@ static int present_certificate(struct conf_instance *instance, struct error *err
 
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
     const struct tls_servers_settings settings = {
         .ca = values->server_tls_ca,
         .verify = values->server_tls_verify,

@@ -281,7 +281,7 @@ static void look_up_server(struct looking *looking, const struct conf_instance *
         return;
     result = getaddrinfo(instance->server.host, NULL, &hints, &found);
     if (result != 0)
-        warn_key(looking, &instance->section, CONF_KEY_server, instance->section.values.server,
+        warn_key(looking, &instance->section, CONF_KEY_server, instance->values->server,
                  gai_strerror(result));
     else
         freeaddrinfo(found);

@@ -85,7 +85,7 @@ static void serve_record(const struct conf_values *values, struct message *reque
 
 static void serve(struct helper_process *helper, char *data, size_t length, int answer_fd)
 {
-    const struct conf_values *values = &helper->conf->section.values;
+    const struct conf_values *values = helper->conf->values;
     struct acp_setting setting = {.program = values->acp, .prefix = values->acp_prefix};
     struct message request;
     int kind = message_open(&request, data, length);

@@ -53,7 +53,7 @@ static void set_signals(void)
  * connection, so it is the log that hears it. */
 static void warn_of_settings(const struct conf_instance *instance)
 {
-    const struct conf_values *values = &instance->section.values;
+    const struct conf_values *values = instance->values;
 
     if (values->acp != NULL && access(values->acp, X_OK) == -1)
         log_message(LOG_LEVEL_ERROR, "configuration", "acp %s cannot be run: %m", values->acp);
@@ -86,7 +86,7 @@ static int serve(const struct conf_instance *instance)
 
     set_signals();
     helper_init_on_demand(&helper, instance);
-    tune_connection(STDIN_FILENO, &instance->section.values);
+    tune_connection(STDIN_FILENO, instance->values);
     outcome = session_run(&session, &start, STDIN_FILENO, STDOUT_FILENO);
     helper_close(&helper);
     return exit_code(outcome);
@@ -137,7 +137,7 @@ int inetd_run(struct conf_section *section)
         conf_instance_free(&instance);
         return EX_OSERR;
     }
-    privileges_harden(instance.section.values.acp != NULL);
+    privileges_harden(instance.values->acp != NULL);
     warn_of_settings(&instance);
     code = serve(&instance);
     conf_instance_free(&instance);

@@ -22,7 +22,7 @@ static enum outcome admit(void *context, const struct session *session)
 {
     struct place *place = context;
     struct account_table *accounts = place->pool->memory->accounts;
-    const struct conf_values *values = &place->pool->instance->section.values;
+    const struct conf_values *values = place->pool->instance->values;
     uint64_t key = address_account_key(&session->client_address);
     int64_t now_ms = clock_now_ms();
     char client[ADDRESS_TEXT_SIZE];
@@ -42,7 +42,7 @@ static enum outcome may_log_in(void *context, const struct session *session)
     struct place *place = context;
     bool may_try = account_may_try(
         place->pool->memory->accounts, address_account_key(&session->client_address),
-        (int)place->pool->instance->section.values.login_failures, 1, clock_now_ms());
+        (int)place->pool->instance->values->login_failures, 1, clock_now_ms());
 
     return may_try ? OUTCOME_NONE : OUTCOME_TOO_MANY_FAILURES;
 }

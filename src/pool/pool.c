@@ -270,7 +270,7 @@ void pool_free(struct pool *pool)
 
 void pool_start(struct pool *pool)
 {
-    listener_settle(pool->listener, &pool->instance->section.values);
+    listener_settle(pool->listener, pool->instance->values);
     copy_own_addresses(pool);
     pool->state = POOL_RUNNING;
     pool_call_all(pool);

@@ -128,7 +128,7 @@ static void find_victims(const struct pool *pool, int age_ms, struct victims *vi
 /* The age at which a session has had its time if the whole queue is to have its turn soon. */
 static int wanted_age_ms(const struct pool *pool, size_t queue)
 {
-    size_t places = (size_t)pool->instance->section.values.max_workers * pool->places;
+    size_t places = (size_t)pool->instance->values->max_workers * pool->places;
     size_t age_ms = places * POOL_ROOM_LOOKS / queue * POOL_LOOK_MS;
 
     if (age_ms < AGE_MIN_MS)

@@ -57,7 +57,7 @@ static size_t count_serving(const struct pool *pool)
 
 size_t pool_size_room(const struct pool *pool)
 {
-    size_t max = (size_t)pool->instance->section.values.max_workers;
+    size_t max = (size_t)pool->instance->values->max_workers;
     size_t serving = count_serving(pool);
     size_t room = max > serving ? max - serving : 0;
     size_t free_slots = pool->worker_count - pool->alive;
@@ -84,7 +84,7 @@ static size_t count_unused(const struct pool *pool)
 
 static size_t wanted_workers(const struct pool *pool)
 {
-    return (size_t)pool->instance->section.values.workers;
+    return (size_t)pool->instance->values->workers;
 }
 
 static bool is_full(const struct pool *pool)

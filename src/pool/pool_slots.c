@@ -16,7 +16,7 @@ static size_t pids_size(const struct pool *pool)
 
 int pool_make_slots(struct pool *pool)
 {
-    struct conf_pool_shape shape = conf_pool_shape(&pool->instance->section.values);
+    struct conf_pool_shape shape = conf_pool_shape(pool->instance->values);
 
     pool->places = shape.places;
     pool->worker_slots = shape.worker_slots;

@@ -94,7 +94,7 @@ static void ignore_signals(void)
  * does not need. */
 static int confine(struct pool *pool, int kept_fd)
 {
-    const struct conf_values *values = &pool->instance->section.values;
+    const struct conf_values *values = pool->instance->values;
     int keep[] = {pool->listener->fd, kept_fd, pool->notify_fd, pool->request_fds[0],
                   log_descriptor()};
     struct error error;

@@ -321,7 +321,7 @@ static bool is_over(void)
 
 void worker_many_run(struct worker *worker)
 {
-    const struct conf_values *values = &worker->pool->instance->section.values;
+    const struct conf_values *values = worker->pool->instance->values;
     size_t descriptors =
         (many.place_count * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES) * DESCRIPTORS_SPARE;
 

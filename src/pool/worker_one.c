@@ -136,7 +136,7 @@ static void wait_for_connection(void)
 
 void worker_one_run(struct worker *worker)
 {
-    int64_t sessions_left = worker->pool->instance->section.values.max_sessions;
+    int64_t sessions_left = worker->pool->instance->values->max_sessions;
 
     worker_count_in(worker);
     while (!is_retiring) {

@@ -160,8 +160,8 @@ static void take_pool(struct status_view *view, const struct pool *from)
     size_t end = atomic_load(&from->scoreboard->workers_end);
 
     *pool = (struct status_pool){.generation = from->generation->number,
-                                 .max = (uint64_t)from->instance->section.values.max_workers};
-    put_word(pool->listen, sizeof(pool->listen), from->instance->section.values.listen);
+                                 .max = (uint64_t)from->instance->values->max_workers};
+    put_word(pool->listen, sizeof(pool->listen), from->instance->values->listen);
     put_word(pool->state, sizeof(pool->state), state_word(from->state));
     for (size_t i = 0; i < end && i < from->worker_count; i++)
         take_worker(view, pool, from, pool_worker_slot(from, i));

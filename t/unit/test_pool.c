@@ -49,7 +49,7 @@ static int make_pool(void **state)
     alarm(60); /* a worker that is not signalled sleeps for ever */
     signals = 0;
     has_coroutines = true;
-    instance = (struct conf_instance){.section = {.name = name}};
+    instance = (struct conf_instance){.section = {.name = name}, .values = &instance.section.values};
     instance.section.values.max_workers = WORKERS;
     instance.section.values.sessions_per_worker = 1;
     memory = (struct instance_memory){.accounts = account_table_new()};

@@ -42,7 +42,7 @@ static int make_pool(void **state)
     (void)state;
     signals = 0;
     signal(WORKER_SIGNAL_SHED, count_signal);
-    instance = (struct conf_instance){0};
+    instance = (struct conf_instance){.values = &instance.section.values};
     instance.section.values.max_workers = PLACES;
     instance.section.values.sessions_per_worker = 1;
     memory = (struct instance_memory){.accounts = account_table_new()};

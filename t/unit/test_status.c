@@ -24,7 +24,8 @@ static char name[] = "one";
 static char listen_text[] = "/run/a path\n\"with\"";
 static struct conf_instance instance = {
     .section = {.name = name, .values = {.listen = listen_text, .max_workers = SLOTS,
-                                            .sessions_per_worker = 1}}};
+                                            .sessions_per_worker = 1}},
+    .values = &instance.section.values};
 static struct generation generation = {.number = 3};
 static struct pool pool = {
     .instance = &instance, .generation = &generation, .memory = &memory, .master_pid = 77};
