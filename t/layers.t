@@ -1,41 +1,108 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
-# The layers of src/: a file includes only from its own folder or a lower one. And every test file
-# of t/ is in the makefile's list, so that none is forgotten.
+#
+# The structure of the sources: folders are layers, includes never go up, only src/tls includes OpenSSL,
+# and the object files of the archive do not call each other in a circle. Each rule is first tried on a
+# small tree that breaks it. And the makefile lists every test file of t/.
+
 use strict;
 use warnings;
-use File::Find;
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp;
 use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
+use Pop3Test::Layers qw(@LAYERS folders wrong_includes parse_nm symbols circles);
 
-my $top = "$FindBin::Bin/..";
-my @layers = qw(base io tls pop3 config helper session pool status master);
-my %height = map { $layers[$_] => $_ } 0 .. $#layers;
+my $top     = "$FindBin::Bin/..";
+my $archive = dirname($ENV{POP3_PROXY} || 'src/pop3.proxy') . '/libpop3proxy.a';
 
-sub includes {
-    my ($path) = @_;
-    open my $file, '<', $path or die "$path: $!";
-    return map { m{^\s*#\s*include\s+"([a-z0-9]+)/} ? $1 : () } <$file>;
-}
+# Circles that still have to be opened: the objects that take part in them.
+my %known = map { $_ => 1 } qw(
+    acp helper_process resolver
+    access auth capa client_line connect identity login relay select server_auth server_login server_reply session
+    tls transfer
+    pool pool_size
+    worker worker_many worker_one
+    control top
+    status upgrade
+    stream_tls tls_servers tls_certificates tls_ocsp
+);
 
-my @sources;
-find(sub { push @sources, $File::Find::name if /\.(?:c|h|def)$/ }, "$top/src");
-my @wrong;
-for my $path (grep { m{/src/[a-z0-9]+/} } sort @sources) {
-    my ($own) = $path =~ m{/src/([a-z0-9]+)/};
-    if (!exists $height{$own}) {
-        push @wrong, "$path is in no layer";
-        next;
+# ---- the checker finds what it is for ----
+
+# Makes a tree from name => text. Returns its directory.
+sub tree {
+    my (%text) = @_;
+    my $directory = File::Temp->newdir('p3XXXXXX', TMPDIR => 1);
+    for my $path (keys %text) {
+        make_path(dirname("$directory/$path"));
+        open my $file, '>', "$directory/$path" or die "$path: $!\n";
+        print {$file} $text{$path};
+        close $file or die "$path: $!\n";
     }
-    push @wrong, map { "$path includes from $_/, which stands higher" }
-        grep { !exists $height{$_} || $height{$_} > $height{$own} } includes($path);
+    return $directory;
 }
-cmp_ok(scalar @sources, '>', 30, 'the sources are there');
-is_deeply(\@wrong, [], 'no file reaches up');
+
+my %clean = (
+    'main.c'           => qq(#include "master/master.h"\n),
+    'base/log.c'       => qq(#include "base/log.h"\n#include "log.h"\n#include <stdio.h>\n),
+    'tls/stream_tls.c' => qq(#include <openssl/ssl.h>\n#include "io/stream.h"\n),
+    'pop3/reply.c'     => qq(#include "base/log.h"\n),
+);
+my %planted = (
+    'an include that goes up'             => [ 'base/log.c',        qq(#include "pool/pool.h"\n) ],
+    'an include that goes up by a path'   => [ 'base/log.c',        qq( # include "../pool/pool.h"\n) ],
+    'an include that goes up, in src/pop3' => [ 'pop3/reply.h',     qq(#include "session/session.h"\n) ],
+    'an include from an unknown folder'   => [ 'session/session.c', qq(#include "misc/misc.h"\n) ],
+    'OpenSSL in src/session'              => [ 'session/session.c', qq(#include <openssl/ssl.h>\n) ],
+    'OpenSSL in main.c'                   => [ 'main.c',            qq(#include <openssl/ssl.h>\n) ],
+    'a folder that is not a layer'        => [ 'misc/misc.c',       qq(\n) ],
+);
+is_deeply([ wrong_includes(tree(%clean)) ], [], 'the checker accepts a clean tree');
+for my $name (sort keys %planted) {
+    my ($path, $text) = @{ $planted{$name} };
+    my @wrong = wrong_includes(tree(%clean, $path => $text));
+    is(scalar @wrong, 1, "the checker finds $name") or diag(explain(\@wrong));
+}
+
+# An archive as nm describes it, of the objects a, b and c: a calls b and c, b calls c, and c calls $callee.
+sub archive {
+    my ($callee) = @_;
+    return parse_nm(map { "$_\n" } 'lib.a[a.o]:', 'a_data D 0 4', 'a_run T 0 10', 'b_run U', 'c_run U', 'own t 0 4',
+        'lib.a[libx_a-b.o]:', 'b_run T 0 10', 'c_run U', 'own t 0 4', 'puts U',
+        'lib.a[c.o]:', 'c_run T 0 10', "$callee U");
+}
+
+my %circle = (puts => '', b_run => 'b c', a_run => 'a b c', a_data => 'a b c', own => '');
+for my $callee (sort keys %circle) {
+    is(join(', ', map { "@{ $_->{objects} }" } circles(archive($callee))), $circle{$callee},
+        "the checker finds " . ($circle{$callee} ? "the circle that $callee closes" : "no circle where c needs $callee"));
+}
+
+# ---- the sources ----
+
+note("folder: $_") for folders("$top/src");
+is_deeply([ sort(folders("$top/src")) ], [ sort @LAYERS ], 'the folders of src are the layers');
+is_deeply([ wrong_includes("$top/src") ], [], 'no include goes up, and only src/tls includes OpenSSL');
+
+# ---- the archive ----
+
+my @objects = symbols($archive);
+note('objects: ', join ' ', sort map { $_->{name} } @objects);
+cmp_ok(scalar @objects, '>', 60, 'the objects of the archive are read');
+my @circles = circles(@objects);
+my @new = grep { grep { !$known{$_} } @{ $_->{objects} } } @circles;
+note("known circle: @{ $_->{objects} }") for @circles;
+is(join("\n", map { "@{ $_->{objects} }" } @new), '', 'no objects call each other in a circle')
+    or diag(join "\n", map { @{ $_->{links} } } @new);
+
+# ---- the makefile ----
 
 open my $makefile, '<', "$top/Makefile.am" or die "Makefile.am: $!";
 my $rules = do { local $/; <$makefile> };
 my @forgotten = grep { index($rules, $_) < 0 } map { s{.*/t/}{t/}r } glob "$top/t/*.t";
-is_deeply(\@forgotten, [], 'every test is in the makefile');
+is_deeply(\@forgotten, [], 'the makefile lists every test file');
 
 done_testing;
