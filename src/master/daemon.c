@@ -16,8 +16,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/inherit.h"
 #include "base/log.h"
 #include "base/process.h"
+
+#define PIDFILE "POP3_PROXY_PIDFILE_FD" /* the name it is passed under: descriptor and path */
 
 static int ready_fd = -1;
 
@@ -112,15 +115,13 @@ static void remove_file(struct pidfile *pidfile)
 /* The one of the binary before us. */
 static void borrow(void)
 {
-    const char *text = getenv(PIDFILE_ENVIRONMENT);
-    int fd = text == NULL ? -1 : atoi(text);
-    const char *colon = text == NULL ? NULL : strchr(text, ':');
+    char *path;
+    int fd = inherit_take(PIDFILE, &path);
 
-    if (fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) {
-        current = (struct pidfile){.fd = fd, .path = colon == NULL ? NULL : strdup(colon + 1)};
-        is_borrowed = true;
-    }
-    unsetenv(PIDFILE_ENVIRONMENT);
+    if (fd == -1)
+        return;
+    current = (struct pidfile){.fd = fd, .path = path};
+    is_borrowed = true;
 }
 
 /* By what it is, as its path may be written in several ways. */
@@ -185,6 +186,11 @@ int pidfile_prepare(const char *path, struct error *error)
     return -1;
 }
 
+static const char *current_path(void)
+{
+    return current.path == NULL ? "" : current.path;
+}
+
 void pidfile_commit(void)
 {
     struct error error;
@@ -193,7 +199,7 @@ void pidfile_commit(void)
         remove_file(&current);
         current = next;
         next = NO_PIDFILE;
-    } else if (is_borrowed && write_pid(current.fd, pidfile_path(), &error) == -1) {
+    } else if (is_borrowed && write_pid(current.fd, current_path(), &error) == -1) {
         log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
     }
     is_borrowed = false;
@@ -214,14 +220,9 @@ void pidfile_remove(void)
         remove_file(&current);
 }
 
-int pidfile_descriptor(void)
+void pidfile_pass(void)
 {
-    return current.fd;
-}
-
-const char *pidfile_path(void)
-{
-    return current.path == NULL ? "" : current.path;
+    inherit_pass(PIDFILE, current.fd, current_path());
 }
 
 void pidfile_hand_on(void)

@@ -18,8 +18,8 @@ void daemon_ready(void);
 /*
  * What pidfile_commit() is to put into force: the file `path`, which is copied, or none for NULL. A
  * new one is locked and our process id written to it. A file whose owner is gone is taken over; one
- * that is locked belongs to a running server: -1 with `error` set. The file of the binary before us
- * (PIDFILE_ENVIRONMENT: its locked descriptor, a colon, its path) is that one's until the commit.
+ * that is locked belongs to a running server: -1 with `error` set. A file that the previous binary
+ * has passed on remains the previous binary's until the commit.
  */
 int pidfile_prepare(const char *path, struct error *error);
 /* Removes the old one if it is another. */
@@ -28,12 +28,9 @@ void pidfile_commit(void);
 void pidfile_forget(void);
 /* Removes the file if it is still ours. */
 void pidfile_remove(void);
-/* The locked descriptor, or -1, and the file's path. */
-int pidfile_descriptor(void);
-const char *pidfile_path(void);
+/* In the process that is about to become the next binary: passes the locked file on to it. */
+void pidfile_pass(void);
 /* The file belongs to the next binary now. */
 void pidfile_hand_on(void);
-
-#define PIDFILE_ENVIRONMENT "POP3_PROXY_PIDFILE_FD"
 
 #endif

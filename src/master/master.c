@@ -15,16 +15,17 @@
 
 #include "base/clock.h"
 #include "base/descriptors.h"
+#include "base/inherit.h"
 #include "base/log.h"
 #include "config/conf_ini.h"
 #include "master/daemon.h"
 #include "master/handover.h"
 #include "master/notify.h"
-#include "master/status.h"
 #include "master/tickets.h"
 #include "master/upgrade.h"
 #include "pool/listener.h"
 #include "pool/pool.h"
+#include "status/status.h"
 #include "tls/tls.h"
 
 #define READY_LOOK_S 0.002
@@ -436,13 +437,21 @@ static void on_upgrade(enum upgrade_event event)
     }
 }
 
+static void pass_on(void)
+{
+    listener_pass();
+    pidfile_pass();
+    tickets_pass();
+    status_pass();
+}
+
 static void upgrade(void)
 {
     if (upgrade_has_successor() || master.phase != PHASE_RUNNING)
         return;
     master.is_reload_due = false;
     log_message(LOG_LEVEL_NOTICE, "upgrade", "starting the new binary");
-    upgrade_start(EV_DEFAULT, on_upgrade);
+    upgrade_start(EV_DEFAULT, pass_on, on_upgrade);
 }
 
 /* ---- events ---- */
@@ -538,7 +547,7 @@ static int begin(struct generation *generation)
         return EX_OSERR;
     }
     listener_close_spare();
-    if (!upgrade_is_successor())
+    if (!inherit_is_successor())
         pidfile_commit();
     start_pools(pools);
     status_restart(&master.pools, &generation->conf);
@@ -566,7 +575,7 @@ static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
         pool = pool->next;
     if (pool == NULL) {
         ev_timer_stop(loop, timer);
-        if (upgrade_is_successor())
+        if (inherit_is_successor())
             pidfile_commit();
         daemon_ready();
         upgrade_ready(leave_if_done);
@@ -610,7 +619,7 @@ int master_run(const struct options *options, char *const argv[])
     master.generation->users++;
     listener_inherit();
     tickets_inherit();
-    if (options->is_daemon && !upgrade_is_successor() && daemon_detach(&error) == -1) {
+    if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
         return EX_OSERR;
     }

@@ -6,15 +6,14 @@
  */
 #include "master/tickets.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/inherit.h"
 #include "base/log.h"
 #include "base/shared.h"
 
-#define TICKETS_ENVIRONMENT "POP3_PROXY_TICKETS_FD"
+#define TICKETS "POP3_PROXY_TICKETS_FD" /* the name they are passed under: a pipe with the keys */
 
 static struct tls_ticket_keys *keys; /* shared with the workers */
 
@@ -39,12 +38,10 @@ void tickets_rotate(void)
 
 void tickets_inherit(void)
 {
-    const char *text = getenv(TICKETS_ENVIRONMENT);
-    int fd = text == NULL ? -1 : atoi(text);
+    int fd = inherit_take(TICKETS, NULL);
     struct tls_ticket_keys handed;
 
-    unsetenv(TICKETS_ENVIRONMENT);
-    if (fd <= STDERR_FILENO)
+    if (fd == -1)
         return;
     if (read(fd, &handed, sizeof(handed)) == sizeof(handed) && handed.sequence % 2 == 0 &&
         (keys = shared_new(sizeof(*keys))) != NULL)
@@ -53,18 +50,15 @@ void tickets_inherit(void)
     close(fd);
 }
 
-void tickets_hand_on(void)
+void tickets_pass(void)
 {
-    char number[16];
     int fds[2];
 
     if (keys == NULL || pipe(fds) == -1)
         return;
-    if (write(fds[1], keys, sizeof(*keys)) == sizeof(*keys)) {
-        snprintf(number, sizeof(number), "%d", fds[0]);
-        setenv(TICKETS_ENVIRONMENT, number, 1);
-    } else {
+    if (write(fds[1], keys, sizeof(*keys)) == sizeof(*keys))
+        inherit_pass(TICKETS, fds[0], NULL);
+    else
         close(fds[0]);
-    }
     close(fds[1]);
 }

@@ -18,7 +18,7 @@ void tickets_rotate(void);
 /* In the new binary: takes over what the old one has handed on. Call it once, at the start. */
 void tickets_inherit(void);
 
-/* In the process that is about to become the new binary. */
-void tickets_hand_on(void);
+/* In the process that is about to become the next binary: passes a copy of the keys on to it. */
+void tickets_pass(void);
 
 #endif

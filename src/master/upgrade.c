@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting the next binary. It inherits the listening sockets and the locked pidfile by number,
- * named in the environment, and the ticket keys. Between the two is a socket: on it the next binary
- * says that it is ready, and later perhaps that all shall end; each sees there that the other one
- * is gone.
+ * Starts the next binary. A socket connects it to this one: the next binary says there that it is
+ * ready, and later perhaps that all sessions are to end; each sees there that the other is gone.
+ * What else it inherits is for the caller to pass on.
  */
 #include "master/upgrade.h"
 
@@ -20,15 +19,10 @@
 
 #include "base/child.h"
 #include "base/descriptors.h"
+#include "base/inherit.h"
 #include "base/log.h"
-#include "master/daemon.h"
-#include "master/status.h"
-#include "master/tickets.h"
-#include "pool/listener.h"
 
-#define READY_ENVIRONMENT "POP3_PROXY_READY_FD"
-
-enum { READY_LIMIT_S = 30, LIST_BYTES = 8192 };
+enum { READY_LIMIT_S = 30 };
 
 /* What the next binary says. */
 enum { WORD_READY = '1', WORD_STOP = 'S' };
@@ -44,11 +38,6 @@ static void (*on_gone)(void);
 static int start_directory = -1; /* relative paths among the arguments count from there */
 
 /* ---- in the new binary ---- */
-
-bool upgrade_is_successor(void)
-{
-    return getenv(READY_ENVIRONMENT) != NULL;
-}
 
 void upgrade_forget_predecessor(void)
 {
@@ -75,11 +64,9 @@ static void say(int fd, char word)
 
 void upgrade_ready(void (*gone)(void))
 {
-    const char *text = getenv(READY_ENVIRONMENT);
-    int fd = text == NULL ? -1 : atoi(text);
+    int fd = inherit_take(INHERIT_READY, NULL);
 
-    unsetenv(READY_ENVIRONMENT);
-    if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+    if (fd == -1)
         return;
     say(fd, WORD_READY);
     on_gone = gone;
@@ -155,40 +142,12 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     fail();
 }
 
-/* Lets a descriptor pass the exec and names it. */
-static void pass_fd(int fd, char *list, size_t size)
+static void exec_successor(int ready_fd, upgrade_pass *pass)
 {
-    size_t length = strlen(list);
-
-    fcntl(fd, F_SETFD, 0);
-    snprintf(list + length, size - length, "%s%d", length == 0 ? "" : ",", fd);
-}
-
-static void pass_pidfile(void)
-{
-    char text[PATH_MAX + 16] = "";
-
-    pass_fd(pidfile_descriptor(), text, sizeof(text));
-    strncat(text, ":", sizeof(text) - strlen(text) - 1);
-    strncat(text, pidfile_path(), sizeof(text) - strlen(text) - 1);
-    setenv(PIDFILE_ENVIRONMENT, text, 1);
-}
-
-static void exec_successor(int ready_fd)
-{
-    char list[LIST_BYTES] = "";
-    char number[16] = "";
     sigset_t none;
 
-    for (const struct listener *l = listener_first(); l != NULL; l = l->next)
-        pass_fd(l->fd, list, sizeof(list));
-    setenv(LISTENER_ENVIRONMENT, list, 1);
-    pass_fd(ready_fd, number, sizeof(number));
-    setenv(READY_ENVIRONMENT, number, 1);
-    if (pidfile_descriptor() != -1)
-        pass_pidfile();
-    tickets_hand_on();
-    status_hand_on();
+    inherit_pass(INHERIT_READY, ready_fd, NULL);
+    pass();
     for (int i = 1; i < NSIG; i++)
         signal(i, SIG_DFL);
     sigemptyset(&none);
@@ -204,24 +163,24 @@ static void exec_successor(int ready_fd)
 /* The child in between ends at once, so that the successor becomes a child of whoever takes
  * orphans: of systemd, which supervises nobody else's children. The number comes from the successor
  * itself, before anything that it says as a binary; where there is none, minus the error. */
-static void fork_successor(int ready_fd)
+static void fork_successor(int ready_fd, upgrade_pass *pass)
 {
     pid_t pid = fork_quietly();
     pid_t word = pid == 0 ? getpid() : -errno;
 
     if (pid <= 0 && write(ready_fd, &word, sizeof(word)) == sizeof(word) && pid == 0)
-        exec_successor(ready_fd);
+        exec_successor(ready_fd, pass);
     _exit(EX_OK);
 }
 
 /* Forks it. Returns 0, or the error. */
-static int fork_both(const int fds[2])
+static int fork_both(const int fds[2], upgrade_pass *pass)
 {
     pid_t pid = fork_quietly();
     pid_t word = pid == -1 ? -errno : -ECHILD;
 
     if (pid == 0)
-        fork_successor(fds[1]);
+        fork_successor(fds[1], pass);
     close(fds[1]);
     if (pid > 0 && read(fds[0], &word, sizeof(word)) != sizeof(word))
         return ECHILD;
@@ -231,7 +190,7 @@ static int fork_both(const int fds[2])
     return 0;
 }
 
-void upgrade_start(struct ev_loop *loop, upgrade_told *told)
+void upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told)
 {
     int fds[2];
     int error;
@@ -240,7 +199,7 @@ void upgrade_start(struct ev_loop *loop, upgrade_told *told)
         log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s", strerror(errno));
         return;
     }
-    error = fork_both(fds);
+    error = fork_both(fds, pass);
     if (error != 0) {
         log_message(LOG_LEVEL_ERROR, "upgrade-failed", "cannot fork: %s", strerror(error));
         close(fds[0]);

@@ -14,9 +14,8 @@
  * working directory changes. */
 void upgrade_remember(char *const argv[]);
 
-/* Started by an upgrade: there is a process to be told when we are ready. */
-bool upgrade_is_successor(void);
-/* Tells it, and calls `gone` when it has ended. Harmless otherwise. */
+/* Tells the previous binary, if there is one, that this one is ready, and calls `gone` when it has
+ * ended. */
 void upgrade_ready(void (*gone)(void));
 /* The process before us lets its last sessions finish. */
 bool upgrade_has_predecessor(void);
@@ -31,10 +30,13 @@ enum upgrade_event {
     UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, and so is this process */
 };
 
-/* Starts the new binary, which is no child of this process: what supervises this one shall
- * supervise it as well. Failures are logged. */
 typedef void upgrade_told(enum upgrade_event event);
-void upgrade_start(struct ev_loop *loop, upgrade_told *told);
+/* Passes on what the new binary inherits, by inherit_pass(); called in the process that is about
+ * to become the new binary. */
+typedef void upgrade_pass(void);
+/* Starts the new binary. It is not a child of this process, so that the service manager that
+ * supervises this one supervises it too. Failures are logged. */
+void upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told);
 /* It is on its way, or there. */
 bool upgrade_has_successor(void);
 /* Has it reload, if it is there still: from UPGRADE_READY on, when it hears signals. */

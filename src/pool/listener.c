@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/inherit.h"
 #include "base/log.h"
+
+#define LISTENERS "POP3_PROXY_LISTENERS" /* the name they are passed under */
 
 enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 
@@ -84,26 +87,25 @@ static void inherit_from_systemd(void)
     unsetenv("LISTEN_FDNAMES");
 }
 
-/* "5,6,9": the descriptors of the binary that was replaced. */
 static void inherit_from_upgrade(void)
 {
-    const char *text = getenv(LISTENER_ENVIRONMENT);
+    int fds[INHERITED_MAX];
+    size_t count = inherit_take_all(LISTENERS, fds, INHERITED_MAX);
 
-    while (text != NULL && *text != '\0') {
-        char *end;
-        long fd = strtol(text, &end, 10);
-        if (end == text)
-            break;
-        add_inherited((int)fd, "");
-        text = *end == ',' ? end + 1 : end;
-    }
-    unsetenv(LISTENER_ENVIRONMENT);
+    for (size_t i = 0; i < count; i++)
+        add_inherited(fds[i], "");
 }
 
 void listener_inherit(void)
 {
     inherit_from_systemd();
     inherit_from_upgrade();
+}
+
+void listener_pass(void)
+{
+    for (const struct listener *l = listeners; l != NULL; l = l->next)
+        inherit_pass(LISTENERS, l->fd, NULL);
 }
 
 void listener_close_spare(void)

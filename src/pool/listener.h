@@ -45,10 +45,10 @@ int listener_queue(const struct listener *listener);
 /* Closes inherited sockets that no instance asked for. */
 void listener_close_spare(void);
 
-/* All sockets in use, for an upgrade and for the check against loops. */
+/* All sockets in use, for the check against loops. */
 const struct listener *listener_first(void);
 
-/* The names of the environment variables by which an upgrade hands sockets on. */
-#define LISTENER_ENVIRONMENT "POP3_PROXY_LISTENERS"
+/* In the process that is about to become the next binary: passes all sockets in use on to it. */
+void listener_pass(void);
 
 #endif

@@ -4,8 +4,8 @@
  * serves the control socket and the metrics. The master binds the sockets, keeps them over
  * reloads, and stays out of every conversation.
  */
-#ifndef MASTER_STATUS_H
-#define MASTER_STATUS_H
+#ifndef STATUS_STATUS_H
+#define STATUS_STATUS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -43,8 +43,8 @@ void status_refresh(void);
  * growing pause if it keeps dying. */
 bool status_reap(pid_t pid);
 
-/* In the child that becomes the next binary: lets the metrics' socket pass. */
-void status_hand_on(void);
+/* In the process that is about to become the next binary: passes the metrics' socket on to it. */
+void status_pass(void);
 
 /* Ends the process, and removes the control socket if it is still ours. */
 void status_stop(void);

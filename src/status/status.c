@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The master's side of the status: its child, which is started again when it dies and replaced when
+ * what it shows has changed.
+ */
+#include "status/status.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "status/status_process.h"
+#include "status/status_sockets.h"
+
+#include "config.h"
+
+#define BACK_OFF_MIN_S    0.1
+#define BACK_OFF_MAX_S    10.0
+#define BACK_OFF_FORGET_S 30.0 /* a process that lived so long is replaced at once */
+
+static struct {
+    int64_t started_ms; /* of the server; 0: status_prepare() was not called yet */
+    struct pool *const *pools; /* the master's list, as it changes */
+    uid_t uid;
+    gid_t gid;
+    pid_t pid; /* 0: none */
+    double forked_s;
+    double back_off_s;
+    ev_timer back_off;
+} status;
+
+/* ---- the child ---- */
+
+static void fork_process(void);
+
+static void on_back_off_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    fork_process();
+}
+
+static void fork_later(void)
+{
+    status.back_off_s = status.back_off_s == 0 ? BACK_OFF_MIN_S : status.back_off_s * 2;
+    if (status.back_off_s > BACK_OFF_MAX_S)
+        status.back_off_s = BACK_OFF_MAX_S;
+    ev_timer_init(&status.back_off, on_back_off_over, status.back_off_s, 0.0);
+    ev_timer_start(EV_DEFAULT, &status.back_off);
+}
+
+static void fork_process(void)
+{
+    struct status_process process = {.pools = *status.pools,
+                                     .started_ms = status.started_ms,
+                                     .control_fd = status_sockets_control(),
+                                     .metrics_fd = status_sockets_metrics(),
+                                     .uid = status.uid,
+                                     .gid = status.gid,
+                                     .master_pid = getpid()};
+    pid_t pid = fork_quietly();
+
+    if (pid == 0)
+        _exit(status_process_run(&process));
+    status.forked_s = ev_now(EV_DEFAULT);
+    status.pid = pid == -1 ? 0 : pid;
+    if (pid != -1)
+        return;
+    log_message(LOG_LEVEL_ERROR, "status", "cannot fork: %s", strerror(errno));
+    fork_later();
+}
+
+static void end_process(void)
+{
+    ev_timer_stop(EV_DEFAULT, &status.back_off);
+    if (status.pid != 0)
+        kill(status.pid, STATUS_SIGNAL_LEAVE);
+    status.pid = 0; /* it is nobody's when it is reaped */
+}
+
+bool status_reap(pid_t pid)
+{
+    if (pid == 0 || pid != status.pid)
+        return false;
+    status.pid = 0;
+    if (ev_now(EV_DEFAULT) > status.forked_s + BACK_OFF_FORGET_S)
+        status.back_off_s = 0;
+    fork_later();
+    log_message(LOG_LEVEL_ALERT, "status", "the process died; a new one is started in %.1f s",
+                status.back_off_s);
+    return true;
+}
+
+/* ---- for the master ---- */
+
+int status_check(const struct conf *conf, struct error *error)
+{
+#ifndef HAVE_MICROHTTPD
+    const struct conf_section *proxy = &conf->proxy;
+
+    if (proxy->values.metrics_listen != NULL)
+        return error_set(error,
+                         "%s: metrics_listen = %s: this pop3.proxy is built without "
+                         "libmicrohttpd; take the key out, the control socket has the metrics too",
+                         proxy->place[CONF_KEY_metrics_listen], proxy->values.metrics_listen);
+#endif
+    (void)conf;
+    (void)error;
+    return 0;
+}
+
+int status_prepare(const struct conf *conf, struct error *error)
+{
+    if (status.started_ms == 0)
+        status.started_ms = clock_now_ms();
+    if (status_check(conf, error) == -1)
+        return -1;
+    return status_sockets_prepare(&conf->proxy, error);
+}
+
+void status_forget(void)
+{
+    status_sockets_forget();
+}
+
+void status_refresh(void)
+{
+    end_process();
+    if (status_sockets_control() != -1 || status_sockets_metrics() != -1)
+        fork_process();
+}
+
+void status_restart(struct pool *const *pools, const struct conf *conf)
+{
+    end_process();
+    status_sockets_commit();
+    status.pools = pools;
+    status.uid = conf->uid;
+    status.gid = conf->gid;
+    status_refresh();
+}
+
+void status_stop(void)
+{
+    end_process();
+    status_sockets_close();
+}
+
+void status_pass(void)
+{
+    status_sockets_pass();
+}

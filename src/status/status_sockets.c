@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket is bound under a temporary name and then renamed, so that the name always
+ * leads to a socket, and never to one that others may open. The file is ours while it has the inode
+ * that we have bound: a socket that the next binary has put in its place is left alone.
+ */
+#include "status/status_sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/inherit.h"
+#include "base/log.h"
+
+#define METRICS          "POP3_PROXY_METRICS_FD" /* the name it is passed under */
+#define TEMPORARY_SUFFIX ".new"
+
+enum { BACKLOG = 64, CONTROL_MODE = 0600 };
+
+/* A socket and the setting that it was bound for; fd -1: none. */
+struct endpoint {
+    int fd;
+    char text[ADDRESS_TEXT_SIZE];
+    dev_t device; /* of the file, if it has one */
+    ino_t inode;
+};
+
+#define NO_ENDPOINT {.fd = -1}
+
+static struct {
+    struct endpoint control;
+    struct endpoint metrics;
+    struct endpoint next_control; /* prepared; .text is set even if the old one stays */
+    struct endpoint next_metrics;
+    int inherited_fd; /* the metrics' of the previous binary, or -1 */
+} sockets = {NO_ENDPOINT, NO_ENDPOINT, NO_ENDPOINT, NO_ENDPOINT, -1};
+
+/* ---- the control socket ---- */
+
+static bool is_file_of(const struct endpoint *endpoint)
+{
+    struct stat found;
+
+    return endpoint->fd != -1 && lstat(endpoint->text, &found) == 0 &&
+           found.st_dev == endpoint->device && found.st_ino == endpoint->inode;
+}
+
+static bool answers(const struct address *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool does = fd != -1 && (connect(fd, &address->sa, address->length) == 0 || errno == EAGAIN);
+
+    if (fd != -1)
+        close(fd);
+    return does;
+}
+
+/* What is there already: nothing, a stale socket, or something to be left alone. NULL: go on. */
+static const char *obstacle(const struct address *address)
+{
+    struct stat found;
+
+    if (lstat(address->local.sun_path, &found) == -1)
+        return errno == ENOENT ? NULL : strerror(errno);
+    if (!S_ISSOCK(found.st_mode))
+        return "the file is no socket; remove it, or choose another path";
+    if (answers(address) && !inherit_is_successor())
+        return "another server answers there; stop it, or choose another path";
+    return NULL;
+}
+
+static int bind_file(struct endpoint *endpoint, const struct address *address)
+{
+    struct stat made;
+    mode_t mask = umask(0777 & ~CONTROL_MODE);
+    int result = bind(endpoint->fd, &address->sa, address->length);
+
+    umask(mask);
+    if (result == -1 || lstat(address->local.sun_path, &made) == -1)
+        return -1;
+    endpoint->device = made.st_dev;
+    endpoint->inode = made.st_ino;
+    return listen(endpoint->fd, BACKLOG);
+}
+
+static const char *temporary_name(char name[ADDRESS_TEXT_SIZE], const struct endpoint *endpoint)
+{
+    snprintf(name, ADDRESS_TEXT_SIZE, "%.*s" TEMPORARY_SUFFIX,
+             (int)(ADDRESS_TEXT_SIZE - sizeof(TEMPORARY_SUFFIX)), endpoint->text);
+    return name;
+}
+
+static void forget_control(struct endpoint *endpoint)
+{
+    char name[ADDRESS_TEXT_SIZE];
+
+    if (endpoint->fd == -1)
+        return;
+    unlink(temporary_name(name, endpoint));
+    close(endpoint->fd);
+    endpoint->fd = -1;
+}
+
+static int open_control(struct endpoint *endpoint, const char *why[1])
+{
+    char name[ADDRESS_TEXT_SIZE];
+    struct address address;
+
+    if (address_parse_listen(&address, endpoint->text) == -1 ||
+        address_parse_listen(&address, temporary_name(name, endpoint)) == -1 ||
+        address.sa.sa_family != AF_UNIX) {
+        *why = "the path is too long for a socket";
+        return -1;
+    }
+    unlink(name);
+    endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (endpoint->fd != -1 && bind_file(endpoint, &address) == 0)
+        return 0;
+    *why = strerror(errno);
+    forget_control(endpoint);
+    return -1;
+}
+
+static int prepare_control(const struct conf_section *proxy, struct error *error)
+{
+    struct endpoint *next = &sockets.next_control;
+    const char *path = proxy->values.control;
+    const char *why = NULL;
+    struct address address;
+
+    forget_control(next);
+    *next = (struct endpoint)NO_ENDPOINT;
+    if (path == NULL)
+        return 0;
+    snprintf(next->text, sizeof(next->text), "%s", path);
+    if (strcmp(path, sockets.control.text) == 0 && is_file_of(&sockets.control))
+        return 0;
+    if (strlen(path) >= sizeof(next->text) || address_parse_listen(&address, path) == -1)
+        why = "the path is too long for a socket";
+    else
+        why = obstacle(&address);
+    if (why == NULL && open_control(next, &why) == 0)
+        return 0;
+    return error_set(error, "%s: control = %s: %s", proxy->place[CONF_KEY_control], path, why);
+}
+
+/* Removes the file as long as it is ours. */
+static void close_control(void)
+{
+    if (is_file_of(&sockets.control))
+        unlink(sockets.control.text);
+    if (sockets.control.fd != -1)
+        close(sockets.control.fd);
+    sockets.control = (struct endpoint)NO_ENDPOINT;
+}
+
+static void commit_control(void)
+{
+    struct endpoint *next = &sockets.next_control;
+    char name[ADDRESS_TEXT_SIZE];
+
+    if (next->fd == -1 && next->text[0] != '\0')
+        return; /* the old one stays */
+    if (strcmp(next->text, sockets.control.text) != 0)
+        close_control();
+    else if (sockets.control.fd != -1)
+        close(sockets.control.fd); /* its file was taken away */
+    sockets.control = *next;
+    *next = (struct endpoint)NO_ENDPOINT;
+    if (sockets.control.fd != -1 &&
+        rename(temporary_name(name, &sockets.control), sockets.control.text) == -1)
+        log_message(LOG_LEVEL_ERROR, "status", "control = %s: %s", sockets.control.text,
+                    strerror(errno));
+}
+
+/* ---- the metrics' socket ---- */
+
+/* The one of the binary before us, if it is bound there. */
+static int take_inherited(const struct address *address)
+{
+    struct address bound = {.length = sizeof(bound.storage)};
+    int fd = sockets.inherited_fd;
+
+    if (fd == -1 || getsockname(fd, &bound.sa, &bound.length) == -1 ||
+        !address_is_equal(&bound, address))
+        return -1;
+    sockets.inherited_fd = -1;
+    return fd;
+}
+
+static void close_inherited(void)
+{
+    if (sockets.inherited_fd != -1)
+        close(sockets.inherited_fd);
+    sockets.inherited_fd = -1;
+}
+
+static int open_metrics(const struct address *address)
+{
+    int fd = take_inherited(address);
+    int on = 1;
+    int error;
+
+    if (fd != -1)
+        return fd;
+    fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd == -1)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static void forget_metrics(struct endpoint *endpoint)
+{
+    if (endpoint->fd != -1)
+        close(endpoint->fd);
+    *endpoint = (struct endpoint)NO_ENDPOINT;
+}
+
+static int prepare_metrics(const struct conf_section *proxy, struct error *error)
+{
+    struct endpoint *next = &sockets.next_metrics;
+    const char *text = proxy->values.metrics_listen;
+    struct address address;
+
+    forget_metrics(next);
+    if (text == NULL)
+        return 0;
+    snprintf(next->text, sizeof(next->text), "%s", text);
+    if (strcmp(text, sockets.metrics.text) == 0)
+        return 0;
+    (void)address_parse_listen(&address, text); /* it was checked */
+    next->fd = open_metrics(&address);
+    if (next->fd != -1)
+        return 0;
+    return error_set(error, "%s: metrics_listen = %s: %s", proxy->place[CONF_KEY_metrics_listen],
+                     text, strerror(errno));
+}
+
+static void commit_metrics(void)
+{
+    struct endpoint *next = &sockets.next_metrics;
+
+    if (next->fd == -1 && next->text[0] != '\0')
+        return; /* the old one stays */
+    forget_metrics(&sockets.metrics);
+    sockets.metrics = *next;
+    *next = (struct endpoint)NO_ENDPOINT;
+    close_inherited();
+}
+
+/* ---- both ---- */
+
+int status_sockets_prepare(const struct conf_section *proxy, struct error *error)
+{
+    int inherited_fd = inherit_take(METRICS, NULL);
+
+    if (inherited_fd != -1)
+        sockets.inherited_fd = inherited_fd;
+    if (prepare_control(proxy, error) == -1)
+        return -1;
+    return prepare_metrics(proxy, error);
+}
+
+void status_sockets_commit(void)
+{
+    commit_control();
+    commit_metrics();
+}
+
+void status_sockets_forget(void)
+{
+    forget_control(&sockets.next_control);
+    forget_metrics(&sockets.next_metrics);
+}
+
+void status_sockets_close(void)
+{
+    close_control();
+    forget_metrics(&sockets.metrics);
+    status_sockets_forget();
+}
+
+void status_sockets_pass(void)
+{
+    inherit_pass(METRICS, sockets.metrics.fd, NULL);
+}
+
+int status_sockets_control(void)
+{
+    return sockets.control.fd;
+}
+
+int status_sockets_metrics(void)
+{
+    return sockets.metrics.fd;
+}
