@@ -5,6 +5,8 @@
  * pictures follow each other. A curses library would paint no better, and costs the start of
  * every session's process 1 ms where it is linked.
  */
+#include "status/top.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "status/control.h"
+#include "status/control_ask.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 
