@@ -6,11 +6,13 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/number.h"
+#include "base/octet.h"
 
 enum {
     V4_BITS = 32,
@@ -21,14 +23,9 @@ enum {
     LISTEN_TEXT_SIZE = ADDRESS_HOST_SIZE,
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_name_octet(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || octet_is_digit(c) || c == '-' ||
            c == '_' || c == '.';
 }
 
@@ -50,7 +47,7 @@ static bool parse_decimal(const char *text, size_t digits_max, unsigned long max
     unsigned long value = 0;
     size_t n = 0;
 
-    for (; n < digits_max && is_digit(text[n]); n++)
+    for (; n < digits_max && octet_is_digit(text[n]); n++)
         value = value * 10 + (unsigned long)(text[n] - '0');
     if (n == 0 || text[n] != '\0' || (n > 1 && text[0] == '0') || value > max)
         return false;
@@ -129,7 +126,7 @@ static bool is_host(const char *host, bool is_bracketed)
 
 int host_port_parse(struct host_port *hp, const char *text)
 {
-    char copy[ADDRESS_HOST_SIZE + sizeof("[]:65535")];
+    char copy[HOST_PORT_TEXT_SIZE];
     size_t length = strlen(text);
     const char *port;
     char *host;
@@ -149,6 +146,25 @@ int host_port_parse(struct host_port *hp, const char *text)
     hp->port = number;
     hp->is_bracketed = is_bracketed;
     return 0;
+}
+
+const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_TEXT_SIZE])
+{
+    size_t length = strlen(host);
+    bool is_v6 = memchr(host, ':', length) != NULL;
+    char *to = text;
+
+    assert(length < ADDRESS_HOST_SIZE);
+    if (is_v6)
+        *to++ = '[';
+    memcpy(to, host, length);
+    to += length;
+    if (is_v6)
+        *to++ = ']';
+    *to++ = ':';
+    to += number_put(to, port);
+    *to = '\0';
+    return text;
 }
 
 static void set_v4(struct address *address, struct in_addr v4, uint16_t port)
@@ -391,9 +407,9 @@ static void local_text(const struct address *address, char text[ADDRESS_TEXT_SIZ
     size_t length = local_length(address);
 
     for (size_t i = 0; i < length; i++) {
-        char c = address->local.sun_path[i];
+        char octet = address->local.sun_path[i];
 
-        text[i] = c < ' ' || c > '~' ? '?' : c;
+        text[i] = octet_is_printable(octet) ? octet : '?';
     }
     if (length > 0 && address->local.sun_path[0] == '\0')
         text[0] = '@';
@@ -431,6 +447,24 @@ void address_set_port(struct address *address, uint16_t port)
         address->in4.sin_port = htons(port);
     else if (address->sa.sa_family == AF_INET6)
         address->in6.sin6_port = htons(port);
+}
+
+bool address_of_own_end(int fd, struct address *address)
+{
+    *address = (struct address){.length = sizeof(address->storage)};
+    if (getsockname(fd, &address->sa, &address->length) == 0)
+        return true;
+    *address = (struct address){0};
+    return false;
+}
+
+bool address_of_other_end(int fd, struct address *address)
+{
+    *address = (struct address){.length = sizeof(address->storage)};
+    if (getpeername(fd, &address->sa, &address->length) == 0)
+        return true;
+    *address = (struct address){0};
+    return false;
 }
 
 static bool is_equal_local(const struct address *a, const struct address *b)

@@ -15,6 +15,7 @@
 enum {
     ADDRESS_HOST_SIZE = 256, /* a host name of 253 octets, a NUL, and room to spare */
     ADDRESS_TEXT_SIZE = 128, /* "[v6%scope]:port" or a UNIX path, and a NUL */
+    HOST_PORT_TEXT_SIZE = ADDRESS_HOST_SIZE + sizeof("[]:65535") - 1, /* with its NUL */
 };
 
 /* One socket address. sa.sa_family is AF_UNSPEC while it is unset (all zero octets do). */
@@ -52,6 +53,10 @@ struct host_port {
  */
 int host_port_parse(struct host_port *hp, const char *text);
 
+/* Writes "host:port", with brackets around a host that has a colon (an IPv6 literal), and a NUL.
+ * `host` is shorter than ADDRESS_HOST_SIZE. Returns `text`. */
+const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_TEXT_SIZE]);
+
 /* Fills `address` from a numeric host (no lookup) and a port. Returns 0, or -1 when `host` is not
  * an IPv4 or IPv6 literal. IPv6 scopes ("fe80::1%eth0", "fe80::1%2") are understood on link-local
  * addresses and refused on all others, where the kernel would ignore them. */
@@ -86,6 +91,11 @@ void address_set_port(struct address *address, uint16_t port);
 
 /* Turns an IPv4-mapped IPv6 address into plain IPv4; leaves every other as it is. */
 void address_unmap(struct address *address);
+
+/* The address of a socket's own end, or of its other end. Returns false, and leaves `address` unset,
+ * where the descriptor is not a socket that has one. */
+bool address_of_own_end(int fd, struct address *address);
+bool address_of_other_end(int fd, struct address *address);
 
 /* Same family, address, scope and port (IPv4-mapped counts as IPv4). Unset addresses and unnamed
  * UNIX sockets equal nothing, not even each other. */

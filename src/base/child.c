@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The first steps of a forked process, by system calls alone.
+ */
 #include "base/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/log.h"
+#include "base/privileges.h"
 #include "base/process.h"
 
-pid_t fork_quietly(void)
+pid_t child_fork(void)
 {
     sigset_t all;
     sigset_t before;
@@ -22,4 +31,60 @@ pid_t fork_quietly(void)
         errno = error;
     }
     return pid;
+}
+
+static void default_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+}
+
+static bool is_among(int number, const int *numbers, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && numbers[i] != number)
+        i++;
+    return i < count;
+}
+
+void child_reset_signals(const int *own, size_t count)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE,
+                                  SIGXFSZ};
+
+    default_signals();
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        if (!is_among(ignored[i], own, count))
+            signal(ignored[i], SIG_IGN);
+}
+
+void child_restore_signals(void)
+{
+    sigset_t none;
+
+    default_signals();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void child_drop_descriptors(const int *keep, size_t count)
+{
+    int kept[CHILD_KEPT_MAX + 1];
+
+    assert(count <= CHILD_KEPT_MAX);
+    memcpy(kept, keep, count * sizeof(*keep));
+    kept[count] = log_descriptor();
+    descriptors_detach_standard(log_descriptor());
+    descriptors_close_all_but(kept, count + 1);
+}
+
+int child_drop_rights(const char *directory, uid_t uid, gid_t gid, struct error *error)
+{
+    if (directory != NULL && (chroot(directory) == -1 || chdir("/") == -1))
+        return error_set(error, "chroot = %s: %s", directory, strerror(errno));
+    if (privileges_drop(uid, gid, error) == -1)
+        return -1;
+    privileges_harden(0);
+    return 0;
 }

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/local_time.h"
 #include "base/number.h"
+#include "base/octet.h"
 #include "base/process.h"
 
 enum {
@@ -152,9 +153,9 @@ static void add_raw(struct log_line *line, const char *text, size_t length)
     line->length += length;
 }
 
-static bool is_plain(unsigned char octet, bool keep_blank)
+static bool is_plain(char octet, bool keep_blank)
 {
-    return (octet > 0x20 && octet < 0x7f && octet != '"' && octet != '\\') ||
+    return (octet_is_graphic(octet) && octet != '"' && octet != '\\') ||
            (octet == ' ' && keep_blank);
 }
 
@@ -163,7 +164,7 @@ static size_t plain_length(const char *value, size_t length, bool keep_blank)
 {
     size_t plain = 0;
 
-    while (plain < length && is_plain((unsigned char)value[plain], keep_blank))
+    while (plain < length && is_plain(value[plain], keep_blank))
         plain++;
     return plain;
 }

@@ -6,9 +6,12 @@
 #include "base/pattern.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/octet.h"
 
 enum {
     SLOTS_FIRST = 64, /* a power of two, as every later size is */
@@ -34,12 +37,6 @@ struct pattern_list {
     size_t wildcard_size;
 };
 
-/* Not tolower(): that follows the locale. */
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool pattern_is_match(const char *pattern, const char *text)
 {
     const char *star = NULL; /* behind the last '*' seen */
@@ -51,7 +48,7 @@ bool pattern_is_match(const char *pattern, const char *text)
         if (*pattern == '*') {
             star = ++pattern;
             retry = text;
-        } else if (*pattern == '?' || lower(*pattern) == lower(*text)) {
+        } else if (*pattern == '?' || octet_lower(*pattern) == octet_lower(*text)) {
             pattern++;
             text++;
         } else if (star != NULL) {
@@ -66,31 +63,22 @@ bool pattern_is_match(const char *pattern, const char *text)
     return *pattern == '\0';
 }
 
-/* FNV-1a. The operator chooses the entries, so nobody can make them collide. */
-static uint64_t hash(const char *text)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-
-    for (; *text != '\0'; text++)
-        h = (h ^ (unsigned char)lower(*text)) * UINT64_C(1099511628211);
-    return h;
-}
-
 /* `entry` is in lower case already. */
 static bool is_same(const char *entry, const char *text)
 {
-    while (*entry != '\0' && *entry == lower(*text)) {
+    while (*entry != '\0' && *entry == octet_lower(*text)) {
         entry++;
         text++;
     }
     return *entry == '\0' && *text == '\0';
 }
 
-/* The slot that holds `text`, or the free one where it belongs. */
+/* The slot that holds `text`, or the free one where it belongs. The operator chooses the entries, so
+ * nobody can make them collide. */
 static size_t find_slot(const struct pattern_list *list, const char *text)
 {
     size_t mask = list->slot_count - 1;
-    size_t i = (size_t)hash(text) & mask;
+    size_t i = (size_t)hash_text_nocase(text) & mask;
 
     while (list->slots[i] != 0 && !is_same(list->texts + list->slots[i] - 1, text))
         i = (i + 1) & mask;
@@ -176,15 +164,10 @@ static int reserve_text(struct pattern_list *list, size_t length)
     return 0;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool is_entry(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+        if (octet_is_control(text[i]) || text[i] == ' ')
             return false;
     return length > 0;
 }
@@ -204,7 +187,7 @@ static int add(struct pattern_list *list, const char *text, size_t length)
     }
     entry = list->texts + list->texts_used;
     for (i = 0; i < length; i++)
-        entry[i] = lower(text[i]);
+        entry[i] = octet_lower(text[i]);
     entry[length] = '\0';
     i = find_slot(list, entry);
     if (list->slots[i] != 0)
@@ -224,22 +207,11 @@ int pattern_list_add(struct pattern_list *list, const char *entry)
 
 int pattern_list_add_csv(struct pattern_list *list, const char *csv)
 {
-    const char *next = csv;
+    struct list_entry entry;
 
-    do {
-        const char *start = next;
-        size_t length = strcspn(start, ",");
-
-        next = start[length] == ',' ? start + length + 1 : NULL;
-        while (length > 0 && is_blank(start[length - 1]))
-            length--;
-        while (length > 0 && is_blank(*start)) {
-            start++;
-            length--;
-        }
-        if (add(list, start, length) < 0)
+    while (list_next(&csv, &entry))
+        if (add(list, entry.text, entry.length) < 0)
             return -1;
-    } while (next != NULL);
     return 0;
 }
 

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/seqlock.h"
+
 enum {
     SCOREBOARD_ID_SIZE = 32,
     SCOREBOARD_CLIENT_SIZE = 64,
@@ -62,7 +64,7 @@ struct scoreboard_slot {
     _Atomic uint32_t session_count;
     _Atomic uint32_t slots_used;
     _Atomic uint32_t is_called; /* while it rests: 1 ends the rest */
-    _Atomic uint32_t sequence;  /* odd while the texts are being written */
+    struct seqlock texts_lock;
     struct scoreboard_texts texts;
 };
 

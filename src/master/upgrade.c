@@ -165,7 +165,7 @@ static void exec_successor(int ready_fd, upgrade_pass *pass)
  * itself, before anything that it says as a binary; where there is none, minus the error. */
 static void fork_successor(int ready_fd, upgrade_pass *pass)
 {
-    pid_t pid = fork_quietly();
+    pid_t pid = child_fork();
     pid_t word = pid == 0 ? getpid() : -errno;
 
     if (pid <= 0 && write(ready_fd, &word, sizeof(word)) == sizeof(word) && pid == 0)
@@ -176,7 +176,7 @@ static void fork_successor(int ready_fd, upgrade_pass *pass)
 /* Forks it. Returns 0, or the error. */
 static int fork_both(const int fds[2], upgrade_pass *pass)
 {
-    pid_t pid = fork_quietly();
+    pid_t pid = child_fork();
     pid_t word = pid == -1 ? -errno : -ECHILD;
 
     if (pid == 0)

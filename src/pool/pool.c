@@ -128,7 +128,7 @@ static bool fork_worker(struct pool *pool)
     atomic_store(&slot->shed_session, 0);
     atomic_store(&slot->session_count, 0);
     atomic_store(&slot->slots_used, 0);
-    pid = fork_quietly();
+    pid = child_fork();
     if (pid == 0)
         _exit(worker_run(pool, slot));
     if (pid == -1) {
@@ -171,7 +171,7 @@ static void run_helper(struct pool *pool)
 
 void pool_start_helper(struct pool *pool)
 {
-    pid_t pid = fork_quietly();
+    pid_t pid = child_fork();
 
     if (pid == 0)
         run_helper(pool);

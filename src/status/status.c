@@ -65,7 +65,7 @@ static void fork_process(void)
                                      .uid = status.uid,
                                      .gid = status.gid,
                                      .master_pid = getpid()};
-    pid_t pid = fork_quietly();
+    pid_t pid = child_fork();
 
     if (pid == 0)
         _exit(status_process_run(&process));

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -701,6 +702,56 @@ static void account_keys(void **state)
     assert_true(address_account_key(&unix_socket) == 0);
 }
 
+/* ---- host and port as text ---- */
+
+static void test_host_port_text(void **state)
+{
+    char text[HOST_PORT_TEXT_SIZE];
+    char host[ADDRESS_HOST_SIZE];
+    struct host_port hp;
+
+    (void)state;
+    assert_string_equal(host_port_text("a.example", 1, text), "a.example:1");
+    assert_string_equal(host_port_text("192.0.2.1", 65535, text), "192.0.2.1:65535");
+    assert_string_equal(host_port_text("fe80::1%2", 110, text), "[fe80::1%2]:110");
+    memset(host, 'a', sizeof(host) - 1);
+    host[sizeof(host) - 1] = '\0';
+    assert_int_equal(strlen(host_port_text(host, 65535, text)), sizeof(host) - 1 + 6);
+    assert_int_equal(host_port_parse(&hp, text), 0);
+    assert_string_equal(hp.host, host);
+}
+
+/* ---- the ends of a socket ---- */
+
+static void test_ends(void **state)
+{
+    struct address any = {0};
+    struct address own;
+    struct address other;
+    int fds[2];
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    assert_int_equal(address_from_literal(&any, "127.0.0.1", 0), 0);
+    assert_int_equal(bind(listener, &any.sa, any.length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_true(address_of_own_end(listener, &own));
+    assert_int_not_equal(address_port(&own), 0);
+    assert_false(address_of_other_end(listener, &other));
+    assert_int_equal(other.sa.sa_family, AF_UNSPEC);
+    assert_int_equal(connect(fd, &own.sa, own.length), 0);
+    assert_true(address_of_other_end(fd, &other));
+    assert_true(address_is_equal(&other, &own));
+    close(fd);
+    close(listener);
+    assert_int_equal(pipe(fds), 0);
+    assert_false(address_of_own_end(fds[0], &own));
+    assert_int_equal(own.sa.sa_family, AF_UNSPEC);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -725,6 +776,8 @@ int main(void)
         cmocka_unit_test(equality_of_unix_sockets),
         cmocka_unit_test(loops),
         cmocka_unit_test(account_keys),
+        cmocka_unit_test(test_host_port_text),
+        cmocka_unit_test(test_ends),
     };
 
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);

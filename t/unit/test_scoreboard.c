@@ -112,7 +112,7 @@ static void test_dead_writer(void **state)
 
     (void)state;
     scoreboard_write_texts(&scoreboard->slots[0], "a", "b", "c", "d");
-    atomic_fetch_add(&scoreboard->slots[0].sequence, 1);
+    seqlock_begin_write(&scoreboard->slots[0].texts_lock);
     assert_false(scoreboard_read_texts(&scoreboard->slots[0], &texts));
     assert_string_equal(texts.id, "");
     scoreboard_write_texts(&scoreboard->slots[0], "e", "f", "g", "h");
