@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "helper/job.h"
@@ -71,16 +72,6 @@ unsigned acp_running(void)
 
 /* ---- the child ---- */
 
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void move_fd(int from, int to)
 {
     if (from == to)
@@ -96,7 +87,7 @@ static void exec_program(const char *program, char **environment, int out, int e
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a helper that dies leaves no program behind */
-    reset_signals();
+    child_restore_signals();
     move_fd(open("/dev/null", O_RDONLY), STDIN_FILENO);
     move_fd(out, STDOUT_FILENO);
     move_fd(err, STDERR_FILENO);

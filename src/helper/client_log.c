@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 enum { FILE_MODE = 0644 };
@@ -44,17 +45,10 @@ static int write_all(int fd, const char *line)
 static int write_file(const char *path, const char *line)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    int result;
-    int error;
 
     if (fd == -1)
         return -1;
-    result = write_all(fd, line);
-    error = errno;
-    if (close(fd) == -1 && result == 0)
-        return -1;
-    errno = error;
-    return result;
+    return write_all(fd, line) == 0 ? close(fd) : file_close_failed(fd);
 }
 
 int client_log_write(const char *directory, const char *session, const char *client,

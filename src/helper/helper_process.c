@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
@@ -160,22 +161,14 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 
 void helper_process_run(const struct conf_instance *conf, int request_fd)
 {
-    int keep[] = {log_descriptor(), request_fd};
+    static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
     sigset_t none;
 
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL);
-    /* ^C at the terminal, and a TERM to all processes at once, are the master's business: sessions
-     * that finish may still ask. It ends when the last of those who may ask has. */
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGUSR2, SIG_IGN);
+    /* The helper ends when the last process that may ask has ended. */
+    child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
-    descriptors_detach_standard(log_descriptor());
-    descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
+    child_drop_descriptors(&request_fd, 1);
     descriptors_restore_limit();
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "helper/helper.h"
 #include "helper/job.h"
@@ -175,11 +176,7 @@ int resolver_init(struct ev_loop *loop)
 
 static size_t bucket_of(const char *host)
 {
-    size_t hash = 5381;
-
-    for (; *host != '\0'; host++)
-        hash = hash * 33 + (unsigned char)*host;
-    return hash % BUCKETS;
+    return hash_text(host) % BUCKETS;
 }
 
 static struct name *find_name(const char *host)
