@@ -8,13 +8,6 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-static const char *place_of(const struct conf_instance *instance, enum conf_key key)
-{
-    const char *place = instance->section.place[key];
-
-    return place != NULL ? place : instance->section.name;
-}
-
 /* What OpenSSL says of the settings that are no certificates, each under its own key. */
 static int check_values(const struct conf_instance *instance, struct error *error)
 {
@@ -22,11 +15,11 @@ static int check_values(const struct conf_instance *instance, struct error *erro
     struct error why;
 
     if (values->tls_ciphers != NULL && tls_check_ciphers(values->tls_ciphers, &why) == -1)
-        return error_set(error, "%s: tls_ciphers = %s", place_of(instance, CONF_KEY_tls_ciphers),
+        return error_set(error, "%s: tls_ciphers = %s", conf_origin(&instance->section, CONF_KEY_tls_ciphers),
                          why.text);
     if (values->tls_client_ca != NULL && tls_check_client_ca(values->tls_client_ca, &why) == -1)
         return error_set(error, "%s: tls_client_ca = %s",
-                         place_of(instance, CONF_KEY_tls_client_ca), why.text);
+                         conf_origin(&instance->section, CONF_KEY_tls_client_ca), why.text);
     return 0;
 }
 
@@ -50,13 +43,13 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
         return 0;
     if (values->tls_certificate == NULL)
         return error_set(error, "%s: tls needs tls_certificate = FILE",
-                         place_of(instance, CONF_KEY_tls));
+                         conf_origin(&instance->section, CONF_KEY_tls));
     if (check_values(instance, error) == -1)
         return -1;
     instance->client_tls = tls_context_for_clients(&settings, &why);
     if (instance->client_tls == NULL)
         return error_set(error, "%s: tls_certificate: %s",
-                         place_of(instance, CONF_KEY_tls_certificate), why.text);
+                         conf_origin(&instance->section, CONF_KEY_tls_certificate), why.text);
     return 0;
 }
 
@@ -73,7 +66,7 @@ static int check_reach_of_ca(const struct conf_instance *instance, struct error 
     return error_set(error,
                      "%s: with chroot, server_tls needs server_tls_ca = FILE: a directory "
                      "such as the system's is out of reach there",
-                     place_of(instance, CONF_KEY_chroot));
+                     conf_origin(&instance->section, CONF_KEY_chroot));
 }
 
 static int present_certificate(struct conf_instance *instance, struct error *error)
@@ -88,7 +81,7 @@ static int present_certificate(struct conf_instance *instance, struct error *err
                             values->server_tls_key, &why) == 0)
         return 0;
     return error_set(error, "%s: server_tls_certificate: %s",
-                     place_of(instance, CONF_KEY_server_tls_certificate), why.text);
+                     conf_origin(&instance->section, CONF_KEY_server_tls_certificate), why.text);
 }
 
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
@@ -108,7 +101,7 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)
         return error_set(error, "%s: %s",
-                         place_of(instance, values->server_tls_ca != NULL ? CONF_KEY_server_tls_ca
+                         conf_origin(&instance->section, values->server_tls_ca != NULL ? CONF_KEY_server_tls_ca
                                                                           : CONF_KEY_server_tls),
                          why.text);
     return present_certificate(instance, error);

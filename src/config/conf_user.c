@@ -59,7 +59,7 @@ static int find_group(const char *name, gid_t *gid)
 
 static int refuse(const struct conf_section *section, struct error *error, const char *mend)
 {
-    return error_set(error, "%s: user = %s: %s", section->place[CONF_KEY_user],
+    return error_set(error, "%s: user = %s: %s", section->origin[CONF_KEY_user],
                      section->values.user, mend);
 }
 

@@ -3,6 +3,8 @@
  * What a configuration asks for that is not there yet: programs, directories, names. Looked at as
  * the workers will see it, though nothing here changes who the process is.
  */
+#include "config/conf_warn.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -16,7 +18,6 @@
 
 #include "base/clock.h"
 #include "base/scoreboard.h"
-#include "config/conf_ini.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
 
@@ -72,7 +73,7 @@ static int may_access(const struct conf *conf, const char *path, int mode)
     return geteuid() == 0 ? walk(conf, path, mode) : access(path, mode);
 }
 
-/* ---- the warnings, each with the place of its key ---- */
+/* ---- the warnings, each with the origin of its key ---- */
 
 static void warn_key(struct looking *looking, const struct conf_section *section, enum conf_key key,
                      const char *value, const char *why)
@@ -80,8 +81,7 @@ static void warn_key(struct looking *looking, const struct conf_section *section
     struct error error;
 
     error_set(&error, "%s: %s = %s: %s",
-              section->place[key] != NULL ? section->place[key] : section->where,
-              conf_key_info(key)->name, value, why);
+              conf_origin(section, key), conf_key_info(key)->name, value, why);
     mistakes_take(&looking->warnings, error.text);
 }
 
@@ -139,7 +139,7 @@ static void look_at_file(struct looking *looking, enum conf_key key, const char 
     struct stat status;
     bool is_there;
 
-    if (slash == NULL || section->place[key] == NULL)
+    if (slash == NULL || section->origin[key] == NULL)
         return;
     is_there = stat(path, &status) == 0;
     snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
@@ -265,7 +265,7 @@ static void look_at_timeout(struct looking *looking, const struct conf_section *
 {
     char value[24];
 
-    if (section->values.timeout >= RFC_TIMEOUT || section->place[CONF_KEY_timeout] == NULL)
+    if (section->values.timeout >= RFC_TIMEOUT || section->origin[CONF_KEY_timeout] == NULL)
         return;
     snprintf(value, sizeof(value), "%lld", (long long)section->values.timeout);
     warn_key(looking, section, CONF_KEY_timeout, value, "RFC 1939 asks for at least 600 seconds");
@@ -277,7 +277,7 @@ static void look_up_server(struct looking *looking, const struct conf_instance *
     struct addrinfo *found = NULL;
     int result;
 
-    if (!instance->has_server || instance->section.place[CONF_KEY_server] == NULL)
+    if (!instance->has_server || instance->section.origin[CONF_KEY_server] == NULL)
         return;
     result = getaddrinfo(instance->server.host, NULL, &hints, &found);
     if (result != 0)
@@ -339,7 +339,7 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     struct looking looking = {.conf = conf};
     const struct conf_values *proxy = &conf->proxy.values;
 
-    looking.warnings.file = conf->proxy.where;
+    looking.warnings.file = conf->proxy.section_origin;
     look_at_file(&looking, CONF_KEY_pidfile, proxy->pidfile, false);
     look_at_file(&looking, CONF_KEY_control, proxy->control, false);
     look_at_file(&looking, CONF_KEY_log, proxy->log, true);

@@ -25,13 +25,13 @@ static const char *file_shown(const char *file)
     return length > FILE_SHOWN ? file + length - FILE_SHOWN : file;
 }
 
-const char *mistakes_place(const struct mistakes *mistakes, unsigned line, char place[PLACE_SIZE])
+const char *mistakes_origin(const struct mistakes *mistakes, unsigned line, char origin[ORIGIN_SIZE])
 {
     if (line == 0)
-        snprintf(place, PLACE_SIZE, "%s", file_shown(mistakes->file));
+        snprintf(origin, ORIGIN_SIZE, "%s", file_shown(mistakes->file));
     else
-        snprintf(place, PLACE_SIZE, "%s:%u", file_shown(mistakes->file), line);
-    return place;
+        snprintf(origin, ORIGIN_SIZE, "%s:%u", file_shown(mistakes->file), line);
+    return origin;
 }
 
 /* The line a text speaks of; 0 where it speaks of no line of our file. */
@@ -90,14 +90,14 @@ void mistakes_take(void *context, const char *text)
 void mistakes_add(struct mistakes *mistakes, unsigned line, const char *format, ...)
 {
     struct error error;
-    char place[PLACE_SIZE];
+    char origin[ORIGIN_SIZE];
     char text[ERROR_TEXT_SIZE];
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    error_set(&error, "%s: %s", mistakes_place(mistakes, line, place), text);
+    error_set(&error, "%s: %s", mistakes_origin(mistakes, line, origin), text);
     mistakes_take(mistakes, error.text);
 }
 

@@ -23,14 +23,14 @@ struct mistakes {
 
 /* "FILE:LINE", where the file's path is cut at its front if it is very long: the mend must fit
  * into the line as well. */
-enum { PLACE_SIZE = 224 };
-const char *mistakes_place(const struct mistakes *mistakes, unsigned line, char place[PLACE_SIZE]);
+enum { ORIGIN_SIZE = 224 };
+const char *mistakes_origin(const struct mistakes *mistakes, unsigned line, char origin[ORIGIN_SIZE]);
 
 /* Adds "FILE:LINE: text". Line 0 stands for the file as a whole: "FILE: text". */
 void mistakes_add(struct mistakes *mistakes, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A conf_report: adds a text that begins with its place already. `context` is the collection. */
+/* A conf_report: adds a text that begins with its origin already. `context` is the collection. */
 void mistakes_take(void *context, const char *text);
 
 bool mistakes_are_there(const struct mistakes *mistakes);

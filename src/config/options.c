@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "config/conf_build.h"
 #include "config/conf_ini.h"
+#include "config/conf_warn.h"
 #include "pop3/sasl.h"
 
 /* Long-only options are told apart by values beyond any character. */
@@ -65,13 +67,13 @@ static void build_tables(struct option_tables *tables)
         long_name(tables->names[key], info->name);
         *to++ = (struct option){
             .name = tables->names[key],
-            .has_arg = info->type == CONF_TYPE_FLAG ? optional_argument : required_argument,
+            .has_arg = info->argument == NULL ? optional_argument : required_argument,
             .val = OPTION_KEY_BASE + key,
         };
         if (info->option == 0)
             continue;
         *shorts++ = info->option;
-        if (info->type != CONF_TYPE_FLAG)
+        if (info->argument != NULL)
             *shorts++ = ':';
     }
     memcpy(to, own_longs, sizeof(own_longs));
@@ -103,7 +105,7 @@ static void option_as_written(char *text, size_t size, enum conf_key key, int op
 }
 
 /* A path on the command line may be relative; what runs later has another working directory. */
-static int make_absolute(char absolute[PATH_MAX], const char *path, const char *place,
+static int make_absolute(char absolute[PATH_MAX], const char *path, const char *origin,
                          struct error *error)
 {
     char here[PATH_MAX];
@@ -112,24 +114,24 @@ static int make_absolute(char absolute[PATH_MAX], const char *path, const char *
     if ((!is_absolute && getcwd(here, sizeof(here)) == NULL) ||
         (size_t)snprintf(absolute, PATH_MAX, "%s%s%s", is_absolute ? "" : here,
                          is_absolute ? "" : "/", path) >= PATH_MAX)
-        return error_set(error, "%s: %s: give an absolute path", place, path);
+        return error_set(error, "%s: %s: give an absolute path", origin, path);
     return 0;
 }
 
 static int set_from_option(struct conf_section *section, enum conf_key key, const char *value,
-                           const char *place, struct error *error)
+                           const char *origin, struct error *error)
 {
     char absolute[PATH_MAX];
 
     if (!conf_is_relative_path(key, value))
-        return conf_set(section, key, value, place, error);
-    if (make_absolute(absolute, value, place, error) == -1)
+        return conf_set(section, key, value, origin, error);
+    if (make_absolute(absolute, value, origin, error) == -1)
         return -1;
-    return conf_set(section, key, absolute, place, error);
+    return conf_set(section, key, absolute, origin, error);
 }
 
 /* -b may repeat: every value is checked like the key it is, and kept in a list of its own. */
-static int add_listen(struct options *options, const char *value, const char *place,
+static int add_listen(struct options *options, const char *value, const char *origin,
                       struct error *error)
 {
     struct conf_section scratch;
@@ -140,7 +142,7 @@ static int add_listen(struct options *options, const char *value, const char *pl
         return error_set(error, "out of memory");
     options->listens = listens;
     conf_section_init(&scratch, "", "");
-    result = set_from_option(&scratch, CONF_KEY_listen, value, place, error);
+    result = set_from_option(&scratch, CONF_KEY_listen, value, origin, error);
     if (result == 0) {
         listens[options->listen_count++] = scratch.values.listen;
         scratch.values.listen = NULL;
@@ -165,7 +167,7 @@ static int set_config_file(struct options *options, const char *path, struct err
 
 static int take_option(struct options *options, int option, struct error *error)
 {
-    char place[LONG_NAME_BYTES + 2];
+    char origin[LONG_NAME_BYTES + 2];
     enum conf_key key;
 
     switch (option) {
@@ -188,10 +190,10 @@ static int take_option(struct options *options, int option, struct error *error)
         break;
     }
     key = key_of_option(option);
-    option_as_written(place, sizeof(place), key, option);
+    option_as_written(origin, sizeof(origin), key, option);
     if (key == CONF_KEY_listen)
-        return add_listen(options, optarg, place, error);
-    return set_from_option(&options->section, key, optarg != NULL ? optarg : "yes", place, error);
+        return add_listen(options, optarg, origin, error);
+    return set_from_option(&options->section, key, optarg != NULL ? optarg : "yes", origin, error);
 }
 
 static int refuse_option(int option, const char *argument, struct error *error)
@@ -207,7 +209,7 @@ static int refuse_option(int option, const char *argument, struct error *error)
 
 /* ---- what goes with what ---- */
 
-/* With a file, the settings stand in the file: two places for one are one too many. What depends
+/* With a file, the settings stand in the file: a setting has one place. What depends
  * on who starts it, and how, may be said here. */
 static bool may_override_file(enum conf_key key)
 {
@@ -223,8 +225,8 @@ static int check_beside_file(const struct options *options, struct error *error)
         return error_set(error, "-b %s: set it in %s, as listen of an [instance NAME]",
                          options->listens[0], options->config_file);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (section->place[key] != NULL && !may_override_file((enum conf_key)key))
-            return error_set(error, "%s: set it in %s: %s = VALUE", section->place[key],
+        if (section->origin[key] != NULL && !may_override_file((enum conf_key)key))
+            return error_set(error, "%s: set it in %s: %s = VALUE", section->origin[key],
                              options->config_file, conf_key_info((enum conf_key)key)->name);
     return 0;
 }
@@ -284,9 +286,9 @@ static int check_without_server(const struct options *options, struct error *err
     if (options->is_daemon)
         return error_set(error, "-d %s", mend);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (section->place[key] != NULL && key != CONF_KEY_user &&
+        if (section->origin[key] != NULL && key != CONF_KEY_user &&
             conf_key_info((enum conf_key)key)->scope != CONF_SCOPE_INSTANCE)
-            return error_set(error, "%s %s", section->place[key], mend);
+            return error_set(error, "%s %s", section->origin[key], mend);
     return 0;
 }
 
@@ -387,7 +389,7 @@ static void print_key_help(enum conf_key key)
 {
     const struct conf_key_info *info = conf_key_info(key);
     /* The default of max_per_ip hangs on another key; its help says so. */
-    bool has_default = info->type != CONF_TYPE_FLAG && info->default_text != NULL &&
+    bool has_default = info->argument != NULL && info->default_text != NULL &&
                        key != CONF_KEY_max_per_ip;
     char name[LONG_NAME_BYTES];
     char left[LONG_NAME_BYTES + 80];

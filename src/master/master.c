@@ -17,7 +17,9 @@
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "config/conf_build.h"
 #include "config/conf_ini.h"
+#include "config/conf_warn.h"
 #include "master/daemon.h"
 #include "master/handover.h"
 #include "master/notify.h"
@@ -77,7 +79,7 @@ static int load_options(struct conf *conf, conf_report *report, void *context)
     const struct options *options = master.options;
     struct conf_section copy;
 
-    conf_section_init(&copy, options->section.name, options->section.where);
+    conf_section_init(&copy, options->section.name, options->section.section_origin);
     conf_override(&copy, &options->section);
     return conf_from_section(conf, &copy, options->listens, options->listen_count, report,
                              context);
@@ -309,7 +311,7 @@ static void drain(const char *why)
 static int open_log(const struct conf *conf, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
-    bool is_by_hand = proxy->place[CONF_KEY_log] == NULL && master.is_at_terminal;
+    bool is_by_hand = proxy->origin[CONF_KEY_log] == NULL && master.is_at_terminal;
 
     return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
 }

@@ -357,13 +357,13 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
 {
     const struct conf_section *section = &instance->section;
     const struct conf_values *values = &section->values;
-    const char *place = section->place[CONF_KEY_listen];
+    const char *origin = section->origin[CONF_KEY_listen];
     struct listener *listener;
     struct address address;
     int fd;
 
     if (address_parse_listen(&address, values->listen) == -1) {
-        error_set(error, "%s: listen = %s is no address", place, values->listen);
+        error_set(error, "%s: listen = %s is no address", origin, values->listen);
         return NULL;
     }
     listener = find_in_use(values->listen, &address);
@@ -374,7 +374,7 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
         if (fd == -1 && errno == EADDRINUSE)
             fd = open_beside_ours(&address, values);
         if (fd == -1) {
-            error_set(error, "%s: listen = %s: %s: %s", place, values->listen, strerror(errno),
+            error_set(error, "%s: listen = %s: %s: %s", origin, values->listen, strerror(errno),
                       mend_for(errno));
             return NULL;
         }

@@ -242,7 +242,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         return NULL;
     }
     if (pool->memory == NULL || open_channels(pool) == -1) {
-        error_set(error, "%s: %s%s", instance->section.where, strerror(errno),
+        error_set(error, "%s: %s%s", instance->section.section_origin, strerror(errno),
                   errno == EMFILE ? "; " DESCRIPTORS_MEND : "");
         pool_free(pool);
         return NULL;

@@ -109,7 +109,7 @@ int status_check(const struct conf *conf, struct error *error)
         return error_set(error,
                          "%s: metrics_listen = %s: this pop3.proxy is built without "
                          "libmicrohttpd; take the key out, the control socket has the metrics too",
-                         proxy->place[CONF_KEY_metrics_listen], proxy->values.metrics_listen);
+                         proxy->origin[CONF_KEY_metrics_listen], proxy->values.metrics_listen);
 #endif
     (void)conf;
     (void)error;

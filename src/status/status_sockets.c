@@ -148,7 +148,7 @@ static int prepare_control(const struct conf_section *proxy, struct error *error
         why = obstacle(&address);
     if (why == NULL && open_control(next, &why) == 0)
         return 0;
-    return error_set(error, "%s: control = %s: %s", proxy->place[CONF_KEY_control], path, why);
+    return error_set(error, "%s: control = %s: %s", proxy->origin[CONF_KEY_control], path, why);
 }
 
 /* Removes the file as long as it is ours. */
@@ -245,7 +245,7 @@ static int prepare_metrics(const struct conf_section *proxy, struct error *error
     next->fd = open_metrics(&address);
     if (next->fd != -1)
         return 0;
-    return error_set(error, "%s: metrics_listen = %s: %s", proxy->place[CONF_KEY_metrics_listen],
+    return error_set(error, "%s: metrics_listen = %s: %s", proxy->origin[CONF_KEY_metrics_listen],
                      text, strerror(errno));
 }
 
