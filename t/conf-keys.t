@@ -109,7 +109,7 @@ SKIP: {
 
 # What is counted: its heading in the status and its metric.
 my $pop3_proxy_1 = slurp("$top/man/pop3.proxy.1");
-for my $total (slurp("$top/src/base/totals.def") =~ /^TOTAL\((.*)\)$/mg) {
+for my $total (slurp("$top/src/pool/totals.def") =~ /^TOTAL\((.*)\)$/mg) {
     my (undef, undef, $metric, $heading) = split /,\s*/, $total =~ s/"//gr;
     like($pop3_proxy_1, qr/^\.It Li .*\b$heading\b/m, "the manual has the heading $heading");
     like($pop3_proxy_1, qr/^\.Li .*\b${metric}_total\b/m, "the manual has the metric of it");

@@ -53,7 +53,7 @@ sub shows {
 sub table_of { my ($path, $macro) = @_; return read_file("$FindBin::Bin/../src/$path") =~ /^$macro\((.*)\)$/mg }
 
 my @reasons = map { /"([^"]+)"/ } table_of('session/outcome.def', 'OUTCOME');
-my @totals  = map { [split /,\s*/, $_, 4] } table_of('base/totals.def', 'TOTAL');
+my @totals  = map { [split /,\s*/, $_, 4] } table_of('pool/totals.def', 'TOTAL');
 
 # {name}{labels} => value; fails on any line that is not of the format.
 sub parse_metrics {

@@ -28,6 +28,9 @@ struct conf_pool_shape {
     size_t worker_count; /* workers that there are slots for */
 };
 
+/* The memory that one slot takes, for a warning before there is too little. */
+enum { CONF_SLOT_BYTES = 288 };
+
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
 
 /* Open files of a worker. A session has its client and its server, and for a moment the helper's

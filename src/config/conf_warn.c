@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/scoreboard.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
 
@@ -191,7 +190,7 @@ static void look_at_memory(struct looking *looking, const struct conf_section *s
 {
     struct conf_pool_shape shape = conf_pool_shape(&section->values);
     double needed = (double)shape.worker_count * (double)shape.worker_slots *
-                    (double)sizeof(struct scoreboard_slot);
+                    (double)CONF_SLOT_BYTES;
     double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
     if (needed > there)

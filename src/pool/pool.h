@@ -12,10 +12,10 @@
 
 #include "base/cpu_idle.h"
 #include "base/error.h"
-#include "base/scoreboard.h"
 #include "config/conf.h"
 #include "pool/account.h"
 #include "pool/listener.h"
+#include "pool/scoreboard.h"
 
 /* What is kept over reloads for all instances of one name, as long as one has processes. */
 struct instance_memory {

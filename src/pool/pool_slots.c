@@ -9,6 +9,8 @@
 #include "base/shared.h"
 #include "pool/pool.h"
 
+_Static_assert(sizeof(struct scoreboard_slot) == CONF_SLOT_BYTES, "the warning is true");
+
 static size_t pids_size(const struct pool *pool)
 {
     return pool->worker_count * sizeof(pool->pids[0]);

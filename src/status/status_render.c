@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The forms of the status. Columns, keys and metrics of the totals come from base/totals.def,
+ * The forms of the status. Columns, keys and metrics of the totals come from pool/totals.def,
  * reasons from session/outcome.def; nothing is listed here a second time.
  */
 #include "status/status_render.h"
@@ -121,7 +121,7 @@ static const struct {
 #define OCTETS true
 #define TOTAL(field, unit, metric, heading, help)                                                  \
     [STATUS_TOTAL_##field] = {#field, metric, heading, help, unit},
-#include "base/totals.def"
+#include "pool/totals.def"
 #undef TOTAL
 #undef COUNT
 #undef OCTETS

@@ -52,7 +52,7 @@ static size_t count_slots(const struct pool *pools)
 static void copy_totals(struct status_instance *to, const struct scoreboard_totals *from)
 {
 #define TOTAL(field, ...) to->totals[STATUS_TOTAL_##field] = atomic_load(&from->field);
-#include "base/totals.def"
+#include "pool/totals.def"
 #undef TOTAL
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         to->outcomes[i] = atomic_load(&from->outcomes[i]);

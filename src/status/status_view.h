@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "base/scoreboard.h"
 #include "pool/pool.h"
+#include "pool/scoreboard.h"
 #include "session/outcome.h"
 
 enum {
@@ -22,7 +22,7 @@ enum {
 
 enum status_total {
 #define TOTAL(field, ...) STATUS_TOTAL_##field,
-#include "base/totals.def"
+#include "pool/totals.def"
 #undef TOTAL
     STATUS_TOTAL_COUNT
 };

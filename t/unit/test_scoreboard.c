@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "base/scoreboard.h"
+#include "pool/scoreboard.h"
 
 static void test_texts(void **state)
 {

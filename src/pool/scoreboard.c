@@ -2,7 +2,7 @@
 /*
  * Slots in shared memory.
  */
-#include "base/scoreboard.h"
+#include "pool/scoreboard.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>

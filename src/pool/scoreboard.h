@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scoreboard: what each worker is doing, in memory shared between the master, its workers and
- * whoever shows the status. Knows nothing of POP3: stages and counters are numbers here, whose
- * names their owners keep.
+ * the process that shows the status.
  *
  * A worker that carries one session has one slot for itself and the session. One that carries many
  * has a slot of its own (idle: it has a free place; busy: all are taken) and behind it one for each
@@ -14,8 +13,8 @@
  * it for an index, a size or a process. Readers take consistent copies of the texts through a
  * sequence count, without locks; they show them, and decide nothing by them.
  */
-#ifndef BASE_SCOREBOARD_H
-#define BASE_SCOREBOARD_H
+#ifndef POOL_SCOREBOARD_H
+#define POOL_SCOREBOARD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -71,7 +70,7 @@ struct scoreboard_slot {
 /* Totals of an instance over all its workers; they outlive reloads. */
 struct scoreboard_totals {
 #define TOTAL(field, ...) _Atomic uint64_t field;
-#include "base/totals.def"
+#include "pool/totals.def"
 #undef TOTAL
     _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
 };
