@@ -48,6 +48,9 @@ sub columns {
     return @columns;
 }
 
+# The figures that documents show.
+sub published { my ($result) = @_; return ($main{$result->{about}}[0], 'sessions_per_s', 'mb_per_s') }
+
 # Median, least and most of every figure of a peer, and its ratio to the reference.
 sub summarise {
     my ($result) = @_;
@@ -63,8 +66,10 @@ sub summarise {
         }
         $peer->{errors} = 0;
         $peer->{errors} += $_->{errors} for @{$peer->{rounds}};
-        $peer->{ratio} = ratio($peer, $reference, $figure) if $reference;
-        $peer->{median}{latency_ratio} = ratio($peer, $reference, 'p50_ms') if $reference;
+        next unless $reference;
+        $peer->{ratios}{$_} = ratio($peer, $reference, $_) for published($result);
+        $peer->{ratio} = $peer->{ratios}{$figure};
+        $peer->{median}{latency_ratio} = ratio($peer, $reference, 'p50_ms');
     }
 }
 

@@ -46,11 +46,14 @@ usage: run [options]
   --json FILE       the figures of every round for programs; "-" is standard output
   --plots DIR       plots by gnuplot (SVG)
   --markdown FILE   the tables in Markdown, for a README
-  --readme FILE     the summary in Markdown, between the two marks in FILE:
+  --readme FILE     a small table in Markdown, between two marks in FILE:
                     <!-- bench: begin --> and <!-- bench: end -->
-  --from FILE       measure nothing: tables and plots from an earlier --json FILE;
-                    may be repeated: a run in pieces is put together, and of a workload
-                    that is there twice the later one counts
+  --tables FILE     all tables in Markdown, between the same marks
+  --chart FILE      the small table as bars (SVG)
+  --summary FILE    JSON with the main figure of every round: enough for --from
+  --from FILE       measure nothing: tables and plots from an earlier --json or --summary
+                    FILE. May be repeated to join the pieces of a run; if a workload is
+                    there twice, the later one counts
   --programs DIR    where pop3_load, pop3_canned and relay_floor are (beside this program)
   --no-namespace    stay in the machine's network namespace
   --keep            keep the temporary directory: configurations and logs of the peers
@@ -67,7 +70,7 @@ sub parse {
     my %opt = (rounds => 3, seconds => 1, pin => 'one', namespace => 1, programs => $directory);
     GetOptionsFromArray(\@given, \%opt,
         qw(workload=s peer=s proxy=s rounds=i seconds=i pin=s rate=i quick json=s plots=s
-           markdown=s readme=s from=s@ programs=s namespace! keep list help inside))
+           markdown=s readme=s tables=s chart=s summary=s from=s@ programs=s namespace! keep list help inside))
         or do { print STDERR $HELP; exit 64 };
     if ($opt{help}) { print $HELP; exit 0 }
     usage("unknown operand: $given[0]") if @given;
@@ -90,8 +93,10 @@ sub check {
     }
     usage("--proxy $opt->{proxy}: not a program")
         if $opt->{proxy} && (!-x $opt->{proxy} || -d _);
-    usage("--readme $opt->{readme}: has no place for it: see --help")
-        if defined $opt->{readme} && !Bench::Readme::has_place($opt->{readme});
+    for my $option (qw(readme tables)) {
+        usage("--$option $opt->{$option}: the file has no marks; --help shows them")
+            if defined $opt->{$option} && !Bench::Readme::has_place($opt->{$option});
+    }
     return if $opt->{from};
     for my $program (qw(pop3_load pop3_canned relay_floor)) {
         usage("$opt->{programs}/$program is not built: make bench does")

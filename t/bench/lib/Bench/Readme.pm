@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The summary of a run for the README: a row for each peer, a column for each workload, written
-# between two marks, so that no figure is ever typed by hand. `data` as in Bench::Report.
+# Tables of a run for two documents: a small one for the README of the project, all of them for the
+# README of the benchmark. The driver writes them between two marks, so that nobody types a figure.
+# `data` as in Bench::Report.
 package Bench::Readme;
 
 use strict;
@@ -13,12 +14,12 @@ my ($BEGIN, $END) = ('<!-- bench: begin -->', '<!-- bench: end -->');
 
 # [what the table is about, which results are its columns, whether there are ratios to HAProxy].
 my @tables = (
-    ['Sessions in the plain', sub { $_[0]{workload} !~ /-/ }, 1],
+    ['Without TLS', sub { $_[0]{workload} !~ /-/ }, 1],
     ['TLS 1.3', sub { $_[0]{workload} =~ /-tls/ }, 1],
     ['Clients 30 ms away', sub { $_[0]{workload} =~ /^wan-/ }, 1],
-    ['Clients at once', sub { $_[0]{workload} =~ /^scale-/ }, 1],
-    ['Size of the message', sub { $_[0]{workload} =~ /^size-/ }, 1],
-    ['What grows in pop3.proxy', sub { $_[0]{workload} =~ /^(pool|instances|allow)-/ }, 0],
+    ['Number of clients', sub { $_[0]{workload} =~ /^scale-/ }, 1],
+    ['Size of a message', sub { $_[0]{workload} =~ /^size-/ }, 1],
+    ['How pop3.proxy scales', sub { $_[0]{workload} =~ /^(pool|instances|allow)-/ }, 0],
 );
 
 my %unit = (cpu => 'µs', octets => 'ns/octet', memory => 'octets', last => 's');
@@ -43,15 +44,16 @@ sub figure_of {
     return ('sessions_per_s', '%.0f', 'sessions/s');
 }
 
+# 1234567 as 1,234,567
+sub grouped { my ($text) = @_; 1 while $text =~ s/^(\d+)(\d{3})/$1,$2/; return $text }
+
 sub cell {
     my ($result, $peer, $has_ratio) = @_;
     my ($figure, $format) = figure_of($result);
     return '' unless $peer && defined $peer->{median}{$figure};
-    my $text = sprintf $format, $peer->{median}{$figure};
-    1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
-    my $reference = $result->{peers}{$Bench::Figures::REFERENCE};
-    my $ratio = $has_ratio ? Bench::Figures::ratio($peer, $reference, $figure) : undef;
-    $text .= sprintf ' (%.2f)', $ratio if defined $ratio;
+    my $text = grouped(sprintf $format, $peer->{median}{$figure});
+    my $ratio = $peer->{ratios}{$figure};
+    $text .= sprintf ' (%.2f)', $ratio if $has_ratio && defined $ratio;
     $text .= " $peer->{errors} errors" if $peer->{errors};
     return $text;
 }
@@ -89,8 +91,8 @@ sub range {
     return $least == $most ? $least : "$least to $most";
 }
 
-# The text between the marks.
-sub text {
+# All tables of a run.
+sub tables {
     my ($data, $order) = @_;
     my $text = head($data) . "\n";
     for my $pin (qw(one apart none)) {
@@ -103,10 +105,58 @@ sub text {
     return $text;
 }
 
-# Writes the summary into the file, which has_place() for it.
+# ---- the small table ----
+
+# [workload, what its column says, unit, how to get from the figure to the unit, format].
+my @small = (
+    ['poll', 'check an empty mailbox', 'µs', 1, '%.0f'],
+    ['fetch', 'fetch 10 messages', 'µs', 1, '%.0f'],
+    ['bulk', 'pass on 1 MB', 'µs', 1000, '%.0f'],
+    ['idle', 'hold a session', 'KiB', 1 / 1024, '%.1f'],
+    ['storm', '2,000 clients at once', 's', 1, '%.2f'],
+);
+
+# The columns of the small table that this run has: each a hash of result, what, unit, and `value`,
+# a function from a peer's name to the text of its figure and its ratio, or nothing.
+sub small_columns {
+    my ($data) = @_;
+    my @columns;
+    for my $row (@small) {
+        my ($workload, $what, $unit, $factor, $format) = @$row;
+        my ($result) = grep { $_->{workload} eq $workload && $_->{pin} eq 'one' } @{$data->{results}} or next;
+        my $figure = $Bench::Figures::main{$result->{about}}[0];
+        my $value = sub {
+            my $peer = $result->{peers}{$_[0]} or return;
+            return unless defined $peer->{median}{$figure} && !$peer->{errors};
+            return (grouped(sprintf $format, $factor * $peer->{median}{$figure}), $peer->{ratio});
+        };
+        push @columns, {what => $what, unit => $unit, value => $value};
+    }
+    return @columns;
+}
+
+# Who stands in the small table and in the chart: one variant of each peer.
+sub is_small { return $_[0]{name} =~ /^(?:pop3_hot|pop3_auto|pop3_many|haproxy|nginx|dovecot|perdition)$/ }
+
+sub small {
+    my ($data, $order) = @_;
+    my @columns = small_columns($data);
+    my $text = '| |' . join('', map { " $_->{what}, $_->{unit} |" } @columns) . "\n|---" . '|--:' x @columns . "|\n";
+    for my $peer (grep { is_small($_) } @$order) {
+        my @cells;
+        for my $column (@columns) {
+            my ($figure, $ratio) = $column->{value}->($peer->{name});
+            push @cells, !defined $figure ? '' : defined $ratio ? sprintf('%s (%.2f)', $figure, $ratio) : $figure;
+        }
+        $text .= '| ' . join(' | ', $peer->{label}, @cells) . " |\n" if grep { length } @cells;
+    }
+    my $machine = $data->{machine};
+    return "$text\nMeasured on $data->{date}: $machine->{cpu}, $machine->{system}.\n";
+}
+
+# Writes the text between the marks of the file, which has_place() for it.
 sub write {
-    my ($path, $data, $order) = @_;
-    my $text = text($data, $order);
+    my ($path, $text) = @_;
     my $readme = slurp($path);
     $readme =~ s/^\Q$BEGIN\E\n.*^\Q$END\E\n/$BEGIN\n$text$END\n/ms;
     write_file($path, $readme) or die "$path: $!\n";

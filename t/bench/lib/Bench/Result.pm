@@ -5,6 +5,8 @@ package Bench::Result;
 
 use strict;
 use warnings;
+use Bench::Chart;
+use Bench::Figures;
 use Bench::Peers;
 use Bench::Plots;
 use Bench::Readme;
@@ -17,6 +19,29 @@ sub write_file {
     Bench::System::write_file($path, $text) or die "$path: $!\n";
 }
 
+# What the documents show of a run and nothing else, a line for each workload. It loads like the
+# whole.
+sub summary {
+    my ($data) = @_;
+    my $json = JSON::PP->new->canonical;
+    my @results;
+    for my $result (@{$data->{results}}) {
+        my @figures = Bench::Figures::published($result);
+        my %peers;
+        for my $name (keys %{$result->{peers}}) {
+            my $peer = $result->{peers}{$name};
+            $peers{$name} = {errors => $peer->{errors}, ratio => $peer->{ratio}};
+            for my $part (qw(median ratios)) {
+                $peers{$name}{$part} = {map { ($_ => $peer->{$part}{$_}) } grep { defined $peer->{$part}{$_} } @figures};
+            }
+        }
+        push @results, $json->encode({%$result, peers => \%peers});
+    }
+    my $text = $json->encode({%$data, results => undef});
+    my $lines = join ",\n", @results;
+    return $text =~ s/"results":null/"results":[\n$lines\n]/r . "\n";
+}
+
 # Writes what the options ask for: JSON, plots and Markdown. `gnuplot` may be undef: no plots.
 sub save {
     my ($opt, $data, $gnuplot) = @_;
@@ -26,19 +51,27 @@ sub save {
         if ($opt->{json} eq '-') { print $text } else { write_file($opt->{json}, $text) }
     }
     Bench::Plots::draw($gnuplot, $opt->{plots}, $data->{results}, \@order) if $gnuplot;
-    Bench::Readme::write($opt->{readme}, $data, \@order) if defined $opt->{readme};
+    write_file($opt->{summary}, summary($data)) if defined $opt->{summary};
+    Bench::Readme::write($opt->{readme}, Bench::Readme::small($data, \@order)) if defined $opt->{readme};
+    Bench::Readme::write($opt->{tables}, Bench::Readme::tables($data, \@order)) if defined $opt->{tables};
+    write_file($opt->{chart}, Bench::Chart::svg($data, \@order)) if defined $opt->{chart};
     return unless defined $opt->{markdown};
     my $text = "```\n" . Bench::Report::head($data) . "```\n";
     $text .= Bench::Report::markdown($_, \@order) for @{$data->{results}};
     write_file($opt->{markdown}, $text);
 }
 
-# An earlier run from its file; undef when it is none.
+# A summary has figures, but no rounds to make them of.
+sub has_rounds { return grep { $_->{rounds} } values %{$_[0]{peers}} }
+
+# An earlier run from its file (--json or --summary); undef when the file is something else.
 sub load {
     my ($path) = @_;
     my $text = Bench::System::slurp($path);
     my $data = defined $text ? eval { JSON::PP->new->decode($text) } : undef;
-    return $data && $data->{results} ? $data : undef;
+    return undef unless $data && $data->{results};
+    Bench::Figures::summarise($_) for grep { has_rounds($_) } @{$data->{results}};
+    return $data;
 }
 
 # Adds a later piece of the same run. False when it is from another machine or system, whose
