@@ -10,7 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use Pop3Test::Tables qw(rows events reasons);
+use Pop3Test::Tables qw(rows events logged_events reasons);
 
 sub slurp {
     my ($path) = @_;
@@ -74,6 +74,7 @@ for my $text (section('Ss', 'Events') =~ /^\.It Cm ([^\n]*\n.*?)(?=^\.It Cm|\z)/
     $described{$_} = $text for map { split / , / } map { s/ (?:P[qo]|;).*//r } split /\bCm /, $head =~ s/ Pc , Cm/ Cm/r;
 }
 is_same('events', [ keys %described ], [ keys %events ]);
+is_same('every event of the table is logged somewhere', [ logged_events() ], [ keys %events ]);
 for my $event (sort grep { $_ ne 'session' } keys %described) {
     my @missing = grep { $described{$event} !~ /\b$_\b/i } keys %{ $events{$event} || {} };
     is("@missing", '', "$event: every severity that it may have is named");

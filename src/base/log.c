@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -199,12 +200,15 @@ static void add_key(struct log_line *line, const char *key)
     add_raw(line, "=", 1);
 }
 
-void log_begin(struct log_line *line, enum log_level level, const char *event)
+void log_begin(struct log_line *line, enum event event)
 {
+    const char *word = event_word(event);
+
     line->length = 0;
-    line->level = level;
+    line->event = event;
+    line->level = event_level(event);
     add_raw(line, "event=", 6);
-    add_raw(line, event, strlen(event));
+    add_raw(line, word, strlen(word));
 }
 
 void log_add_octets(struct log_line *line, const char *key, const char *value, size_t length)
@@ -249,18 +253,35 @@ void log_add_text(struct log_line *line, const char *key, const char *text)
     add_raw(line, "\"", 1);
 }
 
-void log_message(enum log_level level, const char *event, const char *format, ...)
+static void write_message(enum log_level level, enum event event, const char *format,
+                          va_list arguments)
 {
     struct log_line line;
     char text[ERROR_TEXT_SIZE];
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    log_begin(&line, event);
+    line.level = level;
+    log_add_text(&line, "text", text);
+    log_end(&line);
+}
+
+void log_message(enum event event, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    write_message(event_level(event), event, format, arguments);
     va_end(arguments);
-    log_begin(&line, level, event);
-    log_add_text(&line, "text", text);
-    log_end(&line);
+}
+
+void log_message_at(enum log_level level, enum event event, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_message(level, event, format, arguments);
+    va_end(arguments);
 }
 
 /* ---- handing it to the kernel ---- */
@@ -402,7 +423,7 @@ static bool report_lost(void)
 
     if (own.lost == 0)
         return true;
-    log_begin(&report, LOG_LEVEL_WARNING, "log-lines-lost");
+    log_begin(&report, EVENT_LOG_LINES_LOST);
     log_add_number(&report, "count", (int64_t)own.lost);
     if (!write_line(&report))
         return false;
@@ -414,6 +435,7 @@ void log_end(struct log_line *line)
 {
     int saved_errno = errno;
 
+    assert(event_may_have(line->event, line->level));
     if (!report_lost() || !write_line(line))
         count_lost();
     errno = saved_errno;

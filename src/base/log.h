@@ -18,25 +18,19 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/event.h"
 
 enum {
     LOG_LINE_BYTES = 2048,  /* a whole line: every value of a session at its longest */
     LOG_VALUE_BYTES = 320,      /* one value after escaping */
 };
 
-/* Severities, with syslog's numbers. */
-enum log_level {
-    LOG_LEVEL_ALERT = 1,
-    LOG_LEVEL_ERROR = 3,
-    LOG_LEVEL_WARNING = 4,
-    LOG_LEVEL_NOTICE = 5,
-    LOG_LEVEL_INFO = 6,
-};
-
-/* A line while it is put together. Lives on the caller's stack. */
+/* A line while it is put together, on the caller's stack. Set `level` after log_begin() where the
+ * event's first severity is not the right one. */
 struct log_line {
     char text[LOG_LINE_BYTES];
     size_t length;
+    enum event event;
     enum log_level level;
 };
 
@@ -58,8 +52,8 @@ void log_count_lost_in(_Atomic uint64_t *counter);
 /* The descriptor in use, or -1: for those who close all others. */
 int log_descriptor(void);
 
-/* Begins a line. `event` is one of our own words. */
-void log_begin(struct log_line *line, enum log_level level, const char *event);
+/* Begins a line, with the severity that the event's row in event.def gives. */
+void log_begin(struct log_line *line, enum event event);
 
 /* Adds key=value. `value` may hold any octets; NULL is written as "-", as is an empty value. */
 void log_add(struct log_line *line, const char *key, const char *value);
@@ -73,8 +67,11 @@ void log_add_text(struct log_line *line, const char *key, const char *text);
 /* Writes the line. Keeps errno. */
 void log_end(struct log_line *line);
 
-/* A line with nothing but a text. */
-void log_message(enum log_level level, const char *event, const char *format, ...)
+/* Writes a line with nothing but a text. */
+void log_message(enum event event, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same with another severity that the event may have. */
+void log_message_at(enum log_level level, enum event event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

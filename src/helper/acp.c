@@ -147,7 +147,7 @@ static void log_line_end(struct acp *acp)
     if (acp->line_length == 0)
         return;
     acp->line[acp->line_length] = '\0';
-    log_begin(&line, LOG_LEVEL_NOTICE, "acp-output");
+    log_begin(&line, EVENT_ACP_OUTPUT);
     log_add(&line, "session", acp->session);
     log_add_text(&line, "text", acp->line);
     log_end(&line);
@@ -207,7 +207,7 @@ static void log_failure(const char *session, const char *why)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_LEVEL_ERROR, "acp-failed");
+    log_begin(&line, EVENT_ACP_FAILED);
     log_add(&line, "session", session);
     log_add_text(&line, "error", why);
     log_end(&line);

@@ -72,7 +72,7 @@ int client_log_write(const char *directory, const char *session, const char *cli
         errno = error;
     }
     if (result == -1) {
-        log_begin(&report, LOG_LEVEL_ERROR, "client-log-failed");
+        log_begin(&report, EVENT_CLIENT_LOG_FAILED);
         log_add(&report, "session", session);
         log_add(&report, "directory", directory);
         log_add(&report, "client", client);

@@ -175,7 +175,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     own = (struct helper_process){
         .conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
     if (own.loop == NULL || resolver_init(own.loop) == -1) {
-        log_message(LOG_LEVEL_ERROR, "helper-failed", "the helper cannot start");
+        log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;
     }
     ev_io_init(&own.requests, on_request, request_fd, EV_READ);

@@ -166,7 +166,7 @@ int resolver_init(struct ev_loop *loop)
     if (stat("/etc/resolv.conf", &now) == 0)
         state.conf_changed = now.st_mtim;
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_channel() == -1) {
-        log_message(LOG_LEVEL_ERROR, "resolver-failed", "c-ares cannot be set up");
+        log_message(EVENT_RESOLVER_FAILED, "c-ares cannot be set up");
         return -1;
     }
     return 0;
@@ -262,7 +262,7 @@ static void log_failure(const struct name *name, const char *error)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_LEVEL_WARNING, "resolve-failed");
+    log_begin(&line, EVENT_RESOLVE_FAILED);
     log_add(&line, "session", name->session);
     log_add(&line, "name", name->host);
     log_add_text(&line, "error", error);

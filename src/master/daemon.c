@@ -200,7 +200,7 @@ void pidfile_commit(void)
         current = next;
         next = NO_PIDFILE;
     } else if (is_borrowed && write_pid(current.fd, current_path(), &error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        log_message(EVENT_CONFIGURATION, "%s", error.text);
     }
     is_borrowed = false;
     stays = true; /* until something else is prepared */

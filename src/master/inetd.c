@@ -56,12 +56,12 @@ static void warn_of_settings(const struct conf_instance *instance)
     const struct conf_values *values = instance->values;
 
     if (values->acp != NULL && access(values->acp, X_OK) == -1)
-        log_message(LOG_LEVEL_ERROR, "configuration", "acp %s cannot be run: %m", values->acp);
+        log_message(EVENT_CONFIGURATION, "acp %s cannot be run: %m", values->acp);
     if (values->client_log != NULL && access(values->client_log, W_OK | X_OK) == -1)
-        log_message(LOG_LEVEL_ERROR, "configuration", "client log directory %s: %m",
+        log_message(EVENT_CONFIGURATION, "client log directory %s: %m",
                     values->client_log);
     if (values->timeout < 600 && !values->quiet)
-        log_message(LOG_LEVEL_WARNING, "configuration",
+        log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
                     "timeout is %lld seconds; RFC 1939 asks for at least 600",
                     (long long)values->timeout);
 }
@@ -113,7 +113,7 @@ void inetd_refuse(const char *why)
     if (!is_clients(STDOUT_FILENO))
         return;
     if (log_open("syslog", &error) == 0)
-        log_message(LOG_LEVEL_ERROR, "configuration", "%s", why);
+        log_message(EVENT_CONFIGURATION, "%s", why);
     (void)!send(STDOUT_FILENO, reply, sizeof(reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -133,7 +133,7 @@ int inetd_run(struct conf_section *section)
         return EX_USAGE;
     }
     if (privileges_drop(uid, gid, &error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        log_message(EVENT_PRIVILEGES, "%s", error.text);
         conf_instance_free(&instance);
         return EX_OSERR;
     }

@@ -70,7 +70,7 @@ static void report_to_log(void *context, const char *text)
 {
     const enum log_level *level = context;
 
-    log_message(*level, "configuration", "%s", text);
+    log_message_at(*level, EVENT_CONFIGURATION, "%s", text);
 }
 
 /* Settings given as options are checked once more: a file one of them names may have changed. */
@@ -115,7 +115,7 @@ static void log_expiry(void *unused, const char *path, int64_t days)
     struct log_line line;
 
     (void)unused;
-    log_begin(&line, LOG_LEVEL_WARNING, "certificate-expires");
+    log_begin(&line, EVENT_CERTIFICATE_EXPIRES);
     log_add(&line, "file", path);
     log_add_number(&line, "days", days);
     log_end(&line);
@@ -257,7 +257,7 @@ static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)timer;
     (void)events;
-    log_message(LOG_LEVEL_WARNING, "master", "sessions did not end in time and are killed");
+    log_message(EVENT_MASTER, "sessions did not end in time and are killed");
     for_each_pool(pool_kill);
     upgrade_forget_predecessor();
     leave_if_done();
@@ -274,7 +274,7 @@ static void stop(const char *why)
     ev_timer_stop(EV_DEFAULT, &master.ready); /* whoever was not ready never will be */
     upgrade_cancel();
     upgrade_stop_predecessor();
-    log_message(LOG_LEVEL_NOTICE, "master-stopping", "%s: sessions are ended", why);
+    log_message(EVENT_MASTER_STOPPING, "%s: sessions are ended", why);
     if (!master.is_replaced)
         notify_stopping();
     for_each_pool(pool_stop);
@@ -291,7 +291,7 @@ static void drain(const char *why)
     master.phase = PHASE_DRAINING;
     handover_cancel();
     ev_timer_stop(EV_DEFAULT, &master.ready);
-    log_message(LOG_LEVEL_NOTICE, "master-draining", "%s: no new sessions; those that run may end",
+    log_message(EVENT_MASTER_DRAINING, "%s: no new sessions; those that run may end",
                 why);
     if (master.is_replaced) {
         ev_timer_stop(EV_DEFAULT, &master.watchdog);
@@ -344,10 +344,10 @@ static void on_handed_over(size_t left)
     const struct generation *generation = master.generation;
 
     if (left == 0)
-        log_message(LOG_LEVEL_NOTICE, "reloaded", "generation %u, %zu instances",
+        log_message(EVENT_RELOADED, "generation %u, %zu instances",
                     generation->number, generation->conf.count);
     else
-        log_message(LOG_LEVEL_WARNING, "reloaded",
+        log_message_at(LOG_LEVEL_WARNING, EVENT_RELOADED,
                     "generation %u, %zu instances; after %d s %zu old workers have not reacted and "
                     "may each take one more connection under the old settings",
                     generation->number, generation->conf.count, (int)HANDOVER_LIMIT_S, left);
@@ -357,7 +357,7 @@ static void on_handed_over(size_t left)
 
 static void fail_reload(const char *why)
 {
-    log_message(LOG_LEVEL_ERROR, "reload-failed", "%s; the old settings stay in force", why);
+    log_message(EVENT_RELOAD_FAILED, "%s; the old settings stay in force", why);
     if (!handover_is_pending())
         notify_ready();
 }
@@ -406,12 +406,12 @@ static void reopen_logs(void)
     struct error error;
 
     if (log_reopen(&error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        log_message(EVENT_CONFIGURATION, "%s", error.text);
         return;
     }
     for_each_pool(pool_refresh);
     status_refresh();
-    log_message(LOG_LEVEL_NOTICE, "log-reopened", "generation %u", master.generation->number);
+    log_message(EVENT_LOG_REOPENED, "generation %u", master.generation->number);
 }
 
 /* ---- upgrade ---- */
@@ -428,7 +428,7 @@ static void on_upgrade(enum upgrade_event event)
         drain("upgrade: the new binary has taken over");
         break;
     case UPGRADE_FAILED:
-        log_message(LOG_LEVEL_ERROR, "upgrade-failed",
+        log_message(EVENT_UPGRADE_FAILED,
                     "the new binary did not come up; this one goes on");
         if (master.is_reload_due)
             reload();
@@ -452,7 +452,7 @@ static void upgrade(void)
     if (upgrade_has_successor() || master.phase != PHASE_RUNNING)
         return;
     master.is_reload_due = false;
-    log_message(LOG_LEVEL_NOTICE, "upgrade", "starting the new binary");
+    log_message(EVENT_UPGRADE, "starting the new binary");
     upgrade_start(EV_DEFAULT, pass_on, on_upgrade);
 }
 
@@ -545,7 +545,7 @@ static int begin(struct generation *generation)
     pools = prepare(generation, &error);
     if (pools == NULL) {
         fprintf(stderr, "pop3.proxy: %s\n", error.text);
-        log_message(LOG_LEVEL_ERROR, "configuration", "%s", error.text);
+        log_message(EVENT_CONFIGURATION, "%s", error.text);
         return EX_OSERR;
     }
     listener_close_spare();
@@ -555,7 +555,7 @@ static int begin(struct generation *generation)
     status_restart(&master.pools, &generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
     listener_announce_new();
-    log_message(LOG_LEVEL_NOTICE, "started", "generation %u, %zu instances", generation->number,
+    log_message(EVENT_STARTED, "generation %u, %zu instances", generation->number,
                 generation->conf.count);
     return EX_OK;
 }
@@ -604,7 +604,7 @@ static int loop_until_told(void)
     ev_run(EV_DEFAULT, 0);
     pidfile_remove();
     generation_release(master.generation);
-    log_message(LOG_LEVEL_NOTICE, "stopped", "all sessions have ended");
+    log_message(EVENT_STOPPED, "all sessions have ended");
     return master.exit_code;
 }
 

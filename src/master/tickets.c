@@ -20,7 +20,7 @@ static struct tls_ticket_keys *keys; /* shared with the workers */
 static void make_key(void)
 {
     if (tls_ticket_keys_rotate(keys) == -1)
-        log_message(LOG_LEVEL_ERROR, "tls", "no randomness for new ticket keys; the old ones stay");
+        log_message(EVENT_TLS, "no randomness for new ticket keys; the old ones stay");
 }
 
 const struct tls_ticket_keys *tickets_keys(void)

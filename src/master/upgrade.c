@@ -153,10 +153,11 @@ static void exec_successor(int ready_fd, upgrade_pass *pass)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (start_directory != -1 && fchdir(start_directory) == -1)
-        log_message(LOG_LEVEL_WARNING, "upgrade", "the directory of the start: %s", strerror(errno));
+        log_message_at(LOG_LEVEL_WARNING, EVENT_UPGRADE, "the directory of the start: %s",
+                       strerror(errno));
     descriptors_restore_limit();
     execvp(program, arguments);
-    log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s: %s", program, strerror(errno));
+    log_message(EVENT_UPGRADE_FAILED, "%s: %s", program, strerror(errno));
     _exit(127);
 }
 
@@ -196,12 +197,12 @@ void upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told)
     int error;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1) {
-        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "%s", strerror(errno));
+        log_message(EVENT_UPGRADE_FAILED, "%s", strerror(errno));
         return;
     }
     error = fork_both(fds, pass);
     if (error != 0) {
-        log_message(LOG_LEVEL_ERROR, "upgrade-failed", "cannot fork: %s", strerror(error));
+        log_message(EVENT_UPGRADE_FAILED, "cannot fork: %s", strerror(error));
         close(fds[0]);
         return;
     }

@@ -400,7 +400,7 @@ void listener_announce_new(void)
 
     for (struct listener *l = listeners; l != NULL; l = l->next) {
         if (!l->is_announced)
-            log_message(LOG_LEVEL_NOTICE, "listening", "%s", address_text(&l->address, text));
+            log_message(EVENT_LISTENING, "%s", address_text(&l->address, text));
         l->is_announced = true;
     }
 }

@@ -162,7 +162,7 @@ static void run_helper(struct pool *pool)
     struct error error;
 
     if (privileges_drop(pool->uid, pool->gid, &error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        log_message(EVENT_PRIVILEGES, "%s", error.text);
         _exit(EX_OSERR);
     }
     helper_process_run(pool->instance, pool->request_fds[1]);
@@ -404,7 +404,7 @@ static void retire_replaceable(struct pool *pool)
         room--;
     }
     if (left > 0)
-        log_message(LOG_LEVEL_WARNING, "log-reopened",
+        log_message_at(LOG_LEVEL_WARNING, EVENT_LOG_REOPENED,
                     "instance %s: %zu workers with many sessions go on in the old file",
                     pool->instance->section.name, left);
 }
@@ -447,7 +447,7 @@ static void log_lost_sessions(const struct pool *pool, struct scoreboard_slot *w
     for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;) {
         if (atomic_load(&slot->state) != SCOREBOARD_BUSY)
             continue;
-        log_begin(&line, LOG_LEVEL_ALERT, "session-lost");
+        log_begin(&line, EVENT_SESSION_LOST);
         log_add(&line, "instance", pool->instance->section.name);
         log_add_number(&line, "pid", pid);
         add_session(&line, slot);
@@ -459,7 +459,7 @@ static void log_death(const struct pool *pool, struct scoreboard_slot *slot, pid
 {
     struct log_line line;
 
-    log_begin(&line, LOG_LEVEL_ALERT, "worker-died");
+    log_begin(&line, EVENT_WORKER_DIED);
     log_add(&line, "instance", pool->instance->section.name);
     log_add_number(&line, "pid", pid);
     if (WIFSIGNALED(status))
@@ -523,7 +523,7 @@ static void reap_helper(struct pool *pool, int status)
     pool->helper_pid = 0;
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
-    log_message(LOG_LEVEL_ALERT, "helper-died", "instance %s, status %d",
+    log_message(EVENT_HELPER_DIED, "instance %s, status %d",
                 pool->instance->section.name, status);
     if (ev_now(EV_DEFAULT) < pool->helper_started_s + HELPER_SHORT_LIFE_S)
         pool_size_throttle(pool, "the helper died right after its start");

@@ -109,7 +109,7 @@ static void log_throttle(const struct pool *pool, const char *why)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_LEVEL_ALERT, "fork-throttled");
+    log_begin(&line, EVENT_FORK_THROTTLED);
     log_add(&line, "instance", pool->instance->section.name);
     log_add_duration(&line, "pause", (int64_t)(pool->throttle_s * 1000));
     log_add_text(&line, "reason", why);

@@ -52,7 +52,7 @@ void worker_log_accept_failure(void)
     if (now_ms < quiet_until_ms)
         return;
     quiet_until_ms = now_ms + LOG_EVERY_MS;
-    log_message(LOG_LEVEL_ERROR, "accept-failed", "%s", strerror(errno));
+    log_message(EVENT_ACCEPT_FAILED, "%s", strerror(errno));
 }
 
 /* ---- being counted ---- */
@@ -102,12 +102,12 @@ static int confine(struct pool *pool, int kept_fd)
     descriptors_detach_standard(log_descriptor());
     descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
     if (values->chroot != NULL && (chroot(values->chroot) == -1 || chdir("/") == -1)) {
-        log_message(LOG_LEVEL_ERROR, "privileges", "chroot = %s: %s", values->chroot,
+        log_message(EVENT_PRIVILEGES, "chroot = %s: %s", values->chroot,
                     strerror(errno));
         return -1;
     }
     if (privileges_drop(pool->uid, pool->gid, &error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        log_message(EVENT_PRIVILEGES, "%s", error.text);
         return -1;
     }
     privileges_harden(0);

@@ -297,7 +297,7 @@ static size_t raise_descriptor_limit(size_t places)
     if (limit.rlim_cur <= DESCRIPTORS_BESIDES + DESCRIPTORS_A_SESSION)
         return 1;
     places = (limit.rlim_cur - DESCRIPTORS_BESIDES) / DESCRIPTORS_A_SESSION;
-    log_message(LOG_LEVEL_WARNING, "worker",
+    log_message_at(LOG_LEVEL_WARNING, EVENT_WORKER,
                 "the limit of open files leaves room for %zu sessions_per_worker", places);
     return places;
 }
@@ -331,7 +331,7 @@ void worker_many_run(struct worker *worker)
     /* Another worker may have been quicker: an accept() in vain must not sleep. */
     (void)fcntl(many.listener.fd, F_SETFL, fcntl(many.listener.fd, F_GETFL) | O_NONBLOCK);
     if (scheduler_open(descriptors) == -1 || scheduler_watch(&many.signals, false) == -1) {
-        log_message(LOG_LEVEL_ERROR, "worker", "%s", strerror(errno));
+        log_message(EVENT_WORKER, "%s", strerror(errno));
         return;
     }
     listen_if_possible();

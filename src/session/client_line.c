@@ -229,7 +229,7 @@ enum outcome refuse_line(struct session *session, const char *command, const cha
     struct log_line line;
 
     /* The line itself is not logged: it may be a password typed in the wrong place. */
-    session_log_begin(&line, session, LOG_LEVEL_NOTICE, "refused-command");
+    session_log_begin(&line, session, EVENT_REFUSED_COMMAND);
     log_add(&line, "command", command);
     log_add(&line, "fault", fault);
     log_end(&line);

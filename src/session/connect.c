@@ -9,12 +9,12 @@
 #include "io/dial.h"
 #include "session/stages.h"
 
-static void log_failure(struct session *session, const char *event, const char *error)
+static void log_failure(struct session *session, enum event event, const char *error)
 {
     char text[SESSION_SERVER_SIZE];
     struct log_line line;
 
-    session_log_begin(&line, session, LOG_LEVEL_WARNING, event);
+    session_log_begin(&line, session, event);
     log_add(&line, "server", session_server_text(session, text));
     log_add_text(&line, "error", error);
     log_end(&line);
@@ -38,7 +38,8 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     if (status == IO_DEADLINE)
         return OUTCOME_RESOLVE_TIMEOUT;
     if (status != IO_OK || found->count == 0) {
-        log_failure(session, "resolve-failed", "the name has no address, or no resolver answers");
+        log_failure(session, EVENT_RESOLVE_FAILED,
+                    "the name has no address, or no resolver answers");
         return OUTCOME_RESOLVE_FAILED;
     }
     return OUTCOME_NONE;
@@ -77,7 +78,7 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
     case IO_DEADLINE:
         return OUTCOME_CONNECT_TIMEOUT;
     default:
-        log_failure(session, "connect-failed", strerror(errno));
+        log_failure(session, EVENT_CONNECT_FAILED, strerror(errno));
         return OUTCOME_CONNECT_FAILED;
     }
 }

@@ -132,7 +132,7 @@ static void log_login(const struct session *session)
 
     if (session->conf->section.values.quiet)
         return;
-    session_log_begin(&line, session, LOG_LEVEL_INFO, "login");
+    session_log_begin(&line, session, EVENT_LOGIN);
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add(&line, "user", session->user);
     log_add(&line, "server", session_server_text(session, server));

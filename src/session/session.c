@@ -94,10 +94,9 @@ enum outcome server_outcome(enum io_status status, enum outcome at_deadline)
 
 /* ---- logging ---- */
 
-void session_log_begin(struct log_line *line, const struct session *session, enum log_level level,
-                       const char *event)
+void session_log_begin(struct log_line *line, const struct session *session, enum event event)
 {
-    log_begin(line, level, event);
+    log_begin(line, event);
     log_add(line, "session", session->id);
 }
 
@@ -145,7 +144,8 @@ static void log_session(const struct session *session, enum outcome outcome, con
     char via[ADDRESS_TEXT_SIZE];
     struct log_line line;
 
-    session_log_begin(&line, session, outcome_level(outcome), "session");
+    session_log_begin(&line, session, EVENT_SESSION);
+    line.level = outcome_level(outcome);
     log_add(&line, "instance", session->conf->section.name);
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add_number(&line, "port", address_port(&session->client_address));

@@ -184,8 +184,7 @@ void session_local_address(const struct session *session, struct address *addres
 /* ---- logging ---- */
 
 /* Begins a line about this session. */
-void session_log_begin(struct log_line *line, const struct session *session, enum log_level level,
-                       const char *event);
+void session_log_begin(struct log_line *line, const struct session *session, enum event event);
 
 /* ---- from I/O to outcomes ---- */
 

@@ -148,8 +148,9 @@ void log_tls_failure(const struct session *session, const struct stream *stream)
 
     if (failure == NULL)
         return;
-    session_log_begin(&line, session, is_client ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
-                      "tls-failed");
+    session_log_begin(&line, session, EVENT_TLS_FAILED);
+    if (!is_client)
+        line.level = LOG_LEVEL_WARNING;
     log_add(&line, "side", is_client ? "client" : "server");
     if (!is_client)
         log_add(&line, "server", session_server_text(session, text));

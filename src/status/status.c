@@ -73,7 +73,7 @@ static void fork_process(void)
     status.pid = pid == -1 ? 0 : pid;
     if (pid != -1)
         return;
-    log_message(LOG_LEVEL_ERROR, "status", "cannot fork: %s", strerror(errno));
+    log_message(EVENT_STATUS, "cannot fork: %s", strerror(errno));
     fork_later();
 }
 
@@ -93,8 +93,8 @@ bool status_reap(pid_t pid)
     if (ev_now(EV_DEFAULT) > status.forked_s + BACK_OFF_FORGET_S)
         status.back_off_s = 0;
     fork_later();
-    log_message(LOG_LEVEL_ALERT, "status", "the process died; a new one is started in %.1f s",
-                status.back_off_s);
+    log_message_at(LOG_LEVEL_ALERT, EVENT_STATUS,
+                   "the process died; a new one is started in %.1f s", status.back_off_s);
     return true;
 }
 

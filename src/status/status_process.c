@@ -320,7 +320,7 @@ static int confine(const struct status_process *start)
     descriptors_detach_standard(log_descriptor());
     descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
     if (privileges_drop(start->uid, start->gid, &error) == -1) {
-        log_message(LOG_LEVEL_ERROR, "privileges", "%s", error.text);
+        log_message(EVENT_PRIVILEGES, "%s", error.text);
         return -1;
     }
     privileges_harden(0);
@@ -341,7 +341,7 @@ static void serve_metrics(int fd)
     struct error error;
 
     if (fd != -1 && metrics_http_start(process.loop, fd, metrics_text, &error) == -1)
-        log_message(LOG_LEVEL_ERROR, "status", "metrics_listen: %s", error.text);
+        log_message(EVENT_STATUS, "metrics_listen: %s", error.text);
 }
 
 int status_process_run(const struct status_process *start)
@@ -358,7 +358,7 @@ int status_process_run(const struct status_process *start)
     /* A loop of its own: the default one is a copy of the master's, watchers and all. */
     process.loop = ev_loop_new(EVFLAG_AUTO);
     if (told_fd == -1 || process.loop == NULL) {
-        log_message(LOG_LEVEL_ERROR, "status", "the process cannot start: %s", strerror(errno));
+        log_message(EVENT_STATUS, "the process cannot start: %s", strerror(errno));
         return EX_OSERR;
     }
     ev_io_init(&process.told, on_told, told_fd, EV_READ);

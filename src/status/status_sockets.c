@@ -176,7 +176,7 @@ static void commit_control(void)
     *next = (struct endpoint)NO_ENDPOINT;
     if (sockets.control.fd != -1 &&
         rename(temporary_name(name, &sockets.control), sockets.control.text) == -1)
-        log_message(LOG_LEVEL_ERROR, "status", "control = %s: %s", sockets.control.text,
+        log_message(EVENT_STATUS, "control = %s: %s", sockets.control.text,
                     strerror(errno));
 }
 

@@ -48,7 +48,7 @@ static void log_number(int number)
 {
     struct log_line line;
 
-    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_begin(&line, EVENT_LOGIN);
     log_add_number(&line, "number", number);
     log_end(&line);
 }
@@ -77,7 +77,7 @@ static void test_values(void **state)
     struct log_line line;
 
     (void)state;
-    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_begin(&line, EVENT_LOGIN);
     log_add(&line, "a", "plain");
     log_add(&line, "b", "");
     log_add(&line, "c", NULL);
@@ -86,7 +86,7 @@ static void test_values(void **state)
     log_add_number(&line, "f", INT64_MIN);
     log_add_duration(&line, "g", 12045);
     log_add_text(&line, "h", "x y\"\nevent=forged");
-    check_line(&line, "event=test a=plain b=- c=- d=x\\x20y\\x22\\x5c\\x0d\\x0a\\x1b\\x7f\\xe4 "
+    check_line(&line, "event=login a=plain b=- c=- d=x\\x20y\\x22\\x5c\\x0d\\x0a\\x1b\\x7f\\xe4 "
                       "e=\\x00z f=-9223372036854775808 g=12.045 h=\"x y\\x22\\x0aevent=forged\"");
 }
 
@@ -97,9 +97,9 @@ static void test_bounds(void **state)
 
     (void)state;
     memset(value, '\n', sizeof(value) - 1);
-    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_begin(&line, EVENT_LOGIN);
     log_add(&line, "a", value);
-    assert_true(line.length <= 6 + 4 + 3 + VALUE_BYTES + 3);
+    assert_true(line.length <= 6 + 5 + 3 + VALUE_BYTES + 3);
     assert_memory_equal(line.text + line.length - 7, "\\x0a...", 7);
     for (int i = 0; i < 20; i++)
         log_add(&line, "b", value);
@@ -116,21 +116,21 @@ static void test_value_limit(void **state)
 
     (void)state;
     memset(value, 'x', VALUE_BYTES);
-    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_begin(&line, EVENT_TLS);
     log_add(&line, "a", value);
-    assert_int_equal(line.length, 7 + 3 + VALUE_BYTES);
+    assert_int_equal(line.length, 9 + 3 + VALUE_BYTES);
     assert_memory_equal(line.text + line.length - 2, "xx", 2);
 
     value[VALUE_BYTES] = 'x';
-    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_begin(&line, EVENT_TLS);
     log_add(&line, "a", value);
-    assert_int_equal(line.length, 7 + 3 + VALUE_BYTES + 3);
+    assert_int_equal(line.length, 9 + 3 + VALUE_BYTES + 3);
     assert_memory_equal(line.text + line.length - 5, "xx...", 5);
 
     value[VALUE_BYTES - 3] = '\n';
-    log_begin(&line, LOG_LEVEL_INFO, "t");
+    log_begin(&line, EVENT_TLS);
     log_add(&line, "a", value);
-    assert_int_equal(line.length, 7 + 3 + VALUE_BYTES);
+    assert_int_equal(line.length, 9 + 3 + VALUE_BYTES);
     assert_memory_equal(line.text + line.length - 5, "xx...", 5);
 }
 
@@ -143,7 +143,7 @@ static void test_long_line_in_file(void **state)
     (void)state;
     memset(value, 'x', sizeof(value) - 1);
     assert_int_equal(log_open(path, &error), 0);
-    log_begin(&line, LOG_LEVEL_INFO, "test");
+    log_begin(&line, EVENT_LOGIN);
     for (int i = 0; i < 10; i++)
         log_add(&line, "key", value);
     log_end(&line);
@@ -189,7 +189,7 @@ static void test_torn_line(void **state)
     newline = strchr(text, '\n');
     assert_int_equal(newline - text, 20);
     assert_non_null(strstr(newline, "event=log-lines-lost count=2\n"));
-    assert_non_null(strstr(newline, "event=test number=3\n"));
+    assert_non_null(strstr(newline, "event=login number=3\n"));
     assert_null(strstr(text, "number=2"));
     unlink(path);
 }

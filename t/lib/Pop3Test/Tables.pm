@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the sources say of themselves: the tables in their .def files, and the
-# events that they log. A test that knows these from here cannot be forgotten
-# when one is added.
+# What the sources say of themselves: the tables in their .def files. A test that
+# knows these from here cannot be forgotten when one is added.
 
 package Pop3Test::Tables;
 
@@ -11,7 +10,7 @@ use warnings;
 use Exporter 'import';
 use FindBin;
 
-our @EXPORT_OK = qw(rows events reasons);
+our @EXPORT_OK = qw(rows events logged_events reasons);
 
 my $sources = "$FindBin::Bin/../src";
 my %SEVERITY = (ALERT => 1, ERROR => 3, WARNING => 4, NOTICE => 5, INFO => 6);
@@ -39,24 +38,22 @@ sub reasons {
     return %reason;
 }
 
-# event => { level => severity, ... }, from all calls that log one. A level or an
-# event that is a variable stands for all that the file gives it.
+# event => { level => severity, ... }: all that its lines may have.
 sub events {
-    my %event = (session => { map { $_->{level} => $_->{severity} } values %{ { reasons() } } });
-    for my $path (glob "$sources/*/*.c") {
-        my $text = _text($path);
-        my @variable_levels = $text =~ /\benum log_level level = LOG_LEVEL_(\w+)/g;
-        my ($function, $its_level) = $text =~ /^static void (\w+)\([^)]*const char \*event\b[^}]*?LOG_LEVEL_(\w+), event\)/m;
-        my @calls = $text =~ /\b(?:session_)?(?:log_message|log_begin)\(([^;"]*?)"([a-z-]+)"/g;
-        push @calls, map { ("LOG_LEVEL_$its_level", $_) } $text =~ /\b$function\([^;"]*"([a-z-]+)"/g if $function;
-        while (my ($before, $event) = splice @calls, 0, 2) {
-            my @levels = $before =~ /LOG_LEVEL_(\w+)/g;
-            @levels = @variable_levels if $before =~ /\*level\b/;
-            $event{$event}{lc $_} = $SEVERITY{$_} for @levels;
-            die "$path: of which level is $event?\n" if !$event{$event};
-        }
+    my %event;
+    for my $row (rows('base/event.def', 'EVENT')) {
+        my ($event, $level, $other) = $row =~ /\A\w+, "([a-z-]+)", (\w+), (\w+), ".+\."\z/ or die "event.def: $row\n";
+        my @levels = $other eq 'ANY' ? map { uc $_->{level} } values %{ { reasons() } } : grep { $_ ne 'NONE' } $level, $other;
+        $event{$event} = { map { lc $_ => $SEVERITY{$_} } @levels };
     }
     return %event;
+}
+
+# The words of the events that some source logs.
+sub logged_events {
+    my $code = join '', map { _text($_) } glob "$sources/*/*.c";
+    my %name = map { reverse /\A(\w+), "([a-z-]+)"/ } rows('base/event.def', 'EVENT');
+    return grep { $code =~ /\bEVENT_$name{$_}\b/ } keys %name;
 }
 
 1;
