@@ -27,7 +27,6 @@ my %known = map { $_ => 1 } qw(
     worker worker_many worker_one
     control top
     status upgrade
-    stream_tls tls_servers tls_certificates tls_ocsp
 );
 
 # ---- the checker finds what it is for ----

@@ -12,7 +12,7 @@
 
 #include "base/address.h"
 #include "base/process.h"
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum { FAILURE_BYTES = 160 };
 
@@ -35,11 +35,6 @@ struct tls_layer {
 static struct tls_layer *layer_of(const struct stream *stream)
 {
     return stream->layer;
-}
-
-struct tls_peer *stream_tls_peer(const SSL *ssl)
-{
-    return &((struct tls_layer *)SSL_get_app_data(ssl))->peer;
 }
 
 /* ---- the way down: a BIO over the operations below ---- */
@@ -304,7 +299,7 @@ static enum io_status put_layer(struct stream *stream, const struct tls_context 
     BIO_set_data(bio, layer);
     BIO_set_init(bio, 1);
     SSL_set_bio(layer->ssl, bio, bio);
-    SSL_set_app_data(layer->ssl, layer);
+    SSL_set_app_data(layer->ssl, &layer->peer);
     stream->ops = &tls_ops;
     stream->layer = layer;
     stream->is_own_socket = false;

@@ -6,14 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -93,21 +92,6 @@ static struct tls_group *find_group(struct loader *loader, const X509 *x509)
 
 /* ---- one certificate ---- */
 
-/* A key with a passphrase would have OpenSSL ask the terminal for it. */
-static int refuse_passphrase(char *to, int size, int is_writing, void *unused)
-{
-    (void)to;
-    (void)size;
-    (void)is_writing;
-    (void)unused;
-    return -1;
-}
-
-X509 *tls_certificate_read(FILE *file)
-{
-    return PEM_read_X509_AUX(file, NULL, refuse_passphrase, NULL);
-}
-
 static X509 *read_certificate(const char *path, struct error *error)
 {
     FILE *file = fopen(path, "re");
@@ -141,7 +125,7 @@ static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 *
     if (key == NULL)
         return error_set(error, "%s: %s", files->key, strerror(errno));
     fclose(key);
-    SSL_CTX_set_default_passwd_cb(ssl, refuse_passphrase);
+    SSL_CTX_set_default_passwd_cb(ssl, tls_refuse_passphrase);
     if (SSL_CTX_use_certificate_chain_file(ssl, files->certificate) != 1)
         return error_set(error, "%s: %s", files->certificate, tls_error_words());
     *x509_r = SSL_CTX_get0_certificate(ssl);
@@ -369,25 +353,6 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
         return -1;
     tls_names_rank(all);
     return 0;
-}
-
-void tls_certificates_free(struct tls_certificates *certificates)
-{
-    for (size_t i = 0; i < certificates->group_count; i++) {
-        SSL_CTX_free(certificates->groups[i].ssl);
-        free(certificates->groups[i].names);
-    }
-    for (size_t i = 0; i < certificates->name_count; i++)
-        free(certificates->names[i].name);
-    for (size_t i = 0; i < certificates->count; i++) {
-        free(certificates->list[i]->path);
-        free(certificates->list[i]->staple);
-        free(certificates->list[i]);
-    }
-    free(certificates->groups);
-    free(certificates->names);
-    free(certificates->list);
-    *certificates = (struct tls_certificates){0};
 }
 
 /* ---- expiry ---- */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 static int compare_texts(const void *a, const void *b)
 {

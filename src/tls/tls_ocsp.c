@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum { STAPLE_BYTES_MAX = 16 * 1024 };
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum {
     /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
@@ -23,6 +23,11 @@ enum {
 };
 
 /* ---- sessions to resume ---- */
+
+static struct tls_peer *peer_of(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
 
 static struct tls_session *session_slot(struct tls_context *context, const char *key)
 {
@@ -35,7 +40,7 @@ static struct tls_session *session_slot(struct tls_context *context, const char 
 
 void tls_session_offer(SSL *ssl)
 {
-    struct tls_peer *peer = stream_tls_peer(ssl);
+    struct tls_peer *peer = peer_of(ssl);
     const struct tls_session *slot = session_slot(tls_context_of(ssl), peer->key);
 
     peer->begun_s = clock_wall_s();
@@ -63,7 +68,7 @@ static int64_t chain_until_s(const STACK_OF(X509) * chain)
  * handshake only, while each resumption may bring a new ticket: what was found then counts. */
 static int64_t trusted_until_s(SSL *ssl)
 {
-    const struct tls_peer *peer = stream_tls_peer(ssl);
+    const struct tls_peer *peer = peer_of(ssl);
     int64_t expires_s;
 
     if (!tls_context_of(ssl)->verify)
@@ -77,7 +82,7 @@ static int64_t trusted_until_s(SSL *ssl)
 /* A server has sent a ticket. Returns 1: the reference is ours. */
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
-    const char *key = stream_tls_peer(ssl)->key;
+    const char *key = peer_of(ssl)->key;
     struct tls_session *slot = session_slot(tls_context_of(ssl), key);
 
     if (slot->key == NULL || strcmp(slot->key, key) != 0) {

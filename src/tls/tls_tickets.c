@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum { READ_TRIES = 1000 }; /* of keys that are being changed */
 

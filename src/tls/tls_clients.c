@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS contexts: what holds for every connection of an instance. Everything that may fail for want
- * of a file fails here, before a session.
+ * TLS towards clients: the context of an instance, from its settings. A missing or wrong file is
+ * reported here, before the first session.
  */
 #include "tls/tls.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "tls/tls_context.h"
+#include "tls/tls_openssl.h"
 
 enum {
-    CERTIFICATE_LIST_BYTES = 32 * 1024, /* of a peer: no stranger fills our memory with more */
     CIPHERS_BYTES = 1024,
     HANDSHAKE_TURNS = 10,
     PAIR_BYTES = 64 * 1024,
@@ -26,67 +24,7 @@ static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CH
 static const char default_tls13_ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
-const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES] = {4, 'p', 'o', 'p', '3'};
-
-const char *tls_error_words(void)
-{
-    unsigned long code = ERR_peek_error();
-    const char *words = code == 0 ? NULL : ERR_reason_error_string(code);
-
-    if (words == NULL && ERR_SYSTEM_ERROR(code))
-        words = strerror(ERR_GET_REASON(code));
-    return words == NULL ? "unknown error" : words;
-}
-
-int64_t tls_seconds_of(const ASN1_TIME *time)
-{
-    struct tm broken_down;
-
-    if (time == NULL || ASN1_TIME_to_tm(time, &broken_down) != 1)
-        return 0;
-    return (int64_t)timegm(&broken_down);
-}
-
-/* ---- both sides ---- */
-
-SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
-{
-    SSL_CTX *ssl_ctx = SSL_CTX_new(method);
-
-    if (ssl_ctx == NULL)
-        return NULL;
-    SSL_CTX_set_app_data(ssl_ctx, context);
-    SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ssl_ctx,
-                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
-    /* The chain is what the file has: it is not looked for anew in each handshake. */
-    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
-    SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATE_LIST_BYTES);
-    SSL_CTX_set_read_ahead(ssl_ctx, 1);
-    return ssl_ctx;
-}
-
-struct tls_context *tls_context_of(const SSL *ssl)
-{
-    return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-}
-
-void tls_context_free(struct tls_context *context)
-{
-    if (context == NULL)
-        return;
-    for (int i = 0; i < TLS_SESSIONS; i++) {
-        SSL_SESSION_free(context->sessions[i].session);
-        free(context->sessions[i].key);
-    }
-    tls_certificates_free(&context->certificates);
-    SSL_CTX_free(context->ssl);
-    free(context);
-}
-
-/* ---- towards clients ---- */
+/* ---- handshakes ---- */
 
 static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
                    const unsigned char *offered, unsigned offered_length, void *unused)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files that use OpenSSL share. Inside src/io only, and only in those.
+ * What the files of this folder share: the context with OpenSSL's own types, and small functions
+ * over OpenSSL that both sides use. Only files of src/tls include this header.
  */
-#ifndef TLS_TLS_CONTEXT_H
-#define TLS_TLS_CONTEXT_H
+#ifndef TLS_TLS_OPENSSL_H
+#define TLS_TLS_OPENSSL_H
 
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -62,7 +63,8 @@ struct tls_session {
     int64_t trusted_until_s; /* the chain of certificates that was verified for it */
 };
 
-/* A connection to a server, for the session that comes of it. */
+/* The server that a connection goes to. SSL_get_app_data() of the connection returns it; it lives
+ * as long as the connection. */
 struct tls_peer {
     char key[ADDRESS_HOST_SIZE + 8]; /* "host:port" */
     int64_t begun_s;
@@ -77,11 +79,20 @@ struct tls_context {
     struct tls_session sessions[TLS_SESSIONS]; /* this process's own */
 };
 
+/* ---- over OpenSSL: tls_openssl.c ---- */
+
 /* The first error of OpenSSL's queue in words; never NULL. */
 const char *tls_error_words(void);
 
 /* A time of a certificate in Unix time; 0 when there is none. */
 int64_t tls_seconds_of(const ASN1_TIME *time);
+
+/* OpenSSL's callback for the passphrase of a file: there is none. Without it OpenSSL asks on the
+ * terminal. */
+int tls_refuse_passphrase(char *to, int size, int is_writing, void *unused);
+
+/* The first certificate of a file in PEM, the caller's to free; NULL when there is none. */
+X509 *tls_certificate_read(FILE *file);
 
 /* ALPN's list of the one protocol that we speak (RFC 7301, section 6). */
 enum { TLS_ALPN_BYTES = 5 };
@@ -101,11 +112,6 @@ typedef SSL_CTX *tls_new_group(struct tls_context *context,
 /* Loads what the settings name. */
 int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
                           tls_new_group *make_group, struct error *error);
-void tls_certificates_free(struct tls_certificates *certificates);
-
-/* The first certificate of a file in PEM, the caller's to free; NULL when there is none. Never asks
- * for a passphrase. */
-X509 *tls_certificate_read(FILE *file);
 
 /* ---- their names: tls_names.c ---- */
 
@@ -147,8 +153,5 @@ int tls_on_staple(SSL *ssl, void *unused);
 
 /* Offers the server the session kept for it, if there is one that is still trusted. */
 void tls_session_offer(SSL *ssl);
-
-/* Whom a connection goes to; it lives as long as `ssl`. */
-struct tls_peer *stream_tls_peer(const SSL *ssl);
 
 #endif
