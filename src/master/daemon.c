@@ -156,7 +156,8 @@ static int open_locked(const char *path, struct error *error)
     if (read(fd, owner, sizeof(owner) - 1) > 0)
         owner[strcspn(owner, "\n")] = '\0';
     close(fd);
-    return error_set(error, "pidfile = %s: a server is running already (process %s); stop it "
+    return error_set(error,
+                     "pidfile = %s: a server is running already (process %s); stop it "
                      "first, or give this one a pidfile of its own",
                      path, owner);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looks at the scoreboards every few milliseconds: a worker that goes from idle to busy says so
- * there and nowhere else.
+ * Checks the scoreboards every few milliseconds, because a worker that goes from idle to busy says
+ * so there and nowhere else.
  */
 #include "master/handover.h"
 
@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 
-#define LOOK_S 0.002
+#define TICK_S 0.002
 
 static struct {
-    ev_timer look;
+    ev_timer tick;
     int64_t deadline_ms;
     struct pool *const *pools;
     handover_done *done;
@@ -28,7 +28,7 @@ static size_t count_acceptors(void)
     return count;
 }
 
-static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     size_t left = count_acceptors();
 
@@ -46,16 +46,16 @@ void handover_begin(struct pool *const *pools, handover_done *done)
     handover.deadline_ms = clock_after_ms(HANDOVER_LIMIT_S * 1000);
     handover.pools = pools;
     handover.done = done;
-    ev_timer_init(&handover.look, on_look, 0.0, LOOK_S);
-    ev_timer_start(EV_DEFAULT, &handover.look);
+    ev_timer_init(&handover.tick, on_tick, 0.0, TICK_S);
+    ev_timer_start(EV_DEFAULT, &handover.tick);
 }
 
 bool handover_is_pending(void)
 {
-    return ev_is_active(&handover.look);
+    return ev_is_active(&handover.tick);
 }
 
 void handover_cancel(void)
 {
-    ev_timer_stop(EV_DEFAULT, &handover.look);
+    ev_timer_stop(EV_DEFAULT, &handover.tick);
 }

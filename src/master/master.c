@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The master's loop: signals in, processes out. A reload builds everything new first and commits
- * only when all of it is there; until then, and when anything is wrong, the old goes on.
+ * The master's loop: it turns signals into what the processes do.
+ *
+ * A start and a reload take the same two steps: prepare() does everything that may fail and changes
+ * nothing that runs; put_in_force() cannot fail. When anything is wrong, the old configuration
+ * stays in force.
+ *
+ * What a signal does in each phase stands in the table `reactions` below:
+ *
+ *              RUNNING   UPGRADING     DRAINING   REPLACED        STOPPING
+ *   HUP        reload    reload later  -          successor: HUP  -
+ *   TERM, INT  stop      stop          stop       stop            -
+ *   QUIT       drain     drain         -          -               -
+ *   USR1       reopen the logs (in every phase)
+ *   USR2       upgrade   -             -          -               -
  */
 #include "master/master.h"
 
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,48 +28,46 @@
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
-#include "config/conf_build.h"
-#include "config/conf_ini.h"
 #include "config/conf_warn.h"
 #include "master/daemon.h"
+#include "master/generations.h"
 #include "master/handover.h"
 #include "master/notify.h"
+#include "master/pool_list.h"
 #include "master/tickets.h"
 #include "master/upgrade.h"
 #include "pool/listener.h"
-#include "pool/pool.h"
 #include "status/status.h"
-#include "tls/tls.h"
 
-#define READY_LOOK_S 0.002
+#define READY_TICK_S 0.002
 enum { READY_LIMIT_MS = 10000 };
 
 enum phase {
     PHASE_RUNNING,
-    PHASE_DRAINING, /* sessions may finish */
-    PHASE_STOPPING, /* sessions are told to end */
+    PHASE_UPGRADING, /* running, and a new binary is starting */
+    PHASE_DRAINING,  /* takes no more connections; sessions may finish */
+    PHASE_REPLACED,  /* draining, because a new binary has taken over */
+    PHASE_STOPPING,  /* sessions are told to end */
+    PHASE_COUNT,
 };
 
 static struct {
     const struct options *options;
     enum phase phase;
-    struct pool *pools; /* those that end among them */
-    struct generation *generation;
-    unsigned generations;
-    bool is_replaced;    /* by a new binary, which speaks for the service from then on */
-    bool is_at_terminal; /* started by hand: without a log key the log goes there */
-    bool is_reload_due;  /* HUP came while a new binary was starting */
+    struct pool *pools;            /* those that retire or stop included */
+    struct generation *generation; /* the one in force */
+    bool is_at_terminal;           /* started by hand: without a log key the log goes there */
+    bool is_reload_due;            /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
     ev_timer grace;
     ev_timer watchdog;
-    ev_timer tls_due; /* new ticket keys, and a look at the certificates */
     ev_timer ready;
     int64_t ready_deadline_ms;
     int exit_code;
 } master;
 
-/* ---- configuration ---- */
+/* ---- reports ---- */
 
 static void report_to_stderr(void *context, const char *text)
 {
@@ -73,180 +82,22 @@ static void report_to_log(void *context, const char *text)
     log_message_at(*level, EVENT_CONFIGURATION, "%s", text);
 }
 
-/* Settings given as options are checked once more: a file one of them names may have changed. */
-static int load_options(struct conf *conf, conf_report *report, void *context)
-{
-    const struct options *options = master.options;
-    struct conf_section copy;
-
-    conf_section_init(&copy, options->section.name, options->section.section_origin);
-    conf_override(&copy, &options->section);
-    return conf_from_section(conf, &copy, options->listens, options->listen_count, report,
-                             context);
-}
-
-static struct generation *load(conf_report *report, void *context)
-{
-    const struct options *options = master.options;
-    struct generation *generation = calloc(1, sizeof(*generation));
-    int result;
-
-    if (generation == NULL) {
-        report(context, "out of memory");
-        return NULL;
-    }
-    if (options->config_file != NULL)
-        result = conf_load(&generation->conf, options->config_file, &options->section, report,
-                           context);
-    else
-        result = load_options(&generation->conf, report, context);
-    if (result == -1) {
-        free(generation);
-        return NULL;
-    }
-    generation->number = ++master.generations;
-    return generation;
-}
-
-/* ---- TLS ---- */
-
-static void log_expiry(void *unused, const char *path, int64_t days)
-{
-    struct log_line line;
-
-    (void)unused;
-    log_begin(&line, EVENT_CERTIFICATE_EXPIRES);
-    log_add(&line, "file", path);
-    log_add_number(&line, "days", days);
-    log_end(&line);
-}
-
-static void warn_of_expiry(const struct conf_instance *instance)
-{
-    tls_context_report_expiry(instance->client_tls, clock_wall_s(), log_expiry, NULL);
-    tls_context_report_expiry(instance->server_tls, clock_wall_s(), log_expiry, NULL);
-}
-
-static void on_tls_due(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)timer;
-    (void)events;
-    tickets_rotate();
-    for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next)
-        if (pool->state == POOL_RUNNING)
-            warn_of_expiry(pool->instance);
-}
-
-/* What is regularly due is only where there is TLS. */
-static void watch_tls(void)
-{
-    if (ev_is_active(&master.tls_due))
-        return;
-    ev_timer_init(&master.tls_due, on_tls_due, TLS_TICKET_ROTATION_S, TLS_TICKET_ROTATION_S);
-    ev_timer_start(EV_DEFAULT, &master.tls_due);
-}
-
-/* Every worker of every pool issues and takes the same tickets. */
-static void prepare_tls(const struct pool *pools)
-{
-    for (; pools != NULL; pools = pools->next) {
-        const struct conf_instance *instance = pools->instance;
-
-        if (instance->client_tls == NULL && instance->server_tls == NULL)
-            continue;
-        watch_tls();
-        if (instance->client_tls != NULL) {
-            tls_context_use_tickets(instance->client_tls, tickets_keys());
-            tls_context_warm_up(instance->client_tls);
-        }
-        warn_of_expiry(instance);
-    }
-}
-
-/* ---- pools ---- */
-
-static void free_pools(struct pool *pools)
-{
-    while (pools != NULL) {
-        struct pool *next = pools->next;
-        pool_free(pools);
-        pools = next;
-    }
-}
-
-/* A pool for each instance, all or none. The generation is held until they hold it. */
-static struct pool *make_pools(struct generation *generation, struct error *error)
-{
-    struct pool *pools = NULL;
-
-    for (size_t i = 0; i < generation->conf.count; i++) {
-        struct pool *pool = pool_new(generation, &generation->conf.instances[i], error);
-        if (pool == NULL) {
-            free_pools(pools);
-            return NULL;
-        }
-        pool->next = pools;
-        pools = pool;
-    }
-    return pools;
-}
-
-static void start_pools(struct pool *pools)
-{
-    struct pool **end = &pools;
-
-    prepare_tls(pools);
-    for (struct pool *pool = pools; pool != NULL; pool = pool->next)
-        pool_start(pool);
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = master.pools;
-    master.pools = pools;
-}
-
-static void for_each_pool(void (*act)(struct pool *pool))
-{
-    for (struct pool *pool = master.pools; pool != NULL; pool = pool->next)
-        act(pool);
-}
-
-/* Those whose last process is gone. */
-static void drop_empty_pools(void)
-{
-    struct pool **link = &master.pools;
-
-    while (*link != NULL) {
-        struct pool *pool = *link;
-        if (pool->state == POOL_RUNNING || !pool_is_empty(pool)) {
-            link = &pool->next;
-            continue;
-        }
-        *link = pool->next;
-        pool_free(pool);
-    }
-}
-
 static void tell_counts(void)
 {
-    size_t busy = 0;
-    size_t idle = 0;
+    size_t busy;
+    size_t idle;
 
-    for (const struct pool *pool = master.pools; pool != NULL; pool = pool->next) {
-        busy += pool_count_state(pool, SCOREBOARD_BUSY);
-        idle += pool_count_state(pool, SCOREBOARD_IDLE) +
-                pool_count_state(pool, SCOREBOARD_RESTING);
-    }
+    pool_list_count(master.pools, &busy, &idle);
     notify_status(busy, idle);
 }
 
 /* ---- the end ---- */
 
-/* What supervises us takes our end for the end of all sessions, and a stop reaches the process
- * before us through us only. */
+/* A service manager takes the end of this process for the end of all sessions, and a stop reaches
+ * the previous binary only through this process. So wait for its sessions too. */
 static void leave_if_done(void)
 {
-    if (master.phase == PHASE_RUNNING || master.pools != NULL || upgrade_has_predecessor())
+    if (master.phase < PHASE_DRAINING || master.pools != NULL || upgrade_has_predecessor())
         return;
     status_stop();
     ev_break(EV_DEFAULT, EVBREAK_ALL);
@@ -258,56 +109,54 @@ static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
     (void)timer;
     (void)events;
     log_message(EVENT_MASTER, "sessions did not end in time and are killed");
-    for_each_pool(pool_kill);
+    pool_list_for_each(master.pools, pool_kill);
     upgrade_forget_predecessor();
     leave_if_done();
+}
+
+/* What draining and stopping have in common. */
+static void leave_service(enum phase next)
+{
+    bool is_service = master.phase == PHASE_RUNNING || master.phase == PHASE_UPGRADING;
+
+    handover_cancel();
+    ev_timer_stop(EV_DEFAULT, &master.ready); /* a pool that is not ready yet never will be */
+    if (master.phase == PHASE_UPGRADING && next != PHASE_REPLACED)
+        upgrade_cancel();
+    if (next == PHASE_REPLACED)
+        ev_timer_stop(EV_DEFAULT, &master.watchdog);
+    else if (is_service)
+        notify_stopping();
+    master.phase = next;
 }
 
 static void stop(const char *why)
 {
     double grace_s = (double)master.generation->conf.proxy.values.grace;
 
-    if (master.phase == PHASE_STOPPING)
-        return;
-    master.phase = PHASE_STOPPING;
-    handover_cancel();
-    ev_timer_stop(EV_DEFAULT, &master.ready); /* whoever was not ready never will be */
-    upgrade_cancel();
-    upgrade_stop_predecessor();
     log_message(EVENT_MASTER_STOPPING, "%s: sessions are ended", why);
-    if (!master.is_replaced)
-        notify_stopping();
-    for_each_pool(pool_stop);
+    leave_service(PHASE_STOPPING);
+    upgrade_stop_predecessor();
+    pool_list_for_each(master.pools, pool_stop);
     ev_timer_init(&master.grace, on_grace_over, grace_s, 0.0);
     ev_timer_start(EV_DEFAULT, &master.grace);
-    drop_empty_pools();
+    pool_list_drop_empty(&master.pools);
     leave_if_done();
 }
 
-static void drain(const char *why)
+static void drain(enum phase next, const char *why)
 {
-    if (master.phase != PHASE_RUNNING)
-        return;
-    master.phase = PHASE_DRAINING;
-    handover_cancel();
-    ev_timer_stop(EV_DEFAULT, &master.ready);
-    log_message(EVENT_MASTER_DRAINING, "%s: no new sessions; those that run may end",
-                why);
-    if (master.is_replaced) {
-        ev_timer_stop(EV_DEFAULT, &master.watchdog);
-    } else {
-        upgrade_cancel();
-        notify_stopping();
-    }
-    for_each_pool(pool_retire);
+    log_message(EVENT_MASTER_DRAINING, "%s: no new sessions; those that run may finish", why);
+    leave_service(next);
+    pool_list_for_each(master.pools, pool_retire);
     status_refresh();
-    drop_empty_pools();
+    pool_list_drop_empty(&master.pools);
     leave_if_done();
 }
 
-/* ---- reload ---- */
+/* ---- a configuration comes into force ---- */
 
-/* Someone who starts it at a terminal wants to see the log there. */
+/* A user who starts the server at a terminal wants to see the log there. */
 static int open_log(const struct conf *conf, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
@@ -316,41 +165,66 @@ static int open_log(const struct conf *conf, struct error *error)
     return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
 }
 
-/* Takes back what prepare() has done. */
+/* Undoes prepare(). */
 static void abandon(struct pool *pools)
 {
-    free_pools(pools);
+    pool_list_free(pools);
     status_forget();
     pidfile_forget();
 }
 
-/* What may fail. Nothing of what runs changes. The pidfile first: that a server runs already says
- * more than that its address is taken. */
+/* Does everything that may fail, and changes nothing that runs. The pidfile comes first: "a server
+ * is running already" says more than "its address is in use". Returns the new pools, or NULL with
+ * `error` set. */
 static struct pool *prepare(struct generation *generation, struct error *error)
 {
     struct pool *pools;
 
     if (pidfile_prepare(generation->conf.proxy.values.pidfile, error) == -1)
         return NULL;
-    pools = make_pools(generation, error);
+    pools = pool_list_new(generation, error);
     if (pools != NULL && status_prepare(&generation->conf, error) == 0)
         return pools;
     abandon(pools);
     return NULL;
 }
 
+/* Takes over the caller's share of the generation. In a successor the pidfile remains the previous
+ * binary's until this one is ready. */
+static void put_in_force(struct generation *generation, struct pool *pools)
+{
+    enum log_level level = LOG_LEVEL_WARNING;
+    struct pool *old = master.pools;
+
+    if (!inherit_is_successor())
+        pidfile_commit();
+    tickets_prepare(pools, &master.pools);
+    pool_list_start(&master.pools, pools);
+    for (; old != NULL; old = old->next)
+        pool_retire(old);
+    generation_release(master.generation);
+    master.generation = generation;
+    pool_list_drop_empty(&master.pools);
+    status_restart(&master.pools, &generation->conf);
+    conf_warn(&generation->conf, false, report_to_log, &level);
+    listener_announce_new();
+}
+
+/* ---- reload ---- */
+
 static void on_handed_over(size_t left)
 {
     const struct generation *generation = master.generation;
 
     if (left == 0)
-        log_message(EVENT_RELOADED, "generation %u, %zu instances",
-                    generation->number, generation->conf.count);
+        log_message(EVENT_RELOADED, "generation %u, %zu instances", generation->number,
+                    generation->conf.count);
     else
-        log_message_at(LOG_LEVEL_WARNING, EVENT_RELOADED,
-                    "generation %u, %zu instances; after %d s %zu old workers have not reacted and "
-                    "may each take one more connection under the old settings",
-                    generation->number, generation->conf.count, (int)HANDOVER_LIMIT_S, left);
+        log_message_at(
+            LOG_LEVEL_WARNING, EVENT_RELOADED,
+            "generation %u, %zu instances; after %d s %zu old workers that are stopped or "
+            "starved of CPU may each take one more connection under the old settings",
+            generation->number, generation->conf.count, (int)HANDOVER_LIMIT_S, left);
     notify_ready();
     tell_counts();
 }
@@ -370,12 +244,11 @@ static void reload(void)
     struct error error;
 
     notify_reloading();
-    generation = load(report_to_log, &level);
+    generation = generation_load(master.options, report_to_log, &level);
     if (generation == NULL) {
         fail_reload("the file cannot be used");
         return;
     }
-    generation->users++; /* the master's own */
     pools = prepare(generation, &error);
     if (pools != NULL && open_log(&generation->conf, &error) == -1) {
         abandon(pools);
@@ -386,19 +259,13 @@ static void reload(void)
         generation_release(generation);
         return;
     }
-    pidfile_commit();
-    struct pool *old = master.pools;
-    start_pools(pools);
-    for (; old != NULL; old = old->next)
-        pool_retire(old);
-    generation_release(master.generation);
-    master.generation = generation;
-    drop_empty_pools();
-    status_restart(&master.pools, &generation->conf);
-    level = LOG_LEVEL_WARNING;
-    conf_warn(&generation->conf, false, report_to_log, &level);
-    listener_announce_new();
+    put_in_force(generation, pools);
     handover_begin(&master.pools, on_handed_over);
+}
+
+static void reload_later(void)
+{
+    master.is_reload_due = true;
 }
 
 static void reopen_logs(void)
@@ -409,7 +276,7 @@ static void reopen_logs(void)
         log_message(EVENT_CONFIGURATION, "%s", error.text);
         return;
     }
-    for_each_pool(pool_refresh);
+    pool_list_for_each(master.pools, pool_refresh);
     status_refresh();
     log_message(EVENT_LOG_REOPENED, "generation %u", master.generation->number);
 }
@@ -421,20 +288,20 @@ static void on_upgrade(enum upgrade_event event)
     switch (event) {
     case UPGRADE_READY:
         pidfile_hand_on();
-        status_stop(); /* its paths are the new one's now */
-        master.is_replaced = true;
+        status_stop(); /* the successor serves its paths now */
         if (master.is_reload_due)
             upgrade_reload_successor();
-        drain("upgrade: the new binary has taken over");
+        drain(PHASE_REPLACED, "upgrade: the new binary has taken over");
         break;
     case UPGRADE_FAILED:
-        log_message(EVENT_UPGRADE_FAILED,
-                    "the new binary did not come up; this one goes on");
+        log_message(EVENT_UPGRADE_FAILED, "the new binary did not come up; this one goes on");
+        master.phase = PHASE_RUNNING;
         if (master.is_reload_due)
             reload();
         break;
     case UPGRADE_STOP:
-        stop("upgrade: the new binary is being stopped");
+        if (master.phase != PHASE_STOPPING)
+            stop("upgrade: the new binary is being stopped");
         break;
     }
 }
@@ -449,44 +316,66 @@ static void pass_on(void)
 
 static void upgrade(void)
 {
-    if (upgrade_has_successor() || master.phase != PHASE_RUNNING)
-        return;
     master.is_reload_due = false;
     log_message(EVENT_UPGRADE, "starting the new binary");
-    upgrade_start(EV_DEFAULT, pass_on, on_upgrade);
+    if (upgrade_start(EV_DEFAULT, pass_on, on_upgrade) == 0)
+        master.phase = PHASE_UPGRADING;
 }
 
-/* ---- events ---- */
+/* ---- signals ---- */
+
+static void stop_by_term(void)
+{
+    stop("TERM");
+}
+
+static void stop_by_int(void)
+{
+    stop("INT");
+}
+
+static void drain_by_quit(void)
+{
+    drain(PHASE_DRAINING, "QUIT");
+}
+
+typedef void reaction(void);
+
+/* A new binary that is starting has read the file and taken the sockets as they were, so a reload
+ * waits until it is clear which of the two goes on. NULL: nothing happens. */
+/* clang-format off */
+static const struct {
+    int number;
+    reaction *by_phase[PHASE_COUNT];
+} reactions[] = {
+    /*         RUNNING        UPGRADING      DRAINING      REPLACED                  STOPPING */
+    {SIGHUP,  {reload,        reload_later,  NULL,         upgrade_reload_successor, NULL}},
+    {SIGTERM, {stop_by_term,  stop_by_term,  stop_by_term, stop_by_term,             NULL}},
+    {SIGINT,  {stop_by_int,   stop_by_int,   stop_by_int,  stop_by_int,              NULL}},
+    {SIGQUIT, {drain_by_quit, drain_by_quit, NULL,         NULL,                     NULL}},
+    {SIGUSR1, {reopen_logs,   reopen_logs,   reopen_logs,  reopen_logs,              reopen_logs}},
+    {SIGUSR2, {upgrade,       NULL,          NULL,         NULL,                     NULL}},
+};
+/* clang-format on */
+
+enum { REACTION_COUNT = sizeof(reactions) / sizeof(reactions[0]) };
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     (void)loop;
     (void)events;
-    switch (watcher->signum) {
-    case SIGHUP:
-        /* A new binary on its way has read the file and the sockets as they were. */
-        if (master.is_replaced)
-            upgrade_reload_successor();
-        else if (upgrade_has_successor())
-            master.is_reload_due = true;
-        else if (master.phase == PHASE_RUNNING)
-            reload();
-        break;
-    case SIGTERM:
-    case SIGINT:
-        stop(watcher->signum == SIGINT ? "INT" : "TERM");
-        break;
-    case SIGQUIT:
-        drain("QUIT");
-        break;
-    case SIGUSR1:
-        reopen_logs();
-        break;
-    case SIGUSR2:
-        upgrade();
+    for (size_t i = 0; i < REACTION_COUNT; i++) {
+        reaction *react = reactions[i].by_phase[master.phase];
+
+        if (reactions[i].number != watcher->signum)
+            continue;
+        if (react != NULL)
+            react();
         break;
     }
 }
+
+/* ---- other events ---- */
 
 static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
 {
@@ -498,7 +387,7 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
         return;
     while (pool != NULL && !pool_reap(pool, watcher->rpid, watcher->rstatus))
         pool = pool->next;
-    drop_empty_pools();
+    pool_list_drop_empty(&master.pools);
     leave_if_done();
 }
 
@@ -513,11 +402,10 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void watch(void)
 {
-    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
     double watchdog_s = notify_watchdog_s();
 
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        ev_signal_init(&master.signals[i], on_signal, numbers[i]);
+    for (size_t i = 0; i < REACTION_COUNT; i++) {
+        ev_signal_init(&master.signals[i], on_signal, reactions[i].number);
         ev_signal_start(EV_DEFAULT, &master.signals[i]);
     }
     ev_child_init(&master.children, on_child, 0, 0);
@@ -530,10 +418,9 @@ static void watch(void)
 
 /* ---- the start ---- */
 
-/* The first configuration is in force: sockets are bound, workers forked. */
-static int begin(struct generation *generation)
+/* Takes over the caller's share of the generation. Returns an exit code. */
+static int start(struct generation *generation)
 {
-    enum log_level level = LOG_LEVEL_WARNING;
     struct error error;
     struct pool *pools;
 
@@ -549,42 +436,33 @@ static int begin(struct generation *generation)
         return EX_OSERR;
     }
     listener_close_spare();
-    if (!inherit_is_successor())
-        pidfile_commit();
-    start_pools(pools);
-    status_restart(&master.pools, &generation->conf);
-    conf_warn(&generation->conf, false, report_to_log, &level);
-    listener_announce_new();
+    put_in_force(generation, pools);
     log_message(EVENT_STARTED, "generation %u, %zu instances", generation->number,
                 generation->conf.count);
     return EX_OK;
 }
 
-static bool has_worker(const struct pool *pool)
+static void tell_ready(void)
 {
-    return pool->state != POOL_RUNNING || atomic_load(&pool->scoreboard->idle) > 0 ||
-           atomic_load(&pool->scoreboard->accepted) > 0;
+    if (inherit_is_successor())
+        pidfile_commit();
+    daemon_ready();
+    upgrade_ready(leave_if_done);
+    notify_ready();
+    tell_counts();
 }
 
-/* Ready is a server in which every pool has had a worker that can take a connection: a successor
- * whose workers cannot live must not take the place of one whose workers do. */
-static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
+/* The server is ready when each pool has had a worker that can take a connection. A successor whose
+ * workers cannot live must not replace a binary whose workers do. */
+static void on_ready_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
-    const struct pool *pool = master.pools;
+    const struct pool *pool = pool_list_unready(master.pools);
 
     (void)events;
-    while (pool != NULL && has_worker(pool))
-        pool = pool->next;
     if (pool == NULL) {
         ev_timer_stop(loop, timer);
-        if (inherit_is_successor())
-            pidfile_commit();
-        daemon_ready();
-        upgrade_ready(leave_if_done);
-        notify_ready();
-        tell_counts();
+        tell_ready();
     } else if (clock_now_ms() >= master.ready_deadline_ms) {
-        ev_timer_stop(loop, timer);
         fprintf(stderr, "pop3.proxy: instance %s: no worker comes up; the log says why\n",
                 pool->instance->section.name);
         master.exit_code = EX_OSERR;
@@ -592,14 +470,14 @@ static void on_ready_look(struct ev_loop *loop, ev_timer *timer, int events)
     }
 }
 
-static int loop_until_told(void)
+static int run(struct generation *generation)
 {
-    int code = begin(master.generation);
+    int code = start(generation);
 
     if (code != EX_OK)
         return code;
     master.ready_deadline_ms = clock_after_ms(READY_LIMIT_MS);
-    ev_timer_init(&master.ready, on_ready_look, READY_LOOK_S, READY_LOOK_S);
+    ev_timer_init(&master.ready, on_ready_tick, READY_TICK_S, READY_TICK_S);
     ev_timer_start(EV_DEFAULT, &master.ready);
     ev_run(EV_DEFAULT, 0);
     pidfile_remove();
@@ -610,15 +488,15 @@ static int loop_until_told(void)
 
 int master_run(const struct options *options, char *const argv[])
 {
+    struct generation *generation;
     struct error error;
 
     master.options = options;
     descriptors_raise_limit(); /* there may be many instances */
     upgrade_remember(argv);
-    master.generation = load(report_to_stderr, NULL);
-    if (master.generation == NULL)
+    generation = generation_load(options, report_to_stderr, NULL);
+    if (generation == NULL)
         return EX_CONFIG;
-    master.generation->users++;
     listener_inherit();
     tickets_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
@@ -633,5 +511,5 @@ int master_run(const struct options *options, char *const argv[])
         return EX_OSERR;
     }
     watch();
-    return loop_until_told();
+    return run(generation);
 }

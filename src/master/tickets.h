@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keys of TLS session tickets: one set for every worker of every pool, made and rotated by the
- * master, kept over reloads and handed on to the next binary.
+ * What the master does for TLS while it runs: it makes, rotates and passes on the keys of session
+ * tickets, one set for all workers of all pools, and warns of certificates that expire soon.
  */
 #ifndef MASTER_TICKETS_H
 #define MASTER_TICKETS_H
 
-#include "tls/tls.h"
+#include "pool/pool.h"
 
-/* The keys, made when they are asked for first. NULL where there is no memory for them; without
- * randomness (logged) they are empty, and no tickets are issued. */
-const struct tls_ticket_keys *tickets_keys(void);
-
-/* Makes a new current key, where there are keys. A failure is logged: the old ones stay. */
-void tickets_rotate(void);
-
-/* In the new binary: takes over what the old one has handed on. Call it once, at the start. */
+/* In the next binary: takes over the keys that the previous one has passed on. Call it once, before
+ * tickets_prepare(). */
 void tickets_inherit(void);
+
+/*
+ * Prepares new pools for TLS, before their workers are forked: gives them the keys, and logs which
+ * of their certificates expire soon. From the first pool with TLS on, the keys are rotated every
+ * TLS_TICKET_ROTATION_S, and the certificates of the running pools in the list `all` are checked
+ * again. Without memory or randomness for keys (logged) no tickets are issued.
+ */
+void tickets_prepare(const struct pool *added, struct pool *const *all);
 
 /* In the process that is about to become the next binary: passes a copy of the keys on to it. */
 void tickets_pass(void);

@@ -191,31 +191,27 @@ static int fork_both(const int fds[2], upgrade_pass *pass)
     return 0;
 }
 
-void upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told)
+int upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told)
 {
     int fds[2];
     int error;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1) {
         log_message(EVENT_UPGRADE_FAILED, "%s", strerror(errno));
-        return;
+        return -1;
     }
     error = fork_both(fds, pass);
     if (error != 0) {
         log_message(EVENT_UPGRADE_FAILED, "cannot fork: %s", strerror(error));
         close(fds[0]);
-        return;
+        return -1;
     }
     on_told = told;
     ev_io_init(&answered, on_answer, fds[0], EV_READ);
     ev_io_start(loop, &answered);
     ev_timer_init(&limit, on_limit, READY_LIMIT_S, 0.0);
     ev_timer_start(loop, &limit);
-}
-
-bool upgrade_has_successor(void)
-{
-    return successor != 0;
+    return 0;
 }
 
 void upgrade_reload_successor(void)

@@ -35,10 +35,8 @@ typedef void upgrade_told(enum upgrade_event event);
  * to become the new binary. */
 typedef void upgrade_pass(void);
 /* Starts the new binary. It is not a child of this process, so that the service manager that
- * supervises this one supervises it too. Failures are logged. */
-void upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told);
-/* It is on its way, or there. */
-bool upgrade_has_successor(void);
+ * supervises this one supervises it too. Returns 0, or -1 after logging why there is none. */
+int upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told);
 /* Has it reload, if it is there still: from UPGRADE_READY on, when it hears signals. */
 void upgrade_reload_successor(void);
 /* This process is to end before the new one has answered: kills that; nothing is told. */

@@ -25,7 +25,7 @@
 #define BACK_OFF_FORGET_S 30.0 /* a process that lived so long is replaced at once */
 
 static struct {
-    int64_t started_ms; /* of the server; 0: status_prepare() was not called yet */
+    int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
     struct pool *const *pools; /* the master's list, as it changes */
     uid_t uid;
     gid_t gid;

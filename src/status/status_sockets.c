@@ -32,7 +32,10 @@ struct endpoint {
     ino_t inode;
 };
 
-#define NO_ENDPOINT {.fd = -1}
+#define NO_ENDPOINT                                                                                \
+    {                                                                                              \
+        .fd = -1                                                                                   \
+    }
 
 static struct {
     struct endpoint control;
