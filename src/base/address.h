@@ -92,8 +92,8 @@ void address_set_port(struct address *address, uint16_t port);
 /* Turns an IPv4-mapped IPv6 address into plain IPv4; leaves every other as it is. */
 void address_unmap(struct address *address);
 
-/* The address of a socket's own end, or of its other end. Returns false, and leaves `address` unset,
- * where the descriptor is not a socket that has one. */
+/* The address of a socket's own end, or of its other end. Returns false, and leaves `address`
+ * unset, where the descriptor is not a socket that has one. */
 bool address_of_own_end(int fd, struct address *address);
 bool address_of_other_end(int fd, struct address *address);
 

@@ -29,8 +29,8 @@ static char *block_take(void)
     }
     /* Mapped rather than malloc()ed: a page of it costs memory only once it is touched, and a
      * trimmed pool really shrinks the process. */
-    void *memory = mmap(NULL, BUFFER_BLOCK_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, BUFFER_BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     /* A child gets zeros: what it is forked for must not carry a login along. */

@@ -50,8 +50,8 @@ static bool is_among(int number, const int *numbers, size_t count)
 
 void child_reset_signals(const int *own, size_t count)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE,
-                                  SIGXFSZ};
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+                                  SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
 
     default_signals();
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

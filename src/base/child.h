@@ -21,10 +21,10 @@ pid_t child_fork(void);
 
 /*
  * For a child that goes on in this program. Ignores the signals that a terminal, a supervisor or an
- * operator sends, as they are the master's business, and SIGPIPE and SIGXFSZ, which the failing call
- * reports. The `count` signals in `own` and all others get their default action: a signal of its own
- * that is blocked and has come already is not lost. The signal mask stays: set the child's handlers,
- * then its mask.
+ * operator sends, as they are the master's business, and SIGPIPE and SIGXFSZ, which the failing
+ * call reports. The `count` signals in `own` and all others get their default action: a signal of
+ * its own that is blocked and has come already is not lost. The signal mask stays: set the child's
+ * handlers, then its mask.
  */
 void child_reset_signals(const int *own, size_t count);
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* A deadline that never comes, and one that has passed already (one attempt, no sleep). */
-#define CLOCK_NEVER INT64_MAX
+#define CLOCK_NEVER  INT64_MAX
 #define CLOCK_PASSED INT64_MIN
 
 /* Milliseconds on the monotonic clock. */

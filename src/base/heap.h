@@ -30,7 +30,7 @@ struct heap {
 };
 
 /* What contains `item` as its member. */
-#define HEAP_OWNER(item, type, member) ((type *)((uintptr_t)(item) - offsetof(type, member)))
+#define HEAP_OWNER(item, type, member) ((type *)((uintptr_t)(item)-offsetof(type, member)))
 
 static inline bool heap_has(const struct heap_item *item)
 {

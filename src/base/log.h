@@ -21,8 +21,8 @@
 #include "base/event.h"
 
 enum {
-    LOG_LINE_BYTES = 2048,  /* a whole line: every value of a session at its longest */
-    LOG_VALUE_BYTES = 320,      /* one value after escaping */
+    LOG_LINE_BYTES = 2048, /* a whole line: every value of a session at its longest */
+    LOG_VALUE_BYTES = 320, /* one value after escaping */
 };
 
 /* A line while it is put together, on the caller's stack. Set `level` after log_begin() where the

@@ -73,8 +73,8 @@ static bool is_same(const char *entry, const char *text)
     return *entry == '\0' && *text == '\0';
 }
 
-/* The slot that holds `text`, or the free one where it belongs. The operator chooses the entries, so
- * nobody can make them collide. */
+/* The slot that holds `text`, or the free one where it belongs. The operator chooses the entries,
+ * so nobody can make them collide. */
 static size_t find_slot(const struct pattern_list *list, const char *text)
 {
     size_t mask = list->slot_count - 1;

@@ -75,8 +75,8 @@ static enum io_status start_on_demand(struct helper *helper)
 }
 
 /* Sends a request. *answer_fd_r is the caller's to close. */
-static enum io_status ask(struct helper *helper, const struct message *request,
-                          int64_t deadline_ms, int *answer_fd_r)
+static enum io_status ask(struct helper *helper, const struct message *request, int64_t deadline_ms,
+                          int *answer_fd_r)
 {
     int pair[2];
     enum io_status status = IO_OK;
@@ -91,8 +91,7 @@ static enum io_status ask(struct helper *helper, const struct message *request,
         return status;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
         return IO_FAILED;
-    status = message_send(helper->request_fd, request->data, request->length, pair[1],
-                          deadline_ms);
+    status = message_send(helper->request_fd, request->data, request->length, pair[1], deadline_ms);
     close(pair[1]);
     if (status != IO_OK) {
         close(pair[0]);
@@ -232,7 +231,7 @@ static enum io_status take_result(void *context, char *data, size_t length)
 {
     (void)context;
     return length == 2 && data[0] == MESSAGE_RESULT && data[1] == MESSAGE_RESULT_DONE ? IO_OK
-                                                                                     : IO_FAILED;
+                                                                                      : IO_FAILED;
 }
 
 enum io_status helper_record_client(struct helper *helper, const char *session, const char *client,

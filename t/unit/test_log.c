@@ -282,14 +282,10 @@ static void test_full_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_value_limit),
-        cmocka_unit_test(test_long_line_in_file),
-        cmocka_unit_test(test_open_failures),
-        cmocka_unit_test(test_torn_line),
-        cmocka_unit_test(test_blocked_pipe),
-        cmocka_unit_test(test_full_socket),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_value_limit),   cmocka_unit_test(test_long_line_in_file),
+        cmocka_unit_test(test_open_failures), cmocka_unit_test(test_torn_line),
+        cmocka_unit_test(test_blocked_pipe),  cmocka_unit_test(test_full_socket),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
