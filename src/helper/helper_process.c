@@ -36,32 +36,6 @@ struct helper_process {
 
 static struct helper_process own;
 
-enum io_status job_answer(int answer_fd, enum message_kind kind, const void *data, size_t length)
-{
-    char first = (char)kind;
-    struct iovec pieces[2] = {{.iov_base = &first, .iov_len = 1},
-                              {.iov_base = (void *)(uintptr_t)data, .iov_len = length}};
-    struct msghdr header = {.msg_iov = pieces, .msg_iovlen = 2};
-
-    ssize_t sent;
-
-    do {
-        sent = sendmsg(answer_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent == -1 && errno == EINTR);
-    if (sent != -1)
-        return IO_OK;
-    return errno == EAGAIN || errno == ENOBUFS ? IO_AGAIN : IO_FAILED;
-}
-
-void job_finish(int answer_fd, enum message_result result)
-{
-    char octet = (char)result;
-
-    /* If even this does not fit, the close tells the asking side that nothing will come. */
-    (void)job_answer(answer_fd, MESSAGE_RESULT, &octet, 1);
-    close(answer_fd);
-}
-
 static void serve_resolve(struct message *request, int answer_fd)
 {
     const char *session = message_get(request);
@@ -172,8 +146,8 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     descriptors_restore_limit();
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */
-    own = (struct helper_process){
-        .conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
+    own =
+        (struct helper_process){.conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
     if (own.loop == NULL || resolver_init(own.loop) == -1) {
         log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request the helper is working on: who waits for the answer, and how to call it off.
+ * Answers to a request that the helper works on. Each request brought a descriptor of its own: its
+ * answer is sent there, and closing it ends the request.
  */
 #ifndef HELPER_JOB_H
 #define HELPER_JOB_H
@@ -9,11 +10,11 @@
 
 #include "helper/message.h"
 
-/* Sends one message of an answer without waiting. IO_AGAIN: the asking side is slow; IO_FAILED: it
- * is gone. */
+/* Sends one message of an answer and waits for nothing. IO_AGAIN: the asking side is slow; try again
+ * when the descriptor is writable. IO_FAILED: it is gone. */
 enum io_status job_answer(int answer_fd, enum message_kind kind, const void *data, size_t length);
 
-/* Sends the closing MESSAGE_RESULT and closes the descriptor. */
+/* Sends the MESSAGE_RESULT that ends an answer, and closes the descriptor. */
 void job_finish(int answer_fd, enum message_result result);
 
 #endif
