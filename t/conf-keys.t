@@ -5,34 +5,12 @@
 use strict;
 use warnings;
 use FindBin;
+use lib "$FindBin::Bin/lib";
 use Test::More;
+use Pop3Test::Tables qw(file_text conf_keys totals);
 
-my $top = "$FindBin::Bin/..";
-
-sub slurp {
-    my ($path) = @_;
-    open my $file, '<', $path or die "$path: $!";
-    local $/;
-    return <$file>;
-}
-
-# A row of the table, its arguments split at commas outside quotes.
-sub row {
-    my ($type, $arguments) = @_;
-    my @fields = $arguments =~ /\s*("(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*|'.'|[^,]+)\s*(?:,|\z)/g;
-    my ($name, $scope, undef, $default, $least, $most) = @fields;
-    my %row = (name => $name, type => $type, scope => $scope);
-    $row{default} =
-          $default eq 'NULL' ? undef
-        : $type eq 'FLAG'    ? ($default eq 'true' ? 'yes' : 'no')
-        :                      $default =~ s/^"(.*)"$/$1/r;
-    @row{qw(least most)} = ($least, $most) if $type eq 'NUMBER';
-    return \%row;
-}
-
-my $table = slurp("$top/src/config/conf_keys.def") =~ s{/\*.*?\*/}{}gsr;
-my @rows  = map { row(@$_) } map { [/^(\w+)\((.*)\)\z/s] } $table =~ /^CONF_((?:FLAG|NUMBER|TEXT|CHOICE)\(.*?\))$/gms;
-my %key   = map { $_->{name} => $_ } @rows;
+my @rows = conf_keys();
+my %key  = map { $_->{name} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
 # max_per_ip hangs on max_workers and sessions_per_worker.
@@ -42,7 +20,7 @@ my %default_in_words = (max_per_ip => 'half of all places');
 
 my %example;
 my $section = '';
-for my $paragraph (split /\n\s*\n/, slurp("$top/conf/pop3.proxy.conf")) {
+for my $paragraph (split /\n\s*\n/, file_text("conf/pop3.proxy.conf")) {
     my @comment;
     for my $line (split /\n/, $paragraph) {
         $section = $1 if $line =~ /^\[(\w+)/;
@@ -72,7 +50,7 @@ is_deeply([ grep { !$key{$_} } sort keys %example ], [], 'the example has no oth
 
 # ---- the manual page: an item a key, its last line the default ----
 
-my $page = slurp("$top/man/pop3.proxy.conf.5");
+my $page = file_text("man/pop3.proxy.conf.5");
 my %item;
 for my $part (split /^\.Ss /m, $page) {
     my ($title) = $part =~ /\A(.*)/;
@@ -102,17 +80,16 @@ is_deeply([ grep { !$key{$_} } sort keys %item ], [], 'the manual has no other k
 SKIP: {
     skip 'mandoc is not installed', 2 if system('command -v mandoc >/dev/null 2>&1') != 0;
     for my $page ('pop3.proxy.1', 'pop3.proxy.conf.5') {
-        my @remarks = grep { !/: (?:referenced manual not found|outdated mandoc\.db)/ } qx(mandoc -T lint "$top/man/$page" 2>&1);
+        my @remarks = grep { !/: (?:referenced manual not found|outdated mandoc\.db)/ } qx(mandoc -T lint "$FindBin::Bin/../man/$page" 2>&1);
         is_deeply(\@remarks, [], "$page is well-formed");
     }
 }
 
 # What is counted: its heading in the status and its metric.
-my $pop3_proxy_1 = slurp("$top/man/pop3.proxy.1");
-for my $total (slurp("$top/src/pool/totals.def") =~ /^TOTAL\((.*)\)$/mg) {
-    my (undef, undef, $metric, $heading) = split /,\s*/, $total =~ s/"//gr;
-    like($pop3_proxy_1, qr/^\.It Li .*\b$heading\b/m, "the manual has the heading $heading");
-    like($pop3_proxy_1, qr/^\.Li .*\b${metric}_total\b/m, "the manual has the metric of it");
+my $pop3_proxy_1 = file_text("man/pop3.proxy.1");
+for my $total (totals()) {
+    like($pop3_proxy_1, qr/^\.It Li .*\b$total->{heading}\b/m, "the manual has the heading $total->{heading}");
+    like($pop3_proxy_1, qr/^\.Li .*\b$total->{metric}_total\b/m, "the manual has the metric $total->{metric}_total");
 }
 
 done_testing;

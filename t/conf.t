@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Tables qw(rows);
 
 my $directory = directory();
 my $file      = "$directory/proxy.conf";
@@ -337,8 +338,7 @@ scene 'a key that needs another' => sub {
 };
 
 scene 'capabilities' => sub {
-    my @ours = map { /^CAPABILITY\(\w+, "([\w-]+)", (?!SERVERS)/ } split /\n/,
-        read_file("$FindBin::Bin/../src/pop3/capability.def");
+    my @ours = map { $_->[1] } grep { $_->[2] ne 'SERVERS' } rows('pop3/capability.def', 'CAPABILITY');
     is scalar @ours, 8, 'those of the table';
     is_taken('any of them', inside('capabilities = ' . join ', ', @ours), 1);
     is_refused($_, inside("capabilities = TOP, $_"),

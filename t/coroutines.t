@@ -6,53 +6,29 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP;
 use Pop3Test;
-use Pop3Test::Daemon;
 use Socket qw(MSG_OOB);
 
 expect_log(qw(configuration worker-died session-lost));
 expect_reason(qw(server-unsolicited shed));
 
 sub daemon {
-    my ($server, %proxy) = @_;
-    my $instance = { server => $server->address, login_failures => 0, max_per_ip => 0 };
-    return Pop3Test::Daemon->new(
-        program   => program(), directory => directory(), instances => { one => $instance },
-        proxy     => { workers => 1, max_workers => 1, sessions_per_worker => 100, %proxy });
+    my ($server, %key) = @_;
+    return master(-in_file => 1, server => $server->address, workers => 1, max_workers => 1, sessions_per_worker => 100,
+        grace => 2, %key);
 }
 
-sub many_scene {
-    my ($name, $code) = @_;
-    return scene $name => sub {
-        my $finished = eval { $code->(); 1 };
-        my $error = $@;
-        Pop3Test::Daemon::close_all();
-        die $error if !$finished;
-    };
-}
-
-sub status { my ($daemon) = @_; return decode_json($daemon->ask('status --json')) }
-
-# The processes that have sessions, each once.
-sub busy_pids {
-    my ($daemon) = @_;
-    my %pids = map { $_->{pid} => 1 } @{ status($daemon)->{sessions} };
-    my @pids = sort keys %pids;
-    return @pids;
-}
-
+# How many sessions ended for this reason.
 sub sessions_in_log {
     my ($daemon, $reason) = @_;
-    my @lines = $daemon->log =~ /^(.*\bevent=session\b.*\breason=\Q$reason\E\b.*)$/mg;
-    return scalar @lines;
+    return scalar grep { $_->{f}{reason} eq $reason } $daemon->{log}->with_event('session');
 }
 
-many_scene 'many sessions, side by side' => sub {
+scene 'many sessions, side by side' => sub {
     my @messages = map { message(2000 * $_) } 1 .. 5;
     my $server = server(messages => [@messages]);
     my $daemon = daemon($server);
-    my @clients = map { $daemon->client('one') } 1 .. 60;
+    my @clients = map { $daemon->client } 1 .. 60;
     $_->greeting for @clients;
     $_->send_line('USER ' . $Pop3Test::Client::USER) for @clients;
     like $_->reply, qr/^\+OK/, 'USER' for $clients[0], $clients[-1];
@@ -60,8 +36,8 @@ many_scene 'many sessions, side by side' => sub {
     $_->send_line("PASS $Pop3Test::Client::PASSWORD") for @clients;
     my $logged_in = grep { $_->reply =~ /^\+OK/ } @clients;
     is $logged_in, 60, 'all are logged in';
-    is scalar(busy_pids($daemon)), 1, 'one process has them all';
-    is scalar @{ status($daemon)->{sessions} }, 60, 'each is shown';
+    is scalar($daemon->busy_pids), 1, 'one process has them all';
+    is scalar @{ $daemon->status->{sessions} }, 60, 'each is shown';
 
     # All ask before anybody reads; pipelined, and each for another message.
     for my $i (0 .. $#clients) {
@@ -78,12 +54,12 @@ many_scene 'many sessions, side by side' => sub {
     my $ended = grep { $_->quit =~ /^\+OK/ } @clients;
     is $ended, 60, 'QUIT';
     ok wait_until(sub { sessions_in_log($daemon, 'quit') == 60 }), 'all are in the log';
-    is exit_code($daemon->close), 0, 'ends in order';
+    is $daemon->stop, 0, 'ends in order';
 };
 
 # One worker, so that it knows the server. What comes behind its +OK is awaited for a moment only,
 # in which this process may not get its turn: hence several attempts.
-many_scene 'a server known to be quiet is trusted no more once it is not' => sub {
+scene 'a server known to be quiet is trusted no more once it is not' => sub {
     my $is_good = 1;
     my $server  = server(on => { PASS => sub {
         my ($connection) = @_;
@@ -93,11 +69,11 @@ many_scene 'a server known to be quiet is trusted no more once it is not' => sub
         return '';
     } });
     my $daemon = daemon($server);
-    like $daemon->client('one')->login->quit, qr/^\+OK/, 'a good login';
+    like $daemon->client->login->quit, qr/^\+OK/, 'a good login';
     $is_good = 0;
     my @refused;
     for (1 .. 30) {
-        my $client = $daemon->client('one');
+        my $client = $daemon->client;
         push @refused, grep { /^-ERR/ } $client->try_login;
         $client->rest;
         last if @refused;
@@ -106,7 +82,7 @@ many_scene 'a server known to be quiet is trusted no more once it is not' => sub
 };
 
 # A read ends at an urgent octet, and what has come behind it brings no news of its own.
-many_scene 'octets behind an urgent one' => sub {
+scene 'octets behind an urgent one' => sub {
     my $pid;
     my $urgent = sub {
         my ($connection, $before, $behind) = @_;
@@ -121,23 +97,23 @@ many_scene 'octets behind an urgent one' => sub {
         STAT => sub { $urgent->($_[0], "+OK 1 2\r\n", "+OK spare\r\n") },
     });
     my $daemon = daemon($server);
-    my $client = $daemon->client('one')->login;
-    ($pid) = busy_pids($daemon);
+    my $client = $daemon->client->login;
+    ($pid) = $daemon->busy_pids;
     is join('', ($client->fetch('RETR 1'))[1]), "line\r\nrest\r\n", 'a message is passed on to its end';
     $client->send_line('STAT');
     is $client->rest, "+OK 1 2\r\n", 'a spare reply is seen while nobody asks';
     ok wait_until(sub { sessions_in_log($daemon, 'server-unsolicited') }, 10), 'reason';
 };
 
-many_scene 'a slow reader holds nobody up' => sub {
+scene 'a slow reader holds nobody up' => sub {
     my $big    = message(3_000_000);
     my $server = server(messages => [ $big, "Subject: small\r\n\r\nx\r\n" ]);
     my $daemon = daemon($server);
-    my $slow   = $daemon->client('one')->login;
+    my $slow   = $daemon->client->login;
     $slow->hold;
     $slow->send_line('RETR 1');
     for (1 .. 20) {
-        my $client = $daemon->client('one')->login;
+        my $client = $daemon->client->login;
         my (undef, $body) = $client->fetch('RETR 2');
         $client->quit;
     }
@@ -148,14 +124,14 @@ many_scene 'a slow reader holds nobody up' => sub {
     $slow->quit;
 };
 
-many_scene 'time limits are each session\'s own' => sub {
+scene 'time limits are each session\'s own' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, login_timeout => 1, timeout => 2);
     my $begun  = now();
-    my $idle   = $daemon->client('one')->login;
+    my $idle   = $daemon->client->login;
     my @silent;
     for (1 .. 2) {
-        push @silent, [ now(), $daemon->client('one') ];
+        push @silent, [ now(), $daemon->client ];
         $silent[-1][1]->greeting;
         pause(0.5);
     }
@@ -169,43 +145,42 @@ many_scene 'time limits are each session\'s own' => sub {
     ok wait_until(sub { sessions_in_log($daemon, 'idle-timeout') }), 'and the log says so';
 };
 
-many_scene 'TERM ends them, each with a word' => sub {
+scene 'TERM ends them, each with a word' => sub {
     my $server  = server(messages => []);
     my $daemon  = daemon($server);
-    my @waiting = map { $daemon->client('one') } 1 .. 10;
+    my @waiting = map { $daemon->client } 1 .. 10;
     $_->greeting for @waiting;
-    my @held = map { $daemon->client('one')->login } 1 .. 10;
+    my @held = map { $daemon->client->login } 1 .. 10;
     $daemon->signal('TERM');
     my $told = grep { $_->line =~ /^-ERR \[SYS\/TEMP\] the proxy is being stopped/ } @waiting;
     is $told, 10, 'those at their login are told';
     $_->closes for @waiting, @held;
-    is exit_code($daemon->{process}->wait), 0, 'ends in order';
+    is exit_code($daemon->wait), 0, 'ends in order';
     is sessions_in_log($daemon, 'stopped'), 20, 'all are in the log';
 };
 
-many_scene 'QUIT lets them finish' => sub {
+scene 'QUIT lets them finish' => sub {
     my $server = server(messages => ["Subject: x\r\n\r\nbody\r\n"]);
     my $daemon = daemon($server);
-    my @held   = map { $daemon->client('one')->login } 1 .. 5;
-    $daemon->signal('QUIT');
-    $daemon->wait_for('master-draining');
-    my $refused = wait_until(sub { !eval { $daemon->client('one')->greeting; 1 } });
+    my @held   = map { $daemon->client->login } 1 .. 5;
+    $daemon->after(sub { $daemon->signal('QUIT') }, 'master-draining');
+    my $refused = wait_until(sub { !eval { $daemon->client->greeting; 1 } });
     ok $refused, 'nobody new comes in';
     for my $client (@held) {
         my (undef, $body) = $client->fetch('RETR 1');
         is $body, "Subject: x\r\n\r\nbody\r\n", 'goes on';
         $client->quit;
     }
-    is exit_code($daemon->{process}->wait), 0, 'ends with the last';
+    is exit_code($daemon->wait), 0, 'ends with the last';
 };
 
-many_scene 'making room' => sub {
+scene 'making room' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, sessions_per_worker => 4);
-    my $held   = $daemon->client('one')->login;
-    my @silent = map { $daemon->client('one') } 1 .. 3;
+    my $held   = $daemon->client->login;
+    my @silent = map { $daemon->client } 1 .. 3;
     $_->greeting for @silent;
-    my $late = $daemon->client('one')->login;
+    my $late = $daemon->client->login;
     pass 'a place was made for one more';
     ok wait_until(sub { grep { $_->{eof} } @silent }), 'by a silent one';
     like $held->ask('NOOP'), qr/^\+OK/, 'who has logged in stays';
@@ -215,67 +190,66 @@ many_scene 'making room' => sub {
     ok sessions_in_log($daemon, 'shed') >= 1, 'and the log says so';
 };
 
-many_scene 'a crash' => sub {
+scene 'a crash' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server);
-    my @held   = map { $daemon->client('one')->login("user$_") } 1 .. 5;
-    my @waiting = $daemon->client('one');
+    my @held   = map { $daemon->client->login("user$_") } 1 .. 5;
+    my @waiting = $daemon->client;
     $_->greeting for @waiting;
-    my ($pid) = busy_pids($daemon);
-    kill 'KILL', $pid;
+    my ($pid) = $daemon->busy_pids;
+    my $death = $daemon->after(sub { kill 'KILL', $pid }, 'worker-died');
     $_->closes for @held, @waiting;
-    like $daemon->wait_for('worker-died'), qr/ pid=$pid .*sessions=6/, 'the death is in the log';
-    $daemon->wait_for('session-lost', 6);
-    my @lost = $daemon->log =~ /event=session-lost .*user=(\S+ server=\S+)/g;
+    like $death->{text}, qr/ pid=$pid .*sessions=6/, 'the death is in the log';
+    ok wait_until(sub { 6 == $daemon->events('session-lost') }), 'and six lost sessions';
+    my @lost = map { "$_->{f}{user} server=$_->{f}{server}" } $daemon->events('session-lost');
     is_deeply [ sort @lost ], [ '- server=-', map { "user$_ server=" . $server->address } 1 .. 5 ], 'and whose sessions were lost';
-    my $next = $daemon->client('one')->login;
+    my $next = $daemon->client->login;
     $next->quit;
-    ok wait_until(sub { !@{ status($daemon)->{sessions} } }), 'no place is held by the dead';
-    is exit_code($daemon->close), 0, 'ends in order';
+    ok wait_until(sub { !@{ $daemon->status->{sessions} } }), 'no place is held by the dead';
+    is $daemon->stop, 0, 'ends in order';
 };
 
-many_scene 'a worker that retires is replaced before it is gone' => sub {
+scene 'a worker that retires is replaced before it is gone' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, sessions_per_worker => 3, max_sessions => 1);
-    my $held   = $daemon->client('one')->login;
-    my ($first) = busy_pids($daemon);
-    $daemon->client('one')->login->quit for 1 .. 2;
+    my $held   = $daemon->client->login;
+    my ($first) = $daemon->busy_pids;
+    $daemon->client->login->quit for 1 .. 2;
     my $second;
     for (1 .. 4) {
-        my $client = $daemon->client('one')->login;
-        ($second) = grep { $_ != $first } busy_pids($daemon);
+        my $client = $daemon->client->login;
+        ($second) = grep { $_ != $first } $daemon->busy_pids;
         $client->quit;
     }
     ok $second, 'another process serves the next';
     like $held->ask('NOOP'), qr/^\+OK/, 'the session of the first goes on';
-    is_deeply [ grep { $_ == $first } busy_pids($daemon) ], [$first], 'there';
+    is_deeply [ grep { $_ == $first } $daemon->busy_pids ], [$first], 'there';
     $held->quit;
     ok wait_until(sub { !is_alive($first) }), 'and with it the process ends';
 };
 
-many_scene 'a rotated log, a reload to single sessions and back' => sub {
+scene 'a rotated log, a reload to single sessions and back' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server);
-    my @held   = $daemon->client('one')->login;
-    my %pids   = map { $_ => 1 } busy_pids($daemon);
+    my @held   = $daemon->client->login;
+    my %pids   = map { $_ => 1 } $daemon->busy_pids;
     for my $per_worker (undef, 1, 50) {
         if (defined $per_worker) {
-            $daemon->{proxy}{sessions_per_worker} = $per_worker;
-            ok $daemon->reload, "reload to $per_worker";
+            $daemon->change(sessions_per_worker => $per_worker);
+            is $daemon->reload->{event}, 'reloaded', "reload to $per_worker";
         } else {
-            $daemon->signal('USR1');
-            ok $daemon->wait_for('log-reopened'), 'log reopened';
+            $daemon->after(sub { $daemon->signal('USR1') }, 'log-reopened');
         }
-        push @held, $daemon->client('one')->login;
-        ok wait_until(sub { grep { !$pids{$_} } busy_pids($daemon) }), 'a new process';
-        $pids{$_} = 1 for busy_pids($daemon);
+        push @held, $daemon->client->login;
+        ok wait_until(sub { grep { !$pids{$_} } $daemon->busy_pids }), 'a new process';
+        $pids{$_} = 1 for $daemon->busy_pids;
     }
     like $_->ask('NOOP'), qr/^\+OK/, 'goes on' for @held;
     $_->quit for @held;
-    ok wait_until(sub { !@{ status($daemon)->{sessions} } }), 'all have ended';
+    ok wait_until(sub { !@{ $daemon->status->{sessions} } }), 'all have ended';
 };
 
-many_scene 'what a held session costs' => sub {
+scene 'what a held session costs' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server);
     my $anonymous = sub {
@@ -283,14 +257,14 @@ many_scene 'what a held session costs' => sub {
         my $text = eval { read_file("/proc/$pid/smaps_rollup") } or return;
         return $text =~ /^Anonymous:\s+(\d+) kB/m ? $1 : undef;
     };
-    my $first = $daemon->client('one')->login;
-    my ($pid) = busy_pids($daemon);
+    my $first = $daemon->client->login;
+    my ($pid) = $daemon->busy_pids;
     SKIP: {
         skip 'not known here', 1 if is_sanitized() || !defined $anonymous->($pid);
-        my @held = map { $daemon->client('one')->login } 1 .. 10;
+        my @held = map { $daemon->client->login } 1 .. 10;
         pause(1);
         my $before = $anonymous->($pid);
-        push @held, map { $daemon->client('one')->login } 1 .. 80;
+        push @held, map { $daemon->client->login } 1 .. 80;
         ok wait_until(sub { $anonymous->($pid) - $before <= 80 * 6 }), 'a page or so each'
             or diag(($anonymous->($pid) - $before) / 80, ' KiB');
         $_->quit for @held;

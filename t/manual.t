@@ -10,16 +10,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use Pop3Test::Tables qw(rows events logged_events reasons);
+use Pop3Test::Tables qw(file_text rows conf_keys events logged_events reasons);
 
-sub slurp {
-    my ($path) = @_;
-    open my $file, '<', "$FindBin::Bin/../$path" or die "$path: $!\n";
-    local $/;
-    return <$file>;
-}
-
-my $page = slurp('man/pop3.proxy.1');
+my $page = file_text('man/pop3.proxy.1');
 
 # The text of a section (.Sh) or subsection (.Ss).
 sub section {
@@ -37,33 +30,31 @@ sub is_same {
 # ---- options ----
 
 my @options = map { /\bFl (-?[\w-]+)/g } grep { /^\.It Fl/ } split /\n/, section('Sh', 'OPTIONS');
-my $keys    = slurp('src/config/conf_keys.def') =~ s{/\*.*?\*/}{}gsr;
-my %letter  = $keys =~ /^CONF_\w+\((\w+), \w+, (0|'\w')/mg;
-my ($table) = slurp('src/config/options.c') =~ /own_longs\[\] = \{(.*?)\n\};/s;
-my %own     = $table =~ /\{"([\w-]+)", \w+, NULL, ('\w'|\w+)\}/g;
+my %letter  = map { ($_->{name} => $_->{letter}) } conf_keys();
+my ($table) = file_text('src/config/options.c') =~ /own_longs\[\] = \{(.*?)\n\};/s;
+my %own     = $table =~ /\{"([\w-]+)", \w+, NULL, (?:'(\w)'|\w+)\}/g;
 
 cmp_ok(scalar keys %own, '>', 5, 'the table of options is read');
 delete $letter{server};                                 # the operand
-delete $letter{listen};                                 # is called --bind
+delete $letter{listen};                                 # its option is --bind
 my %long = (%own, map { (tr/_/-/r => $letter{$_}) } keys %letter);
-is_same('options', \@options, [ map { ("-$_", $long{$_} =~ /^'(\w)'$/) } keys %long ]);
-for my $name (sort grep { $long{$_} =~ /^'/ } keys %long) {
-    my ($short) = $long{$name} =~ /^'(\w)'$/;
-    like($page, qr/^\.It Fl $short(?: [^,\n]*)? , Fl -$name\b/m, "-$short is --$name");
+is_same('options', \@options, [ map { ("-$_", $long{$_} // ()) } keys %long ]);
+for my $name (sort grep { defined $long{$_} } keys %long) {
+    like($page, qr/^\.It Fl $long{$name}(?: [^,\n]*)? , Fl -$name\b/m, "-$long{$name} is --$name");
 }
 
 # ---- commands, variables of the acp ----
 
 my %state = map { (/before/ ? 'AUTH' : 'TRANS') => $_ }
     section('Ss', 'Protocol support') =~ /^\.It ((?:before|after) the login\n\.Li [^\n]*)/mg;
-my @commands = map { [ split /,\s*/ ] } rows('pop3/command.def', 'COMMAND');
+my @commands = rows('pop3/command.def', 'COMMAND');
 for my $state (sort keys %state) {
     is_same("commands, $state", [ $state{$state} =~ /\b([A-Z]+)\b/g ],
         [ map { $_->[0] } grep { $_->[1] eq $state || $_->[1] eq 'BOTH' } @commands ]);
 }
 
 is_same('variables of the acp', [ map { /Ev PROXY_(\w+)/g } grep { /^\.It/ } split /\n/, section('Ss', 'Access control') ],
-    [ map { (split /,/)[0] } rows('helper/acp.def', 'ACP_VARIABLE') ]);
+    [ map { $_->[0] } rows('helper/acp.def', 'ACP_VARIABLE') ]);
 
 # ---- events ----
 

@@ -12,11 +12,6 @@ use Pop3Test;
 use Pop3Test::Process ();
 use Socket qw(AF_UNIX SOCK_STREAM);
 
-sub status_of {
-    my ($pid) = @_;
-    return { read_file("/proc/$pid/status") =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
-}
-
 scene 'started by root it becomes 65535/65534' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     plan(skip_all => 'needs /proc') if !-r '/proc/self/status';
@@ -25,7 +20,7 @@ scene 'started by root it becomes 65535/65534' => sub {
     my $client = proxy('-a', acp("id -u >$file; id -g >>$file; id -G >>$file"), '-l', directory(0777), $server->address)
         ->client->login;
     for my $pid (descendants($client->process->pid)) {
-        my $status = status_of($pid);
+        my $status = facts($pid);
         is $status->{Uid} =~ s/\s+/ /gr, '65535 65535 65535 65535', 'user, for good';
         is $status->{Gid} =~ s/\s+/ /gr, '65534 65534 65534 65534', 'group, for good';
         is_deeply [ grep { $_ != 65534 } split ' ', $status->{Groups} ], [], 'no other group';
@@ -40,7 +35,7 @@ scene 'started by somebody else it stays so' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     my $before = sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 };
     my $client = proxy(server()->address, { before => $before })->client->login;
-    my $status = status_of($client->process->pid);
+    my $status = facts($client->process->pid);
     is $status->{Uid} =~ s/\s.*//r, 12346, 'user';
     is $status->{Gid} =~ s/\s.*//r, 12345, 'group';
     $client->quit;

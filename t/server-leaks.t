@@ -79,7 +79,7 @@ scene '240 faulty sessions' => sub {
     diag("memory grew by $growth KiB at most");
     # A sanitizer keeps what was freed, and finds leaks its own way.
     cmp_ok $growth, '<=', 128, 'memory' if !is_sanitized();
-    is scalar(grep { (Pop3Test::Master::facts($_)->{State} // '') =~ /^Z/ } Pop3Test::Process::descendants($master->pid)), 0, 'no zombie';
+    is scalar(grep { (facts($_)->{State} // '') =~ /^Z/ } Pop3Test::Process::descendants($master->pid)), 0, 'no zombie';
     is $master->client->login->quit, '+OK bye', 'and a good session';
 };
 

@@ -20,7 +20,7 @@ sub unheard {
     my $master = master(listen => $path, workers => 3, %option, -start => 0);
     pipe my $read, my $write or die $!;
     $master->{process} = Pop3Test::Process::spawn(
-        command => $master->command,
+        command => $master->command_line,
         env     => { POP3_PROXY_SYSLOG => '/no/such/socket', %{ $option{-env} || {} } },
         fds     => { 2 => $write },
     );

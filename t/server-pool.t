@@ -19,7 +19,7 @@ sub has_prlimit { return defined installed('prlimit') }
 # Limits a process as its own user: even root may not always limit others.
 sub limit {
     my ($pid, $limit) = @_;
-    my $facts = Pop3Test::Master::facts($pid);
+    my $facts = facts($pid);
     my ($uid, $gid) = map { $facts->{$_} =~ s/\s.*//r } qw(Uid Gid);
     my $become = sub { return if $uid == $>; $( = $gid; $) = "$gid $gid"; $< = $> = $uid };
     my $result = run([ 'prlimit', "--$limit", '--pid', $pid ], before => $become);

@@ -9,8 +9,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
-sub facts { return Pop3Test::Master::facts(@_) }
-
 sub core_limit { return (read_file("/proc/$_[0]/limits") =~ /^Max core file size\s+(\S+)\s+(\S+)/m)[ 0, 1 ] }
 
 sub descriptors { return map { s{.*/}{}r } glob "/proc/$_[0]/fd/*" }

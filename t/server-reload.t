@@ -122,7 +122,7 @@ scene 'a broken file changes nothing' => sub {
 sub halt {
     my ($pid) = @_;
     kill 'STOP', $pid;
-    wait_until(sub { (Pop3Test::Master::facts($pid)->{State} // '') =~ /^T/ }) or die "it does not stop\n";
+    wait_until(sub { (facts($pid)->{State} // '') =~ /^T/ }) or die "it does not stop\n";
     return;
 }
 

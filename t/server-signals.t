@@ -159,7 +159,7 @@ sub fifo {
 # The log is a file: what is waited for stands there.
 sub spawn_with_file {
     my ($master, $log) = @_;
-    my $process = Pop3Test::Process::spawn(command => $master->command);
+    my $process = Pop3Test::Process::spawn(command => $master->command_line);
     $master->{process} = $process;
     push @{ $master->{processes} }, $process;
     wait_until(sub { -e $log && read_file($log) =~ /event=started/ }) or die "the server does not start\n";

@@ -53,7 +53,7 @@ scene 'the new one takes over' => sub {
     is $master->client->login->quit, '+OK bye', 'it serves';
     is $master->status->{pid}, $master->pid, 'and answers on the control socket';
     ok is_alive($old), 'the old one has a session left';
-    isnt Pop3Test::Master::facts($master->pid)->{PPid}, $old, 'and is not its parent: who supervises it looks after its own children';
+    isnt facts($master->pid)->{PPid}, $old, 'and is not its parent: who supervises it looks after its own children';
     is $held->ask('NOOP'), '+OK', 'which goes on';
     is $held->quit, '+OK bye', 'to its end';
     ok wait_until(sub { !is_alive($old) }), 'then the old one goes';

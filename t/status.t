@@ -13,47 +13,25 @@ use IO::Socket::UNIX;
 use JSON::PP;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
-use Pop3Test::Daemon;
 use Pop3Test::Process ();
+use Pop3Test::Tables qw(reasons totals);
 
 expect_log(qw(configuration reload-failed status));
 
 my @messages = map { "Subject: $_\r\n\r\n" . 'x' x 500 . "\r\n" } 1 .. 3;
 
+# An address of the status that is known before the server starts.
+my $listen = '127.0.0.1:' . Pop3Test::Process::free_port();
+
+# A server with the instance one.
 sub daemon {
-    my (%option) = @_;
-    return Pop3Test::Daemon->new(program => program(), directory => directory(), %option);
-}
-
-# A server with one instance of this name and the fake server behind it.
-sub simple {
     my ($server, %option) = @_;
-    return daemon(instances => { one => { server => $server->address } }, %option);
+    return master(-in_file => 1, -instances => [ one => { listen => $listen } ], server => $server->address,
+        max_workers => 6, grace => 2, %option);
 }
 
-# A scene at whose end nothing may be left, however it ended.
-sub server_scene {
-    my ($name, $code) = @_;
-    return scene $name => sub {
-        my $finished = eval { $code->(); 1 };
-        my $error = $@;
-        Pop3Test::Daemon::close_all();
-        die $error if !$finished;
-    };
-}
-
-sub json { my ($daemon) = @_; return decode_json($daemon->ask('status --json')) }
-
-# Waits until the status says so.
-sub shows {
-    my ($daemon, $condition) = @_;
-    return wait_until(sub { my $json = json($daemon); $condition->($json) && $json });
-}
-
-sub table_of { my ($path, $macro) = @_; return read_file("$FindBin::Bin/../src/$path") =~ /^$macro\((.*)\)$/mg }
-
-my @reasons = map { /"([^"]+)"/ } table_of('session/outcome.def', 'OUTCOME');
-my @totals  = map { [split /,\s*/, $_, 4] } table_of('pool/totals.def', 'TOTAL');
+my %reasons = reasons();
+my @totals  = totals();
 
 # {name}{labels} => value; fails on any line that is not of the format.
 sub parse_metrics {
@@ -73,23 +51,23 @@ sub parse_metrics {
     return (\%value, \%type);
 }
 
-server_scene 'rows and totals' => sub {
+scene 'rows and totals' => sub {
     my $server = server(messages => [@messages]);
-    my $daemon = simple($server);
-    my $json = json($daemon);
+    my $daemon = daemon($server);
+    my $json = $daemon->status;
     is_deeply $json->{sessions}, [], 'no session yet';
     is $json->{pid}, $daemon->pid, 'the master\'s process number';
     is $json->{instances}[0]{pools}[0]{$_->[0]}, $_->[1], $_->[0]
-        for ['state', 'running'], ['generation', 1], ['max', 6], ['listen', $daemon->listen('one')];
-    ok shows($daemon, sub { $_[0]{instances}[0]{pools}[0]{idle} == 2 }), 'two idle workers';
+        for ['state', 'running'], ['generation', 1], ['max', 6], ['listen', $listen];
+    ok $daemon->shows(sub { $_[0]{instances}[0]{pools}[0]{idle} == 2 }), 'two idle workers';
 
-    my $client = $daemon->client('one')->login('joe@example.org');
+    my $client = $daemon->client->login('joe@example.org');
     my $before = length $client->received;
     $client->fetch('RETR 1');
     $client->ask('DELE 1');
-    my $waiting = $daemon->client('one');
+    my $waiting = $daemon->client;
     $waiting->greeting;
-    $json = shows($daemon, sub { @{ $_[0]{sessions} } == 2 });
+    $json = $daemon->shows(sub { @{ $_[0]{sessions} } == 2 });
     ok $json, 'two sessions' or return;
     my ($row) = grep { $_->{user} } @{ $json->{sessions} };
     my ($other) = grep { !$_->{user} } @{ $json->{sessions} };
@@ -103,16 +81,16 @@ server_scene 'rows and totals' => sub {
     cmp_ok $row->{age_ms}, '>=', 0, 'age';
     is $other->{stage}, 'login', 'the other one is at its login';
     is $json->{instances}[0]{logins}, 1, 'one login';
-    my $table = $daemon->command('status');
+    my $table = $daemon->run_command('status');
     is exit_code($table->{status}), 0, 'the command status';
     like $table->{out}, qr/^\s*$row->{pid}  one .* relay .* 127\.0\.0\.1 +joe\@example\.org +\Q@{[ $server->address ]}\E /m, 'row';
-    like $table->{out}, qr/^one +\Q@{[ $daemon->listen('one') ]}\E +running +1 +\d+ +2 +\d+ +\d+ +6$/m, 'pool';
-    my $printed = $daemon->command('status', '--json');
+    like $table->{out}, qr/^one +\Q$listen\E +running +1 +\d+ +2 +\d+ +\d+ +6$/m, 'pool';
+    my $printed = $daemon->run_command('status', '--json');
     is scalar @{ decode_json($printed->{out})->{sessions} }, 2, 'and status --json';
 
     $client->quit;
     $waiting->quit;
-    $json = shows($daemon, sub { !@{ $_[0]{sessions} } && $_[0]{instances}[0]{ended}{quit} });
+    $json = $daemon->shows(sub { !@{ $_[0]{sessions} } && $_[0]{instances}[0]{ended}{quit} });
     ok $json, 'the sessions have ended' or return;
     my $one = $json->{instances}[0];
     is $one->{sessions}, 2, 'sessions';
@@ -121,21 +99,20 @@ server_scene 'rows and totals' => sub {
     is $one->{deleted}, 1, 'deleted';
     is $one->{ended}{'quit-before-login'}, 1, 'reasons';
     cmp_ok $one->{octets}, '>=', length($client->received) - $before, 'octets';
-    is_deeply [ sort keys %{ $one->{ended} } ], [ sort @reasons ], 'every reason has its count';
-    ok exists $one->{ $_->[0] }, "total $_->[0]" for @totals;
-    is $daemon->close, 0, 'ends in order';
-    ok !-e $daemon->{proxy}{control}, 'and takes the socket away';
+    is_deeply [ sort keys %{ $one->{ended} } ], [ sort keys %reasons ], 'every reason has its count';
+    ok exists $one->{ $_->{name} }, "total $_->{name}" for @totals;
+    is $daemon->stop, 0, 'ends in order';
+    ok !-e $daemon->{keys}{control}, 'and takes the socket away';
 };
 
-server_scene 'two instances, a reload between' => sub {
+scene 'two instances, a reload between' => sub {
     my $server = server(messages => [@messages]);
-    my $daemon = daemon(instances => {
-        map { ($_ => { server => $server->address }) } qw(inside outside) });
-    my $client = $daemon->client('inside')->login;
-    $daemon->client('outside')->login->quit;
-    shows($daemon, sub { $_[0]{instances}[1]{ended}{quit} });
-    ok $daemon->reload, 'reloaded';
-    my $json = shows($daemon, sub { @{ $_[0]{instances}[0]{pools} } == 2 && @{ $_[0]{instances}[1]{pools} } == 1 });
+    my $daemon = daemon($server, -instances => [ inside => { listen => '127.0.0.1:0' }, outside => { listen => '127.0.0.2:0' } ]);
+    my $client = $daemon->client(to => '127.0.0.1')->login;
+    $daemon->client(to => '127.0.0.2')->login->quit;
+    $daemon->shows(sub { $_[0]{instances}[1]{ended}{quit} });
+    is $daemon->reload->{event}, 'reloaded', 'reload';
+    my $json = $daemon->shows(sub { @{ $_[0]{instances}[0]{pools} } == 2 && @{ $_[0]{instances}[1]{pools} } == 1 });
     ok $json, 'the old pool stays while it has a session' or return;
     is_deeply [ map { "$_->{generation} $_->{state}" } @{ $json->{instances}[0]{pools} } ],
         [ '1 retiring', '2 running' ], 'old and new';
@@ -144,106 +121,100 @@ server_scene 'two instances, a reload between' => sub {
     my ($value) = parse_metrics($daemon->ask('metrics'));
     is $value->{pop3_proxy_workers_busy}{'instance="inside"'}, 1, 'metrics have one busy worker';
     $client->quit;
-    ok shows($daemon, sub { @{ $_[0]{instances}[0]{pools} } == 1 }), 'and then it is gone';
-    is $daemon->close, 0, 'ends in order';
+    ok $daemon->shows(sub { @{ $_[0]{instances}[0]{pools} } == 1 }), 'and then it is gone';
 };
 
-server_scene 'who may ask' => sub {
+scene 'who may ask' => sub {
     my $server = server();
-    my $daemon = simple($server);
-    my @stat = stat $daemon->{proxy}{control};
+    my $daemon = daemon($server);
+    my @stat = stat $daemon->{keys}{control};
     ok S_ISSOCK($stat[2]), 'a socket';
     is S_IMODE($stat[2]), 0600, 'mode 0600';
     is $stat[4], $>, 'of the user who started it';
     SKIP: {
         skip 'not run by root', 2 if !is_root();
-        my $other = $daemon->command('status', { before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 } });
+        my $other = $daemon->run_command('status', { before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 } });
         is exit_code($other->{status}), 77, 'another user is refused';
         like $other->{err}, qr/\Apop3\.proxy: control = \S+: Permission denied; .*\n\z/, 'in one line';
     }
     is $daemon->ask('no such thing'), qq(error: unknown request; say one of "status", "status --json", "metrics", "view"\n),
         'an unknown request gets one line';
     is $daemon->ask('x' x 1000), $daemon->ask(''), 'so does an endless one';
-    is $daemon->close, 0, 'ends in order';
+    is $daemon->stop, 0, 'ends in order';
     for my $command ([qw(status)], [qw(status --json)], [qw(metrics)], [qw(top)]) {
-        my $result = $daemon->command(@$command);
+        my $result = $daemon->run_command(@$command);
         is exit_code($result->{status}), 69, "@$command without a server";
         like $result->{err}, qr/\Apop3\.proxy: no server answers at control = \S+; is it running\?\n\z/, 'in one line';
     }
-    $daemon->{proxy}{control} = undef;
-    $daemon->write_conf;
-    my $result = $daemon->command('status');
+    $daemon->change(control => undef);
+    my $result = $daemon->run_command('status');
     is exit_code($result->{status}), 78, 'without the key';
     like $result->{err}, qr/\Apop3\.proxy: \S+: no control socket; give control = FILE .*\n\z/, 'in one line';
 };
 
-server_scene 'what is in the way of the socket' => sub {
+scene 'what is in the way of the socket' => sub {
     my $server = server();
-    my $daemon = simple($server, unstarted => 1);
-    my $path = $daemon->{proxy}{control};
+    my $daemon = daemon($server, -start => 0, -any_exit => 1, -any_stderr => 1);
+    my $path = $daemon->{keys}{control};
     write_file($path, 'precious');
-    $daemon->start;
-    is exit_code($daemon->{process}->wait), 71, 'a file that is no socket';
-    like $daemon->{errors}, qr/conf:\d+: control = \Q$path\E: the file is no socket; /, 'is named';
+    $daemon->start_only;
+    is exit_code($daemon->wait), 71, 'a file that is no socket';
+    like $daemon->stderr, qr/conf:\d+: control = \Q$path\E: the file is no socket; /, 'is named';
     is read_file($path), 'precious', 'and left alone';
     unlink $path;
     { my $stale = IO::Socket::UNIX->new(Local => $path, Listen => 1) }
     ok -S $path, 'a stale socket';
     $daemon->start;
-    ok $daemon->wait_for('started'), 'is replaced';
-    is json($daemon)->{pid}, $daemon->pid, 'and answers';
+    is $daemon->status->{pid}, $daemon->pid, 'is replaced, and the server answers';
 
-    my $second = simple($server, unstarted => 1, proxy => { control => $path });
-    $second->start;
-    is exit_code($second->{process}->wait), 71, 'a second server on the same path';
-    like $second->{errors}, qr/control = \Q$path\E: another server answers there; /, 'is refused';
-    is json($daemon)->{pid}, $daemon->pid, 'the first still answers';
+    my $second = daemon($server, -instances => [ one => { listen => '127.0.0.1:0' } ], -start => 0, control => $path, -any_exit => 1, -any_stderr => 1);
+    $second->start_only;
+    is exit_code($second->wait), 71, 'a second server on the same path';
+    like $second->stderr, qr/control = \Q$path\E: another server answers there; /, 'is refused';
+    is $daemon->status->{pid}, $daemon->pid, 'the first still answers';
     ok !-e "$path.new", 'nothing is left lying about';
 
-    $daemon->{proxy}{control} = "$path-2";
-    ok $daemon->reload, 'another path at a reload';
-    is json($daemon)->{instances}[0]{pools}[-1]{generation}, 2, 'answers';
+    $daemon->change(control => "$path-2");
+    is $daemon->reload->{event}, 'reloaded', 'another path at a reload';
+    is $daemon->status->{instances}[0]{pools}[-1]{generation}, 2, 'answers';
     ok !-e $path, 'the old one is gone';
     write_file($path, 'precious');
-    $daemon->{proxy}{control} = $path;
-    like $daemon->reload('reload-failed'), qr/the file is no socket/, 'a path that cannot be had';
-    $daemon->{proxy}{control} = "$path-2";
-    is json($daemon)->{instances}[0]{pools}[-1]{generation}, 2, 'leaves the old one in force';
+    $daemon->change(control => $path);
+    like $daemon->reload->{text}, qr/event=reload-failed .*the file is no socket/, 'a path that cannot be had';
+    $daemon->change(control => "$path-2");
+    is $daemon->status->{instances}[0]{pools}[-1]{generation}, 2, 'leaves the old one in force';
     unlink "$path-2";
-    ok $daemon->reload, 'a socket somebody removed';
-    is json($daemon)->{pid}, $daemon->pid, 'is there again';
-    $daemon->{proxy}{control} = undef;
-    ok $daemon->reload, 'no socket any more';
+    is $daemon->reload->{event}, 'reloaded', 'a socket somebody removed';
+    is $daemon->status->{pid}, $daemon->pid, 'is there again';
+    $daemon->change(control => undef);
+    is $daemon->reload->{event}, 'reloaded', 'no socket any more';
     ok !-e "$path-2", 'is gone';
     ok wait_until(sub { !$daemon->status_pid }), 'and so is the process';
-    is $daemon->close, 0, 'ends in order';
 };
 
-server_scene 'metrics' => sub {
+scene 'metrics' => sub {
     my $server = server(messages => [@messages]);
-    my $daemon = simple($server);
-    my $client = $daemon->client('one')->login;
+    my $daemon = daemon($server);
+    my $client = $daemon->client->login;
     $client->fetch('RETR 1');
     $client->quit;
-    my $held = $daemon->client('one')->login;
-    shows($daemon, sub { $_[0]{instances}[0]{ended}{quit} && @{ $_[0]{sessions} } });
+    my $held = $daemon->client->login;
+    $daemon->shows(sub { $_[0]{instances}[0]{ended}{quit} && @{ $_[0]{sessions} } });
     my $text = $daemon->ask('metrics');
     my ($value, $type) = parse_metrics($text);
     is $value->{"pop3_proxy_$_->[0]"}{'instance="one"'}, $_->[1], $_->[0]
         for [ 'sessions_total', 2 ], [ 'logins_total', 2 ], [ 'retrieved_messages_total', 1 ],
             [ 'workers_busy', 1 ], [ 'workers_max', 6 ];
     for my $total (@totals) {
-        my ($metric) = $total->[2] =~ /"(\w+)"/;
-        is $type->{"pop3_proxy_${metric}_total"}, 'counter', "$metric is a counter";
+        is $type->{"pop3_proxy_$total->{metric}_total"}, 'counter', "$total->{metric} is a counter";
     }
     my $ended = $value->{pop3_proxy_sessions_ended_total};
-    is_deeply [ sort map { /reason="([^"]+)"/ } keys %$ended ], [ sort @reasons ], 'a counter for every reason';
+    is_deeply [ sort map { /reason="([^"]+)"/ } keys %$ended ], [ sort keys %reasons ], 'a counter for every reason';
     is $ended->{'instance="one",reason="quit"'}, 1, 'one has ended by QUIT';
-    my $printed = $daemon->command('metrics');
+    my $printed = $daemon->run_command('metrics');
     is join("\n", grep { /^#/ } split /\n/, $printed->{out}), join("\n", grep { /^#/ } split /\n/, $text),
         'the command prints the same';
     $held->quit;
-    is $daemon->close, 0, 'ends in order';
 };
 
 # One request over HTTP; status, headers, body.
@@ -258,17 +229,17 @@ sub http {
     return ($status, $headers, $body);
 }
 
-server_scene 'metrics over HTTP' => sub {
+scene 'metrics over HTTP' => sub {
     my $server = server();
     my $port   = Pop3Test::Process::free_port();
-    my $daemon = simple($server, unstarted => 1, proxy => { metrics_listen => "127.0.0.1:$port" });
-    $daemon->start;
+    my $daemon = daemon($server, -start => 0, metrics_listen => "127.0.0.1:$port");
+    $daemon->start_only;
     if (!features()->{metrics}) {
-        isnt exit_code($daemon->{process}->wait), 0, 'without the library';
-        like $daemon->{errors}, qr/metrics_listen = \S+ this pop3\.proxy is built without libmicrohttpd; /, 'the key is refused';
+        isnt exit_code($daemon->wait), 0, 'without the library';
+        like $daemon->stderr, qr/metrics_listen = \S+ this pop3\.proxy is built without libmicrohttpd; /, 'the key is refused';
         return;
     }
-    ok $daemon->wait_for('started'), 'started';
+    $daemon->ready;
     my ($status, $headers, $body) = http($port);
     is $status, 200, 'GET /metrics';
     like $headers, qr{^Content-Type: text/plain; version=0\.0\.4}m, 'type';
@@ -283,95 +254,92 @@ server_scene 'metrics over HTTP' => sub {
     $_->blocking(0) for @stuck;
     ok scalar(grep { !defined sysread($_, my $octets, 1) && $!{EAGAIN} } @stuck), 'while some are still there';
     @stuck = ();
-    ok $daemon->reload, 'reload';
+    is $daemon->reload->{event}, 'reloaded', 'reload';
     is +(http($port))[0], 200, 'answers after it';
     my $other = Pop3Test::Process::free_port();
-    $daemon->{proxy}{metrics_listen} = "127.0.0.1:$other";
-    ok $daemon->reload, 'another port at a reload';
+    $daemon->change(metrics_listen => "127.0.0.1:$other");
+    is $daemon->reload->{event}, 'reloaded', 'another port at a reload';
     is +(http($other))[0], 200, 'answers';
     is http($port), undef, 'the old one is closed';
     my $taken = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1, Proto => 'tcp');
-    $daemon->{proxy}{metrics_listen} = '127.0.0.1:' . $taken->sockport;
-    like $daemon->reload('reload-failed'), qr/metrics_listen = \S+: .*in use/, 'a port in use';
+    $daemon->change(metrics_listen => '127.0.0.1:' . $taken->sockport);
+    like $daemon->reload->{text}, qr/event=reload-failed .*metrics_listen = \S+: .*in use/, 'a port in use';
     is +(http($other))[0], 200, 'leaves the old one in force';
-    is $daemon->close, 0, 'ends in order';
+    is $daemon->stop, 0, 'ends in order';
     is http($other), undef, 'nobody listens any more';
 };
 
-server_scene 'stuck clients hold nobody up' => sub {
+scene 'stuck clients hold nobody up' => sub {
     my $server = server();
-    my $daemon = simple($server);
+    my $daemon = daemon($server);
     my @silent = map { $daemon->control } 1 .. 64;
     my @deaf   = map { $daemon->control('status')->hold } 1 .. 40;
-    ok json($daemon), "answer $_" for 1 .. 5;
+    ok $daemon->status, "answer $_" for 1 .. 5;
     ok scalar(grep { $_->is_open } @silent), 'while some of the others are still there';
     my $dripping = $daemon->control;
     $dripping->send('s');
     ok wait_until(sub { $dripping->{eof} }), 'half a request is cut in the end';
     $_->close for @silent, @deaf;
-    is $daemon->close, 0, 'ends in order';
 };
 
-server_scene 'the process comes back' => sub {
+scene 'the process comes back' => sub {
     plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
     my $server = server(messages => [@messages]);
-    my $daemon = simple($server);
-    my $client = $daemon->client('one')->login;
+    my $daemon = daemon($server);
+    my $client = $daemon->client->login;
     for my $time (1 .. 3) {
         my $pid = wait_until(sub { $daemon->status_pid }) or return fail('no status process');
-        my %of = read_file("/proc/$pid/status") =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg;
-        is $of{Uid} =~ s/\s.*//r, is_root() ? 65535 : $>, 'without privileges';
-        is hex $of{CapEff}, 0, 'nor capabilities' if is_root();
+        my $facts = facts($pid);
+        is $facts->{Uid} =~ s/\s.*//r, is_root() ? 65535 : $>, 'without privileges';
+        is hex $facts->{CapEff}, 0, 'nor capabilities' if is_root();
         my @open = glob "/proc/$pid/fd/*";
         cmp_ok scalar @open, '<=', 12, 'and few descriptors: ' . scalar @open;
         kill 'KILL', $pid;
         ok wait_until(sub { ($daemon->status_pid // $pid) != $pid }), "killed and back ($time)";
-        is json($daemon)->{instances}[0]{logins}, 1, 'with all totals';
+        is $daemon->status->{instances}[0]{logins}, 1, 'with all totals';
     }
-    like $daemon->log, qr/event=status text="the process died; a new one is started in 0\.4 s"/, 'the pause grows';
+    ok scalar(grep { $_->{text} =~ /the process died; a new one is started in 0\.4 s"/ } $daemon->events('status')), 'the pause grows';
     kill 'STOP', my $pid = $daemon->status_pid;
     like $client->ask('STAT'), qr/^\+OK 3 /, 'a stopped one is no matter to sessions';
-    ok $daemon->reload, 'nor to a reload';
-    is json($daemon)->{instances}[0]{logins}, 1, 'which brings a new one';
+    is $daemon->reload->{event}, 'reloaded', 'nor to a reload';
+    is $daemon->status->{instances}[0]{logins}, 1, 'which brings a new one';
     kill 'CONT', $pid;
     $client->quit;
-    is $daemon->close, 0, 'ends in order';
 };
 
-server_scene 'it dies with the master' => sub {
+scene 'it dies with the master' => sub {
     plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
     my $server = server();
-    my $daemon = simple($server);
+    my $daemon = daemon($server);
     my $pid = wait_until(sub { $daemon->status_pid }) or return fail('no status process');
     my @all = descendants($daemon->pid);
-    $daemon->signal('KILL');
+    $daemon->process->signal('KILL');
     ok wait_until(sub { !is_alive($pid) }), 'gone';
     is $daemon->ask('status'), undef, 'nobody answers';
     ok wait_until(sub { !grep { is_alive($_) } @all }), 'and all others are gone';
-    $daemon->{process}->wait;
+    $daemon->wait;
     $daemon->start;
-    ok wait_until(sub { $daemon->ask('status') }), 'the next one takes the path over';
-    is $daemon->close, 0, 'ends in order';
+    is $daemon->status->{pid}, $daemon->pid, 'the next one takes the path over';
 };
 
-server_scene 'hostile names' => sub {
+scene 'hostile names' => sub {
     my $server = server();
-    my $daemon = daemon(instances => { one => { server => $server->address, select_server => 'yes' } });
+    my $daemon = daemon($server, select_server => 'yes');
     my @names = (
         'joe","user":"root', 'joe"}],"x":[{"', 'a\\', '\\"', 'joe root relay', "\xc3\xa9\x9b31m", '%s%n%x',
         'x' x 200, "joe{instance=\"x\"}", '</td>', '-', '0');
     for my $name (@names) {
-        my $client = $daemon->client('one');
+        my $client = $daemon->client;
         $client->greeting;
         my $reply = $client->ask("USER $name");
         my $login = $reply =~ /^\+OK/ ? $client->ask("PASS $Pop3Test::Client::PASSWORD") : $reply;
         if ($login !~ /^\+OK/) {
             pass('refused: ' . show($name));
             $client->close;
-            shows($daemon, sub { !@{ $_[0]{sessions} } });
+            $daemon->shows(sub { !@{ $_[0]{sessions} } });
             next;
         }
-        my $json = shows($daemon, sub { @{ $_[0]{sessions} } == 1 });
+        my $json = $daemon->shows(sub { @{ $_[0]{sessions} } == 1 });
         ok $json, 'one session: ' . show($name) or next;
         my $row = $json->{sessions}[0];
         my $shown = substr $name, 0, 63;
@@ -383,41 +351,37 @@ server_scene 'hostile names' => sub {
         is scalar(split ' ', $rows[0]), 9, 'of nine columns';
         unlike $daemon->ask('status'), qr/[^\x20-\x7e\n]/, 'nothing unprintable';
         $client->quit;
-        shows($daemon, sub { !@{ $_[0]{sessions} } });
+        $daemon->shows(sub { !@{ $_[0]{sessions} } });
     }
     parse_metrics($daemon->ask('metrics'));
-    is $daemon->close, 0, 'ends in order';
 };
 
-server_scene 'the next binary takes over' => sub {
+scene 'the next binary takes over' => sub {
     my $server = server();
     my $port   = features()->{metrics} ? Pop3Test::Process::free_port() : undef;
-    my $daemon = simple($server, proxy => { metrics_listen => $port && "127.0.0.1:$port" });
-    my $old    = $daemon->pid;
-    my $client = $daemon->client('one')->login;
-    $daemon->signal('USR2');
-    my $json = wait_until(sub { my $j = json($daemon); $j->{pid} != $old && $j });
-    ok $json, 'the new one answers' or return;
-    $daemon->{master} = $json->{pid};
-    ok $daemon->wait_for('master-draining'), 'the old one drains';
+    my $daemon = daemon($server, metrics_listen => $port && "127.0.0.1:$port");
+    my $old    = $daemon->process;
+    my $client = $daemon->client->login;
+    $daemon->after(sub { $daemon->signal('USR2') }, 'master-draining');
+    my $next = $daemon->status->{pid};
+    isnt $next, $old->pid, 'the new one answers';
     is +(http($port))[0], 200, 'so do the metrics' if $port;
-    is json($daemon)->{pid}, $json->{pid}, 'for good';
+    $daemon->follow($next);
     $client->quit;
-    is exit_code($daemon->{process}->wait), 0, 'the old one has ended';
-    is json($daemon)->{pid}, $json->{pid}, 'and left the socket alone';
+    is exit_code($old->wait), 0, 'the old one has ended';
+    is $daemon->status->{pid}, $next, 'and left the socket alone';
     is +(http($port))[0], 200, 'and the metrics' if $port;
-    is $daemon->{master}, $daemon->pid, 'the new one';
-    $daemon->close;
-    ok !-e $daemon->{proxy}{control}, 'takes its socket away';
+    is $daemon->stop, 0, 'the new one ends in order';
+    ok !-e $daemon->{keys}{control}, 'and takes its socket away';
 };
 
-server_scene 'the live view' => sub {
+scene 'the live view' => sub {
     my $server = server();
-    my $daemon = simple($server);
-    my $client = $daemon->client('one')->login('joe');
+    my $daemon = daemon($server);
+    my $client = $daemon->client->login('joe');
     pipe my $read, my $write or die "pipe: $!\n";
     my $top = Pop3Test::Process::spawn(
-        command => [ program(), '-f', $daemon->{file}, 'top' ], fds => { 1 => $write });
+        command => [ program(), '-f', $daemon->{path}, 'top' ], fds => { 1 => $write });
     close $write;
     my $stream = Pop3Test::Stream->new($read, name => 'top');
     ok wait_until(sub { $stream->{all} =~ /^PER SECOND/m }), 'totals become rates';
@@ -429,7 +393,7 @@ server_scene 'the live view' => sub {
     SKIP: {
         my $terminal = eval { Terminal->new } or skip 'no terminal to be had', 5;
         $top = Pop3Test::Process::spawn(
-            command => [ program(), '-f', $daemon->{file}, 'top' ], env => { TERM => 'xterm' },
+            command => [ program(), '-f', $daemon->{path}, 'top' ], env => { TERM => 'xterm' },
             fds => { map { $_ => $terminal->{inner} } 0 .. 2 });
         $stream = Pop3Test::Stream->new($terminal->{outer}, name => 'terminal');
         ok wait_until(sub { $stream->{all} =~ /longest sessions first/ }), 'on a terminal';
@@ -443,7 +407,6 @@ server_scene 'the live view' => sub {
         $stream->close;
     }
     $client->quit;
-    is $daemon->close, 0, 'ends in order';
 };
 
 done;

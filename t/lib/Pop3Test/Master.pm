@@ -19,20 +19,21 @@ use IO::Socket::UNIX;
 use JSON::PP ();
 use Pop3Test::Client;
 use Pop3Test::Loop qw(wait_until);
-use Pop3Test::Process qw(spawn run collect descendants is_alive);
+use Pop3Test::Process qw(collect descendants is_alive facts);
+use Pop3Test::Stream;
+use parent 'Pop3Test::Product';
 
-# -program, -log (Pop3Test::Log), -directory, and what starts with a hyphen:
+# Options begin with a hyphen: those of Pop3Test::Product, and
+#   -directory   for the file and the control socket
 #   -instances   reference to a list: name => { key => value }, ...; without it
 #                there is one instance, and all keys are in [proxy]
-#   -arguments   reference to a list: no file, just this command line
+#   -arguments   reference to a list: no file, only this command line
 #   -extra       further arguments
 #   -start       0: only made, not started
-#   -wrapper     a command that executes the rest
-#   -before, -env, -unset  as in Pop3Test::Process
 #   -any_exit, -any_stderr what the end of the scene does not complain of
-# All else are keys of the file; the defaults are listen = 127.0.0.1:0,
-# workers = 2, a grace that nothing waits for unnoticed, and what is measured by
-# address is off (undef: the product's default).
+# All others are keys of the file. The defaults are listen = 127.0.0.1:0,
+# workers = 2, a grace longer than any wait of a test, and no limits by address
+# (undef: the product's default).
 sub new {
     my ($class, %option) = @_;
     my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
@@ -86,38 +87,21 @@ sub write_raw {
 
 # ---- the process ----
 
-sub command {
+sub arguments {
     my ($self) = @_;
-    my @arguments = $self->{arguments} ? @{ $self->{arguments} } : ('-f', $self->{path});
-    return [ @{ $self->{wrapper} || [] }, $self->{program}, @{ $self->{extra} || [] }, @arguments ];
-}
-
-sub _environment {
-    my ($self) = @_;
-    return { POP3_PROXY_SYSLOG => $self->{log}->path, %{ $self->{env} || {} } };
-}
-
-# Runs it to its end (a start that fails, or -d): {status, out, err}.
-sub run_to_end {
-    my ($self, %option) = @_;
-    return run($self->command, env => $self->_environment, before => $self->{before}, limit => 20, %option);
+    return (@{ $self->{extra} || [] }, $self->{arguments} ? @{ $self->{arguments} } : ('-f', $self->{path}));
 }
 
 # Starts it and waits until it is ready.
-sub start {
+sub start { my ($self) = @_; return $self->start_only->ready }
+
+# Starts it; the start may fail.
+sub start_only {
     my ($self) = @_;
     my ($write) = collect(\$self->{stderr_octets});
     $self->{older_lines} = $self->{log}->lines;
-    my $process = spawn(
-        command => $self->command,
-        fds     => { 2 => $write },
-        env     => $self->_environment,
-        unset   => $self->{unset},
-        before  => $self->{before},
-    );
-    $self->{process} = $process;
-    push @{ $self->{processes} }, $process;
-    return $self->ready;
+    $self->{process} = $self->spawn_with(2 => $write);
+    return $self;
 }
 
 sub ready {
@@ -136,11 +120,9 @@ sub follow {
     return $self;
 }
 
-sub process   { return $_[0]{process} }
-sub processes { return @{ $_[0]{processes} } }
-sub pid       { return $_[0]{process}->pid }
-sub stderr    { return $_[0]{stderr_octets} }
-sub signal    { my ($self, $signal) = @_; kill $signal, $self->pid; return $self }
+sub process { return $_[0]{process} }
+sub pid     { return $_[0]{process}->pid }
+sub signal  { my ($self, $signal) = @_; kill $signal, $self->pid; return $self }
 
 # Lines of this master with this event; those of its other processes have to
 # be asked of the log.
@@ -181,23 +163,14 @@ sub is_running { return $_[0]{process}->is_running }
 
 # ---- its other processes ----
 
-# What /proc says to everybody, as a hash.
-sub facts {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/status" or return {};
-    local $/;
-    my $text = <$file> // '';
-    return { $text =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
-}
-
 sub children {
     my ($self) = @_;
     my $pid = $self->pid;
     return grep { $_ != $pid && is_alive($_) && (facts($_)->{PPid} // 0) == $pid } descendants($pid);
 }
 
-# It catches TERM and leaves INT to the master; a process that was forked just
-# now still has the master's ways.
+# A worker catches TERM and ignores INT; a process that was forked just now still
+# treats signals as the master does.
 sub is_worker {
     my ($pid) = @_;
     my $facts = facts($pid);
@@ -207,17 +180,61 @@ sub is_worker {
 
 sub workers { my ($self) = @_; return grep { is_worker($_) } $self->children }
 
-# The helpers: they may gain privileges, as an acp may want to.
+# Helpers may gain privileges, because an acp may want to.
 sub helpers {
     my ($self) = @_;
     return grep { !is_worker($_) && !(facts($_)->{NoNewPrivs} // 1) } $self->children;
 }
 
-# What the command "status --json" says.
+# The status process: it reads its signals from a descriptor.
+sub status_pid {
+    my ($self) = @_;
+    for my $pid ($self->children) {
+        return $pid if grep { (readlink($_) // '') =~ /signalfd/ } glob "/proc/$pid/fd/*";
+    }
+    return;
+}
+
+# ---- the control socket ----
+
+# A connection to it, with the request sent, if any; undef if nobody listens.
+sub control {
+    my ($self, $request) = @_;
+    my $socket = IO::Socket::UNIX->new(Peer => $self->{keys}{control}) or return;
+    my $stream = Pop3Test::Stream->new($socket, name => 'control');
+    $stream->send("$request\n") if defined $request;
+    return $stream;
+}
+
+# The whole answer to a request; undef if nobody answers.
+sub ask {
+    my ($self, $request) = @_;
+    my $stream = $self->control($request) or return;
+    wait_until(sub { $stream->{eof} }) or die "control: no answer in time\n";
+    my $answer = $stream->received;
+    $stream->close;
+    return $answer;
+}
+
+# What "status --json" says.
 sub status {
     my ($self) = @_;
-    my $result = run([ $self->{program}, '-f', $self->{path}, 'status', '--json' ], limit => 20);
-    return eval { JSON::PP::decode_json($result->{out}) } // die "status: $result->{err}$result->{out}\n";
+    my $answer = $self->ask('status --json') // die "control: nobody answers\n";
+    return eval { JSON::PP::decode_json($answer) } // die "status: $answer\n";
+}
+
+# Waits until $condition holds of the status; returns that status, undef at the limit.
+sub shows {
+    my ($self, $condition, $limit) = @_;
+    return wait_until(sub { my $status = $self->status; $condition->($status) && $status }, $limit);
+}
+
+# The processes that have sessions, each once.
+sub busy_pids {
+    my ($self) = @_;
+    my %pids = map { $_->{pid} => 1 } @{ $self->status->{sessions} };
+    my @pids = sort keys %pids;
+    return @pids;
 }
 
 # Counts over all pools that run, of an instance or of all.
@@ -263,7 +280,7 @@ sub address {
 
 sub port { my ($self, $host) = @_; return $self->address($host) =~ s/.*://r }
 
-# to    address of the instance (host, host:port, or a path)
+# to    address of the server (host, host:port, or a path); without it the first
 # from  the client's own address
 sub client {
     my ($self, %option) = @_;
@@ -304,6 +321,9 @@ sub session_of {
 }
 
 # ---- the end ----
+
+# TERM; the exit code.
+sub stop { my ($self) = @_; $self->signal('TERM'); return Pop3Test::Process::exit_code($self->wait) }
 
 sub close {
     my ($self) = @_;

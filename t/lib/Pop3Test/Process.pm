@@ -16,7 +16,7 @@ use IO::Socket::IP;
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive);
+our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts exit_code);
 
 my %running;    # pid => object
 my $owner = $$;
@@ -122,6 +122,12 @@ sub wait {
     return $self->{status};
 }
 
+# A wait status in words: the exit status, or the signal.
+sub exit_code {
+    my ($status) = @_;
+    return !defined $status ? 'still running' : $status & 127 ? 'signal ' . ($status & 127) : $status >> 8;
+}
+
 sub is_running { my ($self) = @_; reap(); return !defined $self->{status} }
 
 sub signal {
@@ -149,6 +155,15 @@ sub _processes {
         $found{$pid} = { pid => $pid, name => $name, state => $state, parent => $parent };
     }
     return \%found;
+}
+
+# What /proc/PID/status says, as a hash; empty when the process is gone.
+sub facts {
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/status" or return {};
+    local $/;
+    my $text = <$file> // '';
+    return { $text =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
 }
 
 # Process numbers of $pid and everything below it.

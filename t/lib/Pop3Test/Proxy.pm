@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Starts the product. As inetd does it: a listening socket here, and for each
+# Starts the product as inetd does: a listening socket here, and for each
 # connection a process with that connection as descriptors 0 and 1. A client
 # made by this object knows its process.
 
@@ -12,14 +12,13 @@ use IO::Socket::IP;
 use Socket;
 use Pop3Test::Client;
 use Pop3Test::Loop qw(watch_read unwatch);
-use Pop3Test::Process qw(spawn collect);
+use Pop3Test::Process qw(collect);
+use parent 'Pop3Test::Product';
 
-# program, log (Pop3Test::Log), arguments, and:
-#   env, unset     changes to the environment
+# What Pop3Test::Product names, and:
+#   arguments      reference to a list
 #   host           address to listen on (127.0.0.1)
-#   stderr         'socket': as inetd does it; otherwise captured
-#   before         code to run in the child before the exec
-#   wrapper        reference to a list: a command that executes the rest
+#   stderr         'socket': the client's connection, as with inetd; otherwise captured
 sub new {
     my ($class, %option) = @_;
     my $self = bless { host => '127.0.0.1', clients => [], stderr_octets => '', %option }, $class;
@@ -38,30 +37,14 @@ sub client_host {
     return $self->{host} =~ /\A::ffff:(.*)/ ? $1 : $self->{host};
 }
 
-sub _command {
-    my ($self) = @_;
-    return [ @{ $self->{wrapper} || [] }, $self->{program}, @{ $self->{arguments} } ];
-}
+sub arguments { my ($self) = @_; return @{ $self->{arguments} } }
 
 # Starts one product process on these descriptors.
 sub start {
-    my ($self, $input, $output, %option) = @_;
-    my $error = $output;
-    if (($self->{stderr} // '') ne 'socket') {
-        ($error) = collect(\$self->{stderr_octets});
-    }
-    my $process = spawn(
-        command => $self->_command,
-        fds     => { 0 => $input, 1 => $output, 2 => $error },
-        env     => { POP3_PROXY_SYSLOG => $self->{log}->path, %{ $self->{env} || {} } },
-        unset   => $self->{unset},
-        before  => $self->{before},
-    );
-    push @{ $self->{processes} }, $process;
-    return $process;
+    my ($self, $input, $output) = @_;
+    my $error = ($self->{stderr} // '') eq 'socket' ? $output : (collect(\$self->{stderr_octets}))[0];
+    return $self->spawn_with(0 => $input, 1 => $output, 2 => $error);
 }
-
-sub stderr { return $_[0]{stderr_octets} }
 
 sub _client {
     my ($self, $fh, $process, %option) = @_;
@@ -113,8 +96,6 @@ sub serve {
     });
     return $self->port;
 }
-
-sub processes { return @{ $_[0]{processes} || [] } }
 
 sub close {
     my ($self) = @_;

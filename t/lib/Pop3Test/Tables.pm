@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the sources say of themselves: the tables in their .def files. A test that
-# knows these from here cannot be forgotten when one is added.
+# Reads files of the source tree, above all the tables in its .def files. A test that takes its
+# list from here covers a new row without being changed.
 
 package Pop3Test::Tables;
 
@@ -10,40 +10,73 @@ use warnings;
 use Exporter 'import';
 use FindBin;
 
-our @EXPORT_OK = qw(rows events logged_events reasons);
+our @EXPORT_OK = qw(file_text rows conf_keys events logged_events reasons totals);
 
-my $sources = "$FindBin::Bin/../src";
+my $top = "$FindBin::Bin/..";
 my %SEVERITY = (ALERT => 1, ERROR => 3, WARNING => 4, NOTICE => 5, INFO => 6);
 
-sub _text {
+my $string = qr/"(?:[^"\\]|\\.)*"/;
+my $field  = qr/(?:$string|'[^']*'|[^"',()])+/;
+
+# The text of a file of the tree.
+sub file_text {
     my ($path) = @_;
-    open my $file, '<', $path or die "$path: $!\n";
+    open my $file, '<', "$top/$path" or die "$path: $!\n";
     local $/;
     return <$file>;
 }
 
-# What stands between the parentheses of each row of a table: rows('config/x.def', 'KEY').
+# A field as Perl has it: strings without quotes and joined, NULL as undef, all others as they are.
+sub _value {
+    my ($text) = @_;
+    $text =~ s/\A\s+|\s+\z//g;
+    return join '', map { s/\\(.)/$1/gr } $text =~ /"((?:[^"\\]|\\.)*)"/g if $text =~ /\A"/;
+    return $text eq 'NULL' ? undef : $text;
+}
+
+# The fields of each row of a table, as references to lists: rows('pool/totals.def', 'TOTAL'). Dies if
+# the table has none. With a pattern for the macro, what it captures comes first.
 sub rows {
     my ($path, $macro) = @_;
-    return _text("$sources/$path") =~ /^$macro\((.*)\)$/mg;
-}
-
-# reason => { level, severity, reply }; reply is undef where nothing is said.
-sub reasons {
-    my %reason;
-    for my $row (rows('session/outcome.def', 'OUTCOME')) {
-        my ($reason, $level, $reply) = $row =~ /\A\w+, "([^"]+)", (\w+), (?:NULL|"(.*)")\z/ or die "outcome.def: $row\n";
-        $reason{$reason} = { level => lc $level, severity => $SEVERITY{$level}, reply => $reply };
+    my $text = file_text("src/$path") =~ s{/\*.*?\*/}{}gsr;
+    my @rows;
+    while ($text =~ /^$macro\((?<fields>$field(?:,$field)*)\)/mg) {
+        my ($kind, $fields) = ($1, $+{fields});
+        push @rows, [ $fields eq $kind ? () : $kind, map { _value($_) } $fields =~ /($field)/g ];
     }
-    return %reason;
+    die "$path: no row of $macro\n" if !@rows;
+    return @rows;
 }
 
-# event => { level => severity, ... }: all that its lines may have.
+# The settings: a list of {name, type, scope, letter, default, least, most}. letter is undef without a
+# short option; default is as the file says it, undef if there is none.
+sub conf_keys {
+    return map { _conf_key(@$_) } rows('config/conf_keys.def', qr/CONF_(\w+)/);
+}
+
+sub _conf_key {
+    my ($type, $name, $scope, $letter, $default, $least, $most) = @_;
+    my %key = (name => $name, type => $type, scope => $scope, default => $default);
+    $key{letter} = $letter =~ /\A'(\w)'\z/ ? $1 : undef;
+    $key{default} = $default eq 'true' ? 'yes' : 'no' if $type eq 'FLAG';
+    @key{qw(least most)} = ($least, $most) if $type eq 'NUMBER';
+    return \%key;
+}
+
+# reason => {level, severity, reply}; reply is undef if the client is told nothing.
+sub reasons {
+    return map { my (undef, $reason, $level, $reply) = @$_;
+        ($reason => { level => lc $level, severity => $SEVERITY{$level}, reply => $reply }) }
+        rows('session/outcome.def', 'OUTCOME');
+}
+
+# event => {level => severity, ...}: all that its lines may have.
 sub events {
+    my %reasons = reasons();
     my %event;
     for my $row (rows('base/event.def', 'EVENT')) {
-        my ($event, $level, $other) = $row =~ /\A\w+, "([a-z-]+)", (\w+), (\w+), ".+\."\z/ or die "event.def: $row\n";
-        my @levels = $other eq 'ANY' ? map { uc $_->{level} } values %{ { reasons() } } : grep { $_ ne 'NONE' } $level, $other;
+        my (undef, $event, $level, $other) = @$row;
+        my @levels = $other eq 'ANY' ? map { uc $_->{level} } values %reasons : grep { $_ ne 'NONE' } $level, $other;
         $event{$event} = { map { lc $_ => $SEVERITY{$_} } @levels };
     }
     return %event;
@@ -51,9 +84,14 @@ sub events {
 
 # The words of the events that some source logs.
 sub logged_events {
-    my $code = join '', map { _text($_) } glob "$sources/*/*.c";
-    my %name = map { reverse /\A(\w+), "([a-z-]+)"/ } rows('base/event.def', 'EVENT');
-    return grep { $code =~ /\bEVENT_$name{$_}\b/ } keys %name;
+    my $code = join '', map { file_text(substr $_, 1 + length $top) } glob "$top/src/*/*.c";
+    return map { $_->[1] } grep { $code =~ /\bEVENT_$_->[0]\b/ } rows('base/event.def', 'EVENT');
+}
+
+# What is counted of an instance: a list of {name, metric, heading}.
+sub totals {
+    return map { my ($name, undef, $metric, $heading) = @$_; { name => $name, metric => $metric, heading => $heading } }
+        rows('pool/totals.def', 'TOTAL');
 }
 
 1;
