@@ -23,7 +23,7 @@
 /* A session that ends because the system failed, not because of a peer. */
 static int exit_code(enum outcome outcome)
 {
-    return outcome == OUTCOME_INTERNAL ? EX_OSERR : EX_OK;
+    return outcome_is_our_failure(outcome) ? EX_OSERR : EX_OK;
 }
 
 static void on_stop(int number)

@@ -118,7 +118,7 @@ static void count_session(struct place *place, const struct session *session, en
     scoreboard_add(&totals->deleted, session->deleted);
     scoreboard_add(&totals->refused, session->refused);
     scoreboard_add(&totals->outcomes[outcome], 1);
-    if (outcome == OUTCOME_LOGIN_REFUSED || outcome == OUTCOME_ACCESS_DENIED)
+    if (outcome_is_failed_login(outcome))
         account_count_failure(place->pool->memory->accounts,
                               address_account_key(&session->client_address), clock_now_ms());
 }

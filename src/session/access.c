@@ -7,7 +7,10 @@
 
 #include "base/clock.h"
 #include "pop3/reply.h"
+#include "session/client_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
+#include "session/starttls.h"
 
 static const char refusal[] = "-ERR";
 enum { REFUSAL_LENGTH = sizeof(refusal) - 1 };
@@ -58,7 +61,7 @@ static void end_last_line(struct acp_lines *lines)
     if (lines->column > 0)
         put_line_end(lines);
     if (lines->has_refused)
-        lines->session->is_reply_owed = false;
+        client_reply_begun(lines->session);
 }
 
 static enum io_status ask(struct session *session, const struct address *local,
@@ -70,7 +73,7 @@ static enum io_status ask(struct session *session, const struct address *local,
     char port[8];
     char client_port[8];
     char server_port[8];
-    char tls[TLS_TEXT_SIZE];
+    char tls[STARTTLS_TEXT_SIZE];
     struct helper_access access = {
         .interface = address_host_text(local, interface),
         .port = port,
@@ -82,20 +85,20 @@ static enum io_status ask(struct session *session, const struct address *local,
         .username = credentials->proxy_user,
         .password = credentials->proxy_password,
         .session = session->id,
-        .tls = tls_text(&session->client_tls, tls),
+        .tls = starttls_text(&session->client_tls, tls),
         .certificate = session->client_tls.certificate,
     };
 
     snprintf(port, sizeof(port), "%u", address_port(local));
     snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
     snprintf(server_port, sizeof(server_port), "%u", session->server_name.port);
-    return helper_ask_access(session->helper, &access, take_output, lines, lines->deadline_ms,
+    return helper_ask_access(session->start->helper, &access, take_output, lines, lines->deadline_ms,
                              granted_r);
 }
 
-enum outcome access_ask(struct session *session)
+enum outcome access_run(struct session *session)
 {
-    const struct conf_values *values = &session->conf->section.values;
+    const struct conf_values *values = session->values;
     struct acp_lines lines = {.session = session};
     struct address local;
     enum io_status status;
@@ -119,6 +122,6 @@ enum outcome access_ask(struct session *session)
         return OUTCOME_ACP_FAILED;
     if (!granted)
         return OUTCOME_ACCESS_DENIED;
-    session->is_reply_owed = true; /* the login itself is still to be answered */
+    client_owe_reply(session); /* the login itself is still to be answered */
     return OUTCOME_NONE;
 }

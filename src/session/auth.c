@@ -3,10 +3,13 @@
  * AUTH with the client (RFC 5034): the exchange of one mechanism, up to credentials that then go
  * the way of USER and PASS. Whatever is wrong with it is refused before anybody is asked.
  */
+#include "session/auth.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "session/stages.h"
+#include "session/client_line.h"
+#include "session/starttls.h"
 
 /* An exchange under way. */
 struct exchange {
@@ -24,7 +27,7 @@ static bool is_offered(const struct session *session, enum sasl_mechanism mechan
 {
     const char *name = session->client_tls.certificate;
 
-    if ((session->conf->mechanisms >> mechanism & 1) == 0)
+    if ((session->start->conf->mechanisms >> mechanism & 1) == 0)
         return false;
     return mechanism != SASL_MECHANISM_EXTERNAL ||
            sasl_credential_check(name, strlen(name), false) == SASL_OK;
@@ -217,7 +220,7 @@ static enum outcome refuse(struct exchange *exchange, enum sasl_result result)
         client_say(session, "-ERR cancelled");
         return OUTCOME_NONE;
     }
-    return refuse_line(session, "AUTH", sasl_result_word(result),
+    return client_refuse(session, "AUTH", sasl_result_word(result),
                        "what this mechanism needs was not sent");
 }
 
@@ -240,7 +243,7 @@ static enum outcome run(struct exchange *exchange, const char *initial, size_t l
     return OUTCOME_NONE;
 }
 
-enum outcome auth_run(struct session *session, const struct command *command, bool *is_done_r)
+enum outcome auth_serve(struct session *session, const struct command *command, bool *is_done_r)
 {
     struct exchange exchange = {.session = session};
     enum sasl_result result = SASL_OK;
@@ -248,15 +251,15 @@ enum outcome auth_run(struct session *session, const struct command *command, bo
     const char *initial;
     size_t length = 0;
 
-    if (session->conf->mechanisms == 0)
-        return refuse_command(session, command, COMMAND_UNKNOWN);
+    if (session->start->conf->mechanisms == 0)
+        return client_refuse_command(session, command, COMMAND_UNKNOWN);
     if (client_needs_tls(session))
-        return refuse_command(session, command, COMMAND_NEEDS_TLS);
+        return client_refuse_command(session, command, COMMAND_NEEDS_TLS);
     if (command->argument == NULL)
         return say_mechanisms(session);
     exchange.mechanism = parse_argument(command, &initial, &length);
     if (exchange.mechanism == SASL_MECHANISM_NONE || !is_offered(session, exchange.mechanism))
-        return refuse_command(session, command, COMMAND_BAD_MECHANISM);
+        return client_refuse_command(session, command, COMMAND_BAD_MECHANISM);
     credentials_wipe(&session->credentials);
     session->credentials.mechanism = exchange.mechanism;
     outcome = run(&exchange, initial, length, &result);

@@ -3,11 +3,15 @@
  * CAPA in both states (RFC 2449). Before login the list is ours alone. After login the server's own
  * facts are added; what we announced before stays announced, as the RFC asks.
  */
+#include "session/capa.h"
+
 #include <string.h>
 
 #include "pop3/capability.h"
 #include "pop3/reply.h"
-#include "session/stages.h"
+#include "session/auth.h"
+#include "session/client_line.h"
+#include "session/starttls.h"
 
 enum {
     LINES_MAX = 64,
@@ -15,14 +19,14 @@ enum {
 };
 _Static_assert(LINES_MAX *REPLY_LINE_BYTES < BUFFER_BLOCK_BYTES, "a buffer holds a whole list");
 
-void capa_say_ours(struct session *session)
+static void say_ours(struct session *session)
 {
     char mechanisms[AUTH_MECHANISMS_SIZE];
     const struct capability_view view = {
         .may_log_in = !client_needs_tls(session),
         .may_stls = session->stage < SESSION_STAGE_RELAY && client_may_stls(session),
         .has_mechanisms = auth_mechanisms(session, ' ', mechanisms)[0] != '\0',
-        .shown = session->conf->capabilities,
+        .shown = session->start->conf->capabilities,
     };
 
     client_say(session, "+OK capabilities follow");
@@ -31,6 +35,12 @@ void capa_say_ours(struct session *session)
             stream_put_text(&session->client, capability_word((enum capability)i));
             client_say(session, i == CAPABILITY_SASL ? mechanisms : "");
         }
+}
+
+void capa_say(struct session *session)
+{
+    say_ours(session);
+    client_say(session, ".");
 }
 
 /* Waits for the line that begins `at` octets into the server's input. *length_r: with its end. */
@@ -108,7 +118,7 @@ enum outcome capa_relay(struct session *session, const struct server_reply *repl
         outcome = read_list(session, deadline_ms, &list_length);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    capa_say_ours(session);
+    say_ours(session);
     if (has_list)
         pass_list(session, list_length);
     client_say(session, ".");

@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client's side of the wire: reading command lines, refusing what may not pass, saying things.
- *
- * A line is a command only when it is complete, so what a lost client had half sent is never acted
- * on; and a line that is too long is skipped as a whole, never cut.
+ * The client's lines. A line is a command only when it is complete, so nothing is done with the
+ * half of a command that a lost client has sent. A line that is too long is skipped as a whole and
+ * never cut.
  */
+#include "session/client_line.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "pop3/proxy_header.h"
-#include "session/stages.h"
+#include "session/server_line.h"
+#include "session/stage.h"
 
 enum {
     CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES,
-    CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* and a whole CAPA list fits behind them */
+    CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* after these a whole CAPA list still fits */
+    TLS_HANDSHAKE_OCTET = 0x16,                /* a record of TLS begins with it */
 };
+
+void client_owe_reply(struct session *session)
+{
+    session->is_reply_owed = true;
+}
+
+void client_reply_begun(struct session *session)
+{
+    session->is_reply_owed = false;
+}
 
 /* ---- finding a line in what has been read ---- */
 
-/* Drops what belongs to an overlong line. True when its end was among it. */
+/* Drops what belongs to a line that is too long. Returns true if its end was among it. */
 static bool skip_line(struct session *session)
 {
     struct buffer *in = &session->client.in;
@@ -33,7 +46,8 @@ static bool skip_line(struct session *session)
     return true;
 }
 
-/* A line is there: sets line_length, its end included, or 0 for an overlong line just skipped. */
+/* Returns true if a line is there. line_length includes the line's end; it is 0 for a line that was
+ * too long and has just been skipped. */
 static bool find_line(struct session *session, bool is_answer)
 {
     struct buffer *in = &session->client.in;
@@ -58,9 +72,11 @@ static bool find_line(struct session *session, bool is_answer)
     return skip_line(session);
 }
 
-/* Where a command should begin, what is none and comes from no mail program: a handshake record of
- * TLS, whose sender waits for an answer in kind and would wait for long, or the header of a load
- * balancer in version 2, which ends like the command QUIT. */
+/*
+ * Finds a beginning that is not a command and that no mail program sends. A TLS handshake: its
+ * sender waits for a TLS answer, and would wait until its time limit. A PROXY header of version 2:
+ * it would be read as the command QUIT, with which it ends.
+ */
 static enum outcome check_beginning(const struct session *session)
 {
     const struct buffer *in = &session->client.in;
@@ -68,13 +84,13 @@ static enum outcome check_beginning(const struct session *session)
     if (session->stage != SESSION_STAGE_LOGIN || session->is_skipping_line ||
         stream_is_tls(&session->client) || buffer_length(in) == 0)
         return OUTCOME_NONE;
-    if (buffer_data(in)[0] == 0x16)
+    if (buffer_data(in)[0] == TLS_HANDSHAKE_OCTET)
         return OUTCOME_TLS_TO_CLEAR_PORT;
     return proxy_header_is_v2(buffer_data(in), buffer_length(in)) ? OUTCOME_PROXY_HEADER_REFUSED
                                                                   : OUTCOME_NONE;
 }
 
-/* Without its end: LF, and a CR before it; any other CR is a fault. */
+/* The line without its end: an LF, and a CR before it. Any other CR is a fault. */
 static size_t line_text_length(const struct session *session)
 {
     const char *line = buffer_data(&session->client.in);
@@ -101,7 +117,8 @@ void client_line_done(struct session *session)
 
 /* ---- waiting for one ---- */
 
-/* What the server sends unasked, or its end, must not wait for the client's next command. */
+/* Waits for the client and the server: the end of the server, and what it sends unasked, must not
+ * wait until the client sends its next command. */
 static enum outcome wait_for_either(struct session *session, int64_t deadline_ms)
 {
     struct pollfd fds[2] = {
@@ -119,8 +136,8 @@ static enum outcome wait_for_either(struct session *session, int64_t deadline_ms
     return fds[1].revents != 0 ? server_check_quiet(session) : OUTCOME_NONE;
 }
 
-/* Reads once more. OUTCOME_NONE: something came, or nothing yet. The deadline is looked at here as
- * well: one who never stops sending is never waited for. */
+/* Reads once, with or without success. The deadline is checked here too, because for a client that
+ * never stops sending we never wait. */
 static enum outcome read_more(struct session *session, int64_t deadline_ms)
 {
     struct stream *client = &session->client;
@@ -145,14 +162,14 @@ static enum outcome read_more(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_NONE);
 }
 
-/* Waits until there is a line. *has_waited_r: for it, while the server was watched. */
+/* Waits until there is a line. *has_waited_r is true if the server was watched meanwhile. */
 static enum outcome wait_for_line(struct session *session, bool is_answer, int64_t deadline_ms,
                                   bool *has_waited_r)
 {
     enum outcome outcome = OUTCOME_NONE;
 
     *has_waited_r = false;
-    /* Answers to commands sent ahead go out before they are more than the buffer takes. */
+    /* A client that sends commands ahead gets the first replies before they fill the buffer. */
     if (buffer_length(&session->client.out) > CLIENT_OUT_BYTES)
         outcome = client_flush(session, deadline_ms);
     while (outcome == OUTCOME_NONE) {
@@ -160,7 +177,7 @@ static enum outcome wait_for_line(struct session *session, bool is_answer, int64
         if (outcome != OUTCOME_NONE || find_line(session, is_answer))
             return outcome;
         outcome = read_more(session, deadline_ms);
-        *has_waited_r = !session->is_client_gone; /* nobody waits for a lost one's last words */
+        *has_waited_r = !session->is_client_gone;
     }
     return outcome;
 }
@@ -175,8 +192,8 @@ enum outcome client_line_read(struct session *session, enum command_state state,
     if (outcome != OUTCOME_NONE)
         return outcome;
     *fault_r = parse_line(session, state, command);
-    session->is_reply_owed = true;
-    /* A line that was already there: nobody has looked at the server yet. */
+    client_owe_reply(session);
+    /* If the line was there already, nobody has checked the server yet. */
     return has_waited || !stream_is_open(&session->server) ? OUTCOME_NONE
                                                            : server_check_quiet(session);
 }
@@ -190,7 +207,7 @@ enum outcome client_answer_read(struct session *session, int64_t deadline_ms, co
     *line_r = NULL;
     if (outcome != OUTCOME_NONE)
         return outcome;
-    session->is_reply_owed = true;
+    client_owe_reply(session);
     if (session->line_length == 0)
         return OUTCOME_NONE;
     *line_r = buffer_data(&session->client.in);
@@ -198,13 +215,19 @@ enum outcome client_answer_read(struct session *session, int64_t deadline_ms, co
     return OUTCOME_NONE;
 }
 
-/* ---- saying things ---- */
+/* ---- replying ---- */
 
 void client_say(struct session *session, const char *line)
 {
     stream_put_text(&session->client, line);
     stream_put(&session->client, "\r\n", 2);
-    session->is_reply_owed = false;
+    client_reply_begun(session);
+}
+
+void client_pass(struct session *session, const char *line, size_t length)
+{
+    stream_put(&session->client, line, length);
+    client_reply_begun(session);
 }
 
 enum outcome client_flush(struct session *session, int64_t deadline_ms)
@@ -215,7 +238,7 @@ enum outcome client_flush(struct session *session, int64_t deadline_ms)
         return OUTCOME_NONE;
     status = stream_flush(&session->client, false, deadline_ms);
     if (status == IO_FAILED && session->stage == SESSION_STAGE_RELAY) {
-        /* What it sent before it went, a QUIT above all, still counts. */
+        /* What the client sent before it was lost still counts, above all a QUIT. */
         session->is_client_gone = true;
         buffer_clear(&session->client.out);
         return OUTCOME_NONE;
@@ -223,12 +246,12 @@ enum outcome client_flush(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_CLIENT_STALLED);
 }
 
-enum outcome refuse_line(struct session *session, const char *command, const char *fault,
-                         const char *text)
+enum outcome client_refuse(struct session *session, const char *command, const char *fault,
+                           const char *text)
 {
     struct log_line line;
 
-    /* The line itself is not logged: it may be a password typed in the wrong place. */
+    /* The line itself is not logged: it may be a password that was typed as a command. */
     session_log_begin(&line, session, EVENT_REFUSED_COMMAND);
     log_add(&line, "command", command);
     log_add(&line, "fault", fault);
@@ -236,13 +259,13 @@ enum outcome refuse_line(struct session *session, const char *command, const cha
     stream_put_text(&session->client, "-ERR ");
     client_say(session, text);
     session->refused++;
-    return session->refused > SESSION_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;
+    return session->refused > CLIENT_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;
 }
 
-enum outcome refuse_command(struct session *session, const struct command *command,
-                            enum command_fault fault)
+enum outcome client_refuse_command(struct session *session, const struct command *command,
+                                   enum command_fault fault)
 {
     client_line_done(session);
-    return refuse_line(session, command_keyword(command->verb), command_fault_word(fault),
-                       command_fault_text(fault));
+    return client_refuse(session, command_keyword(command->verb), command_fault_word(fault),
+                         command_fault_text(fault));
 }

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "io/dial.h"
+#include "session/identity.h"
+#include "session/stage.h"
 #include "session/stages.h"
 
 static void log_failure(struct session *session, enum event event, const char *error)
@@ -32,7 +34,7 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
         return OUTCOME_NONE;
     session_enter(session, SESSION_STAGE_RESOLVE);
     status =
-        helper_resolve(session->helper, session->id, name->host, name->port, deadline_ms, found);
+        helper_resolve(session->start->helper, session->id, name->host, name->port, deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;
     if (status == IO_DEADLINE)
@@ -59,12 +61,12 @@ static bool is_loop(const struct session *session, const struct helper_addresses
 {
     struct address local;
 
-    for (size_t i = 0; i < session->own_address_count; i++)
-        if (is_covered(found, &session->own_addresses[i]))
+    for (size_t i = 0; i < session->start->own_address_count; i++)
+        if (is_covered(found, &session->start->own_addresses[i]))
             return true;
-    if (session->own_address_count > 0)
+    if (session->start->own_address_count > 0)
         return false;
-    session_socket_address(session, &local);
+    session_own_end(session, &local);
     return is_covered(found, &local);
 }
 
@@ -83,9 +85,9 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
     }
 }
 
-enum outcome connect_server(struct session *session)
+enum outcome connect_run(struct session *session)
 {
-    const struct conf_values *values = &session->conf->section.values;
+    const struct conf_values *values = session->values;
     int64_t deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(values->connect_timeout * 1000));
     struct helper_addresses found;
@@ -105,5 +107,5 @@ enum outcome connect_server(struct session *session)
     stream_open_socket(&session->server, fd);
     session->server_address = found.list[chosen];
     session->server.out.is_secret = true; /* until the login is answered */
-    return proxy_header_send(session, deadline_ms);
+    return identity_send_header(session, deadline_ms);
 }

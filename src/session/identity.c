@@ -3,10 +3,14 @@
  * Whose connection it is, where load balancers and proxies stand in between: the PROXY protocol
  * from the one before us and to the server behind us, and Dovecot's XCLIENT.
  */
+#include "session/identity.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "pop3/proxy_header.h"
+#include "session/server_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
 
 enum { HEADER_LIMIT_MS = 5000 }; /* a load balancer sends it at once */
@@ -15,7 +19,7 @@ enum { HEADER_LIMIT_MS = 5000 }; /* a load balancer sends it at once */
 
 static bool must_send_header(const struct session *session)
 {
-    const struct conf_instance *conf = session->conf;
+    const struct conf_instance *conf = session->start->conf;
 
     for (size_t i = 0; i < conf->proxy_count; i++)
         if (address_network_contains(&conf->proxies[i], &session->client_address))
@@ -25,7 +29,7 @@ static bool must_send_header(const struct session *session)
 
 static enum proxy_header_accept accepted(const struct session *session)
 {
-    switch (session->conf->section.values.proxy_protocol) {
+    switch (session->values->proxy_protocol) {
     case CONF_PROXY_V1:
         return PROXY_HEADER_ACCEPT_V1;
     case CONF_PROXY_V2:
@@ -67,7 +71,7 @@ static void take_header(struct session *session, const struct proxy_header *head
     session->local_address = header->destination;
 }
 
-enum outcome proxy_header_run(struct session *session)
+enum outcome identity_run(struct session *session)
 {
     int64_t deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(HEADER_LIMIT_MS));
@@ -108,18 +112,18 @@ static size_t build_header(const struct session *session, char data[PROXY_HEADER
     };
 
     session_local_address(session, &to);
-    if (session->conf->section.values.send_proxy_protocol == CONF_SEND_PROXY_V1)
+    if (session->values->send_proxy_protocol == CONF_SEND_PROXY_V1)
         return proxy_header_build_v1(data, PROXY_HEADER_BUILD_MAX, from, &to);
     return proxy_header_build_v2(data, PROXY_HEADER_BUILD_MAX, from, &to, &extras);
 }
 
-enum outcome proxy_header_send(struct session *session, int64_t deadline_ms)
+enum outcome identity_send_header(struct session *session, int64_t deadline_ms)
 {
     char data[PROXY_HEADER_BUILD_MAX];
     size_t length;
     enum io_status status;
 
-    if (session->conf->section.values.send_proxy_protocol == CONF_SEND_PROXY_NO)
+    if (session->values->send_proxy_protocol == CONF_SEND_PROXY_NO)
         return OUTCOME_NONE;
     length = build_header(session, data);
     if (length == 0)
@@ -134,12 +138,12 @@ enum outcome proxy_header_send(struct session *session, int64_t deadline_ms)
  * 2595, section 4); no reply to CAPA tells. */
 static bool is_xclient_due(const struct session *session, bool is_offered)
 {
-    const struct conf_values *values = &session->conf->section.values;
+    const struct conf_values *values = session->values;
 
     return values->send_xclient && (is_offered || values->server_tls == CONF_SERVER_TLS_STLS);
 }
 
-enum outcome xclient_send(struct session *session, bool is_offered)
+enum outcome identity_send_xclient(struct session *session, bool is_offered)
 {
     char host[ADDRESS_TEXT_SIZE];
     char arguments[ADDRESS_TEXT_SIZE + SESSION_ID_SIZE + 32];

@@ -3,46 +3,11 @@
  * The AUTHORIZATION state: greeting, then USER and PASS. The server is not contacted yet: it is
  * chosen by the login name.
  */
-#include <string.h>
-
+#include "session/auth.h"
+#include "session/capa.h"
+#include "session/client_line.h"
 #include "session/stages.h"
-
-void credentials_wipe(struct credentials *credentials)
-{
-    buffer_clear(&credentials->memory);
-    *credentials = (struct credentials){0};
-}
-
-char *credentials_room(struct credentials *credentials, size_t size)
-{
-    size_t room;
-    char *memory;
-
-    credentials->memory.is_secret = true;
-    memory = buffer_room(&credentials->memory, size, &room);
-    if (memory == NULL || room < size)
-        return NULL;
-    buffer_added(&credentials->memory, size);
-    return memory;
-}
-
-char *credentials_keep(struct credentials *credentials, const char *text, size_t length)
-{
-    char *kept = credentials_room(credentials, length + 1);
-
-    if (kept == NULL)
-        return NULL;
-    memcpy(kept, text, length);
-    kept[length] = '\0';
-    return kept;
-}
-
-bool credentials_have_password(const struct credentials *credentials)
-{
-    const struct sasl_mechanism_info *info = sasl_mechanism_info(credentials->mechanism);
-
-    return credentials->mechanism != SASL_MECHANISM_EXTERNAL && (info == NULL || !info->is_token);
-}
+#include "session/starttls.h"
 
 static enum outcome take_user(struct session *session, const struct command *command)
 {
@@ -73,27 +38,26 @@ static enum outcome serve_command(struct session *session, const struct command 
         return client_stls(session, command);
     case COMMAND_USER:
         if (client_needs_tls(session))
-            return refuse_command(session, command, COMMAND_NEEDS_TLS);
+            return client_refuse_command(session, command, COMMAND_NEEDS_TLS);
         outcome = take_user(session, command);
         break;
     case COMMAND_PASS:
         if (session->credentials.user == NULL)
-            return refuse_command(session, command, COMMAND_WRONG_STATE);
+            return client_refuse_command(session, command, COMMAND_WRONG_STATE);
         outcome = take_password(session, command);
         *is_done_r = true;
         break;
     case COMMAND_AUTH:
-        return auth_run(session, command, is_done_r);
+        return auth_serve(session, command, is_done_r);
     case COMMAND_CAPA:
-        capa_say_ours(session);
-        client_say(session, ".");
+        capa_say(session);
         break;
     case COMMAND_QUIT:
         client_say(session, "+OK bye");
         outcome = OUTCOME_QUIT_BEFORE_LOGIN;
         break;
     default:
-        return refuse_command(session, command, COMMAND_WRONG_STATE);
+        return client_refuse_command(session, command, COMMAND_WRONG_STATE);
     }
     client_line_done(session);
     return outcome;
@@ -112,7 +76,7 @@ enum outcome login_run(struct session *session)
 
         if (outcome == OUTCOME_NONE)
             outcome = fault == COMMAND_GOOD ? serve_command(session, &command, &is_done)
-                                            : refuse_command(session, &command, fault);
+                                            : client_refuse_command(session, &command, fault);
         if (outcome != OUTCOME_NONE)
             return outcome;
     }

@@ -3,20 +3,24 @@
  * The TRANSACTION state: one command to the server, its whole reply to the client, then the next.
  */
 #include "base/clock.h"
+#include "session/capa.h"
+#include "session/client_line.h"
+#include "session/server_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
+#include "session/transfer.h"
 
 static enum outcome pass_status(struct session *session, const struct server_reply *reply)
 {
-    stream_put(&session->client, reply->line, reply->length);
+    client_pass(session, reply->line, reply->length);
     session->reply_octets += reply->length;
-    session->is_reply_owed = false;
     return server_reply_done(session, reply, true);
 }
 
 /* Until when the client must have taken what waits for it, or say something. */
 static int64_t client_deadline_ms(const struct session *session)
 {
-    return clock_after_ms(session->conf->section.values.timeout * 1000);
+    return clock_after_ms(session->values->timeout * 1000);
 }
 
 /* ---- one command ---- */
@@ -61,7 +65,7 @@ static enum outcome pass_reply(struct session *session, const struct command *co
         count_deletion(session, command->verb);
     outcome = client_flush(session, client_deadline_ms(session));
     if (outcome == OUTCOME_NONE)
-        outcome = is_body ? multi_line_pass(session, reply->length, is_listing)
+        outcome = is_body ? transfer_reply(session, reply->length, is_listing)
                           : pass_status(session, reply);
     if (command->verb == COMMAND_RETR && reply->is_ok &&
         (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
@@ -79,7 +83,7 @@ static enum outcome finish(struct session *session, const struct server_reply *r
 
 static enum outcome serve_command(struct session *session, const struct command *command)
 {
-    int64_t deadline_ms = clock_after_ms(session->conf->section.values.server_timeout * 1000);
+    int64_t deadline_ms = clock_after_ms(session->values->server_timeout * 1000);
     struct command sent = *command; /* without the argument, which is gone once it is sent */
     struct server_reply reply;
     enum outcome outcome = send_command(session, command, deadline_ms);
@@ -104,7 +108,7 @@ enum outcome relay_run(struct session *session)
 
         if (outcome == OUTCOME_NONE)
             outcome = fault == COMMAND_GOOD ? serve_command(session, &command)
-                                            : refuse_command(session, &command, fault);
+                                            : client_refuse_command(session, &command, fault);
         if (outcome != OUTCOME_NONE)
             return outcome;
     }

@@ -24,29 +24,29 @@ static bool is_part_of_proxy_user(const struct session *session, const char *del
 {
     struct host_port parsed;
 
-    return session->conf->section.values.acp != NULL && strchr(delimiter + 1, ':') != NULL &&
+    return session->values->acp != NULL && strchr(delimiter + 1, ':') != NULL &&
            host_port_parse(&parsed, delimiter + 1) == -1;
 }
 
 /* The server part exactly as the client wrote it against the allow list, then as a name. */
 static enum outcome take_server(struct session *session, const char *text)
 {
-    const struct pattern_list *allowed = session->conf->allowed;
+    const struct pattern_list *allowed = session->start->conf->allowed;
 
     if (allowed != NULL && !pattern_list_is_match(allowed, text))
         return OUTCOME_SERVER_NOT_ALLOWED;
     if (host_port_parse(&session->server_name, text) == -1)
         return OUTCOME_BAD_SERVER_NAME;
     if (session->server_name.port == 0)
-        session->server_name.port = session->conf->server_port;
+        session->server_name.port = session->start->conf->server_port;
     return OUTCOME_NONE;
 }
 
 static enum outcome take_default_server(struct session *session)
 {
-    if (!session->conf->has_server)
+    if (!session->start->conf->has_server)
         return OUTCOME_NO_SERVER;
-    session->server_name = session->conf->server;
+    session->server_name = session->start->conf->server;
     return OUTCOME_NONE;
 }
 
@@ -58,7 +58,7 @@ static void split_proxy_credentials(struct session *session)
     struct credentials *credentials = &session->credentials;
     char *colon = NULL;
 
-    if (session->conf->section.values.acp != NULL)
+    if (session->values->acp != NULL)
         colon = strchr(credentials->user, ':');
     if (colon == NULL)
         return;
@@ -82,7 +82,7 @@ static bool is_named_by_certificate(const struct session *session)
 /* Takes the login name apart; *server becomes what was selected, or stays. */
 static void split_name(struct session *session, const char **server)
 {
-    const struct conf_values *values = &session->conf->section.values;
+    const struct conf_values *values = session->values;
     char *delimiter = NULL;
 
     if (values->select_server)
@@ -94,7 +94,7 @@ static void split_name(struct session *session, const char **server)
     split_proxy_credentials(session);
 }
 
-enum outcome select_server(struct session *session)
+enum outcome select_run(struct session *session)
 {
     struct credentials *credentials = &session->credentials;
     bool is_external = credentials->mechanism == SASL_MECHANISM_EXTERNAL;

@@ -4,9 +4,11 @@
  * off, or its password as PLAIN. One line where that fits into the 255 octets every server must
  * take (RFC 2449, section 4), else the mechanism first and the data when the server asks for it.
  */
+#include "session/server_auth.h"
+
 #include <string.h>
 
-#include "session/stages.h"
+#include "session/client_line.h"
 
 enum { COMMAND_BYTES_SAFE = 255 };
 

@@ -8,19 +8,18 @@
 
 #include "base/clock.h"
 #include "pop3/reply.h"
+#include "session/client_line.h"
+#include "session/identity.h"
+#include "session/server_auth.h"
+#include "session/server_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
+#include "session/starttls.h"
 
 enum {
     RECORD_LIMIT_MS = 2000, /* a slow disk must not hold a login up for longer */
     RECORD_BYTES = 1024,
-    QUIET_MS = 5,
 };
-
-int64_t server_login_deadline_ms(const struct session *session)
-{
-    return clock_earlier(session->login_deadline_ms,
-                         clock_after_ms(session->conf->section.values.server_timeout * 1000));
-}
 
 /* *has_xclient_r: Dovecot says so to those it trusts, "+OK [XCLIENT] ready". */
 static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
@@ -37,39 +36,11 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
     return server_reply_done(session, &greeting, true);
 }
 
-/* Sends one command and reads its reply, which must be alone: a spare reply would be taken for the
- * answer to the next command, and a refused password would look like a login. */
-enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
-                             struct server_reply *reply)
-{
-    struct stream *server = &session->server;
-    int64_t deadline_ms = server_login_deadline_ms(session);
-    enum outcome outcome = server_check_quiet(session);
-    enum io_status status;
-
-    if (outcome != OUTCOME_NONE)
-        return outcome;
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (i > 0)
-            stream_put(server, " ", 1);
-        stream_put_text(server, words[i]);
-    }
-    stream_put(server, "\r\n", 2);
-    status = stream_flush(server, false, deadline_ms);
-    if (status != IO_OK)
-        return server_outcome(status, OUTCOME_SERVER_TIMEOUT);
-    outcome = read(session, deadline_ms, reply);
-    if (outcome == OUTCOME_NONE && buffer_length(&server->in) > reply->length)
-        outcome = OUTCOME_SERVER_UNSOLICITED;
-    return outcome;
-}
-
 /* The server's own words where they have a response code, else ours (RFC 3206). */
 static enum outcome refuse_login(struct session *session, const struct server_reply *reply)
 {
     if (reply_has_code(reply->line, reply->length)) {
-        stream_put(&session->client, reply->line, reply->length);
-        session->is_reply_owed = false;
+        client_pass(session, reply->line, reply->length);
     } else {
         client_say(session, "-ERR [AUTH] bad login");
     }
@@ -105,20 +76,20 @@ static void record_client(struct session *session)
     char line[RECORD_BYTES];
     bool is_ipv6 = strchr(server->host, ':') != NULL;
 
-    if (session->conf->section.values.client_log == NULL)
+    if (session->values->client_log == NULL)
         return;
     address_host_text(&session->client_address, client);
     if (client[0] == '\0')
         return;
     put_escaped(user, sizeof(user), session->user);
-    if (server->port != session->conf->server_port)
+    if (server->port != session->start->conf->server_port)
         snprintf(port, sizeof(port), ":%u", server->port);
     snprintf(line, sizeof(line), "%lld %s %s %s%s%s%s\n", (long long)clock_wall_s(), client, user,
              is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
              is_ipv6 && port[0] != '\0' ? "]" : "", port);
     /* A log that cannot be written must not make a login fail; the helper has said why. */
     (void)helper_record_client(
-        session->helper, session->id, client, line,
+        session->start->helper, session->id, client, line,
         clock_earlier(session->login_deadline_ms, clock_after_ms(RECORD_LIMIT_MS)));
 }
 
@@ -130,7 +101,7 @@ static void log_login(const struct session *session)
     char server[SESSION_SERVER_SIZE];
     struct log_line line;
 
-    if (session->conf->section.values.quiet)
+    if (session->values->quiet)
         return;
     session_log_begin(&line, session, EVENT_LOGIN);
     log_add(&line, "client", address_host_text(&session->client_address, client));
@@ -155,19 +126,10 @@ static enum outcome send_credential(struct session *session, const char *keyword
                            server_reply_read, reply);
 }
 
-enum outcome server_settle(struct session *session)
-{
-    if (session->is_server_known)
-        return OUTCOME_NONE;
-    stream_acknowledge(&session->server);
-    return server_listen(session,
-                         clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS)));
-}
-
 static enum outcome log_in(struct session *session, struct server_reply *reply)
 {
     const struct credentials *credentials = &session->credentials;
-    bool is_plain = session->conf->section.values.server_auth == CONF_SERVER_AUTH_PLAIN;
+    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN;
     enum outcome outcome;
 
     session->is_login_sent = true;
@@ -183,7 +145,7 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
                                    : outcome;
 }
 
-enum outcome server_login(struct session *session)
+enum outcome server_login_run(struct session *session)
 {
     struct server_reply reply;
     bool has_xclient = false;
@@ -191,14 +153,14 @@ enum outcome server_login(struct session *session)
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
     session->is_server_known =
-        known_servers_has(session->known_servers, &session->server_address, clock_now_ms());
+        known_servers_has(session->start->known_servers, &session->server_address, clock_now_ms());
     outcome = server_tls_implicit(session);
     if (outcome == OUTCOME_NONE)
         outcome = read_greeting(session, &has_xclient);
     if (outcome == OUTCOME_NONE)
         outcome = server_stls(session);
     if (outcome == OUTCOME_NONE)
-        outcome = xclient_send(session, has_xclient);
+        outcome = identity_send_xclient(session, has_xclient);
     if (outcome == OUTCOME_NONE)
         outcome = log_in(session, &reply);
     if (outcome != OUTCOME_NONE)
@@ -211,10 +173,9 @@ enum outcome server_login(struct session *session)
     reply.line = buffer_data(&session->server.in); /* listening may have moved it */
     record_client(session);
     log_login(session);
-    stream_put(&session->client, reply.line, reply.length);
-    session->is_reply_owed = false;
+    client_pass(session, reply.line, reply.length);
     forget_secrets(session);
     if (!session->is_server_known)
-        known_servers_add(session->known_servers, &session->server_address, clock_now_ms());
+        known_servers_add(session->start->known_servers, &session->server_address, clock_now_ms());
     return server_reply_done(session, &reply, true);
 }

@@ -6,13 +6,15 @@
 #include "session/session.h"
 
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/number.h"
 #include "base/process.h"
+#include "session/client_line.h"
+#include "session/server_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
+#include "session/starttls.h"
 
 enum {
     LAST_WORD_MS = 1000, /* for a reply nobody may be reading any more */
@@ -22,112 +24,11 @@ enum {
 typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
-    proxy_header_run, admission_run, open_run,       login_run,    attempt_run,
-    select_server,    access_ask,    connect_server, server_login, relay_run,
+    identity_run, admission_run, open_run,    login_run,        attempt_run,
+    select_run,   access_run,    connect_run, server_login_run, relay_run,
 };
 
-/* ---- who watches ---- */
-
-void session_progress(const struct session *session)
-{
-    if (session->watch != NULL && session->watch->progress != NULL)
-        session->watch->progress(session->watch->context, session);
-}
-
-void session_enter(struct session *session, enum session_stage stage)
-{
-    session->stage = stage;
-    session_progress(session);
-}
-
-enum outcome admission_run(struct session *session)
-{
-    if (session->watch == NULL || session->watch->admit == NULL)
-        return OUTCOME_NONE;
-    return session->watch->admit(session->watch->context, session);
-}
-
-enum outcome attempt_run(struct session *session)
-{
-    if (session->watch == NULL || session->watch->may_log_in == NULL)
-        return OUTCOME_NONE;
-    return session->watch->may_log_in(session->watch->context, session);
-}
-
-/* ---- from I/O to outcomes ---- */
-
-enum outcome client_outcome(enum io_status status, enum outcome at_deadline)
-{
-    switch (status) {
-    case IO_OK:
-    case IO_AGAIN:
-        return OUTCOME_NONE;
-    case IO_EOF:
-        return OUTCOME_CLIENT_CLOSED;
-    case IO_DEADLINE:
-        return at_deadline;
-    case IO_STOPPED:
-        return OUTCOME_STOPPED;
-    case IO_FAILED:
-        break;
-    }
-    return OUTCOME_CLIENT_LOST;
-}
-
-enum outcome server_outcome(enum io_status status, enum outcome at_deadline)
-{
-    switch (status) {
-    case IO_OK:
-    case IO_AGAIN:
-        return OUTCOME_NONE;
-    case IO_EOF:
-        return OUTCOME_SERVER_CLOSED;
-    case IO_DEADLINE:
-        return at_deadline;
-    case IO_STOPPED:
-        return OUTCOME_STOPPED;
-    case IO_FAILED:
-        break;
-    }
-    return OUTCOME_SERVER_LOST;
-}
-
-/* ---- logging ---- */
-
-void session_log_begin(struct log_line *line, const struct session *session, enum event event)
-{
-    log_begin(line, event);
-    log_add(line, "session", session->id);
-}
-
-const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE])
-{
-    const struct host_port *server = &session->server_name;
-    size_t host_length = strlen(server->host);
-    bool is_ipv6 = memchr(server->host, ':', host_length) != NULL;
-    char *to = text;
-
-    if (server->port != 0) {
-        if (is_ipv6)
-            *to++ = '[';
-        memcpy(to, server->host, host_length);
-        to += host_length;
-        if (is_ipv6)
-            *to++ = ']';
-        *to++ = ':';
-        to += number_put(to, server->port);
-    }
-    *to = '\0';
-    return text;
-}
-
-const char *session_stage_word(enum session_stage stage)
-{
-    static const char *const words[] = {"open",    "login",        "access", "resolve",
-                                        "connect", "server-login", "relay"};
-
-    return words[stage];
-}
+/* ---- the log line of a session ---- */
 
 static const char *commit_word(const struct session *session)
 {
@@ -140,13 +41,13 @@ static void log_session(const struct session *session, enum outcome outcome, con
 {
     char client[ADDRESS_TEXT_SIZE];
     char server[SESSION_SERVER_SIZE];
-    char tls[TLS_TEXT_SIZE];
+    char tls[STARTTLS_TEXT_SIZE];
     char via[ADDRESS_TEXT_SIZE];
     struct log_line line;
 
     session_log_begin(&line, session, EVENT_SESSION);
     line.level = outcome_level(outcome);
-    log_add(&line, "instance", session->conf->section.name);
+    log_add(&line, "instance", session->start->conf->section.name);
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add_number(&line, "port", address_port(&session->client_address));
     if (session->proxy_address.sa.sa_family != AF_UNSPEC)
@@ -158,11 +59,11 @@ static void log_session(const struct session *session, enum outcome outcome, con
     log_add_number(&line, "deleted", (int64_t)session->deleted);
     log_add(&line, "commit", commit_word(session));
     log_add_duration(&line, "duration", clock_now_ms() - session->started_ms);
-    log_add(&line, "tls", tls_text(&session->client_tls, tls));
+    log_add(&line, "tls", starttls_text(&session->client_tls, tls));
     log_add(&line, "sni", session->client_tls.server_name);
     if (session->client_tls.certificate[0] != '\0')
         log_add(&line, "certificate", session->client_tls.certificate);
-    log_add(&line, "server_tls", tls_text(&session->server_tls, tls));
+    log_add(&line, "server_tls", starttls_text(&session->server_tls, tls));
     log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));
     if (words[0] != '\0')
@@ -185,47 +86,20 @@ static void make_id(char id[SESSION_ID_SIZE])
     *id = '\0';
 }
 
-static void read_address(struct address *address, int fd,
-                         int (*get)(int, struct sockaddr *, socklen_t *))
-{
-    address->length = sizeof(address->storage);
-    if (get(fd, &address->sa, &address->length) == -1)
-        *address = (struct address){0};
-}
-
-void session_socket_address(const struct session *session, struct address *address)
-{
-    read_address(address, session->client.read_fd, getsockname);
-    address_unmap(address);
-}
-
-void session_local_address(const struct session *session, struct address *address)
-{
-    if (session->local_address.sa.sa_family != AF_UNSPEC)
-        *address = session->local_address;
-    else
-        session_socket_address(session, address);
-}
-
 static void begin(struct session *session, const struct session_start *start, int read_fd,
                   int write_fd)
 {
     *session = (struct session){
-        .conf = start->conf,
-        .helper = start->helper,
-        .watch = start->watch,
-        .known_servers = start->known_servers,
-        .own_addresses = start->own_addresses,
-        .own_address_count = start->own_address_count,
+        .start = start,
+        .values = start->conf->values,
         .started_ms = clock_now_ms(),
     };
-    session->login_deadline_ms =
-        session->started_ms + start->conf->section.values.login_timeout * 1000;
+    session->login_deadline_ms = session->started_ms + session->values->login_timeout * 1000;
     make_id(session->id);
     if (start->client_address != NULL)
         session->client_address = *start->client_address;
     else
-        read_address(&session->client_address, read_fd, getpeername);
+        (void)address_of_other_end(read_fd, &session->client_address);
     address_unmap(&session->client_address);
     if (read_fd == write_fd)
         stream_open_socket(&session->client, read_fd);
@@ -238,14 +112,12 @@ static void begin(struct session *session, const struct session_start *start, in
  * a stop may have been for this session alone. */
 static enum outcome true_outcome(const struct session *session, enum outcome outcome)
 {
-    bool is_limit = outcome == OUTCOME_RESOLVE_TIMEOUT || outcome == OUTCOME_CONNECT_TIMEOUT ||
-                    outcome == OUTCOME_SERVER_TIMEOUT || outcome == OUTCOME_ACP_TIMEOUT ||
-                    outcome == OUTCOME_CLIENT_STALLED;
+    const struct session_watch *watch = session->start->watch;
 
-    if (outcome == OUTCOME_STOPPED && session->watch != NULL && session->watch->is_shed != NULL &&
-        session->watch->is_shed(session->watch->context))
+    if (outcome == OUTCOME_STOPPED && watch != NULL && watch->is_shed != NULL &&
+        watch->is_shed(watch->context))
         return OUTCOME_SHED;
-    if (is_limit && session->stage < SESSION_STAGE_RELAY &&
+    if (outcome_is_limit(outcome) && session->stage < SESSION_STAGE_RELAY &&
         clock_now_ms() >= session->login_deadline_ms)
         return OUTCOME_LOGIN_TIMEOUT;
     return outcome;
@@ -280,7 +152,7 @@ static void say_last_word(struct session *session, enum outcome outcome)
 
     /* Who begins with TLS does not read anything else. */
     if (session->stage == SESSION_STAGE_OPEN &&
-        session->conf->section.values.tls == CONF_TLS_IMPLICIT)
+        session->values->tls == CONF_TLS_IMPLICIT)
         may_speak = false;
     /* The acp's refusal was the answer. */
     if (session->stage == SESSION_STAGE_ACCESS && !session->is_reply_owed)
@@ -290,14 +162,14 @@ static void say_last_word(struct session *session, enum outcome outcome)
     if (reply != NULL && may_speak)
         client_say(session, reply);
     wait_clear_stop();
-    flush_last_word(session, outcome == OUTCOME_QUIT || outcome == OUTCOME_QUIT_BEFORE_LOGIN);
+    flush_last_word(session, outcome_is_after_quit(outcome));
 }
 
 /* A server that has said more than it was asked is listened to from here on. */
 static void judge_server(struct session *session, enum outcome outcome)
 {
-    if (outcome == OUTCOME_SERVER_UNSOLICITED || outcome == OUTCOME_SERVER_BAD_REPLY)
-        known_servers_remove(session->known_servers, &session->server_address);
+    if (outcome_distrusts_server(outcome))
+        known_servers_remove(session->start->known_servers, &session->server_address);
 }
 
 static void end(struct session *session, enum outcome outcome)
@@ -306,10 +178,10 @@ static void end(struct session *session, enum outcome outcome)
 
     judge_server(session, outcome);
     server_words(session, outcome, words);
-    log_tls_failure(session, &session->server);
+    starttls_log_failure(session, &session->server);
     stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
     say_last_word(session, outcome);
-    log_tls_failure(session, &session->client);
+    starttls_log_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);
     log_session(session, outcome, words);

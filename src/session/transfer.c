@@ -7,10 +7,13 @@
  * The client may send ahead as much as it likes: what is not served yet waits in its buffer and is
  * read on even while it does not take a reply, so that two full windows cannot hold each other.
  */
+#include "session/transfer.h"
+
 #include "base/clock.h"
 #include "io/bypass.h"
 #include "pop3/reply.h"
-#include "session/stages.h"
+#include "session/client_line.h"
+#include "session/stage.h"
 
 enum {
     CLIENT_AHEAD_BYTES = 2 * COMMAND_LINE_BYTES,
@@ -31,7 +34,7 @@ struct pace {
 
 static void pace_init(struct pace *pace, const struct session *session, int64_t limit_s)
 {
-    int64_t min_rate = session->conf->section.values.min_rate;
+    int64_t min_rate = session->values->min_rate;
 
     *pace = (struct pace){
         .window_ms = limit_s * 1000,
@@ -277,9 +280,9 @@ static bool may_pass_by(struct transfer *transfer)
 
 /* ---- the whole ---- */
 
-enum outcome multi_line_pass(struct session *session, size_t status_length, bool is_listing)
+enum outcome transfer_reply(struct session *session, size_t status_length, bool is_listing)
 {
-    const struct conf_values *values = &session->conf->section.values;
+    const struct conf_values *values = session->values;
     struct transfer transfer = {
         .session = session, .is_listing = is_listing, .known = status_length};
     enum outcome outcome = OUTCOME_NONE;
@@ -287,7 +290,7 @@ enum outcome multi_line_pass(struct session *session, size_t status_length, bool
     pace_init(&transfer.from_server, session, values->server_timeout);
     pace_init(&transfer.to_client, session, values->timeout);
     reply_end_init(&transfer.end);
-    session->is_reply_owed = false;
+    client_reply_begun(session);
     while (outcome == OUTCOME_NONE && (!transfer.is_end || transfer.known > 0))
         outcome = may_pass_by(&transfer) ? pass_by(&transfer) : pass_buffered(&transfer);
     bypass_close(&transfer.bypass, &session->client);

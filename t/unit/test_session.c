@@ -41,6 +41,7 @@ static void test_outcomes(void **state)
 
 /* A session with these settings, KEY=VALUE separated by blanks, and a login name. */
 static struct conf_instance instance;
+static struct session_start start;
 static struct session session;
 
 static enum outcome select_as(const char *settings, const char *user, const char *password)
@@ -60,11 +61,12 @@ static enum outcome select_as(const char *settings, const char *user, const char
     }
     if (conf_instance_init(&instance, &section, &error) == -1)
         fail_msg("%s", error.text);
-    session = (struct session){.conf = &instance};
+    start = (struct session_start){.conf = &instance};
+    session = (struct session){.start = &start, .values = instance.values};
     session.credentials.user = credentials_keep(&session.credentials, user, strlen(user));
     session.credentials.password =
         credentials_keep(&session.credentials, password, strlen(password));
-    return select_server(&session);
+    return select_run(&session);
 }
 
 static void done(void)

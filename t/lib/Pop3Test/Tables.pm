@@ -65,7 +65,7 @@ sub _conf_key {
 
 # reason => {level, severity, reply}; reply is undef if the client is told nothing.
 sub reasons {
-    return map { my (undef, $reason, $level, $reply) = @$_;
+    return map { my (undef, $reason, $level, undef, $reply) = @$_;
         ($reason => { level => lc $level, severity => $SEVERITY{$level}, reply => $reply }) }
         rows('session/outcome.def', 'OUTCOME');
 }

@@ -6,12 +6,15 @@
  * What was said in the clear before STLS may have been said by anybody: octets that wait behind the
  * switch are an attack (they would be taken for the peer's own words), and a USER is forgotten.
  */
-#include "tls/tls.h"
+#include "session/starttls.h"
 
 #include <stdio.h>
 
 #include "pop3/proxy_header.h"
-#include "session/stages.h"
+#include "session/client_line.h"
+#include "session/server_line.h"
+#include "session/stage.h"
+#include "tls/tls.h"
 
 enum { PROXY_HEADER_TELLING = 5 }; /* octets by which a header of either version is known */
 
@@ -19,14 +22,14 @@ enum { PROXY_HEADER_TELLING = 5 }; /* octets by which a header of either version
 
 bool client_may_stls(const struct session *session)
 {
-    int tls = session->conf->section.values.tls;
+    int tls = session->values->tls;
 
     return (tls == CONF_TLS_STLS || tls == CONF_TLS_REQUIRED) && !stream_is_tls(&session->client);
 }
 
 bool client_needs_tls(const struct session *session)
 {
-    return session->conf->section.values.tls == CONF_TLS_REQUIRED &&
+    return session->values->tls == CONF_TLS_REQUIRED &&
            !stream_is_tls(&session->client);
 }
 
@@ -44,7 +47,7 @@ static bool has_begun_with_header(const struct session *session)
 
 static enum outcome accept_tls(struct session *session, bool is_greeting_next)
 {
-    enum io_status status = stream_tls_accept(&session->client, session->conf->client_tls,
+    enum io_status status = stream_tls_accept(&session->client, session->start->conf->client_tls,
                                               is_greeting_next, session->login_deadline_ms);
 
     switch (status) {
@@ -61,25 +64,21 @@ static enum outcome accept_tls(struct session *session, bool is_greeting_next)
     }
 }
 
-enum outcome open_run(struct session *session)
+enum outcome client_tls_implicit(struct session *session)
 {
-    enum outcome outcome = OUTCOME_NONE;
-
-    if (session->conf->section.values.tls == CONF_TLS_IMPLICIT)
-        outcome = accept_tls(session, true);
-    if (outcome == OUTCOME_NONE)
-        session_enter(session, SESSION_STAGE_LOGIN);
-    return outcome;
+    if (session->values->tls != CONF_TLS_IMPLICIT)
+        return OUTCOME_NONE;
+    return accept_tls(session, true);
 }
 
 enum outcome client_stls(struct session *session, const struct command *command)
 {
     enum outcome outcome;
 
-    if (session->conf->client_tls == NULL)
-        return refuse_command(session, command, COMMAND_UNKNOWN);
+    if (session->start->conf->client_tls == NULL)
+        return client_refuse_command(session, command, COMMAND_UNKNOWN);
     if (!client_may_stls(session))
-        return refuse_command(session, command, COMMAND_WRONG_STATE);
+        return client_refuse_command(session, command, COMMAND_WRONG_STATE);
     client_line_done(session);
     if (buffer_length(&session->client.in) > 0)
         return OUTCOME_STLS_INJECTION;
@@ -95,7 +94,7 @@ static enum outcome connect_tls(struct session *session)
 {
     const struct host_port *name = &session->server_name;
     enum io_status status =
-        stream_tls_connect(&session->server, session->conf->server_tls, name->host, name->port,
+        stream_tls_connect(&session->server, session->start->conf->server_tls, name->host, name->port,
                            server_login_deadline_ms(session));
 
     switch (status) {
@@ -113,7 +112,7 @@ static enum outcome connect_tls(struct session *session)
 
 enum outcome server_tls_implicit(struct session *session)
 {
-    if (session->conf->section.values.server_tls != CONF_SERVER_TLS_IMPLICIT)
+    if (session->values->server_tls != CONF_SERVER_TLS_IMPLICIT)
         return OUTCOME_NONE;
     return connect_tls(session);
 }
@@ -123,7 +122,7 @@ enum outcome server_stls(struct session *session)
     struct server_reply reply;
     enum outcome outcome;
 
-    if (session->conf->section.values.server_tls != CONF_SERVER_TLS_STLS)
+    if (session->values->server_tls != CONF_SERVER_TLS_STLS)
         return OUTCOME_NONE;
     outcome =
         server_exchange(session, (const char *const[]){"STLS", NULL}, server_reply_read, &reply);
@@ -139,7 +138,7 @@ enum outcome server_stls(struct session *session)
 
 /* ---- for logs ---- */
 
-void log_tls_failure(const struct session *session, const struct stream *stream)
+void starttls_log_failure(const struct session *session, const struct stream *stream)
 {
     bool is_client = stream == &session->client;
     const char *failure = stream_tls_failure(stream);
@@ -158,10 +157,10 @@ void log_tls_failure(const struct session *session, const struct stream *stream)
     log_end(&line);
 }
 
-const char *tls_text(const struct tls_facts *facts, char text[TLS_TEXT_SIZE])
+const char *starttls_text(const struct tls_facts *facts, char text[STARTTLS_TEXT_SIZE])
 {
     text[0] = '\0';
     if (facts->version[0] != '\0')
-        snprintf(text, TLS_TEXT_SIZE, "%s,%s", facts->version, facts->cipher);
+        snprintf(text, STARTTLS_TEXT_SIZE, "%s,%s", facts->version, facts->cipher);
     return text;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stage before the first word: the pool decides whether this client gets a session.
+ */
+#include "session/stages.h"
+
+enum outcome admission_run(struct session *session)
+{
+    const struct session_watch *watch = session->start->watch;
+
+    if (watch == NULL || watch->admit == NULL)
+        return OUTCOME_NONE;
+    return watch->admit(watch->context, session);
+}

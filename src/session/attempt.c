@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stage between credentials and their use: the pool decides whether this address, which may
+ * have failed often, may try another login.
+ */
+#include "session/stages.h"
+
+enum outcome attempt_run(struct session *session)
+{
+    const struct session_watch *watch = session->start->watch;
+
+    if (watch == NULL || watch->may_log_in == NULL)
+        return OUTCOME_NONE;
+    return watch->may_log_in(watch->context, session);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's status lines: one for each command. A second one would be taken for the reply to the
+ * next command, so it ends the session.
+ */
+#include "session/server_line.h"
+
+#include "base/clock.h"
+#include "pop3/reply.h"
+
+enum { QUIET_MS = 5 }; /* a reply sent together with the last one arrives within it */
+
+/* ---- reading ---- */
+
+typedef enum reply_status parse_function(const char *data, size_t length, size_t *length_r);
+
+static enum outcome read_reply(struct session *session, parse_function *parse, int64_t deadline_ms,
+                               struct server_reply *reply)
+{
+    struct buffer *in = &session->server.in;
+
+    for (;;) {
+        enum reply_status status = REPLY_INCOMPLETE;
+        enum io_status read_status;
+
+        if (buffer_length(in) > 0)
+            status = parse(buffer_data(in), buffer_length(in), &reply->length);
+        if (status == REPLY_OK || status == REPLY_ERR || status == REPLY_CHALLENGE) {
+            reply_clean(buffer_data(in), reply->length);
+            reply->line = buffer_data(in);
+            reply->is_ok = status == REPLY_OK;
+            reply->is_challenge = status == REPLY_CHALLENGE;
+            return OUTCOME_NONE;
+        }
+        if (status == REPLY_INVALID)
+            return OUTCOME_SERVER_BAD_REPLY;
+        read_status = stream_fill(&session->server, BUFFER_BLOCK_BYTES, deadline_ms);
+        if (read_status != IO_OK)
+            return server_outcome(read_status, OUTCOME_SERVER_TIMEOUT);
+    }
+}
+
+enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+                               struct server_reply *reply)
+{
+    return read_reply(session, reply_parse, deadline_ms, reply);
+}
+
+enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
+                                struct server_reply *reply)
+{
+    return read_reply(session, reply_parse_auth, deadline_ms, reply);
+}
+
+enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
+                               bool is_last)
+{
+    buffer_consume(&session->server.in, reply->length);
+    return is_last && buffer_length(&session->server.in) > 0 ? OUTCOME_SERVER_UNSOLICITED
+                                                             : OUTCOME_NONE;
+}
+
+/* ---- listening ---- */
+
+enum outcome server_listen(struct session *session, int64_t until_ms)
+{
+    enum io_status status = stream_listen(&session->server, REPLY_LINE_BYTES, until_ms);
+
+    return status == IO_OK ? OUTCOME_SERVER_UNSOLICITED : server_outcome(status, OUTCOME_NONE);
+}
+
+enum outcome server_check_quiet(struct session *session)
+{
+    if (buffer_length(&session->server.in) > 0)
+        return OUTCOME_SERVER_UNSOLICITED;
+    return server_listen(session, CLOCK_PASSED);
+}
+
+enum outcome server_settle(struct session *session)
+{
+    if (session->is_server_known)
+        return OUTCOME_NONE;
+    stream_acknowledge(&session->server);
+    return server_listen(session,
+                         clock_earlier(session->login_deadline_ms, clock_after_ms(QUIET_MS)));
+}
+
+/* ---- commands of the login ---- */
+
+int64_t server_login_deadline_ms(const struct session *session)
+{
+    return clock_earlier(session->login_deadline_ms,
+                         clock_after_ms(session->values->server_timeout * 1000));
+}
+
+static void put_command(struct stream *server, const char *const *words)
+{
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (i > 0)
+            stream_put(server, " ", 1);
+        stream_put_text(server, words[i]);
+    }
+    stream_put(server, "\r\n", 2);
+}
+
+enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
+                             struct server_reply *reply)
+{
+    struct stream *server = &session->server;
+    int64_t deadline_ms = server_login_deadline_ms(session);
+    enum outcome outcome = server_check_quiet(session);
+    enum io_status status;
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    put_command(server, words);
+    status = stream_flush(server, false, deadline_ms);
+    if (status != IO_OK)
+        return server_outcome(status, OUTCOME_SERVER_TIMEOUT);
+    outcome = read(session, deadline_ms, reply);
+    if (outcome == OUTCOME_NONE && buffer_length(&server->in) > reply->length)
+        outcome = OUTCOME_SERVER_UNSOLICITED;
+    return outcome;
+}
+
+/* ---- the last words ---- */
+
+const char *server_words(const struct session *session, enum outcome outcome,
+                         char text[SERVER_WORDS_SIZE])
+{
+    const struct buffer *in = &session->server.in;
+    bool is_wanted = outcome_keeps_words(outcome) && !session->is_login_sent;
+    size_t length = is_wanted ? buffer_length(in) : 0;
+    size_t end = 0;
+
+    while (end < length && end < SERVER_WORDS_SIZE - 1 && buffer_data(in)[end] != '\r' &&
+           buffer_data(in)[end] != '\n') {
+        text[end] = reply_clean_octet(buffer_data(in)[end]);
+        end++;
+    }
+    text[end] = '\0';
+    return text;
+}

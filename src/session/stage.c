@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ground under the stages: it knows the session, and none of them.
+ */
+#include "session/stage.h"
+
+void session_progress(const struct session *session)
+{
+    const struct session_watch *watch = session->start->watch;
+
+    if (watch != NULL && watch->progress != NULL)
+        watch->progress(watch->context, session);
+}
+
+void session_enter(struct session *session, enum session_stage stage)
+{
+    session->stage = stage;
+    session_progress(session);
+}
+
+const char *session_stage_word(enum session_stage stage)
+{
+    static const char *const words[SESSION_STAGE_COUNT] = {
+#define SESSION_STAGE(name, word) word,
+#include "session/session_stage.def"
+#undef SESSION_STAGE
+    };
+
+    return words[stage];
+}
+
+const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE])
+{
+    const struct host_port *server = &session->server_name;
+
+    text[0] = '\0';
+    return server->port == 0 ? text : host_port_text(server->host, server->port, text);
+}
+
+void session_own_end(const struct session *session, struct address *address)
+{
+    (void)address_of_own_end(session->client.read_fd, address);
+    address_unmap(address);
+}
+
+void session_local_address(const struct session *session, struct address *address)
+{
+    if (session->local_address.sa.sa_family != AF_UNSPEC)
+        *address = session->local_address;
+    else
+        session_own_end(session, address);
+}
+
+void session_log_begin(struct log_line *line, const struct session *session, enum event event)
+{
+    log_begin(line, event);
+    log_add(line, "session", session->id);
+}
