@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pop3.proxy: the command line, then one of two ways to start. The only file that exits.
+ * pop3.proxy: parses the command line and runs what it asks for. Only this file and children after
+ * a fork exit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,12 +10,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/complain.h"
 #include "config/options.h"
 #include "master/inetd.h"
 #include "master/master.h"
 #include "status/control.h"
 
-/* Whoever starts us without standard descriptors must not make a log socket one of them. */
+/* Opens the standard descriptors that are closed: a log socket must not become one of them. */
 static void fill_standard_descriptors(void)
 {
     int fd;
@@ -26,12 +28,12 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-/* What was asked for stands on standard output, or did not get there. */
+/* A full disk or a closed pipe must not look like success. */
 static int finish_output(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    fprintf(stderr, "pop3.proxy: standard output: %s\n", strerror(errno));
+    complain("standard output: %s", strerror(errno));
     return EX_IOERR;
 }
 

@@ -103,11 +103,11 @@ scene 'values' => sub {
     is_refused('a listening address', inside() =~ s/listen = .*/listen = localhost:110/r,
         '2: listen = localhost:110: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path');
     is_refused('log', above('log = file'), '2: log = file: must be syslog, stderr or an absolute path');
-    is_refused('a prefix', inside('acp_prefix = 9X'), '4: acp_prefix = 9X: must be letters, digits and _, beginning with no digit');
+    is_refused('a prefix', inside('acp_prefix = 9X'), '4: acp_prefix = 9X: must be letters, digits and _, and not begin with a digit');
     is_refused('delimiters', inside('delimiters = :'),
-        '4: delimiters = :: must be punctuation that no server name holds, such as @%');
+        '4: delimiters = :: must be punctuation characters that no server name has, such as @%');
     is_refused('an empty pattern', inside('select_server = yes', 'allow_servers = a,,b'),
-        '5: allow_servers = a,,b: must be server names parted by commas, none of them empty');
+        '5: allow_servers = a,,b: must be server names separated by commas, none of them empty');
     is_refused('a user', above('user = :nogroup'), '2: user = :nogroup: must be USER or USER:GROUP');
 };
 
@@ -121,51 +121,51 @@ scene 'users' => sub {
         '2: user = 64123: a number without an account needs a group: USER:GROUP');
     is_refused('the number that means none', above('user = 4294967295:1'),
         '2: user = 4294967295:1: there is no such user; create it, or name another');
-    is_refused("root as $_", above("user = $_"), "2: user = $_: workers are never root; name another user")
+    is_refused("root as $_", above("user = $_"), "2: user = $_: workers must not run as root; name another user")
         for 'root', '0', '0:65534', 'root:65534';
 };
 
 scene 'names of keys and sections' => sub {
-    is_refused("$_->[0]", inside("$_->[0] = 3"), "4: $_->[0] = 3: is no key; did you mean $_->[1]?")
+    is_refused("$_->[0]", inside("$_->[0] = 3"), "4: $_->[0] = 3: unknown key; did you mean $_->[1]?")
         for [qw(worker workers)], [qw(max-workers max_workers)], [qw(timout timeout)], [qw(allow_server allow_servers)],
         [qw(login_failure login_failures)];
     is_refused('bind', "[instance a]\nbind = 127.0.0.1:1110\nserver = 127.0.0.1\n",
-        '2: bind = 127.0.0.1:1110: is no key; did you mean listen?');
-    is_refused('nothing like it', inside('colour = blue'), '4: colour = blue: is no key; pop3.proxy.conf(5) lists them');
+        '2: bind = 127.0.0.1:1110: unknown key; did you mean listen?');
+    is_refused('nothing like it', inside('colour = blue'), '4: colour = blue: unknown key; pop3.proxy.conf(5) lists them');
     is_refused('a very long one', inside('x' x 300 . ' = 1'),
-        '4: ' . 'x' x 80 . ' = 1: is no key; pop3.proxy.conf(5) lists them');
+        '4: ' . 'x' x 80 . ' = 1: unknown key; pop3.proxy.conf(5) lists them');
     is_refused('unknown sections', inside() . "[tls]\nfoo = 1\n[proxi]\nworkers = x\n[instanc b]\n[]\nworkers = 3\n",
-        '4: [tls]: is no section; there are [proxy] and [instance NAME]',
-        '6: [proxi]: is no section; did you mean [proxy]?',
-        '8: [instanc b]: is no section; did you mean [instance b]?',
-        '9: []: is no section; there are [proxy] and [instance NAME]');
+        '4: [tls]: unknown section; use [proxy] or [instance NAME]',
+        '6: [proxi]: unknown section; did you mean [proxy]?',
+        '8: [instanc b]: unknown section; did you mean [instance b]?',
+        '9: []: unknown section; use [proxy] or [instance NAME]');
     is_refused('a section with a name that it may not have', inside() . "[proxy x]\n",
-        '4: [proxy x]: is no section; did you mean [proxy]?');
+        '4: [proxy x]: unknown section; did you mean [proxy]?');
     is_refused('names of instances', join('', map { inside() =~ s/\ba\b/$_->[0]/r =~ s/1110/$_->[1]/r }
                 [ 'a b', 1 ], [ 'a/b', 2 ], [ "\xe4", 3 ], [ 'x' x 33, 4 ], [ '', 5 ]),
-        (map { "$_->[0]: [instance $_->[1]]: a name is 1 to 32 of A-Z a-z 0-9 _ . -" }
+        (map { "$_->[0]: [instance $_->[1]]: a name has 1 to 32 characters of A-Z a-z 0-9 _ . -" }
                 [ 1, 'a b' ], [ 4, 'a/b' ], [ 7, "\xe4" ], [ 10, 'x' x 33 ]),
         '13: [instance]: an instance needs a name: [instance NAME]');
     is_refused('a key of [proxy] in an instance', inside('user = nobody', 'grace = 3'),
-        '4: user = nobody: is for the whole server; put it under [proxy]',
-        '5: grace = 3: is for the whole server; put it under [proxy]');
+        '4: user = nobody: is a setting of the whole server; put it under [proxy]',
+        '5: grace = 3: is a setting of the whole server; put it under [proxy]');
     is_refused('a key above all sections', "quiet = yes\n" . inside(),
-        '1: quiet = yes: stands before the first section; put [proxy] above it');
+        '1: quiet = yes: comes before the first section; put [proxy] above it');
 };
 
 scene 'what stands twice' => sub {
     is_refused('a key', inside('quiet = yes', 'timeout = 700', 'Quiet = yes'),
-        '6: quiet = yes: is set in line 4 already; keep one of them');
+        '6: quiet = yes: already set in line 4; keep one of them');
     is_refused('a key, three times, once wrong', inside('workers = x', 'workers = 2', 'workers = 3'),
         '4: workers = x: must be a whole number from 1 to 32768 (processes)',
-        '5: workers = 2: is set in line 4 already; keep one of them',
-        '6: workers = 3: is set in line 4 already; keep one of them');
+        '5: workers = 2: already set in line 4; keep one of them',
+        '6: workers = 3: already set in line 4; keep one of them');
     is_refused('a section', above() . "[Proxy]\nquiet = yes\nworkers = 0\n",
-        '5: [Proxy]: this section began in line 1 already; put its keys there',
+        '5: [Proxy]: this section already began in line 1; put its keys there',
         '7: workers = 0: must be a whole number from 1 to 32768 (processes)');
     is_refused('an instance, in another case', inside() . "[Instance  A]\nserver = 127.0.0.2\n",
-        '4: [Instance A]: this section began in line 1 already; put its keys there',
-        '5: server = 127.0.0.2: is set in line 3 already; keep one of them');
+        '4: [Instance A]: this section already began in line 1; put its keys there',
+        '5: server = 127.0.0.2: already set in line 3; keep one of them');
     for (
         [ '127.0.0.1:1110', '127.0.0.1:1110' ],
         [ '127.0.0.1:1110', '*:1110' ],
@@ -179,12 +179,12 @@ scene 'what stands twice' => sub {
         my ($first, $second) = @$_;
         is_refused("$first and $second",
             inside() =~ s/listen = .*/listen = $first/r . inside() =~ s/\ba\b/b/r =~ s/listen = .*/listen = $second/r,
-            "5: listen = $second: is taken by instance a ($file:2: listen = $first); give each an address and port of its own");
+            "5: listen = $second: already used by instance a ($file:2: listen = $first); give each an address and port of its own");
     }
     is_refused('a path for the metrics', above('metrics_listen = /run/metrics'),
         '2: metrics_listen = /run/metrics: must be IPV4:PORT, [IPV6]:PORT or *:PORT');
     is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
-        "2: metrics_listen = 127.0.0.1:1110: is taken by instance a ($file:4); give it a port of its own");
+        "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it a port of its own");
 };
 
 scene 'what is missing' => sub {
@@ -192,11 +192,11 @@ scene 'what is missing' => sub {
         " there is no instance; add [instance NAME] with listen = ADDRESS:PORT and server = HOST");
     is_refused('an instance', "[proxy]\nquiet = yes\n",
         " there is no instance; add [instance NAME] with listen = ADDRESS:PORT and server = HOST");
-    is_refused('listen', "\n[instance a]\nserver = 127.0.0.1\n", '2: [instance a]: does not listen; add listen = ADDRESS:PORT');
+    is_refused('listen', "\n[instance a]\nserver = 127.0.0.1\n", '2: [instance a]: listen is missing; add listen = ADDRESS:PORT');
     is_refused('server', "[instance a]\nlisten = 127.0.0.1:1110\n",
-        '1: no server to connect to: give server = HOST[:PORT], or let the client choose with select_server = yes (-e)');
+        '1: no server to connect to: set server = HOST[:PORT], or let the client choose with select_server = yes (-e)');
     is_refused('server, as -', "[instance a]\nlisten = 127.0.0.1:1110\nserver = -\n",
-        '3: server = -: no server to connect to: give server = HOST[:PORT], or let the client choose with '
+        '3: server = -: no server to connect to: set server = HOST[:PORT], or let the client choose with '
             . 'select_server = yes (-e)');
     is_refused('select_server', inside('allow_servers = a, b'),
         '4: allow_servers = a, b: needs select_server = yes (-e): without it the client chooses no server');
@@ -207,18 +207,18 @@ scene 'what is missing' => sub {
     is_refused('the =', inside('workers 32', 'workers: 32', 'quiet'),
         '4: workers 32: the = is missing: workers = 32',
         '5: workers 32: the = is missing: workers = 32',
-        '5: workers = : is set in line 4 already; keep one of them',
+        '5: workers = : already set in line 4; keep one of them',
         '6: quiet: the = is missing: quiet = VALUE');
     is_refused('the key', inside('= 32'), '4: = 32: the key before the = is missing');
-    is_refused('the value', inside('quiet ='), '4: quiet = : the value is missing; leave the line out for the default');
+    is_refused('the value', inside('quiet ='), '4: quiet = : the value is missing; remove the line to get the default');
     is_refused('the value, for a comment', inside('delimiters = #', 'quiet = ; yes'),
-        '4: delimiters = #: the value is missing, the rest is a comment; quote it if it is the value',
-        '5: quiet = ; yes: the value is missing, the rest is a comment; quote it if it is the value');
+        '4: delimiters = #: the value is missing: the rest is a comment; quote it if it is the value',
+        '5: quiet = ; yes: the value is missing: the rest is a comment; quote it if it is the value');
     is_refused('the ]', inside() . "[instance b ; here\nlisten = 127.0.0.1:1111\nserver = 127.0.0.1\n",
         '4: [instance b: the ] is missing: [instance b]');
     is_refused('everything but text', "hello\nworld = 1\n",
-        '1: hello: is no [section], key = value or comment; a comment begins with ; or #',
-        '2: world = 1: stands before the first section; put [proxy] above it');
+        '1: hello: not a [section], key = value or comment; a comment begins with ; or #',
+        '2: world = 1: comes before the first section; put [proxy] above it');
 };
 
 scene 'what iniparser would cut, join or overlook' => sub {
@@ -229,45 +229,45 @@ scene 'what iniparser would cut, join or overlook' => sub {
     is_refused('a # behind a quote', inside(q{delimiters = %"#}),
         q{4: delimiters = %"#: the # would begin a comment: quote the value, '%"#', or put a blank before the #});
     is_refused('a # behind both quotes', inside(q{delimiters = %"'#}),
-        q{4: delimiters = %"'#: the # would begin a comment; put a blank before it if it shall});
+        q{4: delimiters = %"'#: the # would begin a comment; put a blank before it if it is meant to});
     is_refused('an open quote', inside('delimiters = "@'), '4: delimiters = "@: the closing quote is missing');
     is_refused('text behind a quote', inside('delimiters = "@"%', 'acp_prefix = "" X'),
-        '4: delimiters = "@"%: nothing but a comment may stand behind the closing quote',
-        '5: acp_prefix = "" X: nothing but a comment may stand behind the closing quote');
+        '4: delimiters = "@"%: only a comment may follow the closing quote',
+        '5: acp_prefix = "" X: only a comment may follow the closing quote');
     is_refused('a quote that opens late', inside('acp = /bin/a "b ; c"', 'client_log = /x"y'),
-        '4: acp = /bin/a "b ; c": the comment begins within quotes; quote the whole value',
-        '5: client_log = /x"y: a quote is not closed');
+        '4: acp = /bin/a "b ; c": the comment begins inside quotes; quote the whole value',
+        '5: client_log = /x"y: a closing quote is missing');
     is_refused('a backslash between quotes', inside('delimiters = "\\@"'),
-        '4: delimiters = "\\@": no backslash may stand between quotes');
+        '4: delimiters = "\\@": a backslash is not allowed between quotes');
     is_refused('a backslash at the end', inside('acp = /bin/\\', 'true'),
-        '4: acp = /bin/\\: no line may end in a backslash; write it as one line',
-        '5: true: is no [section], key = value or comment; a comment begins with ; or #');
+        '4: acp = /bin/\\: a line must not end in a backslash; write it as one line',
+        '5: true: not a [section], key = value or comment; a comment begins with ; or #');
     is_refused('text behind a header', "[proxy] workers = 3\n" . inside(),
-        '1: [proxy] workers = 3: nothing but a comment may stand behind the ]');
+        '1: [proxy] workers = 3: only a comment may follow the ]');
     is_refused('a long line', inside('select_server = yes', 'allow_servers = ' . 'a' x 985),
-        '5: allow_servers = ' . 'a' x 24 . '...: the line is longer than 1000 octets; long lists of servers go into '
+        '5: allow_servers = ' . 'a' x 24 . '...: the line is longer than 1000 octets; put a long list of servers into '
             . 'allow_servers_file');
     is_refused('a very long line', inside('x' x 300_000, 'workers = 0'),
-        '4: ' . 'x' x 40 . '...: the line is longer than 1000 octets; long lists of servers go into allow_servers_file',
+        '4: ' . 'x' x 40 . '...: the line is longer than 1000 octets; put a long list of servers into allow_servers_file',
         '5: workers = 0: must be a whole number from 1 to 32768 (processes)');
     is_refused('a control character', inside("acp_prefix = A\eB"),
-        '4: acp_prefix = A?B: a control character stands in the line; take it out');
-    is_refused('a byte order mark', "\xef\xbb\xbf" . inside(), '1: the file begins with a byte order mark; save it without');
+        '4: acp_prefix = A?B: the line has a control character; remove it');
+    is_refused('a byte order mark', "\xef\xbb\xbf" . inside(), '1: the file begins with a byte order mark; save it without one');
 };
 
 scene 'no file' => sub {
     my $nothing = "$directory/nothing";
     is_deeply check_file($nothing)->{mistakes}, [' cannot read it: No such file or directory'], 'none';
-    is_deeply check_file($directory)->{mistakes}, [' is a directory; name the file in it'], 'a directory';
+    is_deeply check_file($directory)->{mistakes}, [' is a directory; name a file in it'], 'a directory';
     is_deeply check_file('/dev/null')->{mistakes}, [' is not a regular file'], 'a device';
     system('mkfifo', "$directory/fifo") == 0 or die "mkfifo: $?\n";
     is_deeply check_file("$directory/fifo")->{mistakes}, [' is not a regular file'], 'a FIFO';
     is check_file($_)->{code}, 78, "$_: exit status" for $nothing, $directory, "$directory/fifo";
-    is_deeply check("\0\0\0")->{mistakes}, [' is no text file: it holds a NUL octet'], 'not a text';
+    is_deeply check("\0\0\0")->{mistakes}, [' is not a text file: it has a NUL octet'], 'not a text';
     is_deeply check("\n" x (1024 * 1024 + 1))->{mistakes},
-        [' is larger than 1 MiB; long lists of servers go into allow_servers_file'], 'a large file';
+        [' is larger than 1 MiB; put a long list of servers into allow_servers_file'], 'a large file';
     is_deeply check("\n" x 20_001)->{mistakes},
-        [ '20001: the file has more than 20000 lines; long lists of servers go into allow_servers_file' ], 'many lines';
+        [ '20001: the file has more than 20000 lines; put a long list of servers into allow_servers_file' ], 'many lines';
 SKIP: {
         skip 'root reads everything', 1 if is_root();
         write_file($file, inside());
@@ -315,19 +315,19 @@ quiet = maybe
 allow_servers = a,b
 END
 4: workers = 20: must be at most max_workers, which is 10
-7: grase = 7: is no key; did you mean grace?
+7: grase = 7: unknown key; did you mean grace?
 8: grace = 7x: must be a whole number from 0 to 86400 (seconds)
 9: user = no-such-user: there is no such user; create it, or name another
-10: no server to connect to: give server = HOST[:PORT], or let the client choose with select_server = yes (-e)
-11: listen = 127.0.0.1:1110: is taken by instance b (FILE:2: listen = *:1110); give each an address and port of its own
-12: user = nobody: is for the whole server; put it under [proxy]
+10: no server to connect to: set server = HOST[:PORT], or let the client choose with select_server = yes (-e)
+11: listen = 127.0.0.1:1110: already used by instance b (FILE:2: listen = *:1110); give each an address and port of its own
+12: user = nobody: is a setting of the whole server; put it under [proxy]
 13: quiet = maybe: must be yes or no
 14: allow_servers = a,b: needs select_server = yes (-e): without it the client chooses no server
 END
 };
 
 scene 'a key that needs another' => sub {
-    my $no = sub { "or $_[0] = no, where it is to be left unused" };
+    my $no = sub { "to leave it unused, set $_[0] = no" };
     is_refused($_->[0], inside("$_->[0] = $_->[1]"), "4: $_->[0] needs $_->[2]")
         for [ 'tls_certificate',     '/x',         'tls = stls|required|implicit; ' . $no->('tls') ],
         [ 'tls_client_ca',           '/x',         'tls = stls|required|implicit; ' . $no->('tls') ],
@@ -342,7 +342,7 @@ scene 'capabilities' => sub {
     is scalar @ours, 8, 'those of the table';
     is_taken('any of them', inside('capabilities = ' . join ', ', @ours), 1);
     is_refused($_, inside("capabilities = TOP, $_"),
-        "4: capabilities = TOP, $_: must be parted by commas, of " . join ', ', @ours) for qw(APOP EXPIRE TOPS);
+        "4: capabilities = TOP, $_: must be some of " . join(", ", @ours) . ", separated by commas") for qw(APOP EXPIRE TOPS);
 };
 
 scene 'a directory to be confined to takes leave for it' => sub {
@@ -352,7 +352,7 @@ scene 'a directory to be confined to takes leave for it' => sub {
         chmod 0755, $directory;
         my $result = run([ @as, program(), '-T', '-f', $file ], limit => 20);
         is exit_code($result->{status}), 78, 'exit status';
-        is $result->{err}, "$file:4: chroot = /: takes a start by root, with CAP_SYS_CHROOT; start it so, or leave chroot out\n", 'message';
+        is $result->{err}, "$file:4: chroot = /: needs a start by root, with CAP_SYS_CHROOT; start it so, or leave chroot out\n", 'message';
         $result = run([ @as, program(), '-f', $file ], limit => 5);
         is exit_code($result->{status}), 78, 'no start';
     };
@@ -366,14 +366,14 @@ scene 'a value that was refused is not missing as well' => sub {
     is_refused('listen', inside() =~ s/listen = .*/$_->[0]/r, $_->[1])
         for [ 'listen = here', '2: listen = here: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path' ],
         [ 'listen = "127.0.0.1:1110', '2: listen = "127.0.0.1:1110: the closing quote is missing' ],
-        [ 'listne = 127.0.0.1:1110', '2: listne = 127.0.0.1:1110: is no key; did you mean listen?' ],
+        [ 'listne = 127.0.0.1:1110', '2: listne = 127.0.0.1:1110: unknown key; did you mean listen?' ],
         [ 'listen 127.0.0.1:1110', '2: listen 127.0.0.1:1110: the = is missing: listen = 127.0.0.1:1110' ];
     is_refused('server', inside() =~ s/server = .*/server = a b/r,
         '3: server = a b: must be HOST, HOST:PORT, [IPV6]:PORT, or - for none');
     is_refused('select_server', inside('select_server = maybe', 'allow_servers = a'), '4: select_server = maybe: must be yes or no');
     is_refused('max_workers', inside('workers = 2000', 'max_workers = 3000x'),
         '5: max_workers = 3000x: must be a whole number from 1 to 32768 (processes)');
-    is_refused('a misspelt key beside the right one', inside('quite = yes', 'quiet = yes'), '4: quite = yes: is no key; did you mean quiet?');
+    is_refused('a misspelt key beside the right one', inside('quite = yes', 'quiet = yes'), '4: quite = yes: unknown key; did you mean quiet?');
 };
 
 scene 'warnings' => sub {
@@ -386,13 +386,13 @@ scene 'warnings' => sub {
     is shift @warnings, "4: acp = $acp: the workers' user may not execute it", 'an acp without permission';
     is "@warnings", is_root() ? "5: client_log = $logs: the workers' user may not write there" : '', 'a directory without permission';
     is_deeply check(inside("acp = $directory", 'client_log = /nowhere/logs'))->{warnings},
-        [ "4: acp = $directory: is no program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
-    is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 asks for at least 600 seconds'], 'a timeout';
+        [ "4: acp = $directory: is not a program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
+    is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 requires at least 600 seconds'], 'a timeout';
     is_deeply check(above("pidfile = $directory", "log = $directory", "control = $directory"))->{warnings},
         [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: log', '4: control' ],
         'a directory where a file is to be';
     is_deeply check(above('pidfile = /nowhere/pid', 'control = /nowhere/c'))->{warnings},
-        [ '2: pidfile = /nowhere/pid: its directory is not there', '3: control = /nowhere/c: its directory is not there' ],
+        [ '2: pidfile = /nowhere/pid: its directory does not exist; create it', '3: control = /nowhere/c: its directory does not exist; create it' ],
         'files of the master';
     my $result = check(inside() =~ s/server = .*/server = no-such-host.invalid/r);
     like $result->{warnings}[0], qr/^3: server = no-such-host\.invalid: \S/, 'a name that does not resolve';
@@ -401,7 +401,7 @@ scene 'warnings' => sub {
 
 scene 'what the machine does not give' => sub {
     is check(inside('workers = 1', 'max_workers = 20000', 'sessions_per_worker = 100000'))->{warnings}[0] =~ s/[\d.]+ GB/N GB/gr,
-        '5: max_workers = 20000: with sessions_per_worker = 100000 takes N GB to watch them all, of the N GB of this machine; lower one of the two',
+        '5: max_workers = 20000: with sessions_per_worker = 100000 the scoreboard needs N GB, and this machine has N GB; lower one of the two',
         'memory';
     my ($numbers) = read_file('/proc/sys/kernel/pid_max') =~ /(\d+)/;
     my $count = int($numbers / 32768) + 1;
@@ -409,19 +409,19 @@ scene 'what the machine does not give' => sub {
         map { sprintf "[instance i%d]\nlisten = 127.0.0.1:%d\nserver = 127.0.0.1\n", $_, 1110 + $_ } 1 .. $count;
     my @warnings = grep { /processes/ } @{ check($text)->{warnings} };
     is scalar @warnings, 1, 'processes: once';
-    like $warnings[0], qr/^2: max_workers = 32768: makes up to \d+ processes of all instances, and the kernel has numbers for $numbers; raise kernel\.pid_max, or lower max_workers\z/,
+    like $warnings[0], qr/^2: max_workers = 32768: all instances together may have \d+ processes, and the kernel allows $numbers; raise kernel\.pid_max or lower max_workers\z/,
         'with the mend';
     my $low = sub { run([ 'sh', '-c', 'ulimit -n 1000 && exec "$@"', 'sh', @_ ], limit => 20) };
     write_file($file, inside('sessions_per_worker = 1000'));
     chmod 0755, $directory;
     my @as = is_root() ? qw(setpriv --reuid=65534 --regid=65534 --clear-groups) : ();
     like $low->(@as, program(), '-T', '-f', $file)->{err},
-        qr/^warning: \Q$file\E:4: sessions_per_worker = 1000: needs 3064 open files a worker, and the limit is 1000; raise that \(ulimit -n, LimitNOFILE\), or lower the number and have more workers\n\z/,
+        qr/^warning: \Q$file\E:4: sessions_per_worker = 1000: needs 3064 open files for each worker, and the limit is 1000; raise the limit \(ulimit -n, LimitNOFILE\), or lower sessions_per_worker and raise max_workers\n\z/,
         'open files';
     return if !is_root();
     # To raise the hard limit takes a capability, not the number of a user.
     like $low->(qw(setpriv --bounding-set -sys_resource --inh-caps -sys_resource), program(), '-T', '-f', $file)->{err},
-        qr/needs 3064 open files a worker/, 'root without leave to raise it';
+        qr/needs 3064 open files for each worker/, 'root without leave to raise it';
     my $may_raise = exit_code($low->('sh', '-c', 'ulimit -n 3064')->{status}) == 0;
     is $low->(program(), '-T', '-f', $file)->{err} eq '', $may_raise, 'root as it is here';
 };
@@ -438,11 +438,11 @@ scene 'a log that is there already' => sub {
     chmod 0555, $logs;
     is $told->(), '', 'needs no directory that can be written to';
     chmod 0444, $log;
-    is $told->(), "$log: cannot be written to\n", 'but leave to write it';
+    is $told->(), "$log: cannot be written\n", 'but leave to write it';
     chmod 0755, $logs;
     unlink $log;
     chmod 0555, $logs;
-    is $told->(), "$log: its directory cannot be written to\n", 'and one that is not there needs the directory';
+    is $told->(), "$log: its directory cannot be written\n", 'and one that is not there needs the directory';
     chmod 0755, $logs;
 };
 
@@ -461,7 +461,7 @@ scene '-T without a file' => sub {
     is $try->('127.0.0.1')->{out}, "command line: ok (1 instance)\n", 'a superserver\'s session';
     my $result = $try->('-b', '127.0.0.1:1110', '-b', '127.0.0.1:1110', '127.0.0.1');
     is exit_code($result->{status}), 78, 'one address twice: exit status';
-    like $result->{err}, qr/\A-b: listen = 127\.0\.0\.1:1110: is taken by [^\n]+\n\z/, 'one address twice';
+    like $result->{err}, qr/\A-b: listen = 127\.0\.0\.1:1110: already used by [^\n]+\n\z/, 'one address twice';
 };
 
 scene 'the examples that come with it' => sub {

@@ -88,7 +88,7 @@ scene 'the init script' => sub {
     $does->('reload', 0, qr/\A\z/);
     ok $logged->('reloaded'), 'reloaded';
     write_file($conf, "$sound\nnonsense = 1\n");
-    $does->($_, 78, qr/\A\z/, qr/nonsense = 1: is no key/) for qw(reload restart);
+    $does->($_, 78, qr/\A\z/, qr/nonsense = 1: unknown key/) for qw(reload restart);
     write_file($conf, $sound);
     my ($rotate) = text('contrib/logrotate/pop3-proxy') =~ /^\s*postrotate\n(.*)^\s*endscript/ms;
     $rotate =~ s{/run/pop3\.proxy}{$directory/new/run}g;

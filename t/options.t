@@ -26,7 +26,11 @@ scene 'usage errors' => sub {
     is_usage_error('no operand',            qr/server/i);
     is_usage_error('two operands',          qr/b\.example/, 'a.example', 'b.example');
     is_usage_error('an unknown option',     qr/X/,  '-X', 'a.example');
-    is_usage_error('an unknown long option', qr/no-such-thing/, '--no-such-thing', 'a.example');
+    is_usage_error('an unknown option',     qr/: unknown option -X;/, '-eX', 'a.example');
+    is_usage_error('an unknown long option', qr/: unknown option --no-such-thing; see/, '--no-such-thing=1', 'a.example');
+    is_usage_error('a misspelt long option', qr/: unknown option --login-timeuot; did you mean --login-timeout\?/, '--login-timeuot', 1, 'a.example');
+    is_usage_error('an ambiguous beginning', qr/: --tls-c is ambiguous/, '--tls-c', 'x', 'a.example');
+    is_usage_error('a value for an option without one', qr/: --json takes no value$/, '--json=x', 'a.example');
     is_usage_error('-s without -e',         qr/-e|select-server/, '-s', 'a.example', 'b.example');
     is_usage_error('an option without its argument', qr/-?a|acp/, '-a');
     is_usage_error("-t $_", qr/timeout|-t/, '-t', $_, 'a.example')
@@ -60,14 +64,14 @@ scene 'what goes with what' => sub {
     is_usage_error("$_->[0] beside -f", qr/^pop3\.proxy: \Q$_->[0]\E.*: set it in \Q$file\E: \w+ = VALUE$/, '-f', $file, @$_)
         for ['-e'], ['-m'], [ '-t', 5 ], [ '-a', '/bin/true' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ];
     is_usage_error('-b beside -f', qr/set it in \Q$file\E, as listen of an \[instance NAME\]/, '-f', $file, '-b', '127.0.0.1:0');
-    is_usage_error('a server beside -f', qr/"a\.example" is no command: status, top or metrics/, '-f', $file, 'a.example');
-    is_usage_error('two files',          qr/one file only/, '-f', $file, '-f', $file);
+    is_usage_error('a server beside -f', qr/unknown command "a\.example": use status, top or metrics/, '-f', $file, 'a.example');
+    is_usage_error('two files',          qr/only one file is allowed/, '-f', $file, '-f', $file);
     is_usage_error('an empty file',      qr/-f needs/, '-f', '');
-    is_usage_error('too much',           qr/"x" is too much behind status/, '-f', $file, 'status', 'x');
-    is_usage_error('--json for top',     qr/"--json" is too much behind top/, '-f', $file, 'top', '--json');
-    is_usage_error('--json for nothing', qr/--json goes with/, @$_) for [ '--json', 'a.example' ], [ '-f', $file, '--json' ];
-    is_usage_error('-d for a command',   qr/-d goes with/, '-d', '-f', $file, 'status');
-    is_usage_error('-T for a command',   qr/-T checks/, '-T', '-f', $file, 'status');
+    is_usage_error('too much',           qr/unexpected argument "x" after status/, '-f', $file, 'status', 'x');
+    is_usage_error('--json for top',     qr/unexpected argument "--json" after top/, '-f', $file, 'top', '--json');
+    is_usage_error('--json for nothing', qr/--json works only with/, @$_) for [ '--json', 'a.example' ], [ '-f', $file, '--json' ];
+    is_usage_error('-d for a command',   qr/-d works only when/, '-d', '-f', $file, 'status');
+    is_usage_error('-T for a command',   qr/-T only checks/, '-T', '-f', $file, 'status');
 };
 
 scene 'a mistake with a line break in it' => sub {

@@ -35,8 +35,8 @@ static void check_pair(struct mistakes *mistakes, const struct conf_section *sec
     if (listen == NULL || other == NULL || !is_overlapping(listen, other))
         return;
     error_set(&error,
-              "%s: listen = %s: is taken by instance %s (%s: listen = %s); give each an "
-              "address and port of its own",
+              "%s: listen = %s: already used by instance %s (%s: listen = %s); give "
+              "each an address and port of its own",
               conf_origin(section, CONF_KEY_listen), listen, earlier->name,
               conf_origin(earlier, CONF_KEY_listen), other);
     mistakes_take(mistakes, error.text);
@@ -51,8 +51,8 @@ static void check_metrics(struct mistakes *mistakes, const struct conf_section *
     if (metrics == NULL || section->values.listen == NULL ||
         !is_overlapping(metrics, section->values.listen))
         return;
-    error_set(&error, "%s: metrics_listen = %s: is taken by instance %s (%s); give it a port of its "
-              "own",
+    error_set(&error, "%s: metrics_listen = %s: already used by instance %s (%s); give it a port of "
+              "its own",
               conf_origin(proxy, CONF_KEY_metrics_listen), metrics, section->name,
               conf_origin(section, CONF_KEY_listen));
     mistakes_take(mistakes, error.text);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a text value must look like, each check on its own value alone. Looks at no file and no
- * other key.
+ * What a text value must look like. Each check sees one value, no file and no other key.
  */
 #include "config/conf_check.h"
 
@@ -12,11 +11,13 @@
 #include <strings.h>
 
 #include "base/address.h"
+#include "base/list.h"
+#include "base/octet.h"
 #include "base/pattern.h"
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
 
-/* All capabilities that can be announced, with commas. */
+/* Room for all capabilities that can be announced, with commas. */
 enum { WORDS_SIZE = 128 };
 
 int conf_check_SERVER(const char *value, struct error *error)
@@ -35,7 +36,7 @@ int conf_check_PATTERNS(const char *value, struct error *error)
 
     pattern_list_free(list);
     if (result == -1)
-        return error_set(error, "must be server names parted by commas, none of them empty");
+        return error_set(error, "must be server names separated by commas, none of them empty");
     return 0;
 }
 
@@ -46,37 +47,37 @@ int conf_check_PATH(const char *value, struct error *error)
     return 0;
 }
 
-/* Files parted by commas. */
 int conf_check_PATHS(const char *value, struct error *error)
 {
-    for (const char *at = value; at != NULL; at = strchr(at, ',')) {
-        at += strspn(at, ", \t");
-        if (*at != '/')
-            return error_set(error, "must be absolute paths, parted by commas");
-    }
+    struct list_entry entry;
+
+    while (list_next(&value, &entry))
+        if (entry.length == 0 || entry.text[0] != '/')
+            return error_set(error, "must be absolute paths, separated by commas");
     return 0;
 }
+
+/* Separators of lists in which no entry can have a blank. */
+static const char separators[] = ", \t";
 
 int conf_networks(const char *list, struct address_network **networks_r, size_t *count_r)
 {
     struct address_network *networks = NULL;
+    struct list_entry entry;
     size_t count = 0;
 
-    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
+    while (list_next_word(&list, separators, &entry)) {
         char text[ADDRESS_TEXT_SIZE];
-        size_t length = strcspn(list, ", \t");
         struct address_network *longer = reallocarray(networks, count + 1, sizeof(*networks));
 
         if (longer != NULL)
             networks = longer;
-        snprintf(text, sizeof(text), "%.*s", (int)length, list);
-        if (longer == NULL || strlen(text) != length ||
+        if (longer == NULL || !list_copy(text, sizeof(text), &entry) ||
             address_network_parse(&networks[count], text) == -1) {
             free(networks);
             return -1;
         }
         count++;
-        list += length;
     }
     *networks_r = networks;
     *count_r = count;
@@ -92,7 +93,7 @@ int conf_check_NETWORKS(const char *value, struct error *error)
     free(networks);
     if (result == -1 || count == 0)
         return error_set(error, "must be addresses or networks such as 10.0.0.0/8 or "
-                         "2001:db8::/32, parted by commas");
+                         "2001:db8::/32, separated by commas");
     return 0;
 }
 
@@ -126,7 +127,7 @@ int conf_check_LOG(const char *value, struct error *error)
     return 0;
 }
 
-/* Whether they exist is looked up where they are needed. */
+/* conf_find_user() finds out whether they exist. */
 int conf_check_USER(const char *value, struct error *error)
 {
     const char *colon = strchr(value, ':');
@@ -143,37 +144,37 @@ int conf_check_DELIMITERS(const char *value, struct error *error)
         return error_set(error, "must be at least one character, such as @");
     for (const char *c = value; *c != '\0'; c++)
         if (!ispunct((unsigned char)*c) || strchr(":.-_[]", *c) != NULL)
-            return error_set(error, "must be punctuation that no server name holds, such as @%%");
+            return error_set(error, "must be punctuation characters that no server name has, such as @%%");
     return 0;
 }
 
 int conf_check_PREFIX(const char *value, struct error *error)
 {
-    bool is_name = value[0] == '\0' || !isdigit((unsigned char)value[0]);
+    bool is_name = !octet_is_digit(value[0]);
 
     for (const char *c = value; *c != '\0'; c++)
         if (!isalnum((unsigned char)*c) && *c != '_')
             is_name = false;
     if (!is_name)
-        return error_set(error, "must be letters, digits and _, beginning with no digit");
+        return error_set(error, "must be letters, digits and _, and not begin with a digit");
     return 0;
 }
 
 /* ---- lists of words of the protocol ---- */
 
-/* A bit mask of the words of a list, parted by blanks or commas. -1 at a word that is none. */
+/* Makes a bit mask of the words of a list. Returns -1 at an unknown word. */
 static int words_to_mask(const char *list, int (*find)(const char *word, size_t length),
                          unsigned *mask_r)
 {
+    struct list_entry entry;
+
     *mask_r = 0;
-    for (list += strspn(list, ", \t"); *list != '\0'; list += strspn(list, ", \t")) {
-        size_t length = strcspn(list, ", \t");
-        int found = find(list, length);
+    while (list_next_word(&list, separators, &entry)) {
+        int found = find(entry.text, entry.length);
 
         if (found == -1)
             return -1;
         *mask_r |= 1U << found;
-        list += length;
     }
     return 0;
 }
@@ -210,7 +211,7 @@ int conf_mechanism_mask(const char *list, unsigned *mask_r)
     return words_to_mask(list, find_mechanism, mask_r);
 }
 
-/* Those that may stand there: not what only servers announce. */
+/* The words that may be set: without those that only servers announce. */
 static const char *capability_words(char text[WORDS_SIZE])
 {
     size_t length = 0;
@@ -231,7 +232,7 @@ int conf_check_CAPABILITIES(const char *value, struct error *error)
     unsigned mask;
 
     if (conf_capability_mask(value, &mask) == -1)
-        return error_set(error, "must be parted by commas, of %s", capability_words(words));
+        return error_set(error, "must be some of %s, separated by commas", capability_words(words));
     return 0;
 }
 
@@ -240,7 +241,7 @@ int conf_check_MECHANISMS(const char *value, struct error *error)
     unsigned mask;
 
     if (conf_mechanism_mask(value, &mask) == -1)
-        return error_set(error, "must be PLAIN, LOGIN, XOAUTH2, OAUTHBEARER or EXTERNAL, parted "
-                                "by commas; or none");
+        return error_set(error, "must be some of PLAIN, LOGIN, XOAUTH2, OAUTHBEARER and EXTERNAL, "
+                                "separated by commas; or none");
     return 0;
 }

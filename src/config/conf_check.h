@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checks of text values that conf_keys.def names: each returns 0, or -1 with what would be
- * right.
+ * The checks of text values that conf_keys.def names. Each returns 0, or -1 with `error` saying
+ * what the value must be.
  */
 #ifndef CONFIG_CONF_CHECK_H
 #define CONFIG_CONF_CHECK_H
@@ -26,12 +26,12 @@ conf_check conf_check_USER;
 conf_check conf_check_DELIMITERS;
 conf_check conf_check_PREFIX;
 
-/* The addresses and networks of a list parted by commas, in memory to be freed. Returns 0, or -1 at
- * one that is none (and nothing is allocated). */
+/* The addresses and networks of a list separated by commas, in memory that the caller frees.
+ * Returns 0, or -1 when an entry is neither; nothing is allocated then. */
 int conf_networks(const char *list, struct address_network **networks_r, size_t *count_r);
 
 /* Bit masks of what the values of `capabilities` and `auth_mechanisms` name: bits are enum capability
- * and enum sasl_mechanism. Return 0, or -1 at a word that is none. */
+ * and enum sasl_mechanism. Return 0, or -1 when a word is unknown. */
 int conf_capability_mask(const char *list, unsigned *mask_r);
 int conf_mechanism_mask(const char *list, unsigned *mask_r);
 

@@ -65,14 +65,14 @@ static void refuse_section(struct reading *reading, const struct ini_line *heade
         *c = (char)tolower((unsigned char)*c);
     if (conf_is_near(word, "instance"))
         mistakes_add(&reading->mistakes, header->number,
-                     "[%.*s]: is no section; did you mean [instance %.*s]?", SHOWN, header->name,
+                     "[%.*s]: unknown section; did you mean [instance %.*s]?", SHOWN, header->name,
                      CONF_NAME_BYTES, *rest == '\0' ? "NAME" : rest);
     else if (conf_is_near(word, "proxy"))
         mistakes_add(&reading->mistakes, header->number,
-                     "[%.*s]: is no section; did you mean [proxy]?", SHOWN, header->name);
+                     "[%.*s]: unknown section; did you mean [proxy]?", SHOWN, header->name);
     else
         mistakes_add(&reading->mistakes, header->number,
-                     "[%.*s]: is no section; there are [proxy] and [instance NAME]", SHOWN,
+                     "[%.*s]: unknown section; use [proxy] or [instance NAME]", SHOWN,
                      header->name);
 }
 
@@ -87,7 +87,7 @@ static void check_name(struct reading *reading, const struct ini_line *header)
                      "[%s]: an instance needs a name: [instance NAME]", header->name);
     else if (name[length] != '\0' || length > CONF_NAME_BYTES)
         mistakes_add(&reading->mistakes, header->number,
-                     "[%.*s]: a name is 1 to %d of A-Z a-z 0-9 _ . -", SHOWN, header->name,
+                     "[%.*s]: a name has 1 to %d characters of A-Z a-z 0-9 _ . -", SHOWN, header->name,
                      CONF_NAME_BYTES);
 }
 
@@ -129,7 +129,7 @@ static void refuse_unknown(struct reading *reading, struct part *part, const str
         conf_mark_wrong(&part->section, conf_key_find(meant), origin);
     if (line->value == NULL)
         return;
-    mistakes_add(&reading->mistakes, line->number, "%.*s = %.*s: is no key%s%s%s", SHOWN,
+    mistakes_add(&reading->mistakes, line->number, "%.*s = %.*s: unknown key%s%s%s", SHOWN,
                  line->name, SHOWN, line->value,
                  meant == NULL ? "; pop3.proxy.conf(5) lists them" : "; did you mean ",
                  meant == NULL ? "" : meant, meant == NULL ? "" : "?");
@@ -144,7 +144,7 @@ static void take_value(struct reading *reading, struct part *part, enum conf_key
         conf_mark_wrong(&part->section, key, origin);
     else if (part->kind == SECTION_INSTANCE && conf_key_info(key)->scope == CONF_SCOPE_PROXY)
         mistakes_add(&reading->mistakes, line->number,
-                     "%s = %.*s: is for the whole server; put it under [proxy]", line->name, SHOWN,
+                     "%s = %.*s: is a setting of the whole server; put it under [proxy]", line->name, SHOWN,
                      line->value);
     else if (conf_set(&part->section, key, line->value, origin, &error) == -1)
         mistakes_take(&reading->mistakes, error.text);
@@ -207,7 +207,8 @@ static void build_instance(struct reading *reading, struct part *part,
                            const struct conf_section *overrides)
 {
     if (reading->conf->count == CONF_INSTANCES_MAX) {
-        mistakes_add(&reading->mistakes, part->line, "[instance %s]: there are more than %d",
+        mistakes_add(&reading->mistakes, part->line, "[instance %s]: there are more than %d instances; start a "
+                     "second server for the others",
                      part->section.name, CONF_INSTANCES_MAX);
         return;
     }
@@ -216,7 +217,7 @@ static void build_instance(struct reading *reading, struct part *part,
     conf_inherit(&part->section, &reading->conf->proxy);
     if (part->section.origin[CONF_KEY_listen] == NULL)
         mistakes_add(&reading->mistakes, part->line,
-                     "[instance %s]: does not listen; add listen = ADDRESS:PORT",
+                     "[instance %s]: listen is missing; add listen = ADDRESS:PORT",
                      part->section.name);
     conf_add_instance(reading->conf, &part->section, &reading->mistakes);
 }

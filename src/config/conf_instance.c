@@ -136,7 +136,7 @@ static int refuse_need(const char *origin, const char *key, const struct conf_ke
     if (strncmp(needed->argument, no, width) != 0)
         return error_set(error, "%s: %s needs %s = %s", origin, key, needed->name,
                          needed->argument);
-    return error_set(error, "%s: %s needs %s = %s; or %s = no, where it is to be left unused",
+    return error_set(error, "%s: %s needs %s = %s; to leave it unused, set %s = no",
                      origin, key, needed->name, needed->argument + width, needed->name);
 }
 
@@ -161,7 +161,7 @@ static int check_chroot(struct conf_instance *instance, struct error *error)
     if (instance->values->chroot == NULL || chroot("/") == 0)
         return 0;
     return error_set(error,
-                     "%s: chroot = %s: takes a start by root, with CAP_SYS_CHROOT; start it so, or "
+                     "%s: chroot = %s: needs a start by root, with CAP_SYS_CHROOT; start it so, or "
                      "leave chroot out",
                      conf_origin(&instance->section, CONF_KEY_chroot), instance->values->chroot);
 }
@@ -180,7 +180,7 @@ static int set_server(struct conf_instance *instance, struct error *error)
         return 0;
     if (!instance->has_server && !values->select_server)
         return error_set(error,
-                         "%s%s: no server to connect to: give server = HOST[:PORT], or let the "
+                         "%s%s: no server to connect to: set server = HOST[:PORT], or let the "
                          "client choose with select_server = yes (-e)",
                          origin, values->server != NULL ? ": server = -" : "");
     if (!instance->has_server)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From settings to TLS contexts. The only place where the two meet: the contexts know no settings,
- * and the settings no OpenSSL.
+ * From settings to TLS contexts. Only this file knows both: the contexts know no settings, and the
+ * settings know no OpenSSL.
  */
 #include "config/conf_tls.h"
 
 #include <stddef.h>
 #include <sys/stat.h>
 
-/* What OpenSSL says of the settings that are no certificates, each under its own key. */
+/* The settings that OpenSSL checks and that are not certificates: each is reported by its own key. */
 static int check_values(const struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = instance->values;
@@ -53,8 +53,8 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
-/* Directories of authorities are looked into when a certificate is checked. */
-static int check_reach_of_ca(const struct conf_instance *instance, struct error *error)
+/* OpenSSL reads a directory of authorities only when it checks a certificate: in a worker. */
+static int check_ca_in_chroot(const struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = instance->values;
     struct stat status;
@@ -64,8 +64,8 @@ static int check_reach_of_ca(const struct conf_instance *instance, struct error 
     if (values->chroot == NULL || !values->server_tls_verify || is_file)
         return 0;
     return error_set(error,
-                     "%s: with chroot, server_tls needs server_tls_ca = FILE: a directory "
-                     "such as the system's is out of reach there",
+                     "%s: with chroot, server_tls needs server_tls_ca = FILE, because the workers "
+                     "cannot reach a directory such as the system's",
                      conf_origin(&instance->section, CONF_KEY_chroot));
 }
 
@@ -96,7 +96,7 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     if (values->server_tls == CONF_SERVER_TLS_NO ||
         instance->section.is_wrong[CONF_KEY_server_tls_ca])
         return 0;
-    if (check_reach_of_ca(instance, error) == -1)
+    if (check_ca_in_chroot(instance, error) == -1)
         return -1;
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)

@@ -85,6 +85,6 @@ int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, s
     if (group == NULL && !has_group)
         return refuse(section, error, "a number without an account needs a group: USER:GROUP");
     if (*uid == 0)
-        return refuse(section, error, "workers are never root; name another user");
+        return refuse(section, error, "workers must not run as root; name another user");
     return 0;
 }

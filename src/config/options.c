@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * argv to settings. The options come from the key table; this file adds those that are no setting,
- * the operand, and what goes with what.
+ * From argv to settings. Most options come from the key table; this file adds the options that are
+ * not settings, the operands, and the rules of what goes with what.
  */
 #include "config/options.h"
 
@@ -16,10 +16,11 @@
 #include "config.h"
 #include "config/conf_build.h"
 #include "config/conf_ini.h"
+#include "config/conf_meant.h"
 #include "config/conf_warn.h"
 #include "pop3/sasl.h"
 
-/* Long-only options are told apart by values beyond any character. */
+/* An option without a letter has a value above every character. */
 enum {
     OPTION_KEY_BASE = 1000,
     OPTION_JSON = OPTION_KEY_BASE + CONF_KEY_COUNT,
@@ -28,7 +29,7 @@ enum {
     HELP_COLUMN = 26,
 };
 
-/* The options that are no setting, or a setting's other name. */
+/* The options that are not settings, and -b as another name of a setting. */
 static const struct option own_longs[] = {
     {"bind", required_argument, NULL, 'b'},  {"config", required_argument, NULL, 'f'},
     {"daemon", no_argument, NULL, 'd'},      {"test-config", no_argument, NULL, 'T'},
@@ -60,7 +61,7 @@ static void build_tables(struct option_tables *tables)
     struct option *to = tables->longs;
 
     *shorts++ = '+'; /* the first operand ends the options */
-    *shorts++ = ':'; /* a missing argument is told apart from an unknown option */
+    *shorts++ = ':'; /* getopt tells a missing value from an unknown option */
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
         const struct conf_key_info *info = conf_key_info((enum conf_key)key);
 
@@ -80,7 +81,7 @@ static void build_tables(struct option_tables *tables)
     memcpy(shorts, own_shorts, sizeof(own_shorts));
 }
 
-/* The key an option's value stands for, or CONF_KEY_COUNT. */
+/* The key of an option as getopt returns it, or CONF_KEY_COUNT. */
 static enum conf_key key_of_option(int option)
 {
     if (option >= OPTION_KEY_BASE && option < OPTION_JSON)
@@ -91,7 +92,7 @@ static enum conf_key key_of_option(int option)
     return CONF_KEY_COUNT;
 }
 
-/* How the user wrote the option just parsed, for messages. */
+/* The option as the user wrote it, for messages. */
 static void option_as_written(char *text, size_t size, enum conf_key key, int option)
 {
     char name[LONG_NAME_BYTES];
@@ -104,7 +105,7 @@ static void option_as_written(char *text, size_t size, enum conf_key key, int op
     snprintf(text, size, "--%s", name);
 }
 
-/* A path on the command line may be relative; what runs later has another working directory. */
+/* A path on the command line may be relative, but the server changes its working directory. */
 static int make_absolute(char absolute[PATH_MAX], const char *path, const char *origin,
                          struct error *error)
 {
@@ -114,7 +115,7 @@ static int make_absolute(char absolute[PATH_MAX], const char *path, const char *
     if ((!is_absolute && getcwd(here, sizeof(here)) == NULL) ||
         (size_t)snprintf(absolute, PATH_MAX, "%s%s%s", is_absolute ? "" : here,
                          is_absolute ? "" : "/", path) >= PATH_MAX)
-        return error_set(error, "%s: %s: give an absolute path", origin, path);
+        return error_set(error, "%s: %s: must be an absolute path here", origin, path);
     return 0;
 }
 
@@ -130,7 +131,7 @@ static int set_from_option(struct conf_section *section, enum conf_key key, cons
     return conf_set(section, key, absolute, origin, error);
 }
 
-/* -b may repeat: every value is checked like the key it is, and kept in a list of its own. */
+/* -b may be repeated: each value is checked like the key `listen`, and kept in a list. */
 static int add_listen(struct options *options, const char *value, const char *origin,
                       struct error *error)
 {
@@ -156,7 +157,7 @@ static int set_config_file(struct options *options, const char *path, struct err
     char absolute[PATH_MAX];
 
     if (options->config_file != NULL)
-        return error_set(error, "-f %s: one file only; start a second server for it", path);
+        return error_set(error, "-f %s: only one file is allowed; start a second server for the other", path);
     if (path[0] == '\0')
         return error_set(error, "-f needs the path of a file");
     if (make_absolute(absolute, path, "-f", error) == -1)
@@ -196,21 +197,56 @@ static int take_option(struct options *options, int option, struct error *error)
     return set_from_option(&options->section, key, optarg != NULL ? optarg : "yes", origin, error);
 }
 
+static bool is_beginning_of_option(const char *name, size_t length)
+{
+    char long_key[LONG_NAME_BYTES];
+
+    for (int key = 0; key < CONF_KEY_COUNT; key++) {
+        long_name(long_key, conf_key_info((enum conf_key)key)->name);
+        if (strncmp(long_key, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `name` is what the user wrote after the --. */
+static int refuse_long_option(const char *name, struct error *error)
+{
+    int length = (int)strcspn(name, "=");
+    char word[LONG_NAME_BYTES];
+    char option[LONG_NAME_BYTES];
+    const char *meant;
+
+    if (is_beginning_of_option(name, (size_t)length))
+        return error_set(error, "--%.*s is ambiguous: write the whole name; see pop3.proxy --help",
+                         length, name);
+    snprintf(word, sizeof(word), "%.*s", length, name);
+    for (char *c = word; *c != '\0'; c++)
+        if (*c == '-')
+            *c = '_';
+    meant = conf_key_meant(word);
+    if (meant == NULL)
+        return error_set(error, "unknown option --%.*s; see pop3.proxy --help", length, name);
+    long_name(option, meant);
+    return error_set(error, "unknown option --%.*s; did you mean --%s?", length, name, option);
+}
+
+/* `argument` is the word of argv that getopt refused. */
 static int refuse_option(int option, const char *argument, struct error *error)
 {
     if (option == ':')
         return error_set(error, "%s needs a value; see pop3.proxy --help", argument);
-    if (optopt > 0 && optopt < OPTION_KEY_BASE && strncmp(argument, "--", 2) != 0)
-        return error_set(error, "-%c is no option; see pop3.proxy --help", optopt);
-    return error_set(error, "%s is no option, or has a value it does not take; see pop3.proxy "
-                     "--help",
-                     argument);
+    if (strncmp(argument, "--", 2) != 0)
+        return error_set(error, "unknown option -%c; see pop3.proxy --help", optopt);
+    if (optopt != 0)
+        return error_set(error, "%.*s takes no value", (int)strcspn(argument, "="), argument);
+    return refuse_long_option(argument + 2, error);
 }
 
 /* ---- what goes with what ---- */
 
-/* With a file, the settings stand in the file: a setting has one place. What depends
- * on who starts it, and how, may be said here. */
+/* With a file, a setting stands in the file and nowhere else. Only what depends on who starts the
+ * server, and how, may be given on the command line as well. */
 static bool may_override_file(enum conf_key key)
 {
     return key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
@@ -244,13 +280,14 @@ static int take_command(struct options *options, int count, char *const words[],
     };
 
     if (options->action == OPTIONS_TEST)
-        return error_set(error, "-T checks %s; leave \"%s\" out", options->config_file, words[0]);
+        return error_set(error, "unexpected argument \"%s\": -T only checks %s", words[0],
+                         options->config_file);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(words[0], commands[i].name) == 0)
             options->action = commands[i].action;
     if (options->action == OPTIONS_SERVER)
-        return error_set(error, "\"%s\" is no command: status, top or metrics; servers are set in "
-                         "%s",
+        return error_set(error, "unknown command \"%s\": use status, top or metrics (servers are "
+                         "set in %s)",
                          words[0], options->config_file);
     if (count > 1 && strcmp(words[1], "--json") == 0 && options->action == OPTIONS_STATUS) {
         options->as_json = true;
@@ -258,7 +295,7 @@ static int take_command(struct options *options, int count, char *const words[],
         words++;
     }
     if (count > 1)
-        return error_set(error, "\"%s\" is too much behind %s", words[1], words[0]);
+        return error_set(error, "unexpected argument \"%s\" after %s", words[1], words[0]);
     return 0;
 }
 
@@ -271,16 +308,16 @@ static int take_file_operands(struct options *options, int count, char *const wo
         (count > 0 && take_command(options, count, words, error) == -1))
         return -1;
     if (options->as_json && options->action != OPTIONS_STATUS)
-        return error_set(error, "--json goes with the command status only");
+        return error_set(error, "--json works only with the command status");
     if (options->is_daemon && options->action != OPTIONS_SERVER)
-        return error_set(error, "-d goes with starting a server only");
+        return error_set(error, "-d works only when a server is started");
     return 0;
 }
 
-/* One session needs no pool and no master. -u counts when a superserver starts it as root. */
+/* One session has no pool and no master. -u is for a superserver that starts it as root. */
 static int check_without_server(const struct options *options, struct error *error)
 {
-    static const char mend[] = "is for a server: add -b ADDRESS:PORT, or use -f FILE";
+    static const char mend[] = "works only for a server: add -b ADDRESS:PORT, or use -f FILE";
     const struct conf_section *section = &options->section;
 
     if (options->is_daemon)
@@ -296,12 +333,13 @@ static int take_server(struct options *options, int count, char *const words[],
                        struct error *error)
 {
     if (count > 1)
-        return error_set(error, "one server only: \"%s\" is too much; options come first",
+        return error_set(error, "unexpected argument \"%s\" after the server; options come before "
+                         "it",
                          words[1]);
     if (count == 0) {
         if (options->section.values.server == NULL && !options->section.values.select_server)
-            return error_set(error, "no server given: name HOST[:PORT], or let the client choose "
-                             "with -e; see pop3.proxy --help");
+            return error_set(error, "no server given: add HOST[:PORT], or let the client choose with "
+                             "-e; see pop3.proxy --help");
         return 0;
     }
     return conf_set(&options->section, CONF_KEY_server, words[0], "command line", error);
@@ -313,7 +351,7 @@ static int take_operands(struct options *options, int count, char *const words[]
     if (options->config_file != NULL)
         return take_file_operands(options, count, words, error);
     if (options->as_json)
-        return error_set(error, "--json goes with -f FILE status");
+        return error_set(error, "--json works only with -f FILE status");
     if (options->listen_count > 0 && options->action == OPTIONS_SESSION)
         options->action = OPTIONS_SERVER;
     if (options->listen_count == 0 && check_without_server(options, error) == -1)
@@ -359,7 +397,7 @@ void options_free(struct options *options)
 
 /* ---- what the user asked to see ---- */
 
-/* One option: the left column, then the text, broken at blanks. */
+/* Prints one option: the left column, then the text, wrapped at blanks. */
 static void print_entry(const char *left, const char *text)
 {
     int column = printf("%s", left);
@@ -388,7 +426,7 @@ static void print_entry(const char *left, const char *text)
 static void print_key_help(enum conf_key key)
 {
     const struct conf_key_info *info = conf_key_info(key);
-    /* The default of max_per_ip hangs on another key; its help says so. */
+    /* The default of max_per_ip depends on other keys; its help says so. */
     bool has_default = info->argument != NULL && info->default_text != NULL &&
                        key != CONF_KEY_max_per_ip;
     char name[LONG_NAME_BYTES];
@@ -418,27 +456,27 @@ void options_print_help(void)
     puts("pop3.proxy - POP3 proxy server\n"
          "\n"
          "usage: pop3.proxy [options] server\n"
-         "           one session on standard input and output, as a superserver such\n"
-         "           as inetd starts it\n"
+         "           serve one session on standard input and output; a superserver\n"
+         "           such as inetd starts it this way\n"
          "       pop3.proxy [options] -b ADDRESS:PORT server\n"
-         "           a server with a pool of workers; -b may repeat\n"
+         "           run a server with a pool of workers; -b may be repeated\n"
          "       pop3.proxy -f FILE [-d]\n"
-         "           a server with the instances of FILE, see pop3.proxy.conf(5)\n"
+         "           run a server with the instances of FILE, see pop3.proxy.conf(5)\n"
          "       pop3.proxy -f FILE status [--json] | top | metrics\n"
-         "           what the server of FILE is doing\n"
+         "           show what the server of FILE is doing\n"
          "\n"
-         "server is HOST[:PORT], [IPV6]:PORT, or - for none (with -e). With -f the\n"
-         "settings stand in FILE; -u, -p, -n and --log override it. Defaults stand in\n"
+         "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
+         "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"
          "parentheses.");
     print_keys_of(CONF_SCOPE_INSTANCE, "Sessions:");
-    print_keys_of(CONF_SCOPE_POOL, "A server's pool of workers:");
-    print_keys_of(CONF_SCOPE_PROXY, "A server as a whole:");
-    print_entry("  -f, --config FILE", "take the settings from FILE");
-    print_entry("  -d, --daemon", "detach, once the server is ready");
-    puts("\nOther:");
-    print_entry("  -T, --test-config", "check the settings, print every mistake, and leave");
-    print_entry("  -h, --help", "this text");
-    print_entry("  -V, --version", "the version, and the features built in");
+    print_keys_of(CONF_SCOPE_POOL, "Pool of workers (with -b or -f):");
+    print_keys_of(CONF_SCOPE_PROXY, "Whole server (with -b or -f):");
+    print_entry("  -f, --config FILE", "read the settings from FILE");
+    print_entry("  -d, --daemon", "run in the background, once the server is ready");
+    puts("\nOther options:");
+    print_entry("  -T, --test-config", "check the settings, print every mistake, and exit");
+    print_entry("  -h, --help", "print this help and exit");
+    print_entry("  -V, --version", "print the version and the built-in features, and exit");
     puts("\n"
          "Try it: pop3.proxy mail.example.net, then type: USER name\n"
          "The manual: man pop3.proxy");
@@ -455,7 +493,7 @@ void options_print_version(void)
     puts("pop3.proxy " PACKAGE_VERSION);
     fputs(FEATURES, stdout);
     for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
-        if (has_tls || i != SASL_MECHANISM_EXTERNAL) /* the certificate says who it is */
+        if (has_tls || i != SASL_MECHANISM_EXTERNAL) /* the certificate names the user */
             printf(" %s", sasl_mechanism_info((enum sasl_mechanism)i)->feature);
     putchar('\n');
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line. Every key of the settings is a long option as well; the manual's short ones
+ * The command line. Every key of the configuration is a long option as well; the short options
  * come from the same table.
  */
 #ifndef CONFIG_OPTIONS_H
@@ -11,18 +11,18 @@
 enum options_action {
     OPTIONS_SESSION, /* one session on descriptors 0 and 1 */
     OPTIONS_SERVER,  /* a server, from `config_file` or on `listens` */
-    OPTIONS_TEST,    /* check the settings, whichever of the three they are for, and leave */
+    OPTIONS_TEST,    /* check the settings of a session or a server */
     OPTIONS_STATUS,  /* ask the server of `config_file` and print a table, or JSON */
-    OPTIONS_TOP,     /* the same, over and over */
+    OPTIONS_TOP,     /* the same, again and again */
     OPTIONS_METRICS, /* ask for the metrics and print them */
-    OPTIONS_HELP,    /* print the help and leave */
-    OPTIONS_VERSION, /* print version and features and leave */
+    OPTIONS_HELP,    /* print the help */
+    OPTIONS_VERSION, /* print version and features */
 };
 
 /* options_free() frees what it points to. */
 struct options {
     enum options_action action;
-    struct conf_section section; /* the settings given; with a file those that override it */
+    struct conf_section section; /* the settings given; with a file, those that override it */
     char *config_file;           /* absolute; NULL without -f */
     char **listens;              /* each checked; none together with a file */
     size_t listen_count;
@@ -30,8 +30,8 @@ struct options {
     bool as_json;
 };
 
-/* Parses argv (getopt's permutation off: operands end the options). Returns 0, or -1 with `error`
- * set: a mistake of the user, exit code 64. Paths in the result are absolute. */
+/* Parses argv. The first operand ends the options (getopt does not permute). Returns 0, or -1 with
+ * `error` set: a mistake of the user, exit code 64. Paths in the result are absolute. */
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error);
 void options_free(struct options *options);
 
@@ -39,9 +39,9 @@ void options_print_help(void);
 void options_print_version(void);
 
 /*
- * -T: prints every mistake of the settings to standard error, then warnings, and to standard
- * output that all is well and how many instances there are. Takes the options' section over.
- * Returns the exit code, 0 or 78.
+ * -T: prints every mistake of the settings to standard error, then the warnings. If there is no
+ * mistake, prints to standard output that the settings are ok and how many instances they have.
+ * Takes the options' section over. Returns the exit code, 0 or 78.
  */
 int options_test(struct options *options);
 
