@@ -168,7 +168,7 @@ scene 'pidfile in no place for one' => sub {
     my $fifo = directory() . '/fifo';
     POSIX::mkfifo($fifo, 0600) or die $!;
     $result = master(server => '127.0.0.1:9', pidfile => $fifo, -start => 0)->run_to_end;
-    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$fifo\E: is no regular file; [^\n]+\n\z}, 'no file';
+    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$fifo\E: not a regular file; [^\n]+\n\z}, 'no file';
     ok -p $fifo, 'which stays';
 };
 

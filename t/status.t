@@ -137,7 +137,7 @@ scene 'who may ask' => sub {
         is exit_code($other->{status}), 77, 'another user is refused';
         like $other->{err}, qr/\Apop3\.proxy: control = \S+: Permission denied; .*\n\z/, 'in one line';
     }
-    is $daemon->ask('no such thing'), qq(error: unknown request; say one of "status", "status --json", "metrics", "view"\n),
+    is $daemon->ask('no such thing'), qq(error: unknown request; ask one of "status", "status --json", "metrics", "view"\n),
         'an unknown request gets one line';
     is $daemon->ask('x' x 1000), $daemon->ask(''), 'so does an endless one';
     is $daemon->stop, 0, 'ends in order';
@@ -149,7 +149,7 @@ scene 'who may ask' => sub {
     $daemon->change(control => undef);
     my $result = $daemon->run_command('status');
     is exit_code($result->{status}), 78, 'without the key';
-    like $result->{err}, qr/\Apop3\.proxy: \S+: no control socket; give control = FILE .*\n\z/, 'in one line';
+    like $result->{err}, qr/\Apop3\.proxy: \S+: no control socket; set control = PATH .*\n\z/, 'in one line';
 };
 
 scene 'what is in the way of the socket' => sub {
@@ -158,8 +158,8 @@ scene 'what is in the way of the socket' => sub {
     my $path = $daemon->{keys}{control};
     write_file($path, 'precious');
     $daemon->start_only;
-    is exit_code($daemon->wait), 71, 'a file that is no socket';
-    like $daemon->stderr, qr/conf:\d+: control = \Q$path\E: the file is no socket; /, 'is named';
+    is exit_code($daemon->wait), 71, 'a file that is not a socket';
+    like $daemon->stderr, qr/conf:\d+: control = \Q$path\E: the file is not a socket; /, 'is named';
     is read_file($path), 'precious', 'and left alone';
     unlink $path;
     { my $stale = IO::Socket::UNIX->new(Local => $path, Listen => 1) }
@@ -180,7 +180,7 @@ scene 'what is in the way of the socket' => sub {
     ok !-e $path, 'the old one is gone';
     write_file($path, 'precious');
     $daemon->change(control => $path);
-    like $daemon->reload->{text}, qr/event=reload-failed .*the file is no socket/, 'a path that cannot be had';
+    like $daemon->reload->{text}, qr/event=reload-failed .*the file is not a socket/, 'a path that cannot be had';
     $daemon->change(control => "$path-2");
     is $daemon->status->{instances}[0]{pools}[-1]{generation}, 2, 'leaves the old one in force';
     unlink "$path-2";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Detaching, and the pidfile. The lock, not the number in the file, says whether a server runs.
+ * Whether a server runs is told by the lock on its pidfile, not by the number in it: a number may
+ * be that of another process by now.
  */
 #include "master/daemon.h"
 
@@ -16,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/inherit.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -34,12 +36,12 @@ struct pidfile {
 
 static struct pidfile current = {.fd = -1};
 static struct pidfile next = {.fd = -1};
-static bool is_borrowed; /* the current one is still that of the binary before us */
-static bool stays;       /* the next one is the current one */
+static bool is_borrowed; /* the current one still belongs to the previous binary */
+static bool stays;       /* the prepared one is the current one */
 
 /* ---- detaching ---- */
 
-/* The parent's part: nothing but waiting for the child's word or its end. */
+/* The parent waits for the child's octet or its end. */
 static void wait_for_child(int fd, pid_t pid)
 {
     char octet;
@@ -95,24 +97,14 @@ static void drop(struct pidfile *pidfile)
     *pidfile = NO_PIDFILE;
 }
 
-/* The path leads to the file: it was neither removed nor replaced. */
-static bool is_at(int fd, const char *path)
-{
-    struct stat ours;
-    struct stat found;
-
-    return fd != -1 && path != NULL && fstat(fd, &ours) == 0 && lstat(path, &found) == 0 &&
-           ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
-}
-
 static void remove_file(struct pidfile *pidfile)
 {
-    if (is_at(pidfile->fd, pidfile->path))
+    if (file_is_at(pidfile->fd, pidfile->path))
         unlink(pidfile->path);
     drop(pidfile);
 }
 
-/* The one of the binary before us. */
+/* Takes what the previous binary has passed on. */
 static void borrow(void)
 {
     char *path;
@@ -124,14 +116,14 @@ static void borrow(void)
     is_borrowed = true;
 }
 
-/* By what it is, as its path may be written in several ways. */
+/* Compares the files, because the path may be written in several ways. */
 static bool is_current(const char *path)
 {
     struct stat ours;
     struct stat found;
 
     return current.fd != -1 && fstat(current.fd, &ours) == 0 && stat(path, &found) == 0 &&
-           ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
+           file_is_same(&ours, &found);
 }
 
 static int open_locked(const char *path, struct error *error)
@@ -144,12 +136,12 @@ static int open_locked(const char *path, struct error *error)
         return error_set(error, "pidfile = %s: %s", path, strerror(errno));
     if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
         close(fd);
-        return error_set(error, "pidfile = %s: is no regular file; choose another path", path);
+        return error_set(error, "pidfile = %s: not a regular file; choose another path", path);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        if (is_at(fd, path))
+        if (file_is_at(fd, path))
             return fd;
-        /* Its owner has removed it before we had the lock. */
+        /* Its owner removed it before we had the lock. */
         close(fd);
         return open_locked(path, error);
     }

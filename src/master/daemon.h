@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unix conventions of a server: going to the background, and the pidfile.
+ * What a UNIX daemon does: it goes to the background and keeps a pidfile.
  */
 #ifndef MASTER_DAEMON_H
 #define MASTER_DAEMON_H
@@ -8,29 +8,30 @@
 #include "base/error.h"
 
 /*
- * Detaches from the terminal: returns in the child only. The parent waits until daemon_ready() and
- * exits 0, or exits with the child's code when that ends before. Returns 0, or -1 with `error`.
+ * Detaches from the terminal. Returns in the child only: the parent waits for daemon_ready() and
+ * exits with 0, or with the child's code if the child ends before. Returns 0, or -1 with `error`
+ * set.
  */
 int daemon_detach(struct error *error);
-/* Lets the waiting parent go. Harmless without one. */
+/* Lets the waiting parent exit, if there is one. */
 void daemon_ready(void);
 
 /*
- * What pidfile_commit() is to put into force: the file `path`, which is copied, or none for NULL. A
- * new one is locked and our process id written to it. A file whose owner is gone is taken over; one
- * that is locked belongs to a running server: -1 with `error` set. A file that the previous binary
- * has passed on remains the previous binary's until the commit.
+ * Prepares the pidfile `path` (NULL: none; the text is copied) for pidfile_commit(). A file other
+ * than the current one is locked and gets our process id. A file that nobody has locked is taken
+ * over; one that is locked belongs to a running server: -1 with `error` set. A file that the
+ * previous binary has passed on remains the previous binary's until the commit. Returns 0, or -1.
  */
 int pidfile_prepare(const char *path, struct error *error);
-/* Removes the old one if it is another. */
+/* Puts the prepared file in force and removes the old one, if it is another. */
 void pidfile_commit(void);
-/* Removes what was prepared. */
+/* Removes the prepared file. */
 void pidfile_forget(void);
 /* Removes the file if it is still ours. */
 void pidfile_remove(void);
 /* In the process that is about to become the next binary: passes the locked file on to it. */
 void pidfile_pass(void);
-/* The file belongs to the next binary now. */
+/* Gives the file up, because it belongs to the next binary now. */
 void pidfile_hand_on(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The process of a superserver's one session: privileges, signals, the connection, the session.
+ * The process of one session under a superserver: it gives up its privileges, sets its signals,
+ * tunes the connection and runs the session.
  */
 #include "master/inetd.h"
 
@@ -8,19 +9,20 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/complain.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/privileges.h"
 #include "helper/helper.h"
 #include "io/wait.h"
 #include "session/session.h"
 
-/* A session that ends because the system failed, not because of a peer. */
+/* Not 0 only for a session that the system has ended, not the client or the server. */
 static int exit_code(enum outcome outcome)
 {
     return outcome_is_our_failure(outcome) ? EX_OSERR : EX_OK;
@@ -58,12 +60,11 @@ static void warn_of_settings(const struct conf_instance *instance)
     if (values->acp != NULL && access(values->acp, X_OK) == -1)
         log_message(EVENT_CONFIGURATION, "acp %s cannot be run: %m", values->acp);
     if (values->client_log != NULL && access(values->client_log, W_OK | X_OK) == -1)
-        log_message(EVENT_CONFIGURATION, "client log directory %s: %m",
-                    values->client_log);
+        log_message(EVENT_CONFIGURATION, "client log directory %s: %m", values->client_log);
     if (values->timeout < 600 && !values->quiet)
         log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
-                    "timeout is %lld seconds; RFC 1939 asks for at least 600",
-                    (long long)values->timeout);
+                       "timeout is %lld seconds; RFC 1939 asks for at least 600",
+                       (long long)values->timeout);
 }
 
 static void tune_connection(int fd, const struct conf_values *values)
@@ -71,7 +72,7 @@ static void tune_connection(int fd, const struct conf_values *values)
     int on = 1;
     int octets = (int)values->socket_buffer;
 
-    /* Neither works on a pipe or a terminal, and neither is needed there. */
+    /* On a pipe or a terminal both fail, and neither is needed. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (octets > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
@@ -92,14 +93,14 @@ static int serve(const struct conf_instance *instance)
     return exit_code(outcome);
 }
 
-/* The descriptor is the connection on which the client sends. */
-static bool is_clients(int fd)
+/* Whether the descriptor is the client's connection, as standard input is. */
+static bool is_connection(int fd)
 {
     struct stat in;
     struct stat status;
 
     return fstat(STDIN_FILENO, &in) == 0 && S_ISSOCK(in.st_mode) && fstat(fd, &status) == 0 &&
-           in.st_dev == status.st_dev && in.st_ino == status.st_ino;
+           file_is_same(&in, &status);
 }
 
 void inetd_refuse(const char *why)
@@ -108,9 +109,9 @@ void inetd_refuse(const char *why)
     struct error error;
 
     /* A service manager's journal is a socket too. */
-    if (!is_clients(STDERR_FILENO))
-        fprintf(stderr, "pop3.proxy: %s\n", why);
-    if (!is_clients(STDOUT_FILENO))
+    if (!is_connection(STDERR_FILENO))
+        complain("%s", why);
+    if (!is_connection(STDOUT_FILENO))
         return;
     if (log_open("syslog", &error) == 0)
         log_message(EVENT_CONFIGURATION, "%s", why);
@@ -125,7 +126,7 @@ int inetd_run(struct conf_section *section)
     gid_t gid;
     int code;
 
-    /* Someone who tries it by hand wants to see the log. */
+    /* A user who tries it by hand wants to see the log. */
     if (log_open(isatty(STDERR_FILENO) ? "stderr" : "syslog", &error) == -1 ||
         conf_find_user(section, &uid, &gid, &error) == -1 ||
         conf_instance_init(&instance, section, &error) == -1) {

@@ -7,12 +7,13 @@
 
 #include "config/conf.h"
 
-/* Serves the session and returns the process's exit code: 0 when the session ended in whatever way
- * the peers brought about, 71 when the system failed us. Takes the section over. */
+/* Serves the session. Takes the section over. Returns the process's exit code: 0 when the client or
+ * the server ended the session, in whatever way, 71 when the system failed. */
 int inetd_run(struct conf_section *section);
 
-/* Says that the settings cannot work: on standard error, unless that is a connection; and where a
- * superserver has started us, in the log, and to the client without the reason. */
+/* Says that the settings cannot be used, and why: on standard error, unless that is the client's
+ * connection. Where a superserver has started this process, the log gets the reason too, and the
+ * client a reply without it. */
 void inetd_refuse(const char *why);
 
 #endif

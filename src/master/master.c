@@ -19,12 +19,12 @@
 
 #include <ev.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/complain.h"
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
@@ -68,12 +68,6 @@ static struct {
 } master;
 
 /* ---- reports ---- */
-
-static void report_to_stderr(void *context, const char *text)
-{
-    (void)context;
-    fprintf(stderr, "pop3.proxy: %s\n", text);
-}
 
 static void report_to_log(void *context, const char *text)
 {
@@ -426,12 +420,12 @@ static int start(struct generation *generation)
 
     master.is_at_terminal = !master.options->is_daemon && isatty(STDERR_FILENO);
     if (open_log(&generation->conf, &error) == -1) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        complain("%s", error.text);
         return EX_OSERR;
     }
     pools = prepare(generation, &error);
     if (pools == NULL) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        complain("%s", error.text);
         log_message(EVENT_CONFIGURATION, "%s", error.text);
         return EX_OSERR;
     }
@@ -463,10 +457,10 @@ static void on_ready_tick(struct ev_loop *loop, ev_timer *timer, int events)
         ev_timer_stop(loop, timer);
         tell_ready();
     } else if (clock_now_ms() >= master.ready_deadline_ms) {
-        fprintf(stderr, "pop3.proxy: instance %s: no worker comes up; the log says why\n",
-                pool->instance->section.name);
+        complain("instance %s: no worker could start; the log says why",
+                 pool->instance->section.name);
         master.exit_code = EX_OSERR;
-        stop("no worker comes up");
+        stop("no worker could start");
     }
 }
 
@@ -494,20 +488,20 @@ int master_run(const struct options *options, char *const argv[])
     master.options = options;
     descriptors_raise_limit(); /* there may be many instances */
     upgrade_remember(argv);
-    generation = generation_load(options, report_to_stderr, NULL);
+    generation = generation_load(options, complain_text, NULL);
     if (generation == NULL)
         return EX_CONFIG;
     listener_inherit();
     tickets_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        complain("%s", error.text);
         return EX_OSERR;
     }
     (void)prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     if (ev_default_loop(EVFLAG_AUTO) == NULL) {
-        fprintf(stderr, "pop3.proxy: libev cannot be set up\n");
+        complain("libev cannot be set up");
         return EX_OSERR;
     }
     watch();

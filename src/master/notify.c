@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * systemd's notification protocol, sd_notify(3): one datagram of KEY=VALUE lines. It is stable,
- * documented for reimplementation, and a page of code; linking libsystemd for it would map six
- * libraries into every worker, at 30 KB of page tables each.
+ * systemd's notification protocol, sd_notify(3): one datagram of KEY=VALUE lines. Its manual page
+ * invites other implementations, and this one is a page of code. Linking libsystemd instead would
+ * map six libraries into every worker, at 30 KB of page tables each.
  */
 #include "master/notify.h"
 
@@ -33,7 +33,7 @@ static void send_message(const char *path, const char *text, size_t length)
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd == -1)
         return;
-    /* Whether it is heard is the manager's business; nothing here depends on it. */
+    /* Nothing here depends on whether the manager reads it. */
     (void)!sendto(fd, text, length, MSG_NOSIGNAL, (struct sockaddr *)&to,
                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_length));
     close(fd);
@@ -59,7 +59,7 @@ static void notify(const char *format, ...)
 
 void notify_ready(void)
 {
-    /* The process may be another one than systemd started: an upgrade. */
+    /* After an upgrade this is not the process that systemd has started. */
     notify("READY=1\nMAINPID=%d", (int)getpid());
 }
 
@@ -82,7 +82,7 @@ void notify_status(size_t busy, size_t idle)
     notify("STATUS=%zu workers busy, %zu idle", busy, idle);
 }
 
-/* WATCHDOG_PID names the process that is watched; an upgrade's successor goes on for it. */
+/* WATCHDOG_PID is ignored: after an upgrade it still names the previous process. */
 double notify_watchdog_s(void)
 {
     const char *interval_us = getenv("WATCHDOG_USEC");

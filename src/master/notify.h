@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the service manager is told (systemd's sd_notify). Without systemd nobody is told.
+ * Tells the service manager what the server does (systemd's sd_notify). Without a service manager
+ * these functions do nothing.
  */
 #ifndef MASTER_NOTIFY_H
 #define MASTER_NOTIFY_H
@@ -10,9 +11,10 @@
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
-/* One line for people. */
+/* The line that `systemctl status` shows. */
 void notify_status(size_t busy, size_t idle);
-/* The interval in which the watchdog wants to hear of us, halved, in seconds; 0: it is off. */
+/* How often to call notify_alive(), in seconds: half of the watchdog's interval; 0: there is no
+ * watchdog. */
 double notify_watchdog_s(void);
 void notify_alive(void);
 

@@ -24,7 +24,7 @@
 
 enum { READY_LIMIT_S = 30 };
 
-/* What the next binary says. */
+/* What the next binary says over the socket. */
 enum { WORD_READY = '1', WORD_STOP = 'S' };
 
 static char program[PATH_MAX];
@@ -35,7 +35,7 @@ static upgrade_told *on_told;
 static pid_t successor; /* 0: none */
 static ev_io predecessor;
 static void (*on_gone)(void);
-static int start_directory = -1; /* relative paths among the arguments count from there */
+static int start_directory = -1; /* relative paths in the arguments begin there */
 
 /* ---- in the new binary ---- */
 
@@ -47,7 +47,7 @@ void upgrade_forget_predecessor(void)
     close(predecessor.fd);
 }
 
-/* It never says anything: this is its end. */
+/* It never says anything, so this means that it has ended. */
 static void on_predecessor(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
@@ -87,7 +87,7 @@ void upgrade_stop_predecessor(void)
 
 /* ---- in the old one ---- */
 
-/* A name without a slash was found by the shell in PATH; the same happens again at exec. */
+/* The shell found a name without a slash in PATH; execvp() will do the same again. */
 void upgrade_remember(char *const argv[])
 {
     char here[PATH_MAX];
@@ -144,26 +144,21 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void exec_successor(int ready_fd, upgrade_pass *pass)
 {
-    sigset_t none;
-
     inherit_pass(INHERIT_READY, ready_fd, NULL);
     pass();
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    child_restore_signals();
     if (start_directory != -1 && fchdir(start_directory) == -1)
-        log_message_at(LOG_LEVEL_WARNING, EVENT_UPGRADE, "the directory of the start: %s",
-                       strerror(errno));
+        log_message_at(LOG_LEVEL_WARNING, EVENT_UPGRADE,
+                       "cannot go to the directory of the first start: %s", strerror(errno));
     descriptors_restore_limit();
     execvp(program, arguments);
     log_message(EVENT_UPGRADE_FAILED, "%s: %s", program, strerror(errno));
     _exit(127);
 }
 
-/* The child in between ends at once, so that the successor becomes a child of whoever takes
- * orphans: of systemd, which supervises nobody else's children. The number comes from the successor
- * itself, before anything that it says as a binary; where there is none, minus the error. */
+/* This child ends at once, so that the successor becomes a child of systemd, which does not
+ * supervise children of other processes. The successor sends its process id first, before the new
+ * binary says anything; if it cannot be forked, minus the error is sent. */
 static void fork_successor(int ready_fd, upgrade_pass *pass)
 {
     pid_t pid = child_fork();
@@ -174,7 +169,7 @@ static void fork_successor(int ready_fd, upgrade_pass *pass)
     _exit(EX_OK);
 }
 
-/* Forks it. Returns 0, or the error. */
+/* Forks the successor. Returns 0, or the error. */
 static int fork_both(const int fds[2], upgrade_pass *pass)
 {
     pid_t pid = child_fork();
@@ -216,7 +211,7 @@ int upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told)
 
 void upgrade_reload_successor(void)
 {
-    if (ev_is_active(&answered)) /* as long as it is there */
+    if (ev_is_active(&answered)) /* it has not ended yet */
         kill(successor, SIGHUP);
 }
 

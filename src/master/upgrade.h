@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Replacing the binary under running connections (USR2): the new one is started on the same
- * listening sockets, and only when it says that it is ready does the old one drain.
+ * An upgrade (USR2): the new binary is started on the same listening sockets while the old one goes
+ * on. The old one drains only after the new one has said that it is ready.
  */
 #ifndef MASTER_UPGRADE_H
 #define MASTER_UPGRADE_H
@@ -10,24 +10,24 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Remembers how this process was started: the program's path and its arguments. Call before the
- * working directory changes. */
+/* Remembers how this process was started: the program's path, its arguments and the working
+ * directory. Call it before the working directory changes. */
 void upgrade_remember(char *const argv[]);
 
 /* Tells the previous binary, if there is one, that this one is ready, and calls `gone` when it has
  * ended. */
 void upgrade_ready(void (*gone)(void));
-/* The process before us lets its last sessions finish. */
+/* Whether the previous binary is still there: it lets its last sessions finish. */
 bool upgrade_has_predecessor(void);
-/* Tells it to end them now. */
+/* Tells the previous binary to end them now. */
 void upgrade_stop_predecessor(void);
-/* It is not waited for any more. */
+/* Waits for the previous binary no more. */
 void upgrade_forget_predecessor(void);
 
 enum upgrade_event {
     UPGRADE_READY,  /* the new binary serves: this process may drain */
-    UPGRADE_FAILED, /* it ended or never came up */
-    UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, and so is this process */
+    UPGRADE_FAILED, /* it has ended, or was not ready in time and is killed */
+    UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, so this process must stop too */
 };
 
 typedef void upgrade_told(enum upgrade_event event);
@@ -37,9 +37,10 @@ typedef void upgrade_pass(void);
 /* Starts the new binary. It is not a child of this process, so that the service manager that
  * supervises this one supervises it too. Returns 0, or -1 after logging why there is none. */
 int upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told);
-/* Has it reload, if it is there still: from UPGRADE_READY on, when it hears signals. */
+/* Tells the new binary to reload, if it has not ended. Only after UPGRADE_READY: before that it may
+ * not handle signals yet. */
 void upgrade_reload_successor(void);
-/* This process is to end before the new one has answered: kills that; nothing is told. */
+/* Kills a new binary that is not ready yet, because this process ends; no event is told. */
 void upgrade_cancel(void);
 
 #endif

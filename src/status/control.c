@@ -10,15 +10,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/complain.h"
 #include "config/conf_ini.h"
 #include "status/control_ask.h"
 #include "status/top.h"
-
-static void report_to_stderr(void *context, const char *text)
-{
-    (void)context;
-    fprintf(stderr, "pop3.proxy: %s\n", text);
-}
 
 static int print_answer(const char *path, const char *request)
 {
@@ -28,12 +23,12 @@ static int print_answer(const char *path, const char *request)
     int code;
 
     if (control_ask(path, request, &answer, &length, &code, &error) == -1) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        complain("%s", error.text);
         return code;
     }
     code = EX_OK;
     if (fwrite(answer, 1, length, stdout) != length || fflush(stdout) != 0) {
-        fprintf(stderr, "pop3.proxy: standard output: %s\n", strerror(errno));
+        complain("standard output: %s", strerror(errno));
         code = EX_IOERR;
     }
     free(answer);
@@ -57,15 +52,13 @@ int control_run(const struct options *options)
     struct conf conf;
     int code;
 
-    if (conf_load(&conf, options->config_file, &options->section, report_to_stderr, NULL) == -1)
+    if (conf_load(&conf, options->config_file, &options->section, complain_text, NULL) == -1)
         return EX_CONFIG;
     if (conf.proxy.values.control != NULL) {
         code = run_command(options, conf.proxy.values.control);
     } else {
-        fprintf(stderr,
-                "pop3.proxy: %s: no control socket; give control = FILE under [proxy], and reload "
-                "the server\n",
-                options->config_file);
+        complain("%s: no control socket; set control = PATH under [proxy] and reload the server",
+                 options->config_file);
         code = EX_CONFIG;
     }
     conf_free(&conf);

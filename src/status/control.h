@@ -8,9 +8,9 @@
 #include "config/options.h"
 
 /*
- * Runs the options' command against the server of their file and prints what it says. Returns the
- * process's exit code: 69 when no server answers, 77 when this user may not ask it, 78 when the
- * file is wrong or has no `control`; each with one line on standard error.
+ * Runs the command of the options: asks the server that runs with their file and prints its answer.
+ * Returns the process's exit code: 69 when no server answers, 77 when this user may not ask it, 78
+ * when the file is wrong or has no `control`; each with one line on standard error.
  */
 int control_run(const struct options *options);
 

@@ -17,12 +17,13 @@
 
 enum {
     LIMIT_S = 10, /* for each piece of the answer */
-    TRIES = 3,    /* the process that answers may have been replaced by a reload just then */
+    TRIES = 3,    /* a reload may just have replaced the process that answers */
     PIECE_BYTES = 65536,
 };
 
 static const char refusal[] = "error: ";
 
+/* Says why connect() failed and what to do about it. */
 static int connect_failed(const char *path, int *exit_code, struct error *error)
 {
     switch (errno) {
@@ -33,7 +34,7 @@ static int connect_failed(const char *path, int *exit_code, struct error *error)
     case EACCES:
     case EPERM:
         *exit_code = EX_NOPERM;
-        return error_set(error, "control = %s: %s; only the user who started the server may ask",
+        return error_set(error, "control = %s: %s; run this as the user who started the server",
                          path, strerror(errno));
     default:
         *exit_code = EX_UNAVAILABLE;
@@ -72,7 +73,7 @@ static int send_request(int fd, const char *request)
     return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;
 }
 
-/* Everything up to the end, into memory. */
+/* Reads everything up to the end. */
 static int read_answer(int fd, char **answer, size_t *length)
 {
     char *piece = malloc(PIECE_BYTES);
@@ -94,7 +95,7 @@ static int read_answer(int fd, char **answer, size_t *length)
     return count == 0 ? 0 : -1;
 }
 
-/* Returns 1 for no answer at all, which is worth another try. */
+/* Returns 1 when there was no answer at all: try again. */
 static int ask_once(const char *path, const char *request, char **answer, size_t *length,
                     int *exit_code, struct error *error)
 {

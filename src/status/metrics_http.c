@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libmicrohttpd without threads: its epoll descriptor and its timeout are watched by our loop.
- * Its own time limit is one of idleness; a client that drips is cut by ours.
+ * libmicrohttpd runs without threads: our loop watches its epoll descriptor and its timeout. Its
+ * own time limit is for clients that are idle; ours also ends a connection whose client sends an
+ * octet now and then.
  */
 #include "status/metrics_http.h"
 
@@ -21,13 +22,13 @@
 #define LIBRARY "libmicrohttpd.so.12"
 
 enum {
-    CONNECTIONS_MAX = 32, /* of those beyond, the oldest makes room */
-    PLACES = 2 * CONNECTIONS_MAX,
-    LIBRARY_MAX = 2 * PLACES, /* never reached: then it would accept nobody */
+    CONNECTIONS_MAX = 32, /* when one more connects, the oldest is ended */
+    ENTRIES = 2 * CONNECTIONS_MAX,
+    LIBRARY_MAX = 2 * ENTRIES, /* never reached: the library would accept no one then */
     IDLE_LIMIT_S = 5,
-    LIMIT_MS = 10000, /* a connection, from first to last */
+    LIMIT_MS = 10000, /* a connection as a whole */
     MEMORY_BYTES = 8192,
-    TURN_MS = 1000, /* how often limits are looked at while there are connections */
+    TICK_MS = 1000, /* how often the limits are checked while there are connections */
 };
 
 /* ---- the library ---- */
@@ -60,7 +61,7 @@ static int load_library(struct error *error)
     return 0;
 }
 
-/* ---- who is connected, and since when ---- */
+/* ---- the connections ---- */
 
 struct connected {
     int fd; /* 0: free */
@@ -74,10 +75,10 @@ static struct {
     ev_io ready;
     ev_timer timeout;
     ev_prepare before_sleep;
-    struct connected connections[PLACES];
+    struct connected connections[ENTRIES];
 } http;
 
-/* The library sees the end of the connection, and closes it. */
+/* The library notices the end of the connection and closes it. */
 static void cut(struct connected *connected)
 {
     connected->is_cut = true;
@@ -88,14 +89,14 @@ static void cut_overdue(void)
 {
     int64_t limit_ms = clock_now_ms() - LIMIT_MS;
 
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < ENTRIES; i++)
         if (http.connections[i].fd != 0 && http.connections[i].since_ms < limit_ms)
             cut(&http.connections[i]);
 }
 
 static struct connected *find_free(void)
 {
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < ENTRIES; i++)
         if (http.connections[i].fd == 0)
             return &http.connections[i];
     return NULL;
@@ -106,7 +107,7 @@ static void make_room(void)
     struct connected *oldest = NULL;
     size_t used = 0;
 
-    for (size_t i = 0; i < PLACES; i++) {
+    for (size_t i = 0; i < ENTRIES; i++) {
         struct connected *one = &http.connections[i];
         if (one->fd == 0 || one->is_cut)
             continue;
@@ -118,7 +119,7 @@ static void make_room(void)
         cut(oldest);
 }
 
-/* NULL: there is no place, and the connection ends. */
+/* NULL: there is no entry left, and the connection ends. */
 static struct connected *add(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
@@ -219,7 +220,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
 
 bool metrics_http_is_busy(void)
 {
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < ENTRIES; i++)
         if (http.connections[i].fd != 0)
             return true;
     return false;
@@ -227,7 +228,7 @@ bool metrics_http_is_busy(void)
 
 static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
-    MHD_UNSIGNED_LONG_LONG wait_ms = TURN_MS;
+    MHD_UNSIGNED_LONG_LONG wait_ms = TICK_MS;
 
     (void)watcher;
     (void)events;
@@ -235,8 +236,8 @@ static void before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
         ev_timer_stop(loop, &http.timeout);
         return;
     }
-    if (mhd.get_timeout(http.daemon, &wait_ms) != MHD_YES || wait_ms > TURN_MS)
-        wait_ms = TURN_MS;
+    if (mhd.get_timeout(http.daemon, &wait_ms) != MHD_YES || wait_ms > TICK_MS)
+        wait_ms = TICK_MS;
     ev_timer_stop(loop, &http.timeout);
     ev_timer_set(&http.timeout, (double)wait_ms / 1e3, 0.0);
     ev_timer_start(loop, &http.timeout);
@@ -257,7 +258,7 @@ int metrics_http_start(struct ev_loop *loop, int listen_fd, metrics_http_text *t
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_END);
     info = http.daemon == NULL ? NULL : mhd.get_daemon_info(http.daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL)
-        return error_set(error, LIBRARY ": does not start");
+        return error_set(error, LIBRARY " does not start");
     ev_io_init(&http.ready, on_ready, info->epoll_fd, EV_READ);
     ev_io_start(loop, &http.ready);
     ev_init(&http.timeout, on_timeout);

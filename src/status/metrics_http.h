@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The metrics over HTTP, by libmicrohttpd. The library is loaded by the one process that needs it:
- * linked to the program, it would double the time every session of a superserver takes to start.
+ * Serves the metrics over HTTP with libmicrohttpd. Only the one process that needs the library
+ * loads it: linked to the program, it would double the time that each session of a superserver
+ * takes to start.
  */
 #ifndef STATUS_METRICS_HTTP_H
 #define STATUS_METRICS_HTTP_H
@@ -12,16 +13,16 @@
 
 #include "base/error.h"
 
-/* Makes the text of the metrics, to be freed by the receiver; NULL: no memory. */
+/* Makes the text of the metrics, which the caller frees; NULL when there is no memory. */
 typedef char *metrics_http_text(size_t *length);
 
 /* Serves GET /metrics on the listening socket from the loop. Returns 0, or -1 with `error` set. */
 int metrics_http_start(struct ev_loop *loop, int listen_fd, metrics_http_text *text,
                        struct error *error);
 
-/* No new connections; the socket is closed. */
+/* Takes no more connections and closes the socket. */
 void metrics_http_stop(void);
-/* Somebody is still being answered. */
+/* Whether a client is still connected. */
 bool metrics_http_is_busy(void);
 
 #endif

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <ev.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/back_off.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,9 +20,8 @@
 
 #include "config.h"
 
-#define BACK_OFF_MIN_S    0.1
-#define BACK_OFF_MAX_S    10.0
-#define BACK_OFF_FORGET_S 30.0 /* a process that lived so long is replaced at once */
+/* A process that has lived for half a minute is replaced quickly. */
+static const struct back_off_limits limits = {.min_ms = 100, .max_ms = 10000, .forget_ms = 30000};
 
 static struct {
     int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
@@ -30,16 +29,15 @@ static struct {
     uid_t uid;
     gid_t gid;
     pid_t pid; /* 0: none */
-    double forked_s;
-    double back_off_s;
-    ev_timer back_off;
+    struct back_off back_off;
+    ev_timer pause;
 } status;
 
 /* ---- the child ---- */
 
 static void fork_process(void);
 
-static void on_back_off_over(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)timer;
@@ -47,13 +45,14 @@ static void on_back_off_over(struct ev_loop *loop, ev_timer *timer, int events)
     fork_process();
 }
 
-static void fork_later(void)
+/* Returns how long that will take. */
+static double fork_later_s(void)
 {
-    status.back_off_s = status.back_off_s == 0 ? BACK_OFF_MIN_S : status.back_off_s * 2;
-    if (status.back_off_s > BACK_OFF_MAX_S)
-        status.back_off_s = BACK_OFF_MAX_S;
-    ev_timer_init(&status.back_off, on_back_off_over, status.back_off_s, 0.0);
-    ev_timer_start(EV_DEFAULT, &status.back_off);
+    double pause_s = (double)back_off_next_ms(&status.back_off, &limits, clock_now_ms()) / 1e3;
+
+    ev_timer_init(&status.pause, on_pause_over, pause_s, 0.0);
+    ev_timer_start(EV_DEFAULT, &status.pause);
+    return pause_s;
 }
 
 static void fork_process(void)
@@ -69,20 +68,19 @@ static void fork_process(void)
 
     if (pid == 0)
         _exit(status_process_run(&process));
-    status.forked_s = ev_now(EV_DEFAULT);
     status.pid = pid == -1 ? 0 : pid;
     if (pid != -1)
         return;
     log_message(EVENT_STATUS, "cannot fork: %s", strerror(errno));
-    fork_later();
+    (void)fork_later_s();
 }
 
 static void end_process(void)
 {
-    ev_timer_stop(EV_DEFAULT, &status.back_off);
+    ev_timer_stop(EV_DEFAULT, &status.pause);
     if (status.pid != 0)
         kill(status.pid, STATUS_SIGNAL_LEAVE);
-    status.pid = 0; /* it is nobody's when it is reaped */
+    status.pid = 0; /* when it is reaped, nobody misses it */
 }
 
 bool status_reap(pid_t pid)
@@ -90,11 +88,8 @@ bool status_reap(pid_t pid)
     if (pid == 0 || pid != status.pid)
         return false;
     status.pid = 0;
-    if (ev_now(EV_DEFAULT) > status.forked_s + BACK_OFF_FORGET_S)
-        status.back_off_s = 0;
-    fork_later();
     log_message_at(LOG_LEVEL_ALERT, EVENT_STATUS,
-                   "the process died; a new one is started in %.1f s", status.back_off_s);
+                   "the process died; a new one is started in %.1f s", fork_later_s());
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status process's loop. The pools are as they were when it was forked; only what lies in
- * shared memory changes. It leaves when it is told to, at once but for answers that are under way,
- * and is killed when the master dies.
+ * The status process's loop. It sees the pools as they were when it was forked; only what lies in
+ * shared memory changes. When it is told to leave, it finishes the answers it has begun and exits.
+ * When the master dies, the kernel kills it.
  */
 #include "status/status_process.h"
 
@@ -17,9 +17,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/descriptors.h"
+#include "base/child.h"
 #include "base/log.h"
-#include "base/privileges.h"
 #include "status/metrics_http.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
@@ -33,8 +32,8 @@ enum { CLIENTS_MAX = 16, REQUEST_BYTES = 64 };
 struct client {
     ev_io io;
     ev_timer limit;
-    bool is_there;
-    uint64_t number; /* the smallest is the oldest */
+    bool is_connected;
+    uint64_t number; /* in the order of their coming */
     char request[REQUEST_BYTES];
     size_t request_length;
     char *answer; /* NULL while the request is not complete */
@@ -46,7 +45,7 @@ static struct {
     const struct status_process *start;
     struct ev_loop *loop;
     ev_io control;
-    ev_io told; /* to leave */
+    ev_io told; /* the word to leave */
     ev_timer accept_pause;
     ev_timer leave_limit;
     ev_prepare before_sleep;
@@ -71,13 +70,13 @@ static const struct {
 
 static void refuse(FILE *out)
 {
-    fputs("error: unknown request; say one of", out);
+    fputs("error: unknown request; ask one of", out);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
         fprintf(out, "%s \"%s\"", i == 0 ? "" : ",", answers[i].request);
     fputc('\n', out);
 }
 
-/* NULL: refuse. */
+/* How to answer the request; NULL: it is unknown. */
 static render *find_render(const char *request)
 {
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
@@ -103,7 +102,7 @@ static void write_answer(FILE *out, render *how)
     status_view_free(&view);
 }
 
-/* NULL: no memory. */
+/* Returns NULL when there is no memory. */
 static char *make_answer(render *how, size_t *length)
 {
     char *text = NULL;
@@ -132,7 +131,7 @@ static void drop(struct client *client)
     close(client->io.fd);
     free(client->answer);
     client->answer = NULL;
-    client->is_there = false;
+    client->is_connected = false;
 }
 
 static void send_answer(struct client *client)
@@ -148,7 +147,7 @@ static void send_answer(struct client *client)
         drop(client);
 }
 
-/* The request line is complete, or will never be. */
+/* The request line is complete, or too long. */
 static void serve(struct client *client)
 {
     client->request[client->request_length] = '\0';
@@ -202,13 +201,14 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int events)
     drop(timer->data);
 }
 
-static struct client *find_place(void)
+/* A free entry; where there is none, the oldest client's, who is dropped. */
+static struct client *make_room(void)
 {
     struct client *oldest = &process.clients[0];
 
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &process.clients[i];
-        if (!client->is_there)
+        if (!client->is_connected)
             return client;
         if (client->number < oldest->number)
             oldest = client;
@@ -219,9 +219,9 @@ static struct client *find_place(void)
 
 static void add_client(int fd)
 {
-    struct client *client = find_place();
+    struct client *client = make_room();
 
-    *client = (struct client){.is_there = true, .number = process.clients_seen++};
+    *client = (struct client){.is_connected = true, .number = process.clients_seen++};
     ev_io_init(&client->io, on_client, fd, EV_READ);
     ev_timer_init(&client->limit, on_limit, CLIENT_LIMIT_S, 0.0);
     client->io.data = client->limit.data = client;
@@ -248,7 +248,7 @@ static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    /* No descriptors or memory: looking again at once would only burn the processor. */
+    /* There are no descriptors or no memory: to try again at once would only burn the processor. */
     ev_io_stop(loop, watcher);
     ev_timer_set(&process.accept_pause, ACCEPT_PAUSE_S, 0.0);
     ev_timer_start(loop, &process.accept_pause);
@@ -259,7 +259,7 @@ static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
 static bool is_busy(void)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++)
-        if (process.clients[i].is_there)
+        if (process.clients[i].is_connected)
             return true;
     return metrics_http_is_busy();
 }
@@ -294,18 +294,13 @@ static void on_told(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* ---- the process ---- */
 
-/* Every disposition of the master's goes; the word to leave stays blocked and is read. What a
- * terminal or a supervisor sends to the whole group is the master's business. Returns the
- * descriptor the word is read from. */
+/* The word to leave stays blocked and is read from the descriptor that this returns; -1: errno. */
 static int set_signals(void)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGPIPE, SIGXFSZ};
+    static const int own[] = {STATUS_SIGNAL_LEAVE};
     sigset_t told;
 
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-        signal(ignored[i], SIG_IGN);
+    child_reset_signals(own, sizeof(own) / sizeof(own[0]));
     sigemptyset(&told);
     sigaddset(&told, STATUS_SIGNAL_LEAVE);
     sigprocmask(SIG_SETMASK, &told, NULL);
@@ -314,17 +309,14 @@ static int set_signals(void)
 
 static int confine(const struct status_process *start)
 {
-    int keep[] = {start->control_fd, start->metrics_fd, log_descriptor()};
+    int keep[] = {start->control_fd, start->metrics_fd};
     struct error error;
 
-    descriptors_detach_standard(log_descriptor());
-    descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
-    if (privileges_drop(start->uid, start->gid, &error) == -1) {
-        log_message(EVENT_PRIVILEGES, "%s", error.text);
-        return -1;
-    }
-    privileges_harden(0);
-    return 0;
+    child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
+    if (child_drop_rights(NULL, start->uid, start->gid, &error) == 0)
+        return 0;
+    log_message(EVENT_PRIVILEGES, "%s", error.text);
+    return -1;
 }
 
 static void serve_control(int fd)
@@ -335,7 +327,7 @@ static void serve_control(int fd)
         ev_io_start(process.loop, &process.control);
 }
 
-/* Without the library there is still the control socket. */
+/* Where the library is missing, the control socket still has the metrics. */
 static void serve_metrics(int fd)
 {
     struct error error;
@@ -355,7 +347,7 @@ int status_process_run(const struct status_process *start)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != start->master_pid)
         return EX_OK;
-    /* A loop of its own: the default one is a copy of the master's, watchers and all. */
+    /* Not the default loop, which is a copy of the master's with all its watchers. */
     process.loop = ev_loop_new(EVFLAG_AUTO);
     if (told_fd == -1 || process.loop == NULL) {
         log_message(EVENT_STATUS, "the process cannot start: %s", strerror(errno));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The forms of the status. Columns, keys and metrics of the totals come from pool/totals.def,
- * reasons from session/outcome.def; nothing is listed here a second time.
+ * Columns, keys and metrics of the totals come from pool/totals.def, and reasons from
+ * session/outcome.def; no list of them is repeated here.
  */
 #include "status/status_render.h"
 
@@ -13,7 +13,7 @@
 
 enum { COLUMNS_MAX = 16, TEXT_SIZE = 32 };
 
-/* ---- a table for people: drawn twice, once to see how wide the columns are ---- */
+/* ---- a table for people: drawn twice, first only to measure the columns ---- */
 
 enum align { LEFT, RIGHT };
 
@@ -55,7 +55,7 @@ static void end_row(struct table *table)
     table->column = 0;
 }
 
-/* What a table is drawn from. */
+/* What the tables show. */
 struct drawing {
     const struct status_view *view;
     const struct status_view *before; /* NULL: totals, not rates */
@@ -182,7 +182,7 @@ static void draw_total(struct table *table, const struct drawing *drawing, uint6
             number(table, "%" PRIu64, now);
         return;
     }
-    /* A server that was started anew counts from zero. */
+    /* A server that was started again counts from zero. */
     rate = now < then ? 0 : (double)(now - then) / elapsed_s(drawing);
     if (rate > 0 && rate < 10)
         number(table, "%.1f", rate);
@@ -431,7 +431,7 @@ static void metric_head(FILE *out, const char *name, const char *type, const cha
     fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
 }
 
-/* Ends in the middle of the labels. */
+/* Writes the name and the first label; more labels may follow. */
 static void metric_begin(FILE *out, const char *name, const char *instance)
 {
     fprintf(out, "pop3_proxy_%s{instance=\"", name);
@@ -473,7 +473,8 @@ static void metrics_outcomes(const struct status_view *view, FILE *out)
         }
 }
 
-/* The workers of all its pools: after a reload those that finish their sessions count as well. */
+/* The sum over the instance's pools: after a reload, workers that finish their sessions count
+ * too. */
 static struct status_pool sum_pools(const struct status_view *view, size_t instance)
 {
     struct status_pool sum = {.instance = instance};
@@ -528,7 +529,7 @@ static void metrics_workers(const struct status_view *view, FILE *out)
 
 void status_render_metrics(const struct status_view *view, FILE *out)
 {
-    metric_head(out, "info", "gauge", "The version that runs.");
+    metric_head(out, "info", "gauge", "The version of the running server.");
     fprintf(out, "pop3_proxy_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     metric_head(out, "uptime_seconds", "gauge", "How long the master has been running.");
     fprintf(out, "pop3_proxy_uptime_seconds %.3f\n", (double)view->up_ms / 1e3);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A view in the forms in which it is shown. Every text of it came from the network or from a
- * worker's memory, and none of them can forge a row, a key or a label.
+ * Writes a view in the forms in which it is shown. Its texts come from the network or from a
+ * worker's memory; none of them can forge a row, a key or a label.
  */
 #ifndef STATUS_STATUS_RENDER_H
 #define STATUS_STATUS_RENDER_H
@@ -10,17 +10,15 @@
 
 #include "status/status_view.h"
 
-/* For people: the pools, the totals, how sessions ended, a row a session. */
+/* Tables for people: the pools, the totals, how sessions ended, and a row for each session. */
 void status_render_table(const struct status_view *view, FILE *out);
 
-/*
- * One picture of the live view: totals as rates per second since `before` (NULL: as they are), and
- * the sessions in the order they have.
- */
+/* One picture of the live view: the totals as rates per second since `before` (NULL: as they are),
+ * and the sessions in the order of the view. */
 void status_render_live(const struct status_view *view, const struct status_view *before,
                         FILE *out);
 
-/* One JSON object. */
+/* One JSON object, on several lines. */
 void status_render_json(const struct status_view *view, FILE *out);
 
 /* The text format of Prometheus, version 0.0.4. */

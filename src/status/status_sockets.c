@@ -7,7 +7,6 @@
 #include "status/status_sockets.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +15,10 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/file.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "base/unix_socket.h"
 
 #define METRICS          "POP3_PROXY_METRICS_FD" /* the name it is passed under */
 #define TEMPORARY_SUFFIX ".new"
@@ -28,8 +29,7 @@ enum { BACKLOG = 64, CONTROL_MODE = 0600 };
 struct endpoint {
     int fd;
     char text[ADDRESS_TEXT_SIZE];
-    dev_t device; /* of the file, if it has one */
-    ino_t inode;
+    struct stat file; /* of the control socket */
 };
 
 #define NO_ENDPOINT                                                                                \
@@ -47,49 +47,41 @@ static struct {
 
 /* ---- the control socket ---- */
 
-static bool is_file_of(const struct endpoint *endpoint)
+static bool has_file(const struct endpoint *endpoint)
 {
     struct stat found;
 
     return endpoint->fd != -1 && lstat(endpoint->text, &found) == 0 &&
-           found.st_dev == endpoint->device && found.st_ino == endpoint->inode;
+           file_is_same(&found, &endpoint->file);
 }
 
-static bool answers(const struct address *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool does = fd != -1 && (connect(fd, &address->sa, address->length) == 0 || errno == EAGAIN);
-
-    if (fd != -1)
-        close(fd);
-    return does;
-}
-
-/* What is there already: nothing, a stale socket, or something to be left alone. NULL: go on. */
+/* Why the control socket cannot be bound to the path, and the mend; NULL when it can. */
 static const char *obstacle(const struct address *address)
 {
-    struct stat found;
-
-    if (lstat(address->local.sun_path, &found) == -1)
-        return errno == ENOENT ? NULL : strerror(errno);
-    if (!S_ISSOCK(found.st_mode))
-        return "the file is no socket; remove it, or choose another path";
-    if (answers(address) && !inherit_is_successor())
-        return "another server answers there; stop it, or choose another path";
-    return NULL;
+    switch (unix_socket_check(address)) {
+    case UNIX_SOCKET_FREE:
+    case UNIX_SOCKET_STALE:
+        return NULL;
+    case UNIX_SOCKET_SERVED:
+        return inherit_is_successor()
+                   ? NULL
+                   : "another server answers there; stop it, or choose another path";
+    case UNIX_SOCKET_NOT_ONE:
+        return "the file is not a socket; remove it, or choose another path";
+    case UNIX_SOCKET_UNKNOWN:
+        break;
+    }
+    return strerror(errno);
 }
 
 static int bind_file(struct endpoint *endpoint, const struct address *address)
 {
-    struct stat made;
     mode_t mask = umask(0777 & ~CONTROL_MODE);
     int result = bind(endpoint->fd, &address->sa, address->length);
 
     umask(mask);
-    if (result == -1 || lstat(address->local.sun_path, &made) == -1)
+    if (result == -1 || lstat(address->local.sun_path, &endpoint->file) == -1)
         return -1;
-    endpoint->device = made.st_dev;
-    endpoint->inode = made.st_ino;
     return listen(endpoint->fd, BACKLOG);
 }
 
@@ -143,7 +135,7 @@ static int prepare_control(const struct conf_section *proxy, struct error *error
     if (path == NULL)
         return 0;
     snprintf(next->text, sizeof(next->text), "%s", path);
-    if (strcmp(path, sockets.control.text) == 0 && is_file_of(&sockets.control))
+    if (strcmp(path, sockets.control.text) == 0 && has_file(&sockets.control))
         return 0;
     if (strlen(path) >= sizeof(next->text) || address_parse_listen(&address, path) == -1)
         why = "the path is too long for a socket";
@@ -154,10 +146,10 @@ static int prepare_control(const struct conf_section *proxy, struct error *error
     return error_set(error, "%s: control = %s: %s", proxy->origin[CONF_KEY_control], path, why);
 }
 
-/* Removes the file as long as it is ours. */
+/* Removes the file too, if it is still ours. */
 static void close_control(void)
 {
-    if (is_file_of(&sockets.control))
+    if (has_file(&sockets.control))
         unlink(sockets.control.text);
     if (sockets.control.fd != -1)
         close(sockets.control.fd);
@@ -174,25 +166,23 @@ static void commit_control(void)
     if (strcmp(next->text, sockets.control.text) != 0)
         close_control();
     else if (sockets.control.fd != -1)
-        close(sockets.control.fd); /* its file was taken away */
+        close(sockets.control.fd); /* its file was removed */
     sockets.control = *next;
     *next = (struct endpoint)NO_ENDPOINT;
     if (sockets.control.fd != -1 &&
         rename(temporary_name(name, &sockets.control), sockets.control.text) == -1)
-        log_message(EVENT_STATUS, "control = %s: %s", sockets.control.text,
-                    strerror(errno));
+        log_message(EVENT_STATUS, "control = %s: %s", sockets.control.text, strerror(errno));
 }
 
 /* ---- the metrics' socket ---- */
 
-/* The one of the binary before us, if it is bound there. */
+/* The previous binary's socket, if it is bound to this address. */
 static int take_inherited(const struct address *address)
 {
-    struct address bound = {.length = sizeof(bound.storage)};
+    struct address bound;
     int fd = sockets.inherited_fd;
 
-    if (fd == -1 || getsockname(fd, &bound.sa, &bound.length) == -1 ||
-        !address_is_equal(&bound, address))
+    if (!address_of_own_end(fd, &bound) || !address_is_equal(&bound, address))
         return -1;
     sockets.inherited_fd = -1;
     return fd;
@@ -209,7 +199,6 @@ static int open_metrics(const struct address *address)
 {
     int fd = take_inherited(address);
     int on = 1;
-    int error;
 
     if (fd != -1)
         return fd;
@@ -219,10 +208,7 @@ static int open_metrics(const struct address *address)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, &address->sa, address->length) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return file_close_failed(fd);
 }
 
 static void forget_metrics(struct endpoint *endpoint)
@@ -244,7 +230,7 @@ static int prepare_metrics(const struct conf_section *proxy, struct error *error
     snprintf(next->text, sizeof(next->text), "%s", text);
     if (strcmp(text, sockets.metrics.text) == 0)
         return 0;
-    (void)address_parse_listen(&address, text); /* it was checked */
+    (void)address_parse_listen(&address, text); /* the configuration has checked it */
     next->fd = open_metrics(&address);
     if (next->fd != -1)
         return 0;

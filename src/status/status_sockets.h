@@ -13,7 +13,7 @@
 /*
  * Binds what the configuration names and is not bound yet. A control socket on which nobody listens
  * is replaced. One that answers belongs to another server and is refused, unless that server is the
- * previous binary in an upgrade. Returns 0, or -1 with `error` set ("PLACE: KEY = VALUE: why").
+ * previous binary in an upgrade. Returns 0, or -1 with `error` set ("ORIGIN: KEY = VALUE: why").
  */
 int status_sockets_prepare(const struct conf_section *proxy, struct error *error);
 /* Puts what was prepared in force. Failures are logged. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A copy of what goes on. Counts of workers come from the slots, not from the pool's own count,
- * so that what is shown always adds up.
+ * Workers are counted by their slots and not by the pool's own counter, so that the numbers that
+ * are shown add up.
  */
 #include "status/status_view.h"
 
@@ -14,7 +14,7 @@
 
 #include "config.h"
 
-/* More than can be: what is read is not trusted with the memory. */
+/* More than there can be. A text from the socket must not make us ask for any amount of memory. */
 enum { STATUS_POOLS_MAX = 100000, STATUS_SESSIONS_MAX = 10000000 };
 
 _Static_assert((int)OUTCOME_COUNT <= (int)SCOREBOARD_OUTCOMES_MAX, "room for every outcome");
@@ -58,7 +58,7 @@ static void copy_totals(struct status_instance *to, const struct scoreboard_tota
         to->outcomes[i] = atomic_load(&from->outcomes[i]);
 }
 
-/* The index of the instance of this name, which is added if it is not there yet. */
+/* The index of the pool's instance, which is added if it is not there yet. */
 static size_t find_instance(struct status_view *view, const struct pool *pool)
 {
     const char *name = pool->instance->section.name;
@@ -88,7 +88,6 @@ static const char *state_word(enum pool_state state)
     return "unknown";
 }
 
-/* Numbers out of the shared memory are not to be trusted as an index. */
 static const char *stage_word(int stage)
 {
     return stage >= 0 && stage < SESSION_STAGE_COUNT ? session_stage_word((enum session_stage)stage)
@@ -171,7 +170,7 @@ static void take_pool(struct status_view *view, const struct pool *from)
     view->pool_count++;
 }
 
-/* The list begins with what came last; people read it the other way round. */
+/* The list begins with the newest pool; people expect the oldest first. */
 static void take_pools(struct status_view *view, const struct pool *pools)
 {
     if (pools == NULL)

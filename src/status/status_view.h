@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is shown of a running server, at one moment: a plain copy, taken from the shared memory or
- * read back from the compact form that the live view asks for. Whoever shows it needs nothing
- * else.
+ * The state of a running server at one moment: a plain copy, taken from the shared memory or read
+ * back from the compact form that the live view asks for. To show it needs nothing else.
  */
 #ifndef STATUS_STATUS_VIEW_H
 #define STATUS_STATUS_VIEW_H
@@ -27,14 +26,14 @@ enum status_total {
     STATUS_TOTAL_COUNT
 };
 
-/* An instance over all its pools. */
+/* The sums of an instance over all its pools. */
 struct status_instance {
     char name[STATUS_NAME_SIZE];
     uint64_t totals[STATUS_TOTAL_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
 };
 
-/* Its workers under one configuration. */
+/* The workers of an instance under one configuration. */
 struct status_pool {
     size_t instance; /* index */
     char listen[STATUS_ADDRESS_SIZE];
@@ -70,25 +69,26 @@ struct status_view {
 
 /*
  * Copies what the pools' shared memory says now. `started_ms` is when the server was started, on
- * the monotonic clock. What workers have written there is taken for
- * nothing but numbers and texts: it may be anything if one of them was broken into. Returns 0, or
- * -1 without memory; status_view_free() in either case.
+ * the monotonic clock. A worker that was broken into may have written anything to the shared
+ * memory, so no number from there is used as an index or a size. Returns 0, or -1 when there is no
+ * memory; call status_view_free() in either case.
  */
 int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms);
 
-/* The compact form: a line each, in print and back. Reading returns 0, or -1 when the text is not
- * whole or of another version of this program; status_view_free() in either case. */
+/* Writes and reads the compact form: a line for each instance, pool and session. Reading returns 0,
+ * or -1 when the text is incomplete or comes from another version of this program; call
+ * status_view_free() in either case. */
 void status_view_write(const struct status_view *view, FILE *out);
 int status_view_read(struct status_view *view, FILE *in);
 
 enum status_order { STATUS_BY_AGE, STATUS_BY_OCTETS };
 
-/* The longest, or the biggest, session first. */
+/* Puts the longest or the biggest session first. */
 void status_view_sort(struct status_view *view, enum status_order order);
 
 void status_view_free(struct status_view *view);
 
-/* Sessions that ended in trouble: for a reason of level warning or worse. */
+/* How many sessions ended for a reason of severity warning or worse. */
 uint64_t status_failures(const struct status_instance *instance);
 
 #endif

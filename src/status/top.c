@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The live view: once a second a picture of the server, totals as rates. On a terminal the
- * picture is painted over the last one, by the few sequences every terminal knows; elsewhere the
- * pictures follow each other. A curses library would paint no better, and costs the start of
- * every session's process 1 ms where it is linked.
+ * Draws a picture of the server once a second, with the totals as rates. On a terminal each picture
+ * is painted over the previous one, with the few sequences that every terminal knows; elsewhere the
+ * pictures follow each other. A curses library would paint no better, and where it is linked the
+ * process of each session takes 1 ms longer to start.
  */
 #include "status/top.h"
 
@@ -18,17 +18,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/complain.h"
 #include "status/control_ask.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 
-#define ENTER      "\033[?1049h\033[?25l" /* the other screen, no cursor */
+#define ENTER      "\033[?1049h\033[?25l" /* the second screen, without a cursor */
 #define LEAVE      "\033[?25h\033[?1049l"
 #define HOME       "\033[H"
 #define CLEAR_LINE "\033[K"
 #define CLEAR_REST "\033[J"
 
-enum { TURN_MS = 1000, ROWS = 24, COLUMNS = 80, ROWS_MIN = 2 };
+enum { TICK_MS = 1000, ROWS = 24, COLUMNS = 80, ROWS_MIN = 2 };
 
 static volatile sig_atomic_t is_told_to_leave;
 
@@ -79,7 +80,7 @@ static void take_terminal(struct top *top)
         fputs(ENTER, stdout);
 }
 
-static void give_terminal_back(const struct top *top)
+static void restore_terminal(const struct top *top)
 {
     if (top->has_screen) {
         fputs(LEAVE, stdout);
@@ -98,7 +99,8 @@ static void window_size(int *rows, int *columns)
     *columns = size.ws_col > 0 ? size.ws_col : COLUMNS;
 }
 
-/* As many lines as there are rows but one, each cut to the width; then the line of keys. */
+/* Paints as many lines as there are rows but one, each cut to the width, and then the line that
+ * names the keys. */
 static void paint(const struct top *top, const char *text)
 {
     int rows;
@@ -152,7 +154,7 @@ static int fetch(struct top *top, struct error *error)
     if (result == 0)
         return EX_OK;
     status_view_free(&top->view);
-    error_set(error, "the server is of another version of pop3.proxy");
+    error_set(error, "the server runs another version of pop3.proxy");
     return EX_UNAVAILABLE;
 }
 
@@ -183,11 +185,11 @@ static bool obey(struct top *top, char key)
     return key != 'q' && key != 'Q';
 }
 
-/* Waits for the next turn; keys are obeyed at once. Returns false when it is over. */
-static bool wait_for_turn(struct top *top, int64_t turn_ms)
+/* Waits for the next tick and obeys keys at once. Returns false when the user leaves. */
+static bool wait_for_tick(struct top *top, int64_t tick_ms)
 {
     struct pollfd input = {.fd = top->has_keys ? STDIN_FILENO : -1, .events = POLLIN};
-    int64_t left_ms = turn_ms - clock_now_ms();
+    int64_t left_ms = tick_ms - clock_now_ms();
     char key;
 
     while (left_ms > 0 && !is_told_to_leave) {
@@ -196,10 +198,10 @@ static bool wait_for_turn(struct top *top, int64_t turn_ms)
         if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || !obey(top, key)))
             return false;
         if (ready != 0 && top->view.instances != NULL) {
-            draw(top); /* a key, or the window has another size */
+            draw(top); /* a key was pressed, or the window has changed its size */
             fflush(stdout);
         }
-        left_ms = turn_ms - clock_now_ms();
+        left_ms = tick_ms - clock_now_ms();
     }
     return !is_told_to_leave;
 }
@@ -211,22 +213,22 @@ int top_run(const char *path)
     int code = fetch(&top, &error);
 
     if (code != EX_OK) {
-        fprintf(stderr, "pop3.proxy: %s\n", error.text);
+        complain("%s", error.text);
         return code;
     }
     take_terminal(&top);
     for (;;) {
-        int64_t turn_ms = clock_after_ms(TURN_MS);
+        int64_t tick_ms = clock_after_ms(TICK_MS);
 
         if (code == EX_OK)
             draw(&top);
         else
-            paint(&top, error.text); /* it may come back */
-        if (fflush(stdout) != 0 || !wait_for_turn(&top, turn_ms))
+            paint(&top, error.text); /* the server may come back */
+        if (fflush(stdout) != 0 || !wait_for_tick(&top, tick_ms))
             break;
         code = fetch(&top, &error);
     }
-    give_terminal_back(&top);
+    restore_terminal(&top);
     status_view_free(&top.view);
     status_view_free(&top.last);
     return EX_OK;
