@@ -35,7 +35,7 @@ scene 'what units may write is where the examples want it' => sub {
     my %base = (Runtime => '/run', Logs => '/var/log', State => '/var/lib');
     my %wanted = map { $_ => 1 }
         (map { text($_) =~ m{(?:pidfile|control|client_log|log) = (/\S+)}g } qw(conf/pop3.proxy.conf man/pop3.proxy.conf.5)),
-        (map { text($_) =~ m{-d -p (/\S+)}g } qw(README.md man/pop3.proxy.1)),
+        (map { text($_) =~ m{-d -p (/\S+)}g } qw(README.md man/pop3.proxy.8)),
         text('contrib/init/pop3-proxy') =~ /^pidfile=(.+)$/m;
     cmp_ok scalar keys %wanted, '>', 2, 'paths: ' . join ' ', sort keys %wanted;
     my @writable = map { "$base{$_}/" . (unit('pop3-proxy.service', "${_}Directory"))[0] } sort keys %base;
