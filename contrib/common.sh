@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What quickstart and check share: messages, and packages that are missing.
-# Sourced by bash scripts that have set `program` and `top`.
+# Messages and missing packages, for quickstart and check. A bash script sets
+# `program` and `top` and then sources this file.
 
 say() { printf '%s: %s\n' "$program" "$*"; }
 
-# One line: what failed, and the mend.
+# One line: what failed, and how to mend it.
 die() {
     printf '%s: %s\n' "$program" "$*" >&2
     exit 1
@@ -23,7 +23,7 @@ as_root() {
     fi
 }
 
-# Those of the named packages that are not installed.
+# Prints the packages that are not installed.
 missing_packages() {
     local package
     for package in "$@"; do
@@ -34,12 +34,12 @@ missing_packages() {
     done
 }
 
-# What configure insists on, as it names it itself.
+# Prints the packages that configure requires, as it names them itself.
 library_packages() {
     sed -n 's/.*PP_NEEDS(\[[^]]*], *\[\([^]]*\)]).*/\1/p' "$top/configure.ac" | sort -u
 }
 
-# What makes a configure script; a release tarball has one.
+# Prints the packages that make the configure script; a release tarball has the script.
 autotools_packages() {
     [ -x "$top/configure" ] && [ ! -e "$top/.git" ] || printf '%s\n' autoconf automake autoconf-archive
 }
@@ -80,7 +80,7 @@ disable_services() {
     if [ -n "$services" ] && has systemctl; then
         # shellcheck disable=SC2086
         as_root systemctl disable $services >/dev/null 2>&1
-        say "left disabled:$services (systemctl enable turns them on)"
+        say "these services stay disabled:$services (systemctl enable undoes this)"
     fi
     return 0
 }
@@ -98,7 +98,7 @@ install_packages() {
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" -ne 0 ] && ! has sudo; then
-        die "not root and no sudo; as root, run: apt-get install $missing"
+        die "not root, and there is no sudo; as root, run: apt-get install $missing"
     fi
     say "installing: $missing"
     trap 'release_services; exit 1' HUP INT TERM
@@ -109,7 +109,7 @@ install_packages() {
     trap - HUP INT TERM
     if [ "$status" -ne 0 ]; then
         tail -n 15 "$log" >&2
-        die "apt-get failed (whole log: $log); mend that, or run: apt-get install $missing"
+        die "apt-get failed, see $log; mend that, or run: apt-get install $missing"
     fi
     # shellcheck disable=SC2086
     disable_services $missing
