@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the list of servers that clients may choose. The list stands in the configuration or in a
- * file of its own, which may be long: one pattern a line.
+ * Reads the list of servers that clients may choose: from the configuration, or from a file of its
+ * own, which may be long and has one pattern on each line.
  */
 #include "config/conf_allow.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/file.h"
+#include "base/octet.h"
 
 enum { PATTERN_SHOWN = 80 };
 
@@ -61,7 +61,7 @@ static char *trim_line(char *line)
     line[strcspn(line, "#\r\n")] = '\0';
     line += strspn(line, " \t");
     end = line + strlen(line);
-    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+    while (end > line && octet_is_blank(end[-1]))
         *--end = '\0';
     return line;
 }
@@ -88,21 +88,13 @@ static int add_lines(struct pattern_list *list, FILE *file, const char *path, co
     return result;
 }
 
-/* O_NONBLOCK, because a FIFO without a writer would hang a reload. */
 static FILE *open_list(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat status;
-    FILE *file = NULL;
+    int fd = file_open_regular(path, NULL);
+    FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
 
-    if (fd == -1)
-        return NULL;
-    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
-        errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-    else
-        file = fdopen(fd, "r");
     if (file == NULL)
-        close(fd);
+        (void)file_close_failed(fd);
     return file;
 }
 

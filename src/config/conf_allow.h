@@ -7,7 +7,7 @@
 
 #include "config/conf.h"
 
-/* Whether a list of servers is given to clients that choose none. Returns 0, or -1 with `error`
+/* Checks that clients may choose a server at all when there is a list. Returns 0, or -1 with `error`
  * set. */
 int conf_allow_check(struct conf_instance *instance, struct error *error);
 
@@ -15,8 +15,8 @@ int conf_allow_check(struct conf_instance *instance, struct error *error);
  * 0, or -1 with `error` set. The list is freed with the instance in either case. */
 int conf_allow_init(struct conf_instance *instance, struct error *error);
 
-/* Adds the lines of allow_servers_file to the list. Reports every line that is no pattern, by its
- * own FILE:LINE. Returns 0, or -1. */
+/* Adds the lines of allow_servers_file to the list. Reports every line that is not a pattern, by
+ * its own FILE:LINE. Returns 0, or -1. */
 int conf_allow_add_file(struct conf_instance *instance, conf_report *report, void *context);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a text value must look like. Each check sees one value, no file and no other key.
+ * The checks of text values. Each sees only its value: no file and no other key.
  */
 #include "config/conf_check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The `user` key: names or numbers to the ids that workers run with.
+ * The `user` key: from names or numbers to the ids that the workers run with.
  */
 #include <grp.h>
 #include <pwd.h>
@@ -12,7 +12,7 @@
 
 enum { NAME_BYTES = 256, LARGEST_ID_DIGITS = 10 };
 
-/* "0" to "4294967294"; the largest number means "leave as it is" to the kernel. */
+/* Parses "0" to "4294967294". The number above means "leave it as it is" to the kernel. */
 static int parse_id(const char *text, unsigned *id)
 {
     size_t digits = strspn(text, "0123456789");

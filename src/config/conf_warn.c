@@ -2,7 +2,7 @@
 /*
  * What a configuration needs and the machine does not have yet: programs, directories, names,
  * memory, limits. Files are checked with the rights of the workers' user, although nothing here
- * changes who the process is.
+ * changes the user of the process.
  */
 #include "config/conf_warn.h"
 

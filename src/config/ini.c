@@ -289,7 +289,7 @@ static void take_key(struct pass *pass, char *key, char *value)
         add_key(pass, key, NULL);
 }
 
-/* For a line that is no section, no comment, and has no =. */
+/* Refuses a line that has no = and is neither a section nor a comment. */
 static void refuse_line(struct pass *pass, char *line)
 {
     char *word_end = line + strcspn(line, " \t:");

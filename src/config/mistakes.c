@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The collection of mistakes. Running out of memory loses a text, never the fact that there was
- * one.
+ * The collection of mistakes. When memory runs out, a text is lost, but never the fact that there was
+ * a mistake.
  */
 #include "config/mistakes.h"
 
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/octet.h"
 
 enum { FILE_SHOWN = 200 };
 
@@ -34,7 +36,7 @@ const char *mistakes_origin(const struct mistakes *mistakes, unsigned line, char
     return origin;
 }
 
-/* The line a text speaks of; 0 where it speaks of no line of our file. */
+/* The line that a text is about; 0 when it is about no line of the file. */
 static unsigned line_of(const struct mistakes *mistakes, const char *text)
 {
     const char *file = mistakes->file == NULL ? "" : file_shown(mistakes->file);
@@ -53,21 +55,13 @@ static bool is_known(const struct mistakes *mistakes, const char *text)
     return false;
 }
 
-/* A terminal, a log and a test see one line of plain text, whatever the file held. */
-static void make_plain(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 void mistakes_take(void *context, const char *text)
 {
     struct mistakes *mistakes = context;
     struct mistake *items;
     char *copy;
 
-    /* An instance that inherits a mistake of [proxy] finds it once more. */
+    /* An instance that inherits a mistake of [proxy] reports it again. */
     if (is_known(mistakes, text))
         return;
     items = realloc(mistakes->items, (mistakes->count + 1) * sizeof(*items));
@@ -78,7 +72,7 @@ void mistakes_take(void *context, const char *text)
         mistakes->is_incomplete = true;
         return;
     }
-    make_plain(copy);
+    octets_make_line(copy); /* whatever the file has in it */
     items[mistakes->count] = (struct mistake){
         .line = line_of(mistakes, text),
         .order = mistakes->count,

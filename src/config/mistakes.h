@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is wrong with a configuration: every mistake, each one line, told once and in the order of
- * the file however late it was found.
+ * The mistakes of a configuration. Each is one line, and is reported once, in the order of the file,
+ * whatever the order in which they were found.
  */
 #ifndef CONFIG_MISTAKES_H
 #define CONFIG_MISTAKES_H
@@ -13,7 +13,7 @@
 
 struct mistake;
 
-/* All zero octets but for `file` are an empty collection. */
+/* Empty when all but `file` is zero. */
 struct mistakes {
     const char *file; /* not owned; NULL where the settings came from the command line */
     size_t count;
@@ -21,12 +21,12 @@ struct mistakes {
     struct mistake *items;
 };
 
-/* "FILE:LINE", where the file's path is cut at its front if it is very long: the mend must fit
- * into the line as well. */
+/* Writes "FILE:LINE". A very long path is cut at its front, so that the whole message still fits into
+ * a line. Returns `origin`. */
 enum { ORIGIN_SIZE = 224 };
 const char *mistakes_origin(const struct mistakes *mistakes, unsigned line, char origin[ORIGIN_SIZE]);
 
-/* Adds "FILE:LINE: text". Line 0 stands for the file as a whole: "FILE: text". */
+/* Adds "FILE:LINE: text". Line 0 means the file as a whole: "FILE: text". */
 void mistakes_add(struct mistakes *mistakes, unsigned line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -35,8 +35,8 @@ void mistakes_take(void *context, const char *text);
 
 bool mistakes_are_there(const struct mistakes *mistakes);
 
-/* Reports every mistake, sorted by line, and empties the collection. Returns 0 if there was none,
- * else -1. */
+/* Reports every mistake, sorted by line, and empties the collection. Returns 0 when there was none,
+ * -1 otherwise. */
 int mistakes_tell(struct mistakes *mistakes, conf_report *report, void *context);
 
 #endif
