@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket addresses as text and numbers. Nothing here may look a name up or open a socket of its
- * own; the one question to the system is the number of an interface named in an IPv6 scope.
+ * Parses and writes addresses. Nothing here may look up a name or open a socket. The system is
+ * asked only for the number of an interface in an IPv6 scope, and for the ends of a socket.
  */
 #include "base/address.h"
 
@@ -31,8 +31,8 @@ static bool is_name_octet(char c)
 
 static bool is_name(const char *text)
 {
-    /* No host name starts with a hyphen (RFC 1123 2.1), and one that did would be taken for an
-     * option by the programs an acp script calls. */
+    /* No host name starts with a hyphen (RFC 1123 2.1). The programs that an acp script calls would
+     * take one that does for an option. */
     if (*text == '\0' || *text == '-')
         return false;
     while (is_name_octet(*text))
@@ -40,7 +40,7 @@ static bool is_name(const char *text)
     return *text == '\0';
 }
 
-/* One spelling for one number: no sign, no blank, no leading zero. */
+/* A number has one spelling only: no sign, no blank, no leading zero. */
 static bool parse_decimal(const char *text, size_t digits_max, unsigned long max,
                           unsigned long *value_r)
 {
@@ -66,9 +66,9 @@ static bool parse_port(const char *text, uint16_t *port)
 }
 
 /*
- * Checks an IPv6 literal; *scope_r becomes the text behind its '%', or NULL. A scope is taken on
- * link-local addresses only: elsewhere the kernel ignores it, and "[::1%7]" would be a second name
- * of [::1] that slips past the check against loops.
+ * Checks an IPv6 literal; *scope_r becomes the text after its '%', or NULL. Only a link-local
+ * address may have a scope: elsewhere the kernel ignores it, and "[::1%7]" would be a second name
+ * of [::1] that passes the check against loops.
  */
 static bool parse_v6(const char *text, struct in6_addr *v6, const char **scope_r)
 {
@@ -89,8 +89,8 @@ static bool parse_v6(const char *text, struct in6_addr *v6, const char **scope_r
     return IN6_IS_ADDR_LINKLOCAL(v6) && is_name(percent + 1) && strlen(percent + 1) < IF_NAMESIZE;
 }
 
-/* Cuts `text` (changed) into a host, which is all that `text` holds afterwards, and a port text,
- * or NULL where none is written. */
+/* Cuts `text`, which it changes, at the colon before the port. Returns the host, or NULL for a bad
+ * text; *port_r is the port's text, or NULL where there is none. */
 static char *cut_port(char *text, bool *is_bracketed_r, const char **port_r)
 {
     char *colon = strchr(text, ':');
@@ -187,7 +187,7 @@ static void set_v6(struct address *address, const struct in6_addr *v6, uint32_t 
     address->length = sizeof(address->in6);
 }
 
-/* 0 is no interface. */
+/* The number of an interface; 0 where there is no such interface. */
 static uint32_t scope_number(const char *scope)
 {
     unsigned long value;
@@ -248,7 +248,7 @@ int address_parse_listen(struct address *address, const char *text)
     host = cut_port(copy, &is_bracketed, &port);
     if (host == NULL || port == NULL || !parse_port(port, &number))
         return -1;
-    /* An IPv6 literal without brackets has no port, and brackets hold nothing else. */
+    /* An IPv6 literal needs brackets to have a port, and nothing else may stand in brackets. */
     if (is_bracketed && strchr(host, ':') == NULL)
         return -1;
     if (!is_bracketed && strcmp(host, "*") == 0)
@@ -284,7 +284,7 @@ static bool is_same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
     return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
-static bool is_zero_behind(const uint8_t *octets, unsigned bits, unsigned total)
+static bool is_zero_after(const uint8_t *octets, unsigned bits, unsigned total)
 {
     for (unsigned i = bits; i < total; i++)
         if ((octets[i / 8] >> (7 - i % 8)) & 1)
@@ -292,7 +292,7 @@ static bool is_zero_behind(const uint8_t *octets, unsigned bits, unsigned total)
     return true;
 }
 
-/* Like address_from_literal, for a family AF_INET or AF_INET6 and no scope. */
+/* Parses a literal without a scope. *total_r: how many bits an address has. */
 static bool parse_base(struct address *base, const char *text, unsigned *total_r)
 {
     if (strchr(text, '%') != NULL || address_from_literal(base, text, 0) < 0)
@@ -319,10 +319,10 @@ int address_network_parse(struct address_network *network, const char *text)
     bits = total;
     if (slash != NULL && !parse_decimal(slash + 1, 3, total, &bits))
         return -1;
-    if (!is_zero_behind(ip_octets(&network->base), (unsigned)bits, total))
+    if (!is_zero_after(ip_octets(&network->base), (unsigned)bits, total))
         return -1;
     address_unmap(&network->base);
-    /* A mapped base has bits set up to V4_MAPPED_BITS, so its prefix is at least that long. */
+    /* The last of the V4_MAPPED_BITS is set in a mapped base, so the prefix is not shorter. */
     if (total == V6_BITS && network->base.sa.sa_family == AF_INET)
         bits -= V4_MAPPED_BITS;
     network->bits = (unsigned)bits;
@@ -340,8 +340,8 @@ bool address_network_contains(const struct address_network *network, const struc
     return is_same_prefix(ip_octets(&network->base), ip_octets(&plain), network->bits);
 }
 
-/* How many octets of sun_path are the name: 0 for an unnamed socket; an abstract name counts its
- * leading NUL. */
+/* The length of the name in sun_path: 0 for an unnamed socket. The leading NUL of an abstract name
+ * counts. */
 static size_t local_length(const struct address *address)
 {
     const char *path = address->local.sun_path;
@@ -368,7 +368,7 @@ static void ipv4_text(const struct in_addr *address, char text[IP_TEXT_SIZE])
     text[length - 1] = '\0';
 }
 
-/* "" when the address is not IP. */
+/* Writes "" where the address is not IP. */
 static void ip_text(const struct address *address, char text[IP_TEXT_SIZE])
 {
     struct address plain;
@@ -387,7 +387,7 @@ static void ip_text(const struct address *address, char text[IP_TEXT_SIZE])
     if (plain.sa.sa_family == AF_INET6 && plain.in6.sin6_scope_id != 0) {
         size_t used = strlen(text);
 
-        /* The number, not the name: a sandboxed worker may not ask for the name. */
+        /* The number of the interface: a worker in a sandbox may not ask for its name. */
         snprintf(text + used, IP_TEXT_SIZE - used, "%%%u", (unsigned)plain.in6.sin6_scope_id);
     }
 }
@@ -401,7 +401,7 @@ const char *address_host_text(const struct address *address, char text[ADDRESS_T
     return text;
 }
 
-/* Abstract names may hold any octet and the text goes into log lines. */
+/* An abstract name may hold any octet, and the text goes into log lines. */
 static void local_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
     size_t length = local_length(address);
@@ -532,8 +532,8 @@ uint64_t address_account_key(const struct address *address)
     uint64_t key = 0;
 
     address_unmap(&plain);
-    /* ffff:ffff::/32 is multicast and nobody's source address, 0:0:0:1::/64 is nobody's either:
-     * room for IPv4 and for ::1. */
+    /* ffff:ffff::/32 is multicast and never a source address, and 0:0:0:1::/64 is not used either:
+     * the first stands for IPv4, the second for ::1. */
     if (plain.sa.sa_family == AF_INET)
         return UINT64_C(0xffffffff00000000) | ntohl(plain.in4.sin_addr.s_addr);
     if (plain.sa.sa_family != AF_INET6)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Socket addresses and the "host:port" texts that name them. Knows no resolver: everything here
- * is pure text and numbers.
+ * Socket addresses, networks, and the "host:port" texts that name servers. Looks up no names.
  */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
@@ -13,12 +12,12 @@
 #include <sys/un.h>
 
 enum {
-    ADDRESS_HOST_SIZE = 256, /* a host name of 253 octets, a NUL, and room to spare */
+    ADDRESS_HOST_SIZE = 256, /* a host name of 253 octets and a NUL fit */
     ADDRESS_TEXT_SIZE = 128, /* "[v6%scope]:port" or a UNIX path, and a NUL */
     HOST_PORT_TEXT_SIZE = ADDRESS_HOST_SIZE + sizeof("[]:65535") - 1, /* with its NUL */
 };
 
-/* One socket address. sa.sa_family is AF_UNSPEC while it is unset (all zero octets do). */
+/* One socket address. All zero: unset (sa.sa_family is AF_UNSPEC then). */
 struct address {
     union {
         struct sockaddr sa;
@@ -30,26 +29,26 @@ struct address {
     socklen_t length;
 };
 
-/* A network in CIDR notation: the first `bits` bits of `base`. IPv4 and IPv6 do not mix; an
- * IPv4-mapped IPv6 address is compared as IPv4. */
+/* A network in CIDR notation: the first `bits` bits of `base`. An IPv4 network holds IPv4 addresses
+ * only, and so does IPv6; an IPv4-mapped IPv6 address counts as IPv4. */
 struct address_network {
     struct address base;
     unsigned bits;
 };
 
-/* A host and a port as text and number, before any lookup. port is 0 where none was written. */
+/* A host and a port as they were written. port is 0 where there was none. */
 struct host_port {
     char host[ADDRESS_HOST_SIZE]; /* without brackets; a name, an IPv4 or an IPv6 literal */
     uint16_t port;
-    bool is_bracketed; /* the text had [ ] round the host: it must be an IPv6 literal */
+    bool is_bracketed; /* the host was in [ ]: it is an IPv6 literal */
 };
 
 /*
- * Splits "host", "host:port", "[v6]" or "[v6]:port". A bare IPv6 literal without brackets
- * ("::1") is taken whole, without a port. Host octets must be letters, digits, '-', '_', '.',
- * (and ':' '%' in an IPv6 literal). Returns 0, or -1 when the text is none of these, the host is
- * empty, too long or starts with '-', or the port is not 1..65535 in plain decimal digits without
- * leading zeros. `*hp` is all zero after a failure.
+ * Splits "host", "host:port", "[v6]" or "[v6]:port". An IPv6 literal without brackets ("::1") has
+ * no port. A host consists of letters, digits, '-', '_' and '.', and does not start with '-'; an
+ * IPv6 literal has ':' too, and may have a scope. A port is 1 to 65535, in decimal digits without
+ * leading zeros. Returns 0, or -1 with `*hp` all zero where the text is something else or the host
+ * is too long.
  */
 int host_port_parse(struct host_port *hp, const char *text);
 
@@ -57,39 +56,39 @@ int host_port_parse(struct host_port *hp, const char *text);
  * `host` is shorter than ADDRESS_HOST_SIZE. Returns `text`. */
 const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_TEXT_SIZE]);
 
-/* Fills `address` from a numeric host (no lookup) and a port. Returns 0, or -1 when `host` is not
- * an IPv4 or IPv6 literal. IPv6 scopes ("fe80::1%eth0", "fe80::1%2") are understood on link-local
- * addresses and refused on all others, where the kernel would ignore them. */
+/* Fills `address` from an IPv4 or IPv6 literal and a port. Returns 0, or -1 where `host` is not a
+ * literal. A link-local address may have a scope ("fe80::1%eth0", "fe80::1%2"); on every other
+ * address the kernel would ignore it, so it is refused. */
 int address_from_literal(struct address *address, const char *host, uint16_t port);
 
 /* Parses a listening address: "ADDR:PORT", "[V6]:PORT", "*:PORT" (IPv4 any), or an absolute path
- * (UNIX socket). Returns 0 or -1. Port 0 is accepted here: the kernel chooses. */
+ * (UNIX socket). Returns 0 or -1. Port 0 is allowed: the kernel chooses one. */
 int address_parse_listen(struct address *address, const char *text);
 
-/* Parses "10.0.0.0/8", "2001:db8::/32" or a single address (all bits). -1 when it is neither,
- * when bits behind the prefix are set, or when it has a scope. "::ffff:10.0.0.0/104" is taken as
+/* Parses "10.0.0.0/8", "2001:db8::/32" or a single address (all bits). Returns 0, or
+ * -1 where it is neither, has a bit set after the prefix, or has a scope. "::ffff:10.0.0.0/104" is
  * 10.0.0.0/8. */
 int address_network_parse(struct address_network *network, const char *text);
 
-/* True when `a` lies in the network. UNIX sockets and unset addresses lie in none; "::/0" holds no
- * IPv4 address. */
+/* Whether `a` is in the network. A UNIX socket or an unset address is in none, and an IPv4 address
+ * is not in "::/0". */
 bool address_network_contains(const struct address_network *network, const struct address *a);
 
-/* The address without its port as text, an IPv4-mapped IPv6 address as IPv4, a scope as its
- * number ("fe80::1%2"); "" for a UNIX socket or an unset one. Returns `text`. */
+/* Writes the address without its port: an IPv4-mapped IPv6 address as IPv4, a scope as a number
+ * ("fe80::1%2"), "" for a UNIX socket or an unset address. Returns `text`. */
 const char *address_host_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
-/* Address and port as text, "[::1]:110"; the path for a UNIX socket, "@name" for an abstract one;
- * "" for an unnamed UNIX socket or an unset address. Returns `text`. */
+/* Writes address and port ("[::1]:110"), the path of a UNIX socket, "@name" for an abstract one, or
+ * "" for an unnamed or an unset one. Returns `text`. */
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
-/* Port in host byte order; 0 for a UNIX socket or an unset address. */
+/* The port in host byte order; 0 for a UNIX socket or an unset address. */
 uint16_t address_port(const struct address *address);
 
-/* Sets the port, in host byte order; nothing happens to a UNIX socket or an unset address. */
+/* Sets the port, given in host byte order. A UNIX socket or an unset address stays as it is. */
 void address_set_port(struct address *address, uint16_t port);
 
-/* Turns an IPv4-mapped IPv6 address into plain IPv4; leaves every other as it is. */
+/* Turns an IPv4-mapped IPv6 address into IPv4; every other address stays as it is. */
 void address_unmap(struct address *address);
 
 /* The address of a socket's own end, or of its other end. Returns false, and leaves `address`
@@ -97,18 +96,18 @@ void address_unmap(struct address *address);
 bool address_of_own_end(int fd, struct address *address);
 bool address_of_other_end(int fd, struct address *address);
 
-/* Same family, address, scope and port (IPv4-mapped counts as IPv4). Unset addresses and unnamed
- * UNIX sockets equal nothing, not even each other. */
+/* Whether family, address, scope and port are the same (IPv4-mapped counts as IPv4). An unset
+ * address or an unnamed UNIX socket equals nothing, not even itself. */
 bool address_is_equal(const struct address *a, const struct address *b);
 
-/* A listener on `listener` receives connections to `a`: equal, or the listener is the wildcard
- * address on the same port. [::] covers IPv4 too. Where `a` itself is the wildcard it stands for
- * the loopback address, since that is where connect() takes it. Used against loops. */
+/* Whether a connection to `a` arrives at a socket that listens on `listener`: both are equal, or
+ * the listener has the wildcard address and the same port ([::] takes IPv4 too). A wildcard as `a`
+ * stands for the loopback address, because connect() takes it as that. Finds loops. */
 bool address_is_covered_by(const struct address *a, const struct address *listener);
 
-/* The key under which caps and failed logins are counted: an IPv4 address, or the first 64 bits of
- * an IPv6 address (one customer has at least these). Never 0 for an IP address, and never the same
- * for an IPv4 and an IPv6 one; 0 for UNIX sockets and unset addresses. */
+/* The key under which sessions and failed logins are counted: an IPv4 address, or the first 64 bits
+ * of an IPv6 address, because one customer has at least a /64. It is never 0 for an IP address, and
+ * never the same for IPv4 and IPv6; it is 0 for a UNIX socket or an unset address. */
 uint64_t address_account_key(const struct address *address);
 
 #endif

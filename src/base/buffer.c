@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Byte queues over a pool of blocks. The pool belongs to the process: blocks are all of one size,
- * so a free block fits everybody and the pool cannot fragment. Knows nothing of who reads or
- * writes.
+ * Byte queues over a pool of free blocks that the whole process shares. All blocks have one size,
+ * so any free block fits any buffer, and the pool cannot fragment.
  */
 #include "base/buffer.h"
 
@@ -12,7 +11,7 @@
 
 #include "base/process.h"
 
-/* A free block keeps the link to the next one in its first octets. */
+/* The first octets of a free block are the link to the next one. */
 struct free_block {
     struct free_block *next;
 };
@@ -27,13 +26,13 @@ static char *block_take(void)
         free_blocks = block->next;
         return (char *)block;
     }
-    /* Mapped rather than malloc()ed: a page of it costs memory only once it is touched, and a
-     * trimmed pool really shrinks the process. */
+    /* From mmap() and not malloc(): a page costs memory only once it is touched, and munmap()
+     * really gives it back. */
     void *memory =
         mmap(NULL, BUFFER_BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    /* A child gets zeros: what it is forked for must not carry a login along. */
+    /* A child sees zeros: it must not inherit a login. */
     (void)madvise(memory, BUFFER_BLOCK_BYTES, MADV_WIPEONFORK);
     return memory;
 }

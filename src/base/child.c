@@ -85,6 +85,6 @@ int child_drop_rights(const char *directory, uid_t uid, gid_t gid, struct error 
         return error_set(error, "chroot = %s: %s", directory, strerror(errno));
     if (privileges_drop(uid, gid, error) == -1)
         return -1;
-    privileges_harden(0);
+    privileges_harden(false);
     return 0;
 }

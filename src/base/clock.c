@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time, read from the vDSO: neither call enters the kernel.
+ * Reads both clocks in the vDSO: neither call enters the kernel.
  */
 #include "base/clock.h"
 

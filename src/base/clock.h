@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time. Every deadline in the program is a point on the monotonic clock in milliseconds, so a
- * corrected wall clock neither cuts a session nor lets one live for ever.
+ * Time. Every deadline in the program is a point on the monotonic clock, in milliseconds: setting
+ * the wall clock neither cuts a session nor makes it last for ever.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stdint.h>
 
-/* A deadline that never comes, and one that has passed already (one attempt, no sleep). */
+/* A deadline that never comes, and one that has passed already: try once, do not sleep. */
 #define CLOCK_NEVER  INT64_MAX
 #define CLOCK_PASSED INT64_MIN
 
 /* Milliseconds on the monotonic clock. */
 int64_t clock_now_ms(void);
 
-/* Seconds since 1970, for what people and other programs read. */
+/* Seconds since 1970 on the wall clock, for people and other programs. */
 int64_t clock_wall_s(void);
 
 /* The earlier of two deadlines. */

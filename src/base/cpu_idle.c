@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Idle time from /proc/stat, of the processors in this process's affinity mask only: a server that
- * is pinned to two of sixty-four is not helped by the other sixty-two.
+ * Reads the idle time from /proc/stat. Only the processors in this process's affinity mask count: a
+ * server that may use two of sixty-four gains nothing from the other sixty-two.
  */
 #include "base/cpu_idle.h"
 
@@ -13,7 +13,7 @@
 
 enum { READ_EVERY_MS = 50, IDLE_PART = 10, LINE_BYTES = 256 };
 
-/* "cpu3 user nice system idle iowait irq softirq ..." */
+/* A line is "cpu3 user nice system idle iowait irq softirq ...". */
 static void add_line(const char *line, const cpu_set_t *mine, uint64_t *idle, uint64_t *total)
 {
     unsigned number;
@@ -73,7 +73,7 @@ bool cpu_idle_has_time(struct cpu_idle *cpu)
 
     if (now_ms - cpu->read_ms < READ_EVERY_MS || !read_counts(&idle, &total))
         return cpu->has_time;
-    /* The kernel's idle time may go down; what was known is kept then. */
+    /* The kernel's counters may go backwards: then the last answer stays. */
     if (total > cpu->total && idle >= cpu->idle)
         cpu->has_time = (idle - cpu->idle) * IDLE_PART >= total - cpu->total;
     cpu->read_ms = now_ms;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether the processors this process may use have time left.
+ * Whether the processors that this process may use have time left.
  */
 #ifndef BASE_CPU_IDLE_H
 #define BASE_CPU_IDLE_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Two readings of /proc/stat, and what they said. */
+/* The last reading of /proc/stat, and what it said together with the one before. */
 struct cpu_idle {
     int64_t read_ms;
     uint64_t idle;
@@ -17,14 +17,15 @@ struct cpu_idle {
     bool has_time;
 };
 
-/* How many processors these are. */
+/* The number of these processors. */
 size_t cpu_idle_processors(void);
 
-/* Begins a new observation. Until it is long enough to tell, there is none. */
+/* Starts to observe. The answer is no until there are two readings. */
 void cpu_idle_begin(struct cpu_idle *cpu);
 
-/* At least a tenth of the time since the last reading was idle. Reads again at most every 50 ms,
- * which is as fine as the kernel counts; where it does not tell, there is time. */
+/* Whether a tenth of the time or more was idle between the last two readings. Reads again at most
+ * every 50 ms, because the kernel's counters are not finer. Where they cannot be read the answer is
+ * yes. */
 bool cpu_idle_has_time(struct cpu_idle *cpu);
 
 #endif

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Closing and counting descriptors. /proc is not needed: a sandbox or chroot may not have it.
+ */
 #include "base/descriptors.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a forked child keeps open of what its parent had, and how much a process may open.
+ * Which descriptors a child keeps of its parent's, and how many a process may open.
  */
 #ifndef BASE_DESCRIPTORS_H
 #define BASE_DESCRIPTORS_H
@@ -11,16 +11,16 @@
  * the order is changed). */
 void descriptors_close_all_but(int *keep, size_t count);
 
-/* Points 0, 1 and 2 to /dev/null, but leaves the one that is `except` (-1: none). */
+/* Points 0, 1 and 2 to /dev/null, except the one that is `except` (-1: none). */
 void descriptors_detach_standard(int except);
 
-/* Raises the limit of open files to its ceiling, for this process and those that it forks. */
+/* Raises the soft limit of open files to the hard limit, for this process and its children. */
 void descriptors_raise_limit(void);
-/* Puts it back to what it was, if it was raised: for another program, which may not be made for
- * descriptors of large numbers. */
+/* Sets the soft limit back to what it was before that call. Call it before exec: another program
+ * may use select(), which fails with high descriptors. */
 void descriptors_restore_limit(void);
 
-/* What mends EMFILE after that. */
+/* What to do where the limit is still too low, for messages. */
 #define DESCRIPTORS_MEND "raise the limit of open files (LimitNOFILE=, ulimit -n)"
 
 #endif

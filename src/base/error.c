@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One line of text. What a user typed may hold a line break; the message about it may not.
+ * Formats the text. The part that a user typed may hold a line break; the message may not.
  */
 #include "base/error.h"
 

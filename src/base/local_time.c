@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The calendar. The C library knows the offset to UTC; this file adds it and finds the date.
+ */
 #include "base/local_time.h"
 
 #include <time.h>
@@ -7,19 +10,19 @@
 
 enum {
     DAY_S = 24 * 3600,
-    /* How long the offset stays the same is found by looking at moments so far apart: nowhere is it
-     * changed twice in between. */
+    /* Steps in which find_offset() tries how long the offset stays the same: no time zone changes
+     * its offset twice in six hours. */
     STEP_S = DAY_S / 4,
     STEPS = 56, /* two weeks */
-    /* Counted from 1 March 1600 a leap day is the last of its year, its four years, its four
-     * centuries. */
+    /* Days are counted from 1 March 1600: then a leap day is the last day of its year, of its four
+     * years and of its four centuries. */
     DAYS_BEFORE_1970 = 135080,
     DAYS_4_YEARS = 4 * 365 + 1,
     DAYS_CENTURY = 25 * DAYS_4_YEARS - 1,
     DAYS_4_CENTURIES = 4 * DAYS_CENTURY + 1,
 };
 
-/* How many seconds local time is ahead of UTC, and when that is known to hold. */
+/* How many seconds local time is ahead of UTC, and from when until when this is known to hold. */
 static struct {
     int64_t from_s;
     int64_t until_s;
@@ -35,7 +38,7 @@ static int64_t ahead_at(int64_t wall_s)
     return local.tm_gmtoff;
 }
 
-static void look_up(int64_t wall_s)
+static void find_offset(int64_t wall_s)
 {
     offset.ahead_s = ahead_at(wall_s);
     offset.from_s = wall_s;
@@ -46,14 +49,15 @@ static void look_up(int64_t wall_s)
 
 void local_time_prepare(void)
 {
-    tzset(); /* it reads a file */
-    look_up(clock_wall_s());
+    tzset(); /* reads a file */
+    find_offset(clock_wall_s());
 }
 
-/* `days` since 1 January 1970. */
+/* Sets year, month and day from the days since 1 January 1970. */
 static void set_date(struct local_time *local, int64_t days)
 {
-    static const int lengths[] = {31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29}; /* from March */
+    static const int lengths[] = {31, 30, 31, 30, 31, 31,
+                                  30, 31, 30, 31, 31, 29}; /* of the months, from March */
     int day = (int)((days + DAYS_BEFORE_1970) % DAYS_4_CENTURIES);
     int century = day / DAYS_CENTURY < 3 ? day / DAYS_CENTURY : 3;
     int of_century = day - century * DAYS_CENTURY;
@@ -75,7 +79,7 @@ struct local_time local_time_at(int64_t wall_s)
     int64_t local_s;
 
     if (wall_s < offset.from_s || wall_s >= offset.until_s)
-        look_up(wall_s);
+        find_offset(wall_s);
     local_s = wall_s + offset.ahead_s;
     set_date(&local, local_s / DAY_S);
     local.hour = (int)(local_s % DAY_S / 3600);

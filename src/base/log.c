@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The log writer: puts lines together, escapes what came from the network, and hands each line to
- * the kernel in one non-blocking call. It may not know what the lines say.
+ * Puts lines together, escapes values, and gives each line to the kernel in one call that does not
+ * block. Knows nothing of what the lines say.
  */
 #include "base/log.h"
 
@@ -28,26 +28,26 @@
 enum {
     SYSLOG_FACILITY_MAIL = 2 << 3,
     SYSLOG_RECONNECT_MS = 1000,
-    SYSLOG_PATIENCE_MS = 10,    /* for a daemon that is behind by a few lines; */
-    SYSLOG_IMPATIENT_MS = 1000, /* one that stays behind is not waited for again so soon */
+    SYSLOG_PATIENCE_MS = 10,    /* for a daemon that is a few lines late */
+    SYSLOG_IMPATIENT_MS = 1000, /* after it was waited for in vain, do not wait again for so long */
     TARGET_BYTES = 256,
     STAMP_BYTES = 64,
 };
 
 static const char program[] = "pop3.proxy";
 
-/* Where lines go, as the master has opened it. */
+/* Where lines go. The master opens it; workers share these pages. */
 static struct {
     char target[TARGET_BYTES];
     char syslog_path[TARGET_BYTES];
     int descriptor;
     bool is_syslog;
-    bool may_block; /* the descriptor could not be made non-blocking: ask before each write */
+    bool may_block; /* the descriptor is not non-blocking: poll it before each write */
 } log_state = {.descriptor = -1};
 
-/* What changes with each line. */
+/* What changes from line to line. */
 static struct {
-    bool is_torn; /* a line was cut off in the middle: the next begins with a line end */
+    bool is_torn; /* a line was written in part: begin the next one with a line end */
     int64_t reconnect_at_ms;
     int64_t patient_from_ms;
     char stamp[STAMP_BYTES]; /* of stamp_time */
@@ -75,8 +75,8 @@ static int open_syslog(const char *path)
     return fd;
 }
 
-/* Standard error is shared with whoever started us, so its description must stay as it is: open
- * the same file once more, non-blocking. A socket cannot be opened like that; it is asked before
+/* Other processes share the open file description of standard error, so its flags must not change:
+ * open the same file again, non-blocking. A socket cannot be opened like this; it is polled before
  * each write. */
 static int open_stderr(bool *may_block_r)
 {
@@ -160,7 +160,7 @@ static bool is_plain(char octet, bool keep_blank)
            (octet == ' ' && keep_blank);
 }
 
-/* How many octets at the beginning may stand as they are. */
+/* The number of octets at the beginning that need no escape. */
 static size_t plain_length(const char *value, size_t length, bool keep_blank)
 {
     size_t plain = 0;
@@ -211,18 +211,15 @@ void log_begin(struct log_line *line, enum event event)
     add_raw(line, word, strlen(word));
 }
 
-void log_add_octets(struct log_line *line, const char *key, const char *value, size_t length)
+void log_add(struct log_line *line, const char *key, const char *value)
 {
+    size_t length = value == NULL ? 0 : strlen(value);
+
     add_key(line, key);
     if (length == 0)
         add_raw(line, "-", 1);
     else
         add_escaped(line, value, length, false);
-}
-
-void log_add(struct log_line *line, const char *key, const char *value)
-{
-    log_add_octets(line, key, value, value == NULL ? 0 : strlen(value));
 }
 
 void log_add_number(struct log_line *line, const char *key, int64_t value)
@@ -286,7 +283,8 @@ void log_message_at(enum log_level level, enum event event, const char *format, 
 
 /* ---- handing it to the kernel ---- */
 
-/* Time, program and process; the same for all lines of a second. RFC 3164 for syslog. */
+/* Time, program and process; for syslog as RFC 3164 says. Made once a second, as it costs more than
+ * the rest of a line. */
 static void format_stamp(char *to, size_t size, time_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -324,7 +322,7 @@ static size_t put_priority(char *to, unsigned priority)
     return length + 1;
 }
 
-/* For syslog <PRI> comes first. */
+/* What comes before event=. For syslog, <PRI> comes first. */
 static size_t put_prefix(char *to, enum log_level level)
 {
     const char *text = stamp();
@@ -348,8 +346,8 @@ static void reconnect_syslog(void)
     log_state.descriptor = open_syslog(log_state.syslog_path);
 }
 
-/* The daemon's queue is full, which a burst of lines brings about (it holds as few as ten): give it
- * a moment, but not each line a moment when it is stuck. */
+/* The daemon's queue is full. A burst of lines does this: some queues hold only ten. Wait a moment
+ * for the daemon, but where it is stuck do not wait for each line. */
 static bool wait_for_syslog(void)
 {
     struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
@@ -416,7 +414,7 @@ static void count_lost(void)
         atomic_fetch_add_explicit(own.lost_counter, 1, memory_order_relaxed);
 }
 
-/* True when nothing was lost, or the line that says how much got through. */
+/* Reports lost lines. Returns true if there were none, or the report was written. */
 static bool report_lost(void)
 {
     struct log_line report;

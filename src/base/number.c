@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Digits, written from the last one back.
+ */
 #include "base/number.h"
 
 #include <string.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Numbers as text, for what is written for each session: printf() finds out the same at ten times
- * the cost.
+ * Numbers as text, where one is written for each session: printf() takes ten times as long.
  */
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H
@@ -9,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NUMBER_TEXT_MAX = 20 }; /* octets that either function writes at most */
+enum { NUMBER_TEXT_MAX = 20 }; /* the most that either function writes */
 
-/* Write the digits and no NUL; return how many. Hexadecimal ones are lower case. */
+/* Write decimal or lower-case hexadecimal digits and no NUL. Return how many. */
 size_t number_put(char *to, uint64_t value);
 size_t number_put_hex(char *to, uint64_t value);
 

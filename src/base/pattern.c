@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wildcard patterns and lists of them. Knows texts only: what a server name is, and that it may
- * have a port, is the caller's business.
+ * Matches texts with patterns. Does not know that they are names of servers.
  */
 #include "base/pattern.h"
 
@@ -20,10 +19,10 @@ enum {
 };
 
 /*
- * The texts stand one behind the other, in lower case and with their NULs, in one block that every
- * worker shares untouched; an entry is its offset there. All entries are in `slots` (open
- * addressing, at most half full; offset + 1, 0 where free), those with wildcards in `wildcards`
- * as well.
+ * All texts are in one block, in lower case, each with its NUL; workers share it, as nothing in it
+ * changes. An entry is the offset of its text. `slots` is a hash table of all entries (open
+ * addressing, at most half full) and holds offset + 1, or 0 where it is free. `wildcards` lists the
+ * entries that have wildcards.
  */
 struct pattern_list {
     char *texts;
@@ -39,11 +38,12 @@ struct pattern_list {
 
 bool pattern_is_match(const char *pattern, const char *text)
 {
-    const char *star = NULL; /* behind the last '*' seen */
+    const char *star = NULL; /* after the last '*' seen */
     const char *retry = NULL;
 
-    /* Only the last '*' need ever take one octet more: whatever the ones before it took stays
-     * right. Hence no recursion and no exponential patterns. */
+    /* Where the rest does not match, only the last '*' has to take one octet more: what those
+     * before it took stays right. So there is no recursion, and no pattern takes exponential time.
+     */
     while (*text != '\0') {
         if (*pattern == '*') {
             star = ++pattern;
@@ -110,7 +110,7 @@ void pattern_list_free(struct pattern_list *list)
     free(list);
 }
 
-/* Makes room for one entry more in the table. */
+/* Makes room for one more entry in the hash table. */
 static int reserve_slot(struct pattern_list *list)
 {
     size_t *old = list->slots;
@@ -191,7 +191,7 @@ static int add(struct pattern_list *list, const char *text, size_t length)
     entry[length] = '\0';
     i = find_slot(list, entry);
     if (list->slots[i] != 0)
-        return 0; /* had it already: the next entry is written over this one */
+        return 0; /* it is in already: the next entry overwrites the copy */
     if (strpbrk(entry, "*?") != NULL)
         list->wildcards[list->wildcard_count++] = list->texts_used;
     list->slots[i] = list->texts_used + 1;
@@ -223,9 +223,4 @@ bool pattern_list_is_match(const struct pattern_list *list, const char *text)
         if (pattern_is_match(list->texts + list->wildcards[i], text))
             return true;
     return false;
-}
-
-size_t pattern_list_count(const struct pattern_list *list)
-{
-    return list->count;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wildcard patterns ('?' one octet, '*' any run) and lists of them, such as the allow list of
- * servers. Matching ignores the case of ASCII letters and never looks at DNS.
+ * Patterns with wildcards ('?': one octet, '*': any number of octets) and lists of them, such as
+ * the allow list of servers. Upper and lower case of ASCII letters are the same.
  */
 #ifndef BASE_PATTERN_H
 #define BASE_PATTERN_H
@@ -9,33 +9,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True when the whole of `text` matches `pattern`. Linear in practice, at worst
- * strlen(pattern) * strlen(text); no recursion. */
+/* Whether the whole of `text` matches `pattern`. Takes strlen(pattern) * strlen(text) steps at
+ * worst. */
 bool pattern_is_match(const char *pattern, const char *text);
 
 /*
- * A list of patterns. Entries without wildcards are found by hash, so 100,000 names cost the same
- * as ten; entries with wildcards are tried in turn. Owns copies of its texts.
+ * A list of patterns. An entry without wildcards is found by its hash, so 100,000 names cost no
+ * more than ten; entries with wildcards are tried one after the other. The list has copies of its
+ * texts.
  */
 struct pattern_list;
 
-/* Returns an empty list, or NULL when out of memory. */
+/* Returns an empty list, or NULL where there is no memory. */
 struct pattern_list *pattern_list_new(void);
-void pattern_list_free(struct pattern_list *list); /* NULL is fine */
+void pattern_list_free(struct pattern_list *list); /* NULL: does nothing */
 
-/* Adds one entry (copied). Returns 0; -1 with errno ENOMEM; -1 with errno EINVAL for an empty
- * entry or one with blanks or control octets. A repeated entry is kept once. */
+/* Adds a copy of one entry, once. Returns 0, or -1 with errno: EINVAL for an entry that is empty or
+ * has blanks or control octets, ENOMEM. */
 int pattern_list_add(struct pattern_list *list, const char *entry);
 
-/* Adds every entry of a comma separated list, blanks round the commas ignored. Returns like
- * pattern_list_add; an empty entry between commas is EINVAL. What stood before the entry that
- * failed has been added. */
+/* Adds all entries of a list that is separated by commas; blanks around them are ignored. Returns
+ * as pattern_list_add() does. The entries before the one that failed are in the list then. */
 int pattern_list_add_csv(struct pattern_list *list, const char *csv);
 
-/* True when an entry matches the whole of `text`. An empty list matches nothing. */
+/* Whether an entry matches the whole of `text`. */
 bool pattern_list_is_match(const struct pattern_list *list, const char *text);
-
-/* How many different entries (case ignored) the list has. */
-size_t pattern_list_count(const struct pattern_list *list);
 
 #endif

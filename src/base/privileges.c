@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Dropping privileges, with every step checked.
+ * Gives up root, and checks every step.
  */
 #include "base/privileges.h"
 
@@ -23,7 +23,7 @@ int privileges_drop(uid_t uid, gid_t gid, struct error *error)
     return 0;
 }
 
-void privileges_harden(int may_gain)
+void privileges_harden(bool may_gain)
 {
     struct rlimit none = {0, 0};
 

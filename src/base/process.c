@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeps the memory small that a process does not share with its siblings.
+ */
 #include "base/process.h"
 
 #include <malloc.h>
@@ -10,9 +13,9 @@
 #include "config.h"
 
 enum {
-    /* Below this no session has been; what lies lower still is small beside it. */
+    /* no session uses more of the stack than about this */
     STACK_BYTES = 64 * 1024,
-    FRAME_BYTES = 512, /* trim_stack()'s own, generously */
+    FRAME_BYTES = 512, /* of trim_stack() itself, at most */
 };
 
 static pid_t id PROCESS_OWN;
@@ -44,7 +47,7 @@ static void trim_stack(void)
     char *here = __builtin_frame_address(0);
     char *end = here - FRAME_BYTES - ((uintptr_t)here - FRAME_BYTES) % page_bytes;
 
-    /* Where the stack was never that deep, nothing is mapped: that is all that can fail. */
+    /* This fails only where the stack was never that deep and nothing is mapped there. */
     (void)madvise(end - STACK_BYTES, STACK_BYTES, MADV_DONTNEED);
 }
 

@@ -1,39 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * This process and those forked from it, and what memory they do not share.
+ * Processes, and the memory that they do not share.
  *
- * A forked process shares every page with its parent until one of them writes to it. With a process
- * for each session, a page that all of them write to is what a session costs, so the few variables
- * that they do write lie together.
+ * A forked process shares each page with its parent until one of them writes to it. With a process
+ * for each session, the pages that every process writes are what a session costs. So the few
+ * variables that every process writes are kept together on as few pages as possible.
  */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
 #include <sys/types.h>
 
-/* Of a variable that every worker writes: it lies beside the others of its kind. */
+/* For a variable that every worker writes: keeps it beside the others. */
 #define PROCESS_OWN __attribute__((section("process_own")))
 
-/* getpid() without asking the system each time; right in forked children as well, if they were
- * forked by process_fork(). */
+/* getpid() without a system call each time. Right in a child too, if process_fork() made it. */
 pid_t process_id(void);
 
 /*
- * fork(), for a process of one thread: nothing is tidied up that only other threads could have left
- * in disorder, which would give each child 12 KiB of its own. Functions registered by
- * pthread_atfork() are not called.
+ * fork() for a process with one thread. It leaves out what the C library does for other threads,
+ * which would cost each child 12 KiB. Functions of pthread_atfork() are not called.
  */
 pid_t process_fork(void);
 
 /*
- * Gives memory back to the system that this process can do without while it sleeps: the stack below
- * the caller, which deeper calls have touched before, and what is free of the heap. Not to be
- * called on a coroutine's stack.
+ * Gives memory back to the system before a long sleep: the stack below the caller's frame, which
+ * earlier calls have touched, and the free part of the heap. Do not call it on the stack of a
+ * coroutine.
  */
 void process_trim(void);
 
-/* This process takes memory from the heap. One that does not say so is spared the look at the heap,
- * which alone would give it pages of its own. */
+/* Says that this process uses the heap. Without it process_trim() leaves the heap alone, because
+ * even reading its lists writes to pages that are still shared. */
 void process_note_heap(void);
 
 #endif

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Anonymous mappings. The kernel fills them with zeros.
+ */
 #include "base/shared.h"
 
 #include <sys/mman.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that a process shares with the children it forks, and memory that it keeps from them.
+ * Memory that a process shares with its children, and memory that its children do not see.
  */
 #ifndef BASE_SHARED_H
 #define BASE_SHARED_H
 
 #include <stddef.h>
 
-/* Zeroed memory shared with every process forked later; NULL when there is none. */
+/* Returns memory, all zero, that children forked later share; NULL where there is none. */
 void *shared_new(size_t size);
-/* The same, for no process forked later: there is nothing at its address. */
+/* The same, but children forked later have nothing at its address. */
 void *unshared_new(size_t size);
-/* Frees either; NULL is harmless. */
+/* Frees either. NULL: does nothing. */
 void shared_free(void *memory, size_t size);
 
 #endif

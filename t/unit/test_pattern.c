@@ -162,7 +162,6 @@ static void empty_list(void **state)
     struct pattern_list *list = new_list();
 
     (void)state;
-    assert_int_equal(pattern_list_count(list), 0);
     assert_false(pattern_list_is_match(list, ""));
     assert_false(pattern_list_is_match(list, "a"));
     pattern_list_free(list);
@@ -179,7 +178,6 @@ static void list_matches(void **state)
     assert_int_equal(pattern_list_add(list, "*.Example.net"), 0);
     assert_int_equal(pattern_list_add(list, "any:*"), 0);
     assert_int_equal(pattern_list_add(list, "[::1]:110"), 0);
-    assert_int_equal(pattern_list_count(list), 5);
     assert_true(pattern_list_is_match(list, "hOST"));
     assert_false(pattern_list_is_match(list, "host:110"));
     assert_false(pattern_list_is_match(list, "hos"));
@@ -207,7 +205,6 @@ static void repeated_entries(void **state)
         assert_int_equal(pattern_list_add(list, i % 2 ? "host" : "HOST"), 0);
         assert_int_equal(pattern_list_add(list, i % 2 ? "*.net" : "*.NET"), 0);
     }
-    assert_int_equal(pattern_list_count(list), 2);
     assert_true(pattern_list_is_match(list, "host"));
     assert_true(pattern_list_is_match(list, "a.net"));
     pattern_list_free(list);
@@ -224,7 +221,6 @@ static void bad_entries(void **state)
         if (pattern_list_add(list, rows[i]) != -1 || errno != EINVAL)
             fail_msg("taken: row %zu", i);
     }
-    assert_int_equal(pattern_list_count(list), 0);
     assert_int_equal(pattern_list_add(list, "h\xc3\xb6st"), 0);
     pattern_list_free(list);
 }
@@ -237,7 +233,6 @@ static void csv(void **state)
     (void)state;
     assert_int_equal(pattern_list_add_csv(list, "a"), 0);
     assert_int_equal(pattern_list_add_csv(list, " b ,\tc\t,*.d , e"), 0);
-    assert_int_equal(pattern_list_count(list), 5);
     assert_true(pattern_list_is_match(list, "b"));
     assert_true(pattern_list_is_match(list, "c"));
     assert_true(pattern_list_is_match(list, "x.d"));
@@ -268,7 +263,6 @@ static void many_entries(void **state)
         snprintf(name, sizeof(name), "*.domain%d", i);
         assert_int_equal(pattern_list_add(list, name), 0);
     }
-    assert_int_equal(pattern_list_count(list), MANY + 64);
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof(name), "hosT%d.example.net", i);
         assert_true(pattern_list_is_match(list, name));
@@ -336,7 +330,6 @@ static void prefixes(void **state)
     for (size_t n = 2; n <= LONGEST; n += 2) {
         fill_with_letters(text, n);
         assert_int_equal(pattern_list_add(list, text), 0);
-        assert_int_equal(pattern_list_count(list), n / 2);
     }
     for (size_t n = 1; n <= LONGEST + 1; n++) {
         fill_with_letters(text, n);
