@@ -24,13 +24,16 @@
 enum { RFC_TIMEOUT = 600 };
 
 struct survey {
-    const struct conf *conf;
+    const struct conf *conf; /* NULL: one session of a superserver */
+    uid_t uid;               /* who serves the sessions */
+    gid_t gid;
     struct mistakes warnings;
 };
 
 /* ---- what the workers' user may do ---- */
 
-/* The kernel's rule: the first class that fits decides. The workers have no supplementary groups. */
+/* The kernel's rule: the first class that fits decides. The workers have no supplementary groups.
+ */
 static bool is_permitted(const struct stat *status, uid_t uid, gid_t gid, int mode)
 {
     mode_t bits = status->st_mode;
@@ -44,7 +47,7 @@ static bool is_permitted(const struct stat *status, uid_t uid, gid_t gid, int mo
 
 /* For root, access() would permit everything, so the mode of each directory on the way is checked.
  * An access control list may say otherwise; therefore this only warns. */
-static int walk(const struct conf *conf, const char *path, int mode)
+static int walk(const struct survey *survey, const char *path, int mode)
 {
     char part[PATH_MAX];
     struct stat status;
@@ -60,7 +63,7 @@ static int walk(const struct conf *conf, const char *path, int mode)
         snprintf(part, sizeof(part), "%.*s", (int)length, path);
         if (stat(part, &status) == -1)
             return -1;
-        if (!is_permitted(&status, conf->uid, conf->gid, path[length] == '\0' ? mode : X_OK)) {
+        if (!is_permitted(&status, survey->uid, survey->gid, path[length] == '\0' ? mode : X_OK)) {
             errno = EACCES;
             return -1;
         }
@@ -68,9 +71,9 @@ static int walk(const struct conf *conf, const char *path, int mode)
     return 0;
 }
 
-static int may_access(const struct conf *conf, const char *path, int mode)
+static int may_access(const struct survey *survey, const char *path, int mode)
 {
-    return geteuid() == 0 ? walk(conf, path, mode) : access(path, mode);
+    return geteuid() == 0 ? walk(survey, path, mode) : access(path, mode);
 }
 
 /* ---- the warnings, each with the origin of its key ---- */
@@ -80,8 +83,8 @@ static void warn_key(struct survey *survey, const struct conf_section *section, 
 {
     struct error error;
 
-    error_set(&error, "%s: %s = %s: %s",
-              conf_origin(section, key), conf_key_info(key)->name, value, why);
+    error_set(&error, "%s: %s = %s: %s", conf_origin(section, key), conf_key_info(key)->name, value,
+              why);
     mistakes_take(&survey->warnings, error.text);
 }
 
@@ -96,12 +99,12 @@ static void check_acp(struct survey *survey, const struct conf_section *section)
         warn_key(survey, section, CONF_KEY_acp, acp, strerror(errno));
     else if (!S_ISREG(status.st_mode))
         warn_key(survey, section, CONF_KEY_acp, acp, "is not a program");
-    else if (may_access(survey->conf, acp, X_OK) == -1)
+    else if (may_access(survey, acp, X_OK) == -1)
         warn_key(survey, section, CONF_KEY_acp, acp, "the workers' user may not execute it");
 }
 
 static void check_directory(struct survey *survey, const struct conf_section *section,
-                              enum conf_key key, const char *path, int mode)
+                            enum conf_key key, const char *path, int mode)
 {
     struct stat status;
 
@@ -111,7 +114,7 @@ static void check_directory(struct survey *survey, const struct conf_section *se
         warn_key(survey, section, key, path, strerror(errno));
     else if (!S_ISDIR(status.st_mode))
         warn_key(survey, section, key, path, "is not a directory");
-    else if (mode != 0 && may_access(survey->conf, path, mode) == -1)
+    else if (mode != 0 && may_access(survey, path, mode) == -1)
         warn_key(survey, section, key, path, "the workers' user may not write there");
 }
 
@@ -123,14 +126,14 @@ static void check_authorities(struct survey *survey, const struct conf_section *
 
     if (values->server_tls != CONF_SERVER_TLS_NO && values->server_tls_verify &&
         values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
-        S_ISDIR(status.st_mode) && may_access(survey->conf, values->server_tls_ca, X_OK) == -1)
+        S_ISDIR(status.st_mode) && may_access(survey, values->server_tls_ca, X_OK) == -1)
         warn_key(survey, section, CONF_KEY_server_tls_ca, values->server_tls_ca,
                  "the workers' user may not search this directory");
 }
 
 /* A file that the master makes, or appends to when it exists (`is_continued`). */
 static void check_file(struct survey *survey, enum conf_key key, const char *path,
-                         bool is_continued)
+                       bool is_continued)
 {
     const struct conf_section *section = &survey->conf->proxy;
     char directory[PATH_MAX];
@@ -168,12 +171,12 @@ static unsigned long long kernel_limit(const char *path, unsigned long long othe
     return limit;
 }
 
-static void warn_limit(struct survey *survey, const struct conf_section *section,
-                       enum conf_key key, int64_t number, const char *format, ...)
+static void warn_limit(struct survey *survey, const struct conf_section *section, enum conf_key key,
+                       int64_t number, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-static void warn_limit(struct survey *survey, const struct conf_section *section,
-                       enum conf_key key, int64_t number, const char *format, ...)
+static void warn_limit(struct survey *survey, const struct conf_section *section, enum conf_key key,
+                       int64_t number, const char *format, ...)
 {
     char value[24];
     char why[ERROR_TEXT_SIZE];
@@ -189,8 +192,8 @@ static void warn_limit(struct survey *survey, const struct conf_section *section
 static void check_memory(struct survey *survey, const struct conf_section *section)
 {
     struct conf_pool_shape shape = conf_pool_shape(&section->values);
-    double needed = (double)shape.worker_count * (double)shape.worker_slots *
-                    (double)CONF_SLOT_BYTES;
+    double needed =
+        (double)shape.worker_count * (double)shape.worker_slots * (double)CONF_SLOT_BYTES;
     double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 
     if (needed > there)
@@ -314,13 +317,12 @@ static void check_certificates(struct survey *survey, const struct conf_instance
 
 /* With `is_test` also what takes long, and what a start logs by itself. */
 static void check_instance(struct survey *survey, const struct conf_instance *instance,
-                             bool is_test)
+                           bool is_test)
 {
     const struct conf_section *section = &instance->section;
 
     check_acp(survey, section);
-    check_directory(survey, section, CONF_KEY_client_log, section->values.client_log,
-                      W_OK | X_OK);
+    check_directory(survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
     check_directory(survey, section, CONF_KEY_chroot, section->values.chroot, 0);
     check_authorities(survey, section);
     check_timeout(survey, section);
@@ -335,7 +337,7 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
 
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context)
 {
-    struct survey survey = {.conf = conf};
+    struct survey survey = {.conf = conf, .uid = conf->uid, .gid = conf->gid};
     const struct conf_values *proxy = &conf->proxy.values;
 
     survey.warnings.file = conf->proxy.section_origin;
@@ -345,5 +347,18 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     check_processes(&survey);
     for (size_t i = 0; i < conf->count; i++)
         check_instance(&survey, &conf->instances[i], is_test);
+    (void)mistakes_tell(&survey.warnings, report, context);
+}
+
+void conf_warn_session(const struct conf_instance *instance, uid_t uid, gid_t gid,
+                       conf_report *report, void *context)
+{
+    const struct conf_section *section = &instance->section;
+    struct survey survey = {.uid = uid, .gid = gid};
+
+    check_acp(&survey, section);
+    check_directory(&survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
+    if (!section->values.quiet)
+        check_timeout(&survey, section);
     (void)mistakes_tell(&survey.warnings, report, context);
 }

@@ -16,4 +16,9 @@
  */
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context);
 
+/* The same for one session of a superserver that runs as `uid` and `gid`: its access control program,
+ * the directory of its client log and, unless it is quiet, its timeout. */
+void conf_warn_session(const struct conf_instance *instance, uid_t uid, gid_t gid,
+                       conf_report *report, void *context);
+
 #endif

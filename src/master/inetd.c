@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/privileges.h"
+#include "config/conf_warn.h"
 #include "helper/helper.h"
 #include "io/wait.h"
 #include "session/session.h"
@@ -51,20 +52,11 @@ static void set_signals(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* What can be seen at the start is said at the start. Standard error may be the client's
- * connection, so it is the log that hears it. */
-static void warn_of_settings(const struct conf_instance *instance)
+/* Standard error may be the client's connection, so warnings go to the log. */
+static void report_to_log(void *unused, const char *text)
 {
-    const struct conf_values *values = instance->values;
-
-    if (values->acp != NULL && access(values->acp, X_OK) == -1)
-        log_message(EVENT_CONFIGURATION, "acp %s cannot be run: %m", values->acp);
-    if (values->client_log != NULL && access(values->client_log, W_OK | X_OK) == -1)
-        log_message(EVENT_CONFIGURATION, "client log directory %s: %m", values->client_log);
-    if (values->timeout < 600 && !values->quiet)
-        log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
-                       "timeout is %lld seconds; RFC 1939 asks for at least 600",
-                       (long long)values->timeout);
+    (void)unused;
+    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION, "%s", text);
 }
 
 static void tune_connection(int fd, const struct conf_values *values)
@@ -139,7 +131,7 @@ int inetd_run(struct conf_section *section)
         return EX_OSERR;
     }
     privileges_harden(instance.values->acp != NULL);
-    warn_of_settings(&instance);
+    conf_warn_session(&instance, uid, gid, report_to_log, NULL);
     code = serve(&instance);
     conf_instance_free(&instance);
     return code;
