@@ -77,6 +77,17 @@ scene 'what is forbidden is noticed' => sub {
     $server->{violations} = [];
 };
 
+scene 'the port of a closed server stays its own' => sub {
+    my $server = server();
+    my $port   = $server->port;
+    $server->close;
+    for my $host ('127.0.0.1', '::1') {
+        ok !IO::Socket::IP->new(LocalHost => $host, LocalPort => $port, Listen => 1, Proto => 'tcp'), "$host: nobody gets it";
+        ok !IO::Socket::IP->new(PeerHost => $host, PeerPort => $port, Proto => 'tcp'), "$host: nobody answers";
+    }
+    ok server(port => $port), 'a server that asks for it does';
+};
+
 scene 'waits end at their limit' => sub {
     my $client = stream_to(server(script => 1));
     local $Pop3Test::Loop::LIMIT = 1000;    # longer than the file may take

@@ -87,7 +87,7 @@ both 'bodies of any content' => sub {
         'almost the end'       => "a\r\n.\nb\n.\r\nc\r\n.\rd\r\n. \r\n" x 50_000,
     );
     passes($client, $server, $_, "+OK\r\n$body{$_}$end") for sort keys %body;
-    my @pipes = map { pipes($_) } $master->workers;
+    my @pipes = map { pipes($_) } $master->workers(1);
     is "@pipes", 0, 'no pipe is kept' if is_root();
     is $client->quit, '+OK bye', 'QUIT';
 };
@@ -156,7 +156,7 @@ sub stalled {
 both 'a client that goes' => sub {
     my $server = server(messages => [ message(12_000_000) ], sndbuf => 65536);
     my $master = master(server => $server->address, @_);
-    my ($worker) = $master->workers;
+    my ($worker) = $master->workers(1);
     my $before = is_root() ? descriptors($worker) : 0;
     for my $how (qw(close reset)) {
         my $client = stalled($master, $how);
@@ -173,8 +173,9 @@ both 'a client that goes' => sub {
 };
 
 both 'a client that does not read' => sub {
-    my $server = server(messages => [ message(12_000_000) ]);
-    my $master = master(server => $server->address, @_, timeout => 1);
+    my $reply  = "+OK\r\n" . message(12_000_000) . $end;      # made before: the limit is the server's as well
+    my $server = server(on => { RETR => $reply });
+    my $master = master(server => $server->address, @_, timeout => 2);
     my $client = stalled($master, 'u' . ++$number);
     my $connection = ($server->connections)[-1];
     ok wait_until(sub { $connection->{eof} }), 'is cut';
@@ -198,7 +199,7 @@ scene 'eight at once in a worker, of many paces' => sub {
     my @messages = map { message(400_000 * $_) } 1 .. 8;
     my $server = server(messages => [@messages]);
     my $master = master(server => $server->address, %{ $kind{'many sessions a worker'} }, max_per_ip => 0);
-    my ($worker) = $master->workers;
+    my ($worker) = $master->workers(1);
     my @clients = map { $master->client->login("joe$_") } 1 .. 8;
     my $before = is_root() ? descriptors($worker) : 0;
     $clients[ $_ - 1 ]->hold->send("RETR $_\r\nNOOP\r\n") for 1 .. 8;

@@ -87,7 +87,7 @@ scene 'memory of a worker' => sub {
     plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
     plan(skip_all => 'not run by root') if !is_root();
     my $master  = master(server => server()->address, workers => 32);
-    my @workers = $master->workers;
+    my @workers = $master->workers(32);
     plan(skip_all => 'no smaps_rollup') if !defined memory($workers[0], 'Pss');
     my $sum = 0;
     $sum += memory($_, 'Pss') for @workers;

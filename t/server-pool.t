@@ -82,7 +82,7 @@ sub on_one_processor {
 scene 'quick sessions on a busy processor are served by a few workers' => sub {
     my $pinned = on_one_processor() or plan(skip_all => 'no taskset');
     my $master = master(server => server()->address, workers => 6, max_workers => 6, -wrapper => $pinned);
-    my @before = $master->workers;
+    my @before = $master->workers(6);
     my $hog    = Pop3Test::Process::spawn(command => [ @$pinned, $^X, '-e', 'alarm 100; 1 while 1' ]);
     my $pollers = pollers(address => $master->address, count => 6);
     ok wait_until(sub { my @few = last_workers(40); @few && @few <= 4 }, 60), 'the others rest';
@@ -146,7 +146,7 @@ scene 'idle workers are killed, all at once' => sub {
     expect_log(qw(worker-died fork-throttled));
     my $master = master(server => server()->address, workers => 5);
     is $master->client->login->quit, '+OK bye', 'before';
-    my @workers = $master->workers;
+    my @workers = $master->workers(5);
     kill 'KILL', @workers;
     ok wait_until(sub { !grep { is_alive($_) } @workers }), 'all are dead';
     is $master->client->login->quit, '+OK bye', 'after';
@@ -187,7 +187,7 @@ scene 'workers that die at once' => sub {
     my $master = master(server => server()->address, chroot => $jail, workers => 2);
     is $master->client->login->quit, '+OK bye', 'before';
     rmdir $jail or die $!;
-    kill 'KILL', $master->workers;
+    kill 'KILL', $master->workers(2);
     ok wait_until(sub { 3 <= (() = $master->events('fork-throttled')) }), 'throttled';
     my @pause = map { $_->{f}{pause} } $master->events('fork-throttled');
     is_deeply [ @pause[ 0 .. 2 ] ], [qw(0.100 0.200 0.400)], 'with a pause that doubles';
@@ -238,7 +238,7 @@ scene 'no more descriptors' => sub {
     expect_reason(qw(connect-failed internal-error));
     my $master = master(server => server()->address, workers => 2);
     my $held   = $master->client->login('held');
-    my @idle   = grep { $_ != $master->worker_of('held') } $master->workers;
+    my @idle   = grep { $_ != $master->worker_of('held') } $master->workers(2);
     limit($_, 'nofile=3:') for @idle;
     my $client = $master->client;
     $client->quiet(0.5);

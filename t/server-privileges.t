@@ -31,10 +31,10 @@ scene 'started by root' => sub {
     plan_root();
     my $master = master(server => server()->address);
     my $client = $master->client->login('busy');
-    for my $pid ($master->workers, $master->helpers) {
+    for my $pid ($master->workers(2), $master->helpers) {
         is_confined($pid, "process $pid", 65535, 65534);
     }
-    for my $pid ($master->workers) {
+    for my $pid ($master->workers(2)) {
         is facts($pid)->{NoNewPrivs}, 1, "worker $pid: no new privileges";
         is_deeply [ core_limit($pid) ], [ 0, 0 ], "worker $pid: no core file";
     }
@@ -47,16 +47,16 @@ scene 'with a user of one\'s choice' => sub {
     my ($uid, $gid) = (getpwnam 'daemon')[ 2, 3 ];
     plan(skip_all => 'no user daemon') if !$uid;
     my $master = master(server => server()->address, user => 'daemon');
-    is_confined($_, "process $_", $uid, $gid) for $master->workers;
+    is_confined($_, "process $_", $uid, $gid) for $master->workers(2);
     $master->client->login->quit;
     my $option = master(-arguments => [ '-u', "daemon:65534", '-b', '127.0.0.1:0', server()->address ]);
-    is_confined(($option->workers)[0], '-u', $uid, 65534);
+    is_confined(($option->workers(1))[0], '-u', $uid, 65534);
 };
 
 scene 'started by somebody else it stays so' => sub {
     plan_root();
     my $master = master(server => server()->address, -before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 });
-    my $facts  = facts(($master->workers)[0]);
+    my $facts  = facts(($master->workers(1))[0]);
     is $facts->{Uid} =~ s/\s.*//r, 12346, 'user';
     $master->client->login->quit;
 };
@@ -73,7 +73,7 @@ scene 'few descriptors' => sub {
     ], server => $server->address, acp => acp('exit 0'), client_log => $directory);
     my $client = $master->client(to => '127.0.0.2')->login('descriptors');
     $client->fetch('RETR 1') for 1 .. 20;
-    for my $pid ($master->workers, $master->helpers) {
+    for my $pid ($master->workers(6), $master->helpers) {
         my @open = descriptors($pid);
         cmp_ok scalar @open, '<=', 12, "process $pid: @open";
     }
@@ -92,7 +92,7 @@ scene 'confined to a directory' => sub {
     my $server = server();
     my $client_log = directory(0777);
     my $master = master(server => "localhost:$server->{port}", chroot => $jail, client_log => $client_log, acp => acp('exit 0'));
-    is readlink("/proc/$_/root"), $jail, "worker $_" for $master->workers;
+    is readlink("/proc/$_/root"), $jail, "worker $_" for $master->workers(2);
     is $master->client->login->quit, '+OK bye', 'a session: names, acp and client log are the helper\'s';
     like read_file("$client_log/127.0.0.1"), qr/\A\d+ 127\.0\.0\.1 joe /, 'written';
     ok $master->after(sub { $master->signal('USR1') }, 'log-reopened'), 'logs reopened';

@@ -131,7 +131,7 @@ scene 'it is over when no old worker can take a connection' => sub {
     expect_log('reloaded');
     my $server = server();
     my $master = master(server => $server->address, workers => 3);
-    my ($slow) = $master->workers;
+    my ($slow) = $master->workers(3);
     my $line   = sub { ($master->events('reloaded'))[-1] };
     halt($slow);
     $master->change(server => '-', select_server => 'yes')->signal('HUP');
@@ -148,7 +148,7 @@ scene 'it is over when no old worker can take a connection' => sub {
 scene 'an old worker that does not react' => sub {
     expect_log(qw(reloaded worker-died));
     my $master = master(server => server()->address, workers => 3);
-    my ($dead) = $master->workers;
+    my ($dead) = $master->workers(3);
     halt($dead);
     my $line = $master->change(timeout => 5)->reload;
     like $line->{f}{text}, qr/after 2 s 1 old workers that are stopped or starved of CPU may each take one more/, 'is not waited for without end';
@@ -188,8 +188,7 @@ scene 'a log that cannot be opened' => sub {
     expect_log(qw(reload-failed));
     my $master = master(server => server()->address, workers => 2, control => undef);
     my $control = directory() . '/control';
-    wait_until(sub { $master->workers == 2 });      # ready is a pool with one of them
-    my @before = sort $master->workers;
+    my @before = sort $master->workers(2);
     $master->change(log => '/no/such/directory/log', control => $control, timeout => 700);
     is $master->reload->{event}, 'reload-failed', 'refused';
     like +($master->events('reload-failed'))[0]{f}{text}, qr/cannot open the log file/, 'with the reason';

@@ -105,7 +105,7 @@ scene 'USR1: a log that was moved away' => sub {
     my $address   = file_address($log);
     $master->client(to => $address)->login('before')->quit;
     wait_until(sub { read_file($log) =~ /event=session .*user=before/ });
-    my @before = $master->workers;
+    my @before = $master->workers(2);
     rename $log, "$log.1" or die $!;
     $master->signal('USR1');
     ok wait_until(sub { -e $log && read_file($log) =~ /event=log-reopened/ }), 'a new one';

@@ -30,8 +30,8 @@ scene 'from a file' => sub {
     my $server = server(messages => [ message(1000) ]);
     my $master = master(server => $server->address);
     like polls($master), qr/\A\+OK 1 \d+ \+OK bye\z/, 'a session';
-    ok wait_until(sub { 2 == $master->workers }), 'as many workers as asked for';
-    ok wait_until(sub { 1 == $master->helpers }), 'and a helper';
+    is scalar(() = $master->workers(2)), 2, 'as many workers as asked for';
+    is scalar(() = $master->helpers), 1, 'and a helper';
     is $master->settled(2), 'settled', 'all wait again';
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'TERM ends it';
@@ -43,7 +43,7 @@ scene 'without a file, on several addresses' => sub {
     my $master = master(-arguments => [ '-n', 3, '-b', '127.0.0.1:0', '--bind', '127.0.0.2:0', $server->address ]);
     like polls($master, to => $_), qr/bye/, "a session on $_" for $master->addresses;
     is scalar(() = $master->addresses), 2, 'two of them';
-    ok wait_until(sub { 6 == $master->workers }), '-n workers for each';
+    is scalar(() = $master->workers(6)), 6, '-n workers for each';
     $master->reload;
     like polls($master, to => $_), qr/bye/, "$_ after a reload" for $master->addresses;
     is scalar(() = grep { /:0\z/ } $master->addresses), 0, 'bound for good';

@@ -178,12 +178,23 @@ sub is_worker {
     return $caught & 1 << 14 && $ignored & 1 << 1;
 }
 
-sub workers { my ($self) = @_; return grep { is_worker($_) } $self->children }
+# The workers; with a number, waits until there are at least so many. The server is ready with the
+# first one, and a process counts only after its start.
+sub workers {
+    my ($self, $least) = @_;
+    my @workers;
+    wait_until(sub { @workers = grep { is_worker($_) } $self->children; @workers >= ($least // 0) })
+        or defined $least and die "there are " . @workers . " workers and not $least\n";
+    return @workers;
+}
 
-# Helpers may gain privileges, because an acp may want to.
+# The helpers, at least one: they may gain privileges, because an acp may want to.
 sub helpers {
     my ($self) = @_;
-    return grep { !is_worker($_) && !(facts($_)->{NoNewPrivs} // 1) } $self->children;
+    my @helpers;
+    wait_until(sub { @helpers = grep { !is_worker($_) && !(facts($_)->{NoNewPrivs} // 1) } $self->children })
+        or die "there is no helper\n";
+    return @helpers;
 }
 
 # The status process: it reads its signals from a descriptor.

@@ -90,11 +90,19 @@ sub installed {
     return (grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin')[0];
 }
 
-# A port of 127.0.0.1 for a program that has to be told one.
+my $ports_tried = 0;
+
+# A port of 127.0.0.1 for a program that must be told one. It is below those that the kernel gives to
+# sockets of other tests, so that none of them takes it before the program does.
 sub free_port {
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1, Proto => 'tcp')
-        or die "no free port: $@\n";
-    return $socket->sockport;
+    open my $file, '<', '/proc/sys/net/ipv4/ip_local_port_range';
+    my ($lowest) = $file ? <$file> =~ /(\d+)/ : 0;
+    for (1 .. 100) {
+        my $port = $lowest > 20_000 ? 10_000 + ($$ * 37 + $ports_tried++) % ($lowest - 10_000) : 0;
+        my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1, Proto => 'tcp') or next;
+        return $socket->sockport;
+    }
+    die "no free port: $@\n";
 }
 
 # Takes over a child that was forked elsewhere.

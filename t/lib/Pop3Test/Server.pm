@@ -13,6 +13,8 @@ use IO::Socket::IP;
 use Socket qw(SOL_SOCKET SO_SNDBUF SO_RCVBUF);
 use Pop3Test::Loop qw(watch_read unwatch wait_until);
 
+my $has_ipv6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Proto => 'tcp');
+
 our %FORWARDED = map { $_ => 1 }
     qw(USER PASS STAT LIST RETR DELE TOP UIDL LAST NOOP RSET QUIT CAPA);
 
@@ -25,22 +27,33 @@ our %FORWARDED = map { $_ => 1 }
 #           that returns octets, or '' when it answered itself, or undef to
 #           let the mailbox answer
 # script    1: no automatic answers at all; the test talks
+#
+# The port stays the server's until the object is gone, also after close(), and on [::1] as well as on
+# 127.0.0.1, where nobody listens: a connection to a server that is closed, or to "localhost", is
+# refused and never reaches the server of another test.
 sub new {
     my ($class, %option) = @_;
     my $self = bless {
         host     => '127.0.0.1', greeting => '+OK ready', messages => [], on => {},
         connections => [], taken => 0, committed => [], violations => [], %option,
     }, $class;
-    $self->{listener} = IO::Socket::IP->new(
-        LocalHost => $self->{host}, LocalPort => $self->{port} || 0, Listen => 128, Proto => 'tcp',
-        ReuseAddr => 1, ($option{host} // '') =~ /:/ ? (V6Only => 1) : (),
-    ) or return;
-    $self->{port} = $self->{listener}->sockport;
+    for (1 .. 20) {
+        $self->{listener} = _bind($self->{host}, $option{port} // 0, Listen => 128) or return;
+        $self->{port} = $self->{listener}->sockport;
+        last if $option{port} || $self->{host} ne '127.0.0.1' || !$has_ipv6;
+        $self->{reserved}{'::1'} = _bind('::1', $self->{port}) and last;
+    }
     setsockopt $self->{listener}, SOL_SOCKET, SO_RCVBUF, $option{rcvbuf} if $option{rcvbuf};
     setsockopt $self->{listener}, SOL_SOCKET, SO_SNDBUF, $option{sndbuf} if $option{sndbuf};
     $self->{listener}->blocking(0);
     watch_read($self->{listener}, sub { $self->_accept });
     return $self;
+}
+
+sub _bind {
+    my ($host, $port, %more) = @_;
+    return IO::Socket::IP->new(LocalHost => $host, LocalPort => $port, Proto => 'tcp', ReuseAddr => 1,
+        $host =~ /:/ ? (V6Only => 1) : (), %more);
 }
 
 sub port { return $_[0]{port} }
@@ -95,6 +108,7 @@ sub deaf {
     my $listener = delete $self->{listener} or return;
     unwatch($listener);
     close $listener;
+    $self->{reserved}{ $self->{host} } = _bind($self->{host}, $self->{port});
     return;
 }
 
