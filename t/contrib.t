@@ -78,13 +78,13 @@ scene 'the init script' => sub {
     };
     my $logged = sub { my ($event) = @_; return wait_until(sub { read_file("$logs/log") =~ /event=$event / }, 5) };
     write_file($conf, $sound);
-    $does->('status', 3, qr/\Apop3\.proxy does not run\n\z/);
-    $does->('reload', 7, qr/\A\z/, qr/\Apop3\.proxy does not run\n\z/);
+    $does->('status', 3, qr/\Apop3\.proxy is not running\n\z/);
+    $does->('reload', 7, qr/\A\z/, qr/\Apop3\.proxy is not running\n\z/);
     $does->('stop', 0, qr/\A\z/);
     $does->('start', 0, qr/\Apop3\.proxy started\n\z/);
     my $pid = read_file($pidfile) + 0;
-    $does->('start', 0, qr/\Apop3\.proxy runs already\n\z/);
-    $does->('status', 0, qr/\Apop3\.proxy runs, process $pid\n\z/);
+    $does->('start', 0, qr/\Apop3\.proxy is already running\n\z/);
+    $does->('status', 0, qr/\Apop3\.proxy is running, process $pid\n\z/);
     $does->('reload', 0, qr/\A\z/);
     ok $logged->('reloaded'), 'reloaded';
     write_file($conf, "$sound\nnonsense = 1\n");
@@ -99,7 +99,7 @@ scene 'the init script' => sub {
     kill 'KILL', $pid = read_file($pidfile) + 0;
     ok wait_until(sub { !is_alive($pid) }, 5), 'killed';
     write_file($pidfile, "$$\n");
-    $does->('status', 3, qr/\Apop3\.proxy does not run\n\z/);
+    $does->('status', 3, qr/\Apop3\.proxy is not running\n\z/);
     $does->('start', 0, qr/\Apop3\.proxy started\n\z/);
     $does->('stop', 0, qr/\Apop3\.proxy stopped\n\z/);
     ok !-e $pidfile, 'the pidfile is gone';

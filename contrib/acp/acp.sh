@@ -3,23 +3,24 @@
 #
 # A sample access control program: pop3.proxy -e -a /usr/local/libexec/acp.sh ...
 #
-# Exit status 0 lets the client in, anything else keeps it out. What is printed
-# on standard output goes to the client, standard error to the log. The variables
-# hold what strangers have typed: they are quoted everywhere, and never evaluated.
+# Exit status 0 grants access, any other denies it. Standard output goes to the
+# client, standard error to the log. The variables hold what strangers have typed,
+# so they are quoted everywhere and never evaluated.
 
-# ---- what to change ----
+# ---- settings: change these ----
 
-# Clients that need no proxy login. All others log in with
+# Clients in these networks need no proxy login. All others log in with
 # USER proxyuser:user@server and PASS proxypass:pass.
 inside='127.0.0.0/8 10.0.0.0/8 192.168.0.0/16'
 
-# Proxy users, a name and an encrypted password a line:
+# The file of proxy users, one name and encrypted password a line:
 #   printf 'ada:%s\n' "$(openssl passwd -6)" >>/etc/pop3.proxy/users
-# It must be readable for pop3.proxy (group 65534 where root starts it) and
-# should be for nobody else.
+# pop3.proxy must be able to read it (group 65534 if root starts it); nobody else
+# should.
 users=/etc/pop3.proxy/users
 
-# Servers for the lunch break only, and the hours of the day for all others.
+# Which servers may be used when: some in the lunch break only, all others during
+# the day.
 may_now() {
     case $PROXY_SERVER in
     *.private.example.org)
@@ -43,7 +44,7 @@ deny() {
     exit 1
 }
 
-# 192.168.1.1 as one number
+# Prints 192.168.1.1 as one number.
 number() {
     IFS=. read -r a b c d <<END
 $1
@@ -51,7 +52,7 @@ END
     echo "$((a << 24 | b << 16 | c << 8 | d))"
 }
 
-# in_network ADDRESS NETWORK/BITS, IPv4
+# in_network ADDRESS NETWORK/BITS, for IPv4
 in_network() {
     case $1 in
     '' | *[!0-9.]*) return 1 ;;
@@ -68,15 +69,15 @@ is_inside() {
     return 1
 }
 
-# is_user NAME PASSWORD. A name that is not there takes as long as a wrong
-# password. The password passes through a pipe: arguments can be seen by others.
+# is_user NAME PASSWORD. An unknown name takes as long as a wrong password. The
+# password goes through a pipe, because other users can see arguments.
 is_user() {
     encrypted='$6$nobody$nothing'
     while IFS=: read -r name rest || [ -n "$name" ]; do
         [ "$name" = "$1" ] && encrypted=$rest
     done <"$users"
     salt=${encrypted#'$6$'}
-    salt=${salt%'$'*} # with its rounds=N$, if it has them
+    salt=${salt%'$'*} # including rounds=N$, if it is there
     given=$(printf '%s\n' "$2" | openssl passwd -6 -salt "$salt" -stdin) || return 1
     [ "$given" = "$encrypted" ]
 }
