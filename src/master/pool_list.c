@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "pool/pool_slots.h"
 #include "pool/scoreboard.h"
 
 struct pool *pool_list_new(struct generation *generation, struct error *error)

@@ -101,7 +101,7 @@ void place_begin(struct place *place)
     if (!place->is_stopping)
         wait_clear_stop();
     atomic_fetch_add(&slot->session, 1);
-    atomic_store(&slot->is_logged_in, false);
+    atomic_store(&slot->is_logged_in, 0);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
     atomic_store(&slot->octets, 0);
     atomic_store(&slot->started_ms, clock_now_ms());

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Making room in a full pool whose queue does not move: sessions that have not logged in are asked
- * to end. All places are gone through once a look, however many sessions are asked.
+ * to end. All places are gone through once a poll, however many sessions are asked.
  */
+#include "pool/pool_room.h"
+
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "pool/pool_slots.h"
+#include "pool/pool_workers.h"
 #include "pool/worker.h"
-#include "session/session.h"
 
 enum {
     AGE_MIN_MS = 100,          /* a session younger than this is no hindrance yet */
     AGE_MAX_MS = 500,          /* and one older than this is, if the queue does not move */
     AGE_LOGGING_IN_MS = 10000, /* the same for one whose password is being tried */
-    VICTIMS_MAX = 256,         /* at one look; the next one follows soon */
+    VICTIMS_MAX = 256,         /* at one poll; the next one follows soon */
 };
 
 struct victim {
@@ -87,7 +90,7 @@ static void offer(struct victims *victims, const struct victim *victim)
  * places in a storm of silent or dripping clients. */
 static bool is_old_enough(const struct scoreboard_slot *slot, int64_t now_ms, int age_ms)
 {
-    bool is_logging_in = atomic_load(&slot->stage) != SESSION_STAGE_LOGIN;
+    bool is_logging_in = scoreboard_stage(slot) != SESSION_STAGE_LOGIN;
 
     return atomic_load(&slot->started_ms) < now_ms - (is_logging_in ? AGE_LOGGING_IN_MS : age_ms);
 }
@@ -100,7 +103,7 @@ static bool is_asked(const struct scoreboard_slot *slot)
 static void ask(const struct pool *pool, struct scoreboard_slot *slot)
 {
     atomic_store(&slot->shed_session, atomic_load(&slot->session));
-    pool_signal_place(pool, slot, WORKER_SIGNAL_SHED);
+    pool_signal_session(pool, slot, WORKER_SIGNAL_SHED);
 }
 
 /* Goes through all places. A signal may have come to a worker with one session just before it fell
@@ -111,11 +114,11 @@ static void find_victims(const struct pool *pool, int age_ms, struct victims *vi
     struct scoreboard_slot *slot;
 
     for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;) {
-        if (atomic_load(&slot->state) != SCOREBOARD_BUSY || atomic_load(&slot->is_logged_in))
+        if (scoreboard_state(slot) != SCOREBOARD_BUSY || atomic_load(&slot->is_logged_in))
             continue;
         if (is_asked(slot)) {
             if (pool->places == 1)
-                pool_signal_place(pool, slot, WORKER_SIGNAL_SHED);
+                pool_signal_session(pool, slot, WORKER_SIGNAL_SHED);
         } else if (is_old_enough(slot, now_ms, age_ms)) {
             offer(victims,
                   &(struct victim){
@@ -129,7 +132,7 @@ static void find_victims(const struct pool *pool, int age_ms, struct victims *vi
 static int wanted_age_ms(const struct pool *pool, size_t queue)
 {
     size_t places = (size_t)pool->instance->values->max_workers * pool->places;
-    size_t age_ms = places * POOL_ROOM_LOOKS / queue * POOL_LOOK_MS;
+    size_t age_ms = places * POOL_ROOM_POLLS / queue * POOL_POLL_MS;
 
     if (age_ms < AGE_MIN_MS)
         return AGE_MIN_MS;
@@ -138,7 +141,7 @@ static int wanted_age_ms(const struct pool *pool, size_t queue)
 
 unsigned pool_make_room(struct pool *pool, size_t queue)
 {
-    size_t wanted = 1 + queue * 2 / POOL_ROOM_LOOKS;
+    size_t wanted = 1 + queue * 2 / POOL_ROOM_POLLS;
     struct victims victims = {.size = wanted < VICTIMS_MAX ? wanted : VICTIMS_MAX};
 
     find_victims(pool, wanted_age_ms(pool, queue), &victims);

@@ -3,48 +3,52 @@
  * How many workers a pool has.
  *
  * While workers are idle the master sleeps. The worker that takes the last idle place wakes it.
- * With nobody idle it watches the listening socket; once a connection waits there it looks every
- * few milliseconds, and knows from what was taken lately how long the last in the queue will wait.
+ * With no worker idle the master watches the listening socket; once a connection waits there it
+ * polls the queue every few milliseconds, and estimates from the connections taken lately how long
+ * the last one in the queue will wait.
  *
  * A small pool whose sessions finish quickly serves best, and more processes do not help a
  * processor that has no time left. So while processors are idle the pool grows, doubling, when
- * nothing was taken for two looks or the wait is noticeable. While they are not it grows when
- * nothing was taken for long, or the wait is very long, and then only as long as growing helps.
+ * nothing was taken for two polls or the wait is noticeable. While they are not, it grows when
+ * nothing was taken for long or the wait is very long, and then only as long as growing helps.
  * When it may not grow any further and the queue does not move, sessions that have not logged in
- * make room. Before either, the workers that were sent to rest (pool_rest.c) are called.
+ * make room. Before either, the workers that rest (pool_rest.c) are called.
  */
+#include "pool/pool_size.h"
+
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "pool/pool.h"
+#include "pool/pool_room.h"
+#include "pool/pool_slots.h"
+#include "pool/pool_workers.h"
 #include "pool/worker.h"
 
-#define SHRINK_S          1.0
-#define THROTTLE_MIN_S    0.1
-#define THROTTLE_MAX_S    10.0
-#define FORK_RETRY_MAX_S  0.4 /* a limit may be lifted at any moment, and a try costs little */
-#define THROTTLE_FORGET_S 5.0 /* without a further death the next pause is a short one again */
-#define TRIAL_GAIN        1.1 /* growing without idle processors has helped if so much more is taken */
+#define SHRINK_S   1.0
+#define TRIAL_GAIN 1.1 /* growing without idle processors has helped if so much more is taken */
 
 enum {
-    CALM_LOOKS = 20,       /* without a stall, before the master sleeps again */
-    STALL_LOOKS = 2,       /* in which nothing is taken: the queue stands still */
-    STALL_BUSY_LOOKS = 20, /* the same where the processors have no time: nobody had his turn */
-    SHED_LOOKS = 20,       /* making room takes a longer look: it costs somebody the session */
-    WAIT_NOTED_LOOKS = 4,  /* a wait that is worth a process if there is time for one */
-    WAIT_LONG_LOOKS = 200,
-    TRIAL_LOOKS = 100, /* so long a pool that has grown without idle processors is watched */
+    CALM_POLLS = 20,       /* without a stall, before the master sleeps again */
+    STALL_POLLS = 2,       /* in which nothing is taken: the queue stands still */
+    STALL_BUSY_POLLS = 20, /* the same where the processors have no time: no worker had its turn */
+    SHED_POLLS = 20,       /* longer before making room: it costs a client its session */
+    WAIT_NOTED_POLLS = 4,  /* a wait that is worth a process if a processor has time for it */
+    WAIT_LONG_POLLS = 200,
+    TRIAL_POLLS = 100, /* for which a pool that has grown without idle processors is watched */
 };
 
-size_t pool_count_state(const struct pool *pool, enum scoreboard_state state)
-{
-    size_t count = 0;
+/* A process that dies at once will do so again. A fork that failed may succeed at any moment, when
+ * a limit is lifted, and a try costs little. */
+static const struct back_off_limits after_deaths = {.min_ms = 100, .max_ms = 10000,
+                                                    .forget_ms = 5000};
+static const struct back_off_limits after_failed_forks = {.min_ms = 100, .max_ms = 400,
+                                                          .forget_ms = 5000};
 
-    for (size_t i = 0; i < pool->workers_end; i++)
-        count += atomic_load(&pool_worker_slot(pool, i)->state) == (int)state;
-    return count;
-}
+/* ---- counting ---- */
 
 /* Workers that take connections, or will. One with many sessions may take long to leave and is
  * replaced before. */
@@ -55,19 +59,15 @@ static size_t count_serving(const struct pool *pool)
     return pool->alive > leaving ? pool->alive - leaving : 0;
 }
 
-size_t pool_size_room(const struct pool *pool)
+/* How many more workers there may be. Those that only serve their last sessions do not count. */
+static size_t room(const struct pool *pool)
 {
     size_t max = (size_t)pool->instance->values->max_workers;
     size_t serving = count_serving(pool);
-    size_t room = max > serving ? max - serving : 0;
+    size_t below_max = max > serving ? max - serving : 0;
     size_t free_slots = pool->worker_count - pool->alive;
 
-    return room < free_slots ? room : free_slots;
-}
-
-void pool_count_afresh(struct pool *pool)
-{
-    atomic_store(&pool->scoreboard->idle, (int)pool_count_state(pool, SCOREBOARD_IDLE));
+    return below_max < free_slots ? below_max : free_slots;
 }
 
 /* Those that will wait in a moment count: they were forked for the connections that wait now. */
@@ -87,22 +87,27 @@ static size_t wanted_workers(const struct pool *pool)
     return (size_t)pool->instance->values->workers;
 }
 
-static bool is_full(const struct pool *pool)
+/* Workers change the count while the slots are gone through: then it is done again, for a moment. A
+ * count that is too small only wakes the master in vain; one that is too large would let it sleep
+ * while a connection waits. */
+void pool_size_recount(struct pool *pool)
 {
-    return pool_size_room(pool) == 0;
+    enum { TRIES = 8 };
+    bool is_right = false;
+
+    for (int i = 0; i < TRIES && !is_right; i++) {
+        int before = atomic_load(&pool->scoreboard->idle);
+        int counted = (int)pool_count_state(pool, SCOREBOARD_IDLE);
+
+        is_right = atomic_compare_exchange_strong(&pool->scoreboard->idle, &before, counted);
+    }
 }
 
-/* ---- throttle ---- */
+/* ---- forking ---- */
 
-static void on_throttle_over(struct ev_loop *loop, ev_timer *timer, int events)
+static bool is_paused(const struct pool *pool)
 {
-    (void)loop;
-    struct pool *pool = timer->data;
-
-    (void)events;
-    if (pool->helper_pid == 0)
-        pool_start_helper(pool);
-    pool_size_refill(pool);
+    return ev_is_active(&pool->size.throttle);
 }
 
 static void log_throttle(const struct pool *pool, const char *why)
@@ -111,38 +116,50 @@ static void log_throttle(const struct pool *pool, const char *why)
 
     log_begin(&line, EVENT_FORK_THROTTLED);
     log_add(&line, "instance", pool->instance->section.name);
-    log_add_duration(&line, "pause", (int64_t)(pool->throttle_s * 1000));
+    log_add_duration(&line, "pause", pool->size.pause.pause_ms);
     log_add_text(&line, "reason", why);
     log_end(&line);
 }
 
-static void throttle(struct pool *pool, const char *why, double max_s)
+static void throttle(struct pool *pool, const char *why, const struct back_off_limits *limits)
 {
-    double last_s = pool->throttle_s;
+    struct back_off *pause = &pool->size.pause;
+    int64_t last_ms = pause->pause_ms;
+    int64_t pause_ms;
 
-    if (ev_is_active(&pool->throttle))
+    if (is_paused(pool))
         return;
-    if (ev_now(EV_DEFAULT) > pool->throttle_over_s + THROTTLE_FORGET_S)
-        last_s = 0;
-    pool->throttle_s = last_s == 0 ? THROTTLE_MIN_S : last_s * 2;
-    if (pool->throttle_s > max_s)
-        pool->throttle_s = max_s;
-    if (pool->throttle_s != last_s)
+    pause_ms = back_off_next_ms(pause, limits, clock_now_ms());
+    if (pause_ms != last_ms || pause_ms == limits->min_ms)
         log_throttle(pool, why);
     scoreboard_add(&pool->memory->totals->throttled, 1);
-    pool->throttle_over_s = ev_now(EV_DEFAULT) + pool->throttle_s;
-    ev_timer_set(&pool->throttle, pool->throttle_s, 0.0);
-    ev_timer_start(EV_DEFAULT, &pool->throttle);
+    ev_timer_set(&pool->size.throttle, (double)pause_ms / 1e3, 0.0);
+    ev_timer_start(EV_DEFAULT, &pool->size.throttle);
 }
 
 void pool_size_throttle(struct pool *pool, const char *why)
 {
-    throttle(pool, why, THROTTLE_MAX_S);
+    throttle(pool, why, &after_deaths);
 }
 
-void pool_size_wait_to_fork(struct pool *pool, const char *why)
+void pool_size_start_helper(struct pool *pool)
 {
-    throttle(pool, why, FORK_RETRY_MAX_S);
+    if (pool_fork_helper(pool) == -1)
+        throttle(pool, strerror(errno), &after_failed_forks);
+}
+
+/* Forks up to `count` workers, within max_workers. Returns how many were. */
+static size_t fork_workers(struct pool *pool, size_t count)
+{
+    size_t most = room(pool);
+    size_t forked;
+
+    if (count > most)
+        count = most;
+    forked = pool_fork_workers(pool, count);
+    if (forked < count)
+        throttle(pool, strerror(errno), &after_failed_forks);
+    return forked;
 }
 
 void pool_size_refill(struct pool *pool)
@@ -150,39 +167,61 @@ void pool_size_refill(struct pool *pool)
     size_t wanted = wanted_workers(pool);
     size_t serving = count_serving(pool);
 
-    if (pool->state == POOL_RUNNING && serving < wanted && !ev_is_active(&pool->throttle))
-        pool_grow(pool, wanted - serving);
+    if (pool->state == POOL_RUNNING && serving < wanted && !is_paused(pool))
+        (void)fork_workers(pool, wanted - serving);
+}
+
+static void on_throttle_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool *pool = timer->data;
+
+    (void)loop;
+    (void)events;
+    if (pool->helper_pid == 0)
+        pool_size_start_helper(pool);
+    pool_size_refill(pool);
+}
+
+static void grow(struct pool *pool, size_t count)
+{
+    if (is_paused(pool) || fork_workers(pool, count) == 0)
+        return;
+    if (count_serving(pool) <= wanted_workers(pool))
+        return;
+    memset(pool->size.unused, 0, sizeof(pool->size.unused));
+    if (!ev_is_active(&pool->size.shrink))
+        ev_timer_again(EV_DEFAULT, &pool->size.shrink);
 }
 
 /* ---- surplus ---- */
 
-/* Waits, and has nobody to see out. */
+/* Waits for a connection, or to be called, and serves no last sessions. */
 static bool is_unused(const struct scoreboard_slot *worker)
 {
-    int state = atomic_load(&worker->state);
+    enum scoreboard_state state = scoreboard_state(worker);
 
     return (state == SCOREBOARD_IDLE || state == SCOREBOARD_RESTING) &&
            atomic_load(&worker->session_count) == 0;
 }
 
-/* The fewest that had nothing to do at any of the last looks: clients come in waves, and who waits
- * for the next one is no surplus. */
-static size_t least_unused(struct pool *pool)
+/* The fewest that had nothing to do at any of the last checks: clients come in waves, and a worker
+ * that waits for the next wave is no surplus. */
+static size_t least_unused(struct pool_size *size, size_t unused)
 {
-    size_t least = count_unused(pool);
+    size_t least = unused;
 
-    pool->unused[pool->shrink_looks++ % POOL_SHRINK_LOOKS] = least;
-    for (size_t i = 0; i < POOL_SHRINK_LOOKS; i++)
-        if (pool->unused[i] < least)
-            least = pool->unused[i];
+    size->unused[size->shrink_checks++ % POOL_SHRINK_CHECKS] = unused;
+    for (size_t i = 0; i < POOL_SHRINK_CHECKS; i++)
+        if (size->unused[i] < least)
+            least = size->unused[i];
     return least;
 }
 
-/* Half of what has long been idle beyond the workers kept ready leaves each second. */
+/* Of the workers that have long been idle beyond those kept ready, half leave each second. */
 static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct pool *pool = timer->data;
-    size_t idle = least_unused(pool);
+    size_t idle = least_unused(&pool->size, count_unused(pool));
     size_t wanted = wanted_workers(pool);
     size_t surplus = idle > wanted ? (idle - wanted + 1) / 2 : 0;
 
@@ -197,143 +236,130 @@ static void on_shrink(struct ev_loop *loop, ev_timer *timer, int events)
         ev_timer_stop(loop, timer);
 }
 
-static void grow(struct pool *pool, size_t count)
-{
-    if (ev_is_active(&pool->throttle) || pool_grow(pool, count) == 0)
-        return;
-    if (count_serving(pool) <= wanted_workers(pool))
-        return;
-    memset(pool->unused, 0, sizeof(pool->unused));
-    if (!ev_is_active(&pool->shrink))
-        ev_timer_again(EV_DEFAULT, &pool->shrink);
-}
-
-/* ---- looking ---- */
-
-static void look_again_in(struct pool *pool, double seconds)
-{
-    pool->look.repeat = seconds;
-    ev_timer_again(EV_DEFAULT, &pool->look);
-}
+/* ---- polling the queue ---- */
 
 /* The master sleeps: woken by the next worker that takes the last place, or, while no worker is
  * idle, by the next connection that finds none. */
 static void sleep_until_needed(struct pool *pool)
 {
-    pool_call_all(pool);
-    ev_timer_stop(EV_DEFAULT, &pool->look);
-    pool_count_afresh(pool);
-    atomic_store(&pool->scoreboard->is_master_awake, false);
+    pool_rest_call_all(pool);
+    ev_timer_stop(EV_DEFAULT, &pool->size.poll);
+    pool_size_recount(pool);
+    atomic_store(&pool->scoreboard->is_master_awake, 0);
     if (atomic_load(&pool->scoreboard->idle) > 0)
         return;
-    atomic_store(&pool->scoreboard->is_master_awake, true);
-    ev_io_start(EV_DEFAULT, &pool->waiting);
+    atomic_store(&pool->scoreboard->is_master_awake, 1);
+    ev_io_start(EV_DEFAULT, &pool->size.waiting);
 }
 
-static void start_looking(struct pool *pool)
+static void start_polling(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT, &pool->waiting);
-    pool->calm_looks = 0;
-    pool->still_looks = 0;
-    pool->pace = 0;
-    pool->slow_pace = 0;
-    pool->pace_before_trial = 0;
-    pool->trial_looks = 0;
-    pool->rest_looks = 0;
-    pool->accepted_before = atomic_load(&pool->scoreboard->accepted);
-    cpu_idle_begin(&pool->cpu);
-    look_again_in(pool, POOL_LOOK_MS / 1e3);
+    struct pool_size *size = &pool->size;
+
+    ev_io_stop(EV_DEFAULT, &size->waiting);
+    size->calm_polls = 0;
+    size->still_polls = 0;
+    size->trial_polls = 0;
+    size->pace = 0;
+    size->slow_pace = 0;
+    size->pace_before_trial = 0;
+    size->accepted_before = atomic_load(&pool->scoreboard->accepted);
+    pool_rest_begin(pool);
+    cpu_idle_begin(&size->cpu);
+    ev_timer_again(EV_DEFAULT, &size->poll);
 }
 
-/* Keeps the average of what is taken between two looks, over the last few. Places that were made
+/* Keeps the average of what is taken between two polls, over the last few. Places that were made
  * by shedding do not count: the queue would seem to move by itself, and the shedding would stop. */
-static void follow_pace(struct pool *pool)
+static void follow_pace(struct pool_size *size, uint64_t accepted)
 {
-    uint64_t accepted = atomic_load(&pool->scoreboard->accepted);
-    double taken = (double)(accepted - pool->accepted_before) - pool->made_room;
+    double taken = (double)(accepted - size->accepted_before) - size->made_room;
 
     if (taken < 0)
         taken = 0;
-    pool->accepted_before = accepted;
-    pool->made_room = 0;
-    pool->still_looks = taken > 0 ? 0 : pool->still_looks + 1;
-    pool->trial_looks++;
-    pool->pace += (taken - pool->pace) / WAIT_NOTED_LOOKS;
-    pool->slow_pace += (taken - pool->slow_pace) / SHED_LOOKS;
+    size->accepted_before = accepted;
+    size->made_room = 0;
+    size->still_polls = taken > 0 ? 0 : size->still_polls + 1;
+    size->trial_polls++;
+    size->pace += (taken - size->pace) / WAIT_NOTED_POLLS;
+    size->slow_pace += (taken - size->slow_pace) / SHED_POLLS;
 }
 
-/* How many looks the last in the queue has to wait at this pace. */
-static double wait_in_looks(size_t queue, double pace)
+/* How many polls the last in the queue has to wait at this pace. */
+static double wait_in_polls(size_t queue, double pace)
 {
     return pace > 0 ? (double)queue / pace : 0;
 }
 
 /* No processor is idle, and the wait is very long: the pool may grow and see what comes of it. It
  * grows again if it then took more than before. */
-static bool is_worth_trying(struct pool *pool)
+static bool is_worth_trying(struct pool_size *size)
 {
-    if (pool->trial_looks < TRIAL_LOOKS || pool->slow_pace < TRIAL_GAIN * pool->pace_before_trial)
+    if (size->trial_polls < TRIAL_POLLS || size->slow_pace < TRIAL_GAIN * size->pace_before_trial)
         return false;
-    pool->trial_looks = 0;
-    pool->pace_before_trial = pool->slow_pace;
+    size->trial_polls = 0;
+    size->pace_before_trial = size->slow_pace;
     return true;
 }
 
-static bool is_worth_growing(struct pool *pool, size_t queue)
+static bool is_worth_growing(struct pool_size *size, size_t queue)
 {
-    double wait = wait_in_looks(queue, pool->pace);
+    double wait = wait_in_polls(queue, size->pace);
 
-    if (cpu_idle_has_time(&pool->cpu))
-        return pool->still_looks >= STALL_LOOKS || wait > WAIT_NOTED_LOOKS;
-    return pool->still_looks >= STALL_BUSY_LOOKS ||
-           (wait > WAIT_LONG_LOOKS && is_worth_trying(pool));
+    if (cpu_idle_has_time(&size->cpu))
+        return size->still_polls >= STALL_POLLS || wait > WAIT_NOTED_POLLS;
+    return size->still_polls >= STALL_BUSY_POLLS ||
+           (wait > WAIT_LONG_POLLS && is_worth_trying(size));
 }
 
 static void relieve(struct pool *pool, size_t queue)
 {
+    struct pool_size *size = &pool->size;
     size_t needed = (queue + pool->places - 1) / pool->places;
 
-    /* Those that rest are called before the pool grows or anybody has to make room. */
-    if (pool_has_resting(pool)) {
-        if (pool->still_looks >= STALL_LOOKS || cpu_idle_has_time(&pool->cpu))
-            pool_call_more(pool);
+    /* Those that rest are called before the pool grows or a session has to make room. */
+    if (pool_rest_has_resting(pool)) {
+        if (size->still_polls >= STALL_POLLS || cpu_idle_has_time(&size->cpu))
+            pool_rest_call_more(pool);
         return;
     }
-    if (!is_full(pool)) {
-        if (is_worth_growing(pool, queue))
+    if (room(pool) > 0) {
+        if (is_worth_growing(size, queue))
             grow(pool, needed < pool->alive ? needed : pool->alive);
-    } else if (pool->still_looks >= SHED_LOOKS ||
-               wait_in_looks(queue, pool->slow_pace) > POOL_ROOM_LOOKS) {
-        pool->made_room += pool_make_room(pool, queue);
+    } else if (size->still_polls >= SHED_POLLS ||
+               wait_in_polls(queue, size->slow_pace) > POOL_ROOM_POLLS) {
+        size->made_room += pool_make_room(pool, queue);
     }
 }
 
-/* Sessions that stay, none of which stalls anybody yet: have a few workers ready for the next. */
+/* There are sessions that stay, and none of them stalls the queue yet: have a few workers ready for
+ * the next ones. */
 static void keep_reserve(struct pool *pool)
 {
     size_t reserve = (wanted_workers(pool) + 3) / 4;
     size_t idle = count_idle(pool);
 
-    if (idle < reserve && !is_full(pool))
+    if (idle < reserve && room(pool) > 0)
         grow(pool, reserve - idle);
 }
 
-static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct pool *pool = timer->data;
+    struct pool_size *size = &pool->size;
     int queue = listener_queue(pool->listener);
 
     (void)loop;
     (void)events;
-    if (queue < 0) /* not known: nobody idle is all there is to see */
+    if (queue < 0) /* not known: that no worker is idle is all there is to see */
         queue = count_idle(pool) == 0;
-    follow_pace(pool);
-    if (!cpu_idle_has_time(&pool->cpu))
-        pool_send_to_rest(pool);
+    follow_pace(size, atomic_load(&pool->scoreboard->accepted));
+    if (!cpu_idle_has_time(&size->cpu))
+        pool_rest_send(pool, size->slow_pace);
     if (queue > 0 && count_idle(pool) == 0) {
-        pool->calm_looks = 0;
+        size->calm_polls = 0;
         relieve(pool, (size_t)queue);
-    } else if (++pool->calm_looks >= CALM_LOOKS) {
+    } else if (++size->calm_polls >= CALM_POLLS) {
         keep_reserve(pool);
         sleep_until_needed(pool);
     }
@@ -346,44 +372,46 @@ static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) && !ev_is_active(&pool->look))
-        start_looking(pool);
-    pool_size_refill(pool); /* a worker with sessions may have said that it leaves */
+    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
+        !ev_is_active(&pool->size.poll))
+        start_polling(pool);
+    pool_size_refill(pool); /* a worker with many sessions may have said that it leaves */
 }
 
 static void on_waiting(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
     (void)events;
-    start_looking(watcher->data);
+    start_polling(watcher->data);
 }
 
 /* ---- set-up ---- */
 
 void pool_size_init(struct pool *pool)
 {
-    ev_init(&pool->notified, on_notified);
-    ev_init(&pool->waiting, on_waiting);
-    ev_timer_init(&pool->look, on_look, 0.0, POOL_LOOK_MS / 1e3);
-    ev_timer_init(&pool->shrink, on_shrink, 0.0, SHRINK_S);
-    ev_timer_init(&pool->throttle, on_throttle_over, 0.0, 0.0);
-    pool->notified.data = pool->waiting.data = pool->look.data = pool->shrink.data =
-        pool->throttle.data = pool;
+    struct pool_size *size = &pool->size;
+
+    ev_init(&size->notified, on_notified);
+    ev_init(&size->waiting, on_waiting);
+    ev_timer_init(&size->poll, on_poll, 0.0, POOL_POLL_MS / 1e3);
+    ev_timer_init(&size->shrink, on_shrink, 0.0, SHRINK_S);
+    ev_timer_init(&size->throttle, on_throttle_over, 0.0, 0.0);
+    size->notified.data = size->waiting.data = size->poll.data = size->shrink.data =
+        size->throttle.data = pool;
 }
 
 void pool_size_start(struct pool *pool)
 {
-    ev_io_set(&pool->notified, pool->notify_fd, EV_READ);
-    ev_io_set(&pool->waiting, pool->listener->fd, EV_READ);
-    ev_io_start(EV_DEFAULT, &pool->notified);
+    ev_io_set(&pool->size.notified, pool->notify_fd, EV_READ);
+    ev_io_set(&pool->size.waiting, pool->listener->fd, EV_READ);
+    ev_io_start(EV_DEFAULT, &pool->size.notified);
 }
 
 void pool_size_stop(struct pool *pool)
 {
-    ev_io_stop(EV_DEFAULT, &pool->notified);
-    ev_io_stop(EV_DEFAULT, &pool->waiting);
-    ev_timer_stop(EV_DEFAULT, &pool->look);
-    ev_timer_stop(EV_DEFAULT, &pool->shrink);
-    ev_timer_stop(EV_DEFAULT, &pool->throttle);
-    ev_timer_stop(EV_DEFAULT, &pool->insist);
+    ev_io_stop(EV_DEFAULT, &pool->size.notified);
+    ev_io_stop(EV_DEFAULT, &pool->size.waiting);
+    ev_timer_stop(EV_DEFAULT, &pool->size.poll);
+    ev_timer_stop(EV_DEFAULT, &pool->size.shrink);
+    ev_timer_stop(EV_DEFAULT, &pool->size.throttle);
 }

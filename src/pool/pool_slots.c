@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a pool's scoreboard is laid out: which slots are a worker's, which a session's. What workers
- * have written is never trusted as an index, nor as the number of a process: root signals what
- * stands in memory of the master's own.
+ * The slots of one worker stand side by side: its own first, then those of its places if it has
+ * several. The shape comes from the configuration and the master keeps it in memory of its own:
+ * what workers write is never an index.
  */
-#include <signal.h>
+#include "pool/pool_slots.h"
 
 #include "base/shared.h"
 #include "pool/pool.h"
@@ -39,28 +39,17 @@ size_t pool_slot_count(const struct pool *pool)
     return pool->worker_count * pool->worker_slots;
 }
 
-struct scoreboard_slot *pool_worker_slot(const struct pool *pool, size_t i)
+struct scoreboard_slot *pool_worker_slot(const struct pool *pool, size_t index)
 {
-    return &pool->scoreboard->slots[i * pool->worker_slots];
+    return &pool->scoreboard->slots[index * pool->worker_slots];
 }
 
-bool pool_has_process(const struct pool *pool, size_t i)
+size_t pool_worker_of(const struct pool *pool, const struct scoreboard_slot *slot)
 {
-    return pool->pids[i] != 0;
+    return (size_t)(slot - pool->scoreboard->slots) / pool->worker_slots;
 }
 
-void pool_signal(const struct pool *pool, size_t i, int number)
-{
-    if (pool_has_process(pool, i))
-        kill(pool->pids[i], number);
-}
-
-void pool_signal_place(const struct pool *pool, const struct scoreboard_slot *slot, int number)
-{
-    pool_signal(pool, (size_t)(slot - pool->scoreboard->slots) / pool->worker_slots, number);
-}
-
-/* Those that were never used are left alone: looking at one would cost memory. */
+/* A place that was never used is skipped: reading its slot would make the kernel give it memory. */
 struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboard_slot *worker,
                                         size_t *at)
 {
@@ -74,14 +63,24 @@ struct scoreboard_slot *pool_next_place(const struct pool *pool, struct scoreboa
 struct scoreboard_slot *pool_next_session(const struct pool *pool, size_t *at)
 {
     while (*at < pool->workers_end * pool->worker_slots) {
-        size_t i = *at / pool->worker_slots;
+        size_t index = *at / pool->worker_slots;
         size_t place = *at % pool->worker_slots;
-        struct scoreboard_slot *slot = pool_next_place(pool, pool_worker_slot(pool, i), &place);
+        struct scoreboard_slot *slot =
+            pool_next_place(pool, pool_worker_slot(pool, index), &place);
 
-        *at = slot == NULL || pool->places == 1 ? (i + 1) * pool->worker_slots
-                                                : i * pool->worker_slots + place;
+        *at = slot == NULL || pool->places == 1 ? (index + 1) * pool->worker_slots
+                                                : index * pool->worker_slots + place;
         if (slot != NULL)
             return slot;
     }
     return NULL;
+}
+
+size_t pool_count_state(const struct pool *pool, enum scoreboard_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->workers_end; i++)
+        count += scoreboard_state(pool_worker_slot(pool, i)) == state;
+    return count;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Slots in shared memory.
+ * Slots in shared memory: written as they should be, read as if anybody had written them.
  */
 #include "pool/scoreboard.h"
 
+#include <assert.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/octet.h"
 #include "base/shared.h"
+
+#include "config.h"
 
 static size_t size_of(size_t slot_count)
 {
@@ -24,6 +27,87 @@ struct scoreboard *scoreboard_new(size_t slot_count)
 void scoreboard_free(struct scoreboard *scoreboard, size_t slot_count)
 {
     shared_free(scoreboard, size_of(slot_count));
+}
+
+/* ---- the state ---- */
+
+bool scoreboard_is_legal_move(enum scoreboard_state from, enum scoreboard_state to)
+{
+    switch (to) {
+    case SCOREBOARD_FREE:
+        return true;
+    case SCOREBOARD_STARTING:
+        return from == SCOREBOARD_FREE;
+    case SCOREBOARD_IDLE:
+        return from == SCOREBOARD_STARTING || from == SCOREBOARD_BUSY ||
+               from == SCOREBOARD_RESTING;
+    case SCOREBOARD_BUSY:
+        return from == SCOREBOARD_IDLE || from == SCOREBOARD_FREE;
+    case SCOREBOARD_LEAVING:
+        return from == SCOREBOARD_STARTING || from == SCOREBOARD_IDLE || from == SCOREBOARD_BUSY;
+    case SCOREBOARD_RESTING:
+        return from == SCOREBOARD_BUSY;
+    case SCOREBOARD_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static enum scoreboard_state known_state(int number)
+{
+    return number >= 0 && number < SCOREBOARD_STATE_COUNT ? (enum scoreboard_state)number
+                                                          : SCOREBOARD_STATE_COUNT;
+}
+
+/* A release goes on: there the number may have been written by a worker that was taken over. */
+void scoreboard_set_state(struct scoreboard_slot *slot, enum scoreboard_state state)
+{
+#ifdef WITH_CHECKS
+    assert(scoreboard_is_legal_move(known_state(atomic_load(&slot->state)), state));
+#endif
+    atomic_store(&slot->state, (int)state);
+}
+
+enum scoreboard_state scoreboard_state(const struct scoreboard_slot *slot)
+{
+    return known_state(atomic_load(&slot->state));
+}
+
+void scoreboard_clear(struct scoreboard_slot *slot)
+{
+    scoreboard_set_state(slot, SCOREBOARD_FREE);
+    atomic_store(&slot->is_logged_in, 0);
+    atomic_store(&slot->session, 0);
+    atomic_store(&slot->shed_session, 0);
+    atomic_store(&slot->session_count, 0);
+    atomic_store(&slot->slots_used, 0);
+    atomic_store(&slot->account, 0);
+}
+
+/* ---- the session ---- */
+
+enum session_stage scoreboard_stage(const struct scoreboard_slot *slot)
+{
+    int number = atomic_load_explicit(&slot->stage, memory_order_relaxed);
+
+    return number >= 0 && number < SESSION_STAGE_COUNT ? (enum session_stage)number
+                                                       : SESSION_STAGE_COUNT;
+}
+
+const char *scoreboard_stage_word(const struct scoreboard_slot *slot)
+{
+    enum session_stage stage = scoreboard_stage(slot);
+
+    return stage == SESSION_STAGE_COUNT ? "unknown" : session_stage_word(stage);
+}
+
+int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms)
+{
+    int64_t started_ms = atomic_load(&slot->started_ms);
+
+    if (started_ms < 0)
+        return now_ms;
+    return started_ms > now_ms ? 0 : now_ms - started_ms;
 }
 
 /* What is shown came from the network: it is kept as one word. NULL leaves the text as it is. */

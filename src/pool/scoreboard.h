@@ -4,14 +4,14 @@
  * the process that shows the status.
  *
  * A worker that carries one session has one slot for itself and the session. One that carries many
- * has a slot of its own (idle: it has a free place; busy: all are taken) and behind it one for each
- * place, which is busy or free.
+ * has a slot of its own (idle: it has a free place; busy: all are taken), and after it one for each
+ * place (busy or free).
  *
- * A slot is written by the worker it belongs to, and by the master before that worker is there and
- * after it is gone; while it runs the master writes shed_session and is_called only. But any worker
- * of the pool can write all of it, and one that was broken into may: the master takes no number of
- * it for an index, a size or a process. Readers take consistent copies of the texts through a
- * sequence count, without locks; they show them, and decide nothing by them.
+ * A worker writes its own slots. The master writes them before the worker starts and after it has
+ * ended; in between it writes shed_session and is_called only. But the memory is shared by all
+ * workers of the pool, and one that an attacker has taken over can write all of it. So nobody may
+ * use a number from here as an index, a size or a process: read a slot by the functions below,
+ * which bound what they return. Nothing is decided by the texts, they are only shown.
  */
 #ifndef POOL_SCOREBOARD_H
 #define POOL_SCOREBOARD_H
@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/seqlock.h"
+#include "session/session.h"
 
 enum {
     SCOREBOARD_ID_SIZE = 32,
@@ -31,13 +32,28 @@ enum {
     SCOREBOARD_OUTCOMES_MAX = 64,
 };
 
+/*
+ * What a slot's worker is doing, and the legal moves:
+ *
+ *      FREE ---> STARTING ---> IDLE <----> BUSY ---> RESTING
+ *                    |          | ^         |           |
+ *                    |          | '---------+-----------'
+ *                    v          v           v
+ *                    '------> LEAVING <-----'
+ *
+ * FREE to STARTING is the master's move before a fork. From every state it goes to FREE when the
+ * process has ended, or was not forked. The other moves are the worker's own.
+ *
+ * The slot of a place, in a worker with many sessions, only goes from FREE to BUSY and back.
+ */
 enum scoreboard_state {
-    SCOREBOARD_FREE,     /* no process */
-    SCOREBOARD_STARTING, /* forked, not waiting yet */
-    SCOREBOARD_IDLE,     /* waiting for a connection */
-    SCOREBOARD_BUSY,     /* serving a session */
+    SCOREBOARD_FREE,     /* no process, or no session at this place */
+    SCOREBOARD_STARTING, /* forked, but does not wait for a connection yet */
+    SCOREBOARD_IDLE,     /* waits for a connection */
+    SCOREBOARD_BUSY,     /* serves a session, or as many as it has places */
     SCOREBOARD_LEAVING,  /* takes no more connections and exits with its last session */
     SCOREBOARD_RESTING,  /* waits to be called before it waits for a connection */
+    SCOREBOARD_STATE_COUNT
 };
 
 /* The texts of a session, for people. */
@@ -49,17 +65,17 @@ struct scoreboard_texts {
 };
 
 struct scoreboard_slot {
-    _Atomic int pid; /* of a worker's own slot, to be shown; 0: free */
-    _Atomic int state;
-    _Atomic int stage;             /* of the session */
-    _Atomic bool is_logged_in;     /* never shed then */
+    _Atomic int pid;   /* of a worker's own slot, to be shown; 0: free */
+    _Atomic int state; /* read it by scoreboard_state() */
+    _Atomic int stage; /* of the session; read it by scoreboard_stage() */
+    _Atomic int is_logged_in;      /* 0: not yet; a session that has logged in is never shed */
     _Atomic uint32_t session;      /* counts this worker's sessions */
     _Atomic uint32_t shed_session; /* the master asks this one to end */
-    _Atomic int64_t started_ms;    /* monotonic: the session's begin, or the wait's */
+    _Atomic int64_t started_ms;    /* monotonic: when the session began, or the wait for one */
     _Atomic uint64_t octets;       /* passed to the client in this session */
-    _Atomic uint64_t account;      /* key in the account table whose place it holds; 0: none */
+    _Atomic uint64_t account;      /* the address in the account table that holds this place; 0: none */
     /* Of the own slot of a worker that carries many sessions: how many it has now, and how many of
-     * the slots behind this one were ever used. */
+     * the slots after this one were ever used. */
     _Atomic uint32_t session_count;
     _Atomic uint32_t slots_used;
     _Atomic uint32_t is_called; /* while it rests: 1 ends the rest */
@@ -79,9 +95,9 @@ struct scoreboard_totals {
 struct scoreboard {
     _Atomic int idle;              /* workers that can take a connection */
     _Atomic uint64_t accepted;     /* connections taken */
-    _Atomic bool is_master_awake;  /* it looks again by itself: no need to tell it */
+    _Atomic int is_master_awake;   /* not 0: it checks again by itself, there is no need to tell it */
     _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
-    _Atomic size_t workers_end;    /* for the status: no worker from this one on is there */
+    _Atomic size_t workers_end;    /* for the status: no worker from this index on has a process */
     struct scoreboard_slot slots[];
 };
 
@@ -89,17 +105,39 @@ struct scoreboard {
 struct scoreboard *scoreboard_new(size_t slot_count);
 void scoreboard_free(struct scoreboard *scoreboard, size_t slot_count);
 
+/* Whether the diagram above has this move. */
+bool scoreboard_is_legal_move(enum scoreboard_state from, enum scoreboard_state to);
+
+/* The only function that stores a state. A build with --enable-debug or --enable-sanitizers aborts
+ * at an illegal move. */
+void scoreboard_set_state(struct scoreboard_slot *slot, enum scoreboard_state state);
+
+/* The slot's state; SCOREBOARD_STATE_COUNT when the number there is none. */
+enum scoreboard_state scoreboard_state(const struct scoreboard_slot *slot);
+
+/* The stage of the slot's session; SESSION_STAGE_COUNT when the number there is none. And the word
+ * for it, "unknown" then. */
+enum session_stage scoreboard_stage(const struct scoreboard_slot *slot);
+const char *scoreboard_stage_word(const struct scoreboard_slot *slot);
+
+/* How long the session lasts, or the wait for one: from 0 to `now_ms`. */
+int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms);
+
+/* For the master, before it forks a worker: the slot is free, and nothing of the last worker's is
+ * left in it. */
+void scoreboard_clear(struct scoreboard_slot *slot);
+
 /* Writes the texts of the session that begins or goes on; longer ones are cut, unprintable octets
  * replaced. NULL leaves a text as it is. By the slot's worker only. */
 void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const char *client,
                             const char *user, const char *server);
 
-/* A consistent copy of the texts, clean whatever a worker has written there. False, and no texts,
- * when the writer died or was stopped in the middle of it. */
+/* A consistent copy of the texts, clean whatever a worker has written there. Returns false, and no
+ * texts, when the writer died or was stopped in the middle of it. */
 bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts);
 
-/* Sleeps until the slot is called, or a signal handler has run. To be called by the slot's worker,
- * which has set is_called to 0 and has seen after that that it has to rest. */
+/* Sleeps until the slot is called, or a signal handler has run. The slot's worker calls it, after
+ * it has set is_called to 0 and then checked again that it has to rest. */
 void scoreboard_rest(struct scoreboard_slot *slot);
 
 /* Ends the rest of the slot's worker, or the one it is about to begin. Async-signal-safe. */

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A worker: takes connections from the pool's socket, one at a time, and serves each to its end.
+ * A worker: a process without rights that takes connections from the pool's socket and serves a
+ * session over each, one after the other or many at once.
  */
 #ifndef POOL_WORKER_H
 #define POOL_WORKER_H
 
-#include "pool/pool.h"
+#include <signal.h>
 
-/* What the master says to a worker. */
+#include "pool/scoreboard.h"
+
+struct pool;
+
+/* What the master tells a worker to do. */
 enum {
-    WORKER_SIGNAL_RETIRE = SIGUSR1, /* leave, after the session if there is one */
-    WORKER_SIGNAL_STOP = SIGTERM,   /* end the session and leave */
-    WORKER_SIGNAL_SHED = SIGUSR2,   /* end the session named in the slot, unless it has logged in */
+    WORKER_SIGNAL_RETIRE = SIGUSR1, /* leave; first serve the session to its end, if there is one */
+    WORKER_SIGNAL_STOP = SIGTERM,   /* end all sessions and leave */
+    WORKER_SIGNAL_SHED = SIGUSR2,   /* end the session that shed_session names, unless it has logged in */
 };
 
-/* The life of a worker in the slot. Called in a fresh child; returns its exit code. */
+/* Runs a worker in this slot. Call it in a fresh child of the master; returns its exit code. */
 int worker_run(struct pool *pool, struct scoreboard_slot *slot);
 
 #endif

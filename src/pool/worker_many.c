@@ -21,6 +21,7 @@
 #include "io/scheduler.h"
 #include "io/wait.h"
 #include "pool/place.h"
+#include "pool/worker.h"
 #include "pool/worker_kinds.h"
 
 enum {
@@ -113,7 +114,7 @@ static void listen_if_possible(void)
 static void end_session(struct tenant *tenant, enum outcome outcome)
 {
     place_end(&tenant->place, &tenant->session, outcome);
-    atomic_store(&tenant->place.slot->state, SCOREBOARD_FREE);
+    scoreboard_set_state(tenant->place.slot, SCOREBOARD_FREE);
     give_place(tenant->number);
     listen_if_possible();
 }
@@ -142,7 +143,7 @@ static int begin_session(int fd, const struct address *client)
     place_init(&tenant->place, many.worker->pool, slot);
     place_begin(&tenant->place);
     atomic_fetch_add(&many.worker->slot->session, 1);
-    atomic_store(&slot->state, SCOREBOARD_BUSY);
+    scoreboard_set_state(slot, SCOREBOARD_BUSY);
     return 0;
 }
 
@@ -219,7 +220,7 @@ static void retire(void)
     many.is_retiring = true;
     listen_if_possible();
     close(many.listener.fd);
-    atomic_store(&many.worker->slot->state, SCOREBOARD_LEAVING);
+    scoreboard_set_state(many.worker->slot, SCOREBOARD_LEAVING);
     (void)!write(many.worker->pool->notify_fd, &one, sizeof(one));
 }
 

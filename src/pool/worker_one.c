@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop of a worker that serves one session at a time. It sleeps in accept() while idle: the
- * kernel wakes one worker for a connection, and no call is made in between. Behind a session the
- * master may have it rest: wait in its slot until it is called to accept() again.
+ * The loop of a worker that serves one session at a time. While idle it sleeps in accept(): the
+ * kernel wakes one worker for a connection, and no other call is needed. After a session the master
+ * may let it rest: it then waits in its slot until it is called to accept() again.
  *
- * Signals are open all the time. A handler sets a flag; where the worker may be about to sleep in
- * accept(), it also replaces the listening socket by /dev/null, so that a signal that comes just
- * before the call ends it too; the same for a rest by a mark in the slot. A session that is about
- * to sleep may miss a flag; the master says it again until it is heard.
+ * Signals are not blocked. A handler sets a flag. Where the worker may be about to sleep in
+ * accept(), the handler also replaces the listening socket by /dev/null, so that a signal that
+ * comes just before the call ends it too. For a rest it sets is_called in the slot. A session that
+ * is about to sleep may miss a flag: the master sends such a signal again until it is heard.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,8 @@
 #include "base/process.h"
 #include "io/wait.h"
 #include "pool/place.h"
+#include "pool/pool_slots.h"
+#include "pool/worker.h"
 #include "pool/worker_kinds.h"
 
 static volatile sig_atomic_t is_retiring PROCESS_OWN;
@@ -84,19 +86,21 @@ int worker_one_prepare(const struct worker *worker)
 static bool must_rest(const struct worker *worker)
 {
     struct scoreboard *scoreboard = worker->pool->scoreboard;
-    size_t number = (size_t)(worker->slot - scoreboard->slots);
+    size_t index = pool_worker_of(worker->pool, worker->slot);
 
-    return !is_retiring && number >= atomic_load(&scoreboard->listening_most);
+    return !is_retiring && index >= atomic_load(&scoreboard->listening_most);
 }
 
-/* The master sets the mark after it has allowed the worker to listen, so a call that comes before
- * the sleep is not missed. */
+/* The master first allows the worker to listen and then sets is_called, so a call that comes between
+ * the check and the sleep is not missed. */
 static void rest(struct worker *worker)
 {
-    atomic_store(&worker->slot->is_called, 0);
-    atomic_store(&worker->slot->state, SCOREBOARD_RESTING);
-    while (must_rest(worker) && !atomic_load(&worker->slot->is_called))
-        scoreboard_rest(worker->slot);
+    scoreboard_set_state(worker->slot, SCOREBOARD_RESTING);
+    do {
+        atomic_store(&worker->slot->is_called, 0);
+        if (must_rest(worker))
+            scoreboard_rest(worker->slot);
+    } while (must_rest(worker));
 }
 
 /* ---- the loop ---- */
@@ -111,13 +115,13 @@ static void serve(struct worker *worker, int fd, const struct address *client)
     place_begin(&place);
     outcome = session_run(&session, &start, fd, fd);
     place_end(&place, &session, outcome);
-    while (must_rest(worker))
+    if (must_rest(worker))
         rest(worker);
     worker_count_in(worker);
 }
 
-/* A short pause after an accept() that failed for want of descriptors or memory: the connection
- * waits in the backlog, and trying at once again would only burn the processor. */
+/* After an accept() that failed because there are no descriptors or no memory: the connection waits
+ * in the backlog, and trying again at once would only use up the processor. */
 static void pause_after_failure(void)
 {
     enum { PAUSE_MS = 50 };
@@ -126,7 +130,7 @@ static void pause_after_failure(void)
     (void)poll(NULL, 0, PAUSE_MS);
 }
 
-/* The socket does not block since workers of another kind have shared it, before a reload. */
+/* The socket does not block any more if, before a reload, workers with many sessions shared it. */
 static void wait_for_connection(void)
 {
     struct pollfd waiting = {.fd = listener_fd, .events = POLLIN};
@@ -154,6 +158,6 @@ void worker_one_run(struct worker *worker)
         if (sessions_left > 0 && --sessions_left == 0)
             break;
     }
-    atomic_store(&worker->slot->state, SCOREBOARD_LEAVING);
+    scoreboard_set_state(worker->slot, SCOREBOARD_LEAVING);
     atomic_fetch_sub(&worker->pool->scoreboard->idle, 1);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "session/session.h"
+#include "pool/pool_slots.h"
 
 #include "config.h"
 
@@ -88,28 +88,21 @@ static const char *state_word(enum pool_state state)
     return "unknown";
 }
 
-static const char *stage_word(int stage)
-{
-    return stage >= 0 && stage < SESSION_STAGE_COUNT ? session_stage_word((enum session_stage)stage)
-                                                     : "unknown";
-}
-
 static void take_session(struct status_view *view, const struct scoreboard_slot *slot, pid_t pid)
 {
     struct status_session *session = &view->sessions[view->session_count];
-    int64_t age_ms = view->taken_ms - atomic_load(&slot->started_ms);
     uint32_t number = atomic_load(&slot->session);
 
     *session = (struct status_session){
         .pool = view->pool_count,
         .pid = pid,
-        .age_ms = age_ms > 0 ? age_ms : 0,
+        .age_ms = scoreboard_age_ms(slot, view->taken_ms),
         .octets = atomic_load(&slot->octets),
     };
-    put_word(session->stage, sizeof(session->stage), stage_word(atomic_load(&slot->stage)));
+    put_word(session->stage, sizeof(session->stage), scoreboard_stage_word(slot));
     (void)scoreboard_read_texts(slot, &session->texts);
     /* It may have ended meanwhile, and the next begun: half of each is none of them. */
-    if (atomic_load(&slot->state) == SCOREBOARD_BUSY && atomic_load(&slot->session) == number)
+    if (scoreboard_state(slot) == SCOREBOARD_BUSY && atomic_load(&slot->session) == number)
         view->session_count++;
 }
 
@@ -119,7 +112,7 @@ static void take_sessions(struct status_view *view, const struct pool *pool,
     struct scoreboard_slot *slot;
 
     for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
-        if (atomic_load(&slot->state) == SCOREBOARD_BUSY)
+        if (scoreboard_state(slot) == SCOREBOARD_BUSY)
             take_session(view, slot, pid);
 }
 
@@ -131,7 +124,7 @@ static void take_worker(struct status_view *view, struct status_pool *pool, cons
     if (pid == 0)
         return;
     take_sessions(view, from, slot, pid);
-    switch (atomic_load(&slot->state)) {
+    switch (scoreboard_state(slot)) {
     case SCOREBOARD_STARTING:
         pool->starting++;
         break;
@@ -144,6 +137,9 @@ static void take_worker(struct status_view *view, struct status_pool *pool, cons
         break;
     case SCOREBOARD_LEAVING:
         pool->leaving++;
+        break;
+    case SCOREBOARD_FREE:
+    case SCOREBOARD_STATE_COUNT:
         break;
     }
 }

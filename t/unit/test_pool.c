@@ -18,6 +18,11 @@
 #include <cmocka.h>
 
 #include "pool/pool.h"
+#include "pool/pool_rest.h"
+#include "pool/pool_room.h"
+#include "pool/pool_size.h"
+#include "pool/pool_slots.h"
+#include "pool/pool_workers.h"
 #include "pool/worker.h"
 #include "status/status_view.h"
 
@@ -194,7 +199,7 @@ static void test_memory(void **state)
     pool.generation = &generation;
     assert_int_equal(pool_make_slots(&pool), 0);
     start_worker(0);
-    pool_call_all(&pool);
+    pool_rest_call_all(&pool);
     (void)pool_make_room(&pool, 1);
     assert_int_equal(status_view_take(&view, &pool, 0), 0);
     status_view_free(&view);

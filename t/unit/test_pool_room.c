@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "pool/pool_room.h"
+#include "pool/pool_slots.h"
 #include "pool/worker.h"
 #include "session/session.h"
 
@@ -133,7 +135,7 @@ static void test_next_address(void **state)
 static void test_who_stays(void **state)
 {
     (void)state;
-    atomic_store(&put(0, GREEDY, OLD_MS)->is_logged_in, true);
+    atomic_store(&put(0, GREEDY, OLD_MS)->is_logged_in, 1);
     atomic_store(&put(1, GREEDY, OLD_MS)->state, SCOREBOARD_IDLE);
     atomic_store(&put(2, GREEDY, OLD_MS)->stage, SESSION_STAGE_LOGIN + 1);
     put(3, GREEDY, 0);

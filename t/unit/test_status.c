@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "pool/pool_slots.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shared memory of all instances of one name: their totals, and what each client address has
+ * used. It outlives reloads: it is freed when the last pool that uses it is gone.
+ */
+#ifndef POOL_INSTANCE_MEMORY_H
+#define POOL_INSTANCE_MEMORY_H
+
+#include "pool/account.h"
+#include "pool/scoreboard.h"
+
+struct instance_memory {
+    struct instance_memory *next;
+    unsigned users; /* pools */
+    char *name;
+    struct scoreboard_totals *totals; /* shared with the workers */
+    struct account_table *accounts;   /* shared with the workers */
+};
+
+/* The memory for this name, which is made on first use and kept until each caller has released it.
+ * NULL: no memory. */
+struct instance_memory *instance_memory_acquire(const char *name);
+void instance_memory_release(struct instance_memory *memory);
+
+#endif
