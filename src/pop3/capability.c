@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The capability table. Pure.
+ * The table of capabilities, and the rules by which a line of a CAPA list is ours, is passed on, or
+ * is left out. Pure.
  */
 #include "pop3/capability.h"
 
 #include <string.h>
 #include <strings.h>
+
+#include "base/octet.h"
 
 enum source { SOURCE_OURS, SOURCE_LOGIN, SOURCE_SASL, SOURCE_STLS, SOURCE_SERVERS };
 
@@ -58,9 +61,8 @@ bool capability_is_relayed(const char *line, size_t length)
     const char *blank = memchr(line, ' ', length);
     size_t width = blank == NULL ? length : (size_t)(blank - line);
 
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] >= 0x7f)
-            return false;
+    if (!octets_are_printable(line, length))
+        return false;
     for (int i = 0; i < CAPABILITY_COUNT; i++)
         if (rows[i].source == SOURCE_SERVERS && strlen(rows[i].word) == width &&
             strncasecmp(rows[i].word, line, width) == 0)

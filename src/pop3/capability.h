@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The CAPA list (RFC 2449): what we announce, and what of a server's list may pass.
+ * The CAPA list (RFC 2449): what we announce, and which lines of a server's list we pass on.
  */
 #ifndef POP3_CAPABILITY_H
 #define POP3_CAPABILITY_H
@@ -18,22 +18,23 @@ enum capability {
 /* The word on the wire. */
 const char *capability_word(enum capability capability);
 
-/* Finds one of ours by its word, in any case; CAPABILITY_COUNT when there is none. */
+/* Finds one of our own capabilities by its word, in any case. Returns CAPABILITY_COUNT if there is
+ * none. */
 enum capability capability_find(const char *word, size_t length);
 
-/* What decides over an announcement of ours. */
+/* What our own announcements depend on. */
 struct capability_view {
-    bool may_log_in; /* or has logged in */
+    bool may_log_in; /* now, or the client has logged in already */
     bool may_stls;
     bool has_mechanisms;
     unsigned shown; /* bit mask of those that may be announced at all */
 };
 
-/* We announce it ourselves. */
+/* True if we announce this capability ourselves. */
 bool capability_is_ours(enum capability capability, const struct capability_view *view);
 
-/* A line of a server's list (without its end) that is passed on: its first word is the server's to
- * announce, and nothing in it is a control or 8-bit octet. */
+/* True if this line of a server's list (without its end) is passed on: the server may announce its
+ * first word, and all octets are printable ASCII. */
 bool capability_is_relayed(const char *line, size_t length);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command table at work. Whatever passes here may be sent to a server, so the checks are
- * strict: no control octet, no argument where none belongs, numbers that are numbers.
+ * Parses command lines by the table. What passes here may be sent to a server, so the checks are
+ * strict: no control octet, no argument where none belongs, digits where a number belongs.
  */
 #include "pop3/command.h"
 
 #include <string.h>
 #include <strings.h>
+
+#include "base/octet.h"
 
 enum argument_kind {
     ARGUMENT_NONE,
@@ -33,11 +35,6 @@ static const struct command_row rows[COMMAND_COUNT] = {
 #undef COMMAND
 };
 
-static bool is_control(unsigned char octet)
-{
-    return octet < 0x20 || octet == 0x7f;
-}
-
 static enum command_verb find_verb(const char *line, size_t length)
 {
     for (int verb = 0; verb < COMMAND_COUNT; verb++)
@@ -49,25 +46,23 @@ static enum command_verb find_verb(const char *line, size_t length)
 
 static bool has_bad_octets(const char *line, size_t length, bool allow_8bit)
 {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char octet = (unsigned char)line[i];
-        if (is_control(octet) || (octet >= 0x80 && !allow_8bit))
+    for (size_t i = 0; i < length; i++)
+        if (octet_is_control(line[i]) || (!allow_8bit && !octet_is_printable(line[i])))
             return true;
-    }
     return false;
 }
 
-/* The number's length at the start of the text, 0 when there is none or it is too long. */
+/* The length of the number at the start of the text; 0 if there is none or it is too long. */
 static size_t number_length(const char *text, size_t length)
 {
     size_t digits = 0;
 
-    while (digits < length && text[digits] >= '0' && text[digits] <= '9')
+    while (digits < length && octet_is_digit(text[digits]))
         digits++;
     return digits <= COMMAND_NUMBER_DIGITS ? digits : 0;
 }
 
-/* A message number: digits, not 0 (RFC 1939, section 3: numbered from 1). */
+/* A message number is digits, and not 0: messages are numbered from 1 (RFC 1939, section 3). */
 static bool is_message_number(const char *text, size_t length)
 {
     bool is_zero = true;
@@ -129,15 +124,15 @@ enum command_fault command_parse(struct command *command, const char *line, size
     const struct command_row *row = &rows[command->verb];
     if (row->argument != ARGUMENT_TEXT && row->argument != ARGUMENT_OPTIONAL_TEXT)
         while (length > width && line[length - 1] == ' ')
-            length--; /* "STAT " is what some mail programs send */
+            length--; /* some mail programs send "STAT " */
     if (length > width) {
         command->argument = line + width + 1;
         command->argument_length = length - width - 1;
     }
     if (row->argument == ARGUMENT_OPTIONAL_TEXT && command->argument_length == 0)
-        command->argument = NULL; /* "AUTH " asks like "AUTH" */
-    command->is_multi_line = row->reply == REPLY_MULTI ||
-                             (row->reply == REPLY_LISTING && command->argument == NULL);
+        command->argument = NULL; /* "AUTH " means the same as "AUTH" */
+    command->is_multi_line =
+        row->reply == REPLY_MULTI || (row->reply == REPLY_LISTING && command->argument == NULL);
     if (((unsigned)row->states & (unsigned)state) == 0)
         return COMMAND_WRONG_STATE;
     return is_argument_good(command) ? COMMAND_GOOD : COMMAND_BAD_ARGUMENT;
@@ -157,48 +152,22 @@ const char *command_keyword(enum command_verb verb)
     return verb < COMMAND_COUNT ? rows[verb].keyword : "unknown";
 }
 
+static const struct {
+    const char *word;
+    const char *text;
+} faults[] = {
+    [COMMAND_GOOD] = {"good", ""},
+#define COMMAND_FAULT(name, word, text) [COMMAND_##name] = {word, text},
+#include "pop3/command_fault.def"
+#undef COMMAND_FAULT
+};
+
 const char *command_fault_text(enum command_fault fault)
 {
-    switch (fault) {
-    case COMMAND_GOOD:
-        break;
-    case COMMAND_UNKNOWN:
-        return "command not supported";
-    case COMMAND_BAD_OCTETS:
-        return "characters that do not belong into a command";
-    case COMMAND_BAD_ARGUMENT:
-        return "wrong or missing argument";
-    case COMMAND_WRONG_STATE:
-        return "command not allowed now";
-    case COMMAND_TOO_LONG:
-        return "line too long";
-    case COMMAND_BAD_MECHANISM:
-        return "no such mechanism";
-    case COMMAND_NEEDS_TLS:
-        return "use STLS first, a login needs TLS here";
-    }
-    return "";
+    return faults[fault].text;
 }
 
 const char *command_fault_word(enum command_fault fault)
 {
-    switch (fault) {
-    case COMMAND_GOOD:
-        break;
-    case COMMAND_UNKNOWN:
-        return "unknown";
-    case COMMAND_BAD_OCTETS:
-        return "bad-octets";
-    case COMMAND_BAD_ARGUMENT:
-        return "bad-argument";
-    case COMMAND_WRONG_STATE:
-        return "wrong-state";
-    case COMMAND_TOO_LONG:
-        return "too-long";
-    case COMMAND_BAD_MECHANISM:
-        return "bad-mechanism";
-    case COMMAND_NEEDS_TLS:
-        return "needs-tls";
-    }
-    return "good";
+    return faults[fault].word;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The PROXY protocol header. The octets come from whoever connects, before anything is known of
- * them, so nothing here may trust a length or keep state; who may send a header is decided
- * elsewhere.
+ * Parses and builds PROXY protocol headers. The octets come from a peer of which nothing is known
+ * yet, so no length in them is trusted and no state is kept. The caller decides who may send a
+ * header.
  */
 #include "pop3/proxy_header.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/octet.h"
 
 static const uint8_t v2_signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -38,7 +40,7 @@ enum {
     V2_UNIQUE_ID_MAX = 128,
 };
 
-/* `ip` and `port` are in network byte order, as a header has them. */
+/* `ip` and `port` are in network byte order, as in a header. */
 static void set_address(struct address *address, int family, const void *ip, const void *port)
 {
     memset(address, 0, sizeof(*address));
@@ -72,7 +74,8 @@ enum {
     V1_HEADS = sizeof(v1_heads) / sizeof(v1_heads[0]),
 };
 
-/* The shortest text of a field: an address, or a port. */
+/* The length of the shortest text that a field may have: fields 0 and 1 are addresses, 2 and 3
+ * ports. */
 static size_t v1_shortest(int family, unsigned field)
 {
     if (field >= 2)
@@ -80,11 +83,11 @@ static size_t v1_shortest(int family, unsigned field)
     return family == AF_INET ? strlen("0.0.0.0") : strlen("::");
 }
 
-/* How many octets are certainly missing of a line whose head is followed by `rest` so far. */
-static size_t v1_missing_behind_head(int family, const char *rest, size_t length)
+/* How many octets the line certainly still needs, if its head is followed by `rest` so far. */
+static size_t v1_missing_after_head(int family, const char *rest, size_t length)
 {
     unsigned field = 0;
-    size_t open = 0; /* octets of the field that has no blank behind it yet */
+    size_t open = 0; /* octets of the field that no blank has ended yet */
     size_t missing = 2;
 
     if (length > 0 && rest[length - 1] == '\r')
@@ -102,7 +105,7 @@ static size_t v1_missing_behind_head(int family, const char *rest, size_t length
     return missing;
 }
 
-/* The line has no end yet. May it become one, and how many octets are missing at least? */
+/* Parses a line without its end: MALFORMED if it cannot become a header, else MORE. */
 static enum proxy_header_result v1_parse_open(struct proxy_header *header, const char *line,
                                               size_t length)
 {
@@ -117,7 +120,7 @@ static enum proxy_header_result v1_parse_open(struct proxy_header *header, const
         if (memcmp(line, head->text, seen) != 0)
             continue;
         missing =
-            head_length - seen + v1_missing_behind_head(head->family, line + seen, length - seen);
+            head_length - seen + v1_missing_after_head(head->family, line + seen, length - seen);
         if (missing < least)
             least = missing;
     }
@@ -152,7 +155,7 @@ static bool v1_parse_port(const char *text, uint16_t *port_r)
     unsigned value = 0;
     size_t length = 0;
 
-    for (; text[length] >= '0' && text[length] <= '9' && length < 5; length++)
+    for (; octet_is_digit(text[length]) && length < 5; length++)
         value = value * 10 + (unsigned)(text[length] - '0');
     if (length == 0 || text[length] != '\0' || (length > 1 && text[0] == '0') || value > UINT16_MAX)
         return false;
@@ -180,7 +183,7 @@ static bool v1_parse_addresses(struct proxy_header *header, int family, const ch
     return true;
 }
 
-/* The line ends at `end`, where its CRLF stands. */
+/* Parses a whole line; its CRLF stands at `end`. */
 static bool v1_parse_closed(struct proxy_header *header, const char *line, const char *end)
 {
     for (size_t i = 0; i < V1_HEADS; i++) {
@@ -197,8 +200,8 @@ static bool v1_parse_closed(struct proxy_header *header, const char *line, const
     return false;
 }
 
-/* Finds the CRLF, NULL while there is none. False at an octet that no line may hold: one other than
- * printable ASCII, a CR or LF alone. */
+/* Finds the CRLF; *end_r is NULL if it has not come yet. Returns false for an octet that may not be
+ * in a line: one that is not printable ASCII, or a CR or LF alone. */
 static bool v1_scan(const char *line, size_t length, const char **end_r)
 {
     *end_r = NULL;
@@ -209,7 +212,7 @@ static bool v1_scan(const char *line, size_t length, const char **end_r)
             *end_r = line + i;
             return line[i + 1] == '\n';
         }
-        if (line[i] < 0x20 || line[i] > 0x7e)
+        if (!octet_is_printable(line[i]))
             return false;
     }
     return true;
@@ -221,7 +224,7 @@ static enum proxy_header_result v1_parse(struct proxy_header *header, const char
     const char *end;
 
     if (length > PROXY_HEADER_V1_MAX)
-        length = PROXY_HEADER_V1_MAX; /* what stands further behind is none of ours */
+        length = PROXY_HEADER_V1_MAX; /* octets after it cannot belong to the header */
     if (!v1_scan(line, length, &end))
         return PROXY_HEADER_MALFORMED;
     if (end == NULL)
@@ -240,7 +243,7 @@ static bool v2_is_known(unsigned family, unsigned protocol)
     return family <= V2_FAMILY_UNIX && protocol <= V2_PROTOCOL_DGRAM;
 }
 
-/* How many octets the addresses of a family take up at the beginning of the block. */
+/* The octets that the addresses of a family take up at the beginning of the block. */
 static size_t v2_addresses_length(unsigned family)
 {
     switch (family) {
@@ -298,7 +301,7 @@ static bool v2_parse_block(struct proxy_header *header, uint8_t kind, const uint
     return true;
 }
 
-/* The fixed part, of which at least the signature's first octet is there. */
+/* Checks as much of the fixed part as has come, at least one octet. */
 static bool v2_is_head(const uint8_t *data, size_t length)
 {
     size_t seen = length < sizeof(v2_signature) ? length : sizeof(v2_signature);
@@ -382,8 +385,8 @@ static bool is_ip(const struct address *address)
     return address->sa.sa_family == AF_INET || address->sa.sa_family == AF_INET6;
 }
 
-/* Copies the two addresses so that both are of one family, which is returned; AF_UNSPEC when one is
- * not IP. */
+/* Copies the two addresses, converted to one family where they differ. Returns that family, or
+ * AF_UNSPEC if one is not an IP address. */
 static int match_families(struct address pair[2], const struct address *source,
                           const struct address *destination)
 {
@@ -425,8 +428,8 @@ size_t proxy_header_build_v1(char *line, size_t size, const struct address *sour
     return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }
 
-/* A header while it grows. It is put together at its largest possible size and copied out at the
- * end, so that only one place asks whether it fits. */
+/* A header under construction. It has room for the largest header and is copied out at the end, so
+ * that the size is checked once. */
 struct v2_builder {
     uint8_t data[PROXY_HEADER_BUILD_MAX];
     size_t length;
@@ -463,7 +466,7 @@ static bool v2_put_text(struct v2_builder *builder, uint8_t type, const char *te
 
 static bool v2_put_ssl(struct v2_builder *builder, const char *version)
 {
-    /* verify is 0 only for a client certificate that was found good: that we never claim. */
+    /* verify = 0 would say that the client's certificate was checked. We never claim that. */
     static const uint8_t client_and_verify[V2_SSL_HEAD] = {V2_CLIENT_SSL, 0, 0, 0, 1};
     size_t length = V2_SSL_HEAD;
 

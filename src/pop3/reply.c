@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Status lines and the search for the end of a multi-line reply. The search looks at every octet
- * of every message, so its common path goes through memory in vectors; everything else here is
- * plain.
+ * Parses status lines and finds the end of a multi-line reply. The search reads every octet of
+ * every message, so its common path uses vector instructions. Everything else here is plain C.
  */
 #include "pop3/reply.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "base/octet.h"
 #include "config.h"
 
 #ifdef HAVE_AVX2_TARGET
@@ -26,7 +26,7 @@ static bool has_indicator(const char *line, size_t length, const char *indicator
     return length >= width && memcmp(line, indicator, width) == 0;
 }
 
-/* What has come so far can still become an indicator. */
+/* True if these octets can be the beginning of a status line. */
 static bool may_become_status(const char *data, size_t length)
 {
     static const char ok[] = "+OK";
@@ -75,7 +75,7 @@ enum reply_status reply_parse_auth(const char *data, size_t length, size_t *leng
 
 char reply_clean_octet(char octet)
 {
-    return (unsigned char)octet < 0x20 || octet == 0x7f ? '?' : octet;
+    return octet_is_control(octet) ? '?' : octet;
 }
 
 void reply_clean(char *line, size_t length)
@@ -122,8 +122,8 @@ void reply_end_init(struct reply_end *end)
     end->matched = 2; /* the status line's CRLF */
 }
 
-/* One octet through the automaton. The mark's only proper border is CRLF, so a mismatch falls back
- * to "CR seen" at most. */
+/* Moves the automaton by one octet. After a mismatch at most one octet of the mark can be matched
+ * already: a CR. */
 static void step(struct reply_end *end, char octet)
 {
     if (octet == end_mark[end->matched])
@@ -133,9 +133,10 @@ static void step(struct reply_end *end, char octet)
 }
 
 /*
- * Steps over what holds no LF with a '.' behind it, a block at a time, and stops at a block that
- * may, or where less than a block and one octet are left. A dot behind a line's end is rare in a
- * message, so this goes on for pages. The loops over a block are unrolled: at -O2 nobody else does.
+ * Steps over octets, a block at a time, as long as no LF in them is followed by a '.'. Stops at a
+ * block that may hold such a pair, or when less than a block and one octet are left. Such a pair is
+ * rare in a message, so this goes on for pages. The loops over a block are unrolled here because
+ * the compiler does not do it at -O2.
  */
 #ifdef __SSE2__
 static const char *skip_sse2(const char *data, const char *end)
@@ -196,8 +197,8 @@ static const char *skip_blocks(const char *data, const char *end)
     return data;
 }
 
-/* The first place from `data` on where LF and '.' stand side by side; `end` when there is none
- * before the last octet. */
+/* The first LF from `data` on that is followed by a '.'; `end` if there is none before the last
+ * octet. */
 static const char *find_dot_line(const char *data, const char *end)
 {
     data = skip_blocks(data, end);
@@ -212,7 +213,7 @@ static const char *find_dot_line(const char *data, const char *end)
     return end;
 }
 
-/* The automaton's state behind the piece [data, end), from its last octets alone. */
+/* The automaton's state after the piece [data, end): its last octets alone decide it. */
 static unsigned state_at_end(const char *data, const char *end)
 {
     struct reply_end tail = {0};
@@ -229,7 +230,7 @@ size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bo
     const char *at = data;
 
     *is_end_r = false;
-    /* A mark begun in an earlier piece: octet by octet until it is decided. */
+    /* An earlier piece ended within what may be the mark: step until that is decided. */
     while (at < stop && end->matched > 0) {
         step(end, *at++);
         if (end->matched == END_MARK_LENGTH) {
@@ -247,7 +248,7 @@ size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bo
             return (size_t)(line_end + 4 - data);
         }
         if (stop - line_end < 4)
-            break; /* perhaps the mark, cut by the piece's end */
+            break; /* perhaps the mark, and the piece ends within it */
         at = line_end + 1;
     }
     end->matched = at < stop ? state_at_end(at, stop) : end->matched;

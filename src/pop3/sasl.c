@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SASL messages: strict base64 and the form of each mechanism's messages. May not read or write a
- * stream, nor decide who is let in; it says what a client claims, or that the claim is malformed.
+ * SASL messages: strict base64, and the form of each mechanism's messages. This file says what a
+ * client claims, or that the claim is malformed. Whether the claim is true is not known here.
  */
 #include "pop3/sasl.h"
 
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/octet.h"
 
 enum {
     SASL_KVSEP = 0x01, /* ends a key=value pair, RFC 7628 section 3.1 */
@@ -37,25 +39,14 @@ const struct sasl_mechanism_info *sasl_mechanism_info(enum sasl_mechanism mechan
 
 const char *sasl_result_word(enum sasl_result result)
 {
-    switch (result) {
-    case SASL_OK:
-        return "ok";
-    case SASL_CANCELLED:
-        return "cancelled";
-    case SASL_BAD_BASE64:
-        return "bad-base64";
-    case SASL_BAD_MESSAGE:
-        return "bad-message";
-    case SASL_BAD_OCTET:
-        return "bad-octet";
-    case SASL_BAD_AUTHZID:
-        return "bad-authzid";
-    case SASL_EMPTY:
-        return "empty";
-    case SASL_TOO_LONG:
-        return "too-long";
-    }
-    return "unknown";
+    static const char *const words[] = {
+        [SASL_OK] = "ok",
+#define SASL_RESULT(name, word) [SASL_##name] = word,
+#include "pop3/sasl_result.def"
+#undef SASL_RESULT
+    };
+
+    return words[result];
 }
 
 /* -1 for an octet outside the alphabet. */
@@ -72,8 +63,8 @@ static int base64_value(char c)
     return c == '/' ? 63 : -1;
 }
 
-/* The octets that stand in four characters of which the last `padding` are '='; -1 when they are
- * not well-formed, zero bits in the padding included. */
+/* Decodes four characters, of which the last `padding` are '='. Returns -1 if they are malformed;
+ * bits in the padding that are not zero are malformed too. */
 static int decode_quad(const char quad[4], unsigned padding, uint8_t octets[3])
 {
     uint32_t bits = 0;
@@ -115,7 +106,8 @@ enum sasl_result sasl_base64_decode(const char *text, size_t length, char *data,
     total = length / 4 * 3 - padding;
     if (total > size)
         return SASL_TOO_LONG;
-    /* An octet is written after the four it came from were read: `data` may be `text`. */
+    /* Octets are written after the four characters they come from were read: `data` may be `text`.
+     */
     for (size_t in = 0, out = 0; in < length; in += 4, out += 3) {
         bool is_last = in + 4 == length;
         uint8_t octets[3];
@@ -130,7 +122,7 @@ enum sasl_result sasl_base64_decode(const char *text, size_t length, char *data,
     return SASL_OK;
 }
 
-/* Encodes piece by piece, so that a message with a secret is nowhere put together. */
+/* Encodes piece by piece, so that a message with a secret need not be put together first. */
 struct encoder {
     char *text;
     size_t used;
@@ -228,9 +220,7 @@ enum sasl_result sasl_credential_check(const char *text, size_t length, bool all
     if (length == 0)
         return SASL_EMPTY;
     for (size_t i = 0; i < length; i++) {
-        uint8_t octet = (uint8_t)text[i];
-
-        if (octet < 0x20 || octet == 0x7f || (octet >= 0x80 && !allow_8bit))
+        if (octet_is_control(text[i]) || (!allow_8bit && !octet_is_printable(text[i])))
             return SASL_BAD_OCTET;
     }
     return SASL_OK;
@@ -252,7 +242,7 @@ static enum sasl_result take_credential(const char *from, size_t length, bool al
     return SASL_OK;
 }
 
-/* The three parts of a PLAIN message, where they stand in it. */
+/* The three parts of a PLAIN message; they point into it. */
 struct plain_parts {
     const char *authzid;
     size_t authzid_length;
@@ -349,7 +339,7 @@ enum sasl_result sasl_external_decode(const char *message, size_t length, char *
     return result == SASL_EMPTY && size > 0 ? SASL_OK : result;
 }
 
-/* True, and *at moves behind it, when `prefix` stands at *at. */
+/* If `prefix` stands at *at, moves *at past it and returns true. */
 static bool skip_prefix(const char **at, const char *end, const char *prefix)
 {
     size_t length = strlen(prefix);
@@ -365,7 +355,7 @@ static bool is_letter(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* The value of "auth". The scheme's name is compared as in HTTP, without regard to case. */
+/* Checks the value of "auth". The name of the scheme may be in any case, as in HTTP. */
 static enum sasl_result check_bearer(const char *value, size_t length)
 {
     static const char scheme[] = "Bearer ";
@@ -376,24 +366,24 @@ static enum sasl_result check_bearer(const char *value, size_t length)
     if (length == scheme_length)
         return SASL_EMPTY;
     for (size_t i = scheme_length; i < length; i++)
-        if (value[i] < 0x21 || value[i] > 0x7e)
+        if (!octet_is_graphic(value[i]))
             return SASL_BAD_OCTET;
     return SASL_OK;
 }
 
-/* What a value other than the token may hold: VCHAR / SP / HTAB / CR / LF. */
+/* Checks a value other than the token: VCHAR / SP / HTAB / CR / LF. */
 static enum sasl_result check_value(const char *value, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         char c = value[i];
 
-        if ((c < 0x20 || c > 0x7e) && c != '\t' && c != '\r' && c != '\n')
+        if (!octet_is_printable(c) && c != '\t' && c != '\r' && c != '\n')
             return SASL_BAD_OCTET;
     }
     return SASL_OK;
 }
 
-/* One key "=" value. */
+/* Checks one key "=" value. */
 static enum sasl_result check_pair(const char *pair, size_t length, unsigned *auths)
 {
     size_t key = 0;
@@ -408,7 +398,8 @@ static enum sasl_result check_pair(const char *pair, size_t length, unsigned *au
     return check_bearer(pair + key + 1, length - key - 1);
 }
 
-/* *(kvpair) kvsep, to the end of the message, with one token; *pairs_r counts the pairs. */
+/* Checks *(kvpair) kvsep up to the end of the message, with exactly one token. *pairs_r is the
+ * number of pairs. */
 static enum sasl_result check_pairs(const char *at, const char *end, unsigned *pairs_r)
 {
     unsigned auths = 0;
@@ -431,7 +422,7 @@ static enum sasl_result check_pairs(const char *at, const char *end, unsigned *p
     return SASL_BAD_MESSAGE;
 }
 
-/* Where the user name stands in a token message, escaped as it is there. */
+/* The user name in a token message, still escaped. */
 struct token_name {
     const char *start;
     size_t length;
@@ -483,8 +474,8 @@ static enum sasl_result parse_oauthbearer(const char *message, size_t length,
     return check_pairs(at, end, &pairs);
 }
 
-/* What one octet of a saslname stands for, and in *used_r how many it takes up; '\0' when
- * malformed. The digits' case does not matter: so says ABNF of every quoted string. */
+/* Decodes one octet of a saslname; *used_r is how many octets it takes up there. Returns '\0' if it
+ * is malformed. The digits may be in any case, as ABNF says of quoted strings. */
 static char saslname_octet(const char *at, size_t left, size_t *used_r)
 {
     *used_r = 1;
@@ -508,7 +499,7 @@ static bool is_saslname(const struct token_name *name)
     return true;
 }
 
-/* Finds and checks the name; afterwards it holds no octet that a user name may not hold. */
+/* Finds and checks the name. After SASL_OK it holds only octets that a user name may hold. */
 static enum sasl_result parse_token(enum sasl_mechanism mechanism, const char *message,
                                     size_t length, struct token_name *name)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SASL messages as POP3 carries them (RFC 5034): base64, and what is inside for each mechanism.
- * Pure protocol: knows no stream, no session and no OpenSSL, allocates nothing.
+ * SASL messages as POP3 carries them (RFC 5034): base64, and the form of each mechanism's messages.
+ * Pure: knows no stream, no session and no OpenSSL, and allocates nothing.
  *
  * Conventions of every function here:
  * - `message` is a decoded message of `length` octets, not NUL-terminated; it is never NULL.
- * - Output goes to the caller's buffer of `size` octets and is NUL-terminated text (except for
- *   decoded base64). After any other result than SASL_OK a text is "" and *length_r is 0, and no
- *   part of a secret has been left in the buffer.
- * - Passwords and tokens stay in the caller's buffers, who wipes them (explicit_bzero).
+ * - Output goes to the caller's buffer of `size` octets. It is NUL-terminated text, except for
+ *   decoded base64. If the result is not SASL_OK, a text is "", *length_r is 0, and no part of a
+ *   secret is left in the buffer.
+ * - Passwords and tokens stay in the caller's buffers. The caller wipes them (explicit_bzero).
  */
 #ifndef POP3_SASL_H
 #define POP3_SASL_H
@@ -25,12 +25,12 @@ enum {
 /* Octets of base64 for n octets, and a NUL. */
 #define SASL_BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 
-/* The two challenges of LOGIN, base64 already: "Username:" and "Password:". */
+/* The two challenges of LOGIN in base64: "Username:" and "Password:". */
 #define SASL_LOGIN_USERNAME "VXNlcm5hbWU6"
 #define SASL_LOGIN_PASSWORD "UGFzc3dvcmQ6"
 
-/* What answers the error text a server sends as a challenge before it refuses a token (base64):
- * one ^A for OAUTHBEARER (RFC 7628 section 3.2.3); XOAUTH2 wants an empty line. */
+/* Before a server refuses a token, it sends an error text as a challenge. This is the answer in
+ * base64: one ^A for OAUTHBEARER (RFC 7628 section 3.2.3). XOAUTH2 wants an empty line. */
 #define SASL_OAUTHBEARER_DUMMY "AQ=="
 
 enum sasl_mechanism {
@@ -49,29 +49,25 @@ struct sasl_mechanism_info {
 
 enum sasl_result {
     SASL_OK,
-    SASL_CANCELLED,   /* the client sent "*" */
-    SASL_BAD_BASE64,  /* not strict base64 */
-    SASL_BAD_MESSAGE, /* not the form the mechanism prescribes */
-    SASL_BAD_OCTET,   /* a control octet in a credential: it could become a command */
-    SASL_BAD_AUTHZID, /* acting as somebody else is not offered */
-    SASL_EMPTY,       /* no user name, no password or no token */
-    SASL_TOO_LONG,    /* for the limits above or for the caller's buffer */
+#define SASL_RESULT(name, word) SASL_##name,
+#include "pop3/sasl_result.def"
+#undef SASL_RESULT
 };
 
-/* The mechanism called `name`, in any case; SASL_MECHANISM_NONE where there is none. */
+/* Finds the mechanism called `name`, in any case. Returns SASL_MECHANISM_NONE if there is none. */
 enum sasl_mechanism sasl_mechanism_find(const char *name);
 
-/* The table row of a mechanism; NULL for SASL_MECHANISM_NONE and anything out of range. */
+/* The row of a mechanism. NULL for SASL_MECHANISM_NONE and anything out of range. */
 const struct sasl_mechanism_info *sasl_mechanism_info(enum sasl_mechanism mechanism);
 
 /* A word for the log: "ok", "cancelled", "bad-base64", ... */
 const char *sasl_result_word(enum sasl_result result);
 
 /*
- * Strict base64 (RFC 4648 section 4, without the leniencies of section 3): foreign octets, line
- * breaks, '=' anywhere but at the end, missing or wrong padding and padding bits that are not zero
- * are SASL_BAD_BASE64, so that one message has one encoding. Empty text is an empty message. `data`
- * may be `text` itself. SASL_TOO_LONG beyond SASL_BASE64_MAX or `size`.
+ * Decodes strict base64 (RFC 4648 section 4, without the leniencies of section 3), so that one
+ * message has one encoding. SASL_BAD_BASE64 for other octets, line breaks, '=' before the end,
+ * missing or wrong padding, and padding bits that are not zero. Empty text is an empty message.
+ * SASL_TOO_LONG beyond SASL_BASE64_MAX or `size`. `data` may be `text` itself.
  */
 enum sasl_result sasl_base64_decode(const char *text, size_t length, char *data, size_t size,
                                     size_t *length_r);
@@ -81,64 +77,65 @@ enum sasl_result sasl_base64_decode(const char *text, size_t length, char *data,
 enum sasl_result sasl_base64_encode(const char *data, size_t length, char *text, size_t size,
                                     size_t *length_r);
 
-/* Decodes a line the client answers a challenge with (RFC 5034 section 4): SASL_CANCELLED for "*",
- * else like sasl_base64_decode. An empty line is an empty message. */
+/* Decodes the client's answer to a challenge (RFC 5034 section 4): SASL_CANCELLED for "*", else as
+ * sasl_base64_decode() does. An empty line is an empty message. */
 enum sasl_result sasl_response_decode(const char *text, size_t length, char *data, size_t size,
                                       size_t *length_r);
 
-/* Decodes the initial response of the AUTH command: "=" is the empty message, and an empty text,
- * which is what "AUTH PLAIN " with a blank at its end leaves, is SASL_BAD_BASE64. */
+/* Decodes the initial response of the AUTH command: "=" is the empty message. An empty text is
+ * SASL_BAD_BASE64: "AUTH PLAIN " with a blank at its end leaves one. */
 enum sasl_result sasl_initial_decode(const char *text, size_t length, char *data, size_t size,
                                      size_t *length_r);
 
-/* What every credential must be, from USER and PASS as from SASL: SASL_EMPTY without octets,
- * SASL_BAD_OCTET where one is 0x00 to 0x1f, 0x7f or, unless allow_8bit, 0x80 to 0xff, else SASL_OK.
- * 8-bit octets are for passwords only. */
+/* Checks a credential, from USER and PASS as well as from SASL. SASL_EMPTY if it has no octets.
+ * SASL_BAD_OCTET for a control octet and, unless allow_8bit, for an 8-bit octet. Only passwords may
+ * hold 8-bit octets. */
 enum sasl_result sasl_credential_check(const char *text, size_t length, bool allow_8bit);
 
 /*
  * PLAIN (RFC 4616): [authzid] NUL authcid NUL passwd, with exactly two NULs. authzid must be empty
- * or the same octets as authcid (SASL_BAD_AUTHZID). SASL_BAD_MESSAGE, SASL_EMPTY, SASL_BAD_OCTET,
- * SASL_TOO_LONG when a part does not fit its buffer.
+ * or the same octets as authcid (SASL_BAD_AUTHZID). Also SASL_BAD_MESSAGE, SASL_EMPTY,
+ * SASL_BAD_OCTET, and SASL_TOO_LONG if a part does not fit its buffer.
  */
 enum sasl_result sasl_plain_decode(const char *message, size_t length, char *user, size_t user_size,
                                    char *password, size_t password_size);
 
-/* The base64 of a PLAIN message with an empty authzid, for AUTH PLAIN at the server. Both texts are
- * checked like any credential. */
+/* Encodes a PLAIN message with an empty authzid in base64, for AUTH PLAIN at the server. Both texts
+ * are checked like any credential. */
 enum sasl_result sasl_plain_encode(const char *user, const char *password, char *text, size_t size,
                                    size_t *length_r);
 
-/* One step of LOGIN: the message is the user name, or, with allow_8bit, the password, as it is.
+/* Decodes one step of LOGIN: the message is the user name or, with allow_8bit, the password.
  * Clients may send the user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
 enum sasl_result sasl_login_decode(const char *message, size_t length, bool allow_8bit,
                                    char *credential, size_t size);
 
 /*
- * The user name in the initial response of a token mechanism, all of which is checked:
+ * Finds the user name in the initial response of a token mechanism, and checks the whole response:
  *   XOAUTH2      "user=" name ^A "auth=Bearer " token ^A ^A
  *   OAUTHBEARER  ("n" or "y") ",a=" saslname "," ^A *(key "=" value ^A) ^A, with exactly one key
  *                "auth" and its value "Bearer " token (RFC 7628 section 3.1). In a saslname "=2C"
  *                is a comma and "=3D" an equals sign (RFC 5801 section 4). Channel binding ("p=")
- *                is SASL_BAD_MESSAGE. RFC 7628 lets the name be left out; the server is selected
- *                by it, so that is SASL_EMPTY here.
- * A token is one or more of 0x21 to 0x7e. SASL_BAD_MESSAGE also for a mechanism without tokens.
+ *                is SASL_BAD_MESSAGE. RFC 7628 allows a response without a name, but the name
+ *                selects the server, so that is SASL_EMPTY here.
+ * A token is one or more octets of 0x21 to 0x7e. SASL_BAD_MESSAGE also for a mechanism without
+ * tokens.
  */
 enum sasl_result sasl_token_user(enum sasl_mechanism mechanism, const char *message, size_t length,
                                  char *user, size_t size);
 
 /*
- * The base64 of the same initial response with another user name, everything else octet for octet:
- * the client says "user@server" where the server must be told "user". Results like
- * sasl_token_user, and for `user` like sasl_credential_check without 8-bit octets. `text` may not
- * overlap `message`.
+ * Encodes the same initial response in base64 with another user name; all other octets stay. The
+ * client says "user@server", and the server must be told "user". Results are those of
+ * sasl_token_user() and, for `user`, of sasl_credential_check() without 8-bit octets. `text` may
+ * not overlap `message`.
  */
 enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *message,
                                    size_t length, const char *user, char *text, size_t size,
                                    size_t *length_r);
 
-/* EXTERNAL (RFC 4422 appendix A): the message is the authzid. `user` becomes "" for an empty
- * message: the user is whom the client's certificate names. SASL_BAD_OCTET, SASL_TOO_LONG. */
+/* Decodes EXTERNAL (RFC 4422 appendix A): the message is the authzid. `user` becomes "" for an
+ * empty message: the client's certificate names the user then. SASL_BAD_OCTET, SASL_TOO_LONG. */
 enum sasl_result sasl_external_decode(const char *message, size_t length, char *user, size_t size);
 
 #endif
