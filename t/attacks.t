@@ -57,7 +57,7 @@ scene 'TLS on a port that begins in the clear' => sub {
             $client->greeting;
             $client->send(substr $hello, 0, $cut)->sent;
             $client->send(substr $hello, $cut);
-            is $client->rest, "-ERR this port begins without TLS\r\n", "tls = $tls, cut behind $cut octets: told and closed";
+            is $client->rest, "-ERR this port does not begin with TLS\r\n", "tls = $tls, cut behind $cut octets: told and closed";
             is $client->session_line->{reason}, 'tls-to-clear-port', 'reason';
             is_deeply $client->events, ['session'], 'one line in the log';
         }
@@ -68,7 +68,7 @@ scene 'TLS on a port that begins in the clear' => sub {
 # What comes in between the last word and the close must not take the word along.
 scene 'the last word, with more sent into it' => sub {
     my $proxy   = proxy(server()->address);
-    my $refused = "-ERR this port begins without TLS\r\n";
+    my $refused = "-ERR this port does not begin with TLS\r\n";
     my $heard   = 0;
     my $tries   = 100;
     for (1 .. $tries) {
@@ -111,7 +111,7 @@ scene 'STLS in the wrong place' => sub {
     my $client = proxy($server->address)->client;
     $client->greeting;
     $client->send("STLS\r\n\x16\x03\x01\r\nQUIT\r\n");
-    like $client->rest, qr/\A-ERR [^\r]*\r\n-ERR this port begins without TLS\r\n\z/, 'where there is no TLS';
+    like $client->rest, qr/\A-ERR [^\r]*\r\n-ERR this port does not begin with TLS\r\n\z/, 'where there is no TLS';
     is $client->session_line->{reason}, 'tls-to-clear-port', 'reason';
     is_deeply $client->events, refusals(1), 'in the log';
     return if !$has_tls;
@@ -120,7 +120,7 @@ scene 'STLS in the wrong place' => sub {
         $client = clear_port('stls', $server)->client;
         $client->greeting;
         $client->send("STLS\r\n$behind");
-        is $client->rest, "-ERR nothing may follow STLS\r\n", 'with more behind it: ' . show($behind);
+        is $client->rest, "-ERR data after STLS before TLS has begun\r\n", 'with more behind it: ' . show($behind);
         is $client->session_line->{reason}, 'stls-injection', 'reason';
         is_deeply $client->events, ['session'], 'one line in the log';
     }

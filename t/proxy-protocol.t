@@ -154,7 +154,7 @@ scene 'strangers' => sub {
     $client = $proxy->client;
     $client->greeting;
     $client->send(v2());
-    is $client->rest, "-ERR no PROXY header is taken from this address\r\n", 'version 2: told and closed';
+    is $client->rest, "-ERR PROXY headers are not accepted from this address\r\n", 'version 2: told and closed';
     is $client->session_line->{client}, '127.0.0.1', 'nor believed';
     is $client->session_line->{reason}, 'proxy-header-refused', 'reason';
     is_deeply $client->events, ['session'], 'one line in the log';

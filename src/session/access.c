@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access control: the operator's program decides whether this client may have this server. What it
- * prints goes to the client as lines, without control octets; only its exit status decides.
+ * The stage that asks the access control program (acp): it decides whether this client may use this
+ * server. Its exit status decides. What it prints goes to the client as lines, without control
+ * octets.
  */
 #include <stdio.h>
 
@@ -19,8 +20,8 @@ enum { REFUSAL_LENGTH = sizeof(refusal) - 1 };
 struct acp_lines {
     struct session *session;
     int64_t deadline_ms;
-    size_t column;  /* octets on the line that is not ended yet */
-    size_t matched; /* of the refusal, at its start */
+    size_t column;  /* octets of the line that has not ended yet */
+    size_t matched; /* octets at its start that are those of the refusal */
     bool has_refused;
 };
 
@@ -41,7 +42,8 @@ static void put_line_end(struct acp_lines *lines)
     lines->column = lines->matched = 0;
 }
 
-/* The helper passes at most 64 KiB in all, in pieces that fit the client's buffer. */
+/* Takes a piece of the output. The pieces fit the client's buffer, and the helper passes at most
+ * 64 KiB in all. */
 static enum io_status take_output(void *context, const char *data, size_t length)
 {
     struct acp_lines *lines = context;
@@ -55,7 +57,7 @@ static enum io_status take_output(void *context, const char *data, size_t length
     return stream_flush(&lines->session->client, false, lines->deadline_ms);
 }
 
-/* Whatever else it printed, only a refusal tells the client that it is not in. */
+/* Only a refusal tells the client that it is not logged in. Other lines are not a reply. */
 static void end_last_line(struct acp_lines *lines)
 {
     if (lines->column > 0)
@@ -92,8 +94,8 @@ static enum io_status ask(struct session *session, const struct address *local,
     snprintf(port, sizeof(port), "%u", address_port(local));
     snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
     snprintf(server_port, sizeof(server_port), "%u", session->server_name.port);
-    return helper_ask_access(session->start->helper, &access, take_output, lines, lines->deadline_ms,
-                             granted_r);
+    return helper_ask_access(session->start->helper, &access, take_output, lines,
+                             lines->deadline_ms, granted_r);
 }
 
 enum outcome access_run(struct session *session)
@@ -122,6 +124,6 @@ enum outcome access_run(struct session *session)
         return OUTCOME_ACP_FAILED;
     if (!granted)
         return OUTCOME_ACCESS_DENIED;
-    client_owe_reply(session); /* the login itself is still to be answered */
+    client_owe_reply(session); /* the reply to the login comes from the server */
     return OUTCOME_NONE;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AUTH with the client (RFC 5034): the exchange of one mechanism, up to credentials that then go
- * the way of USER and PASS. Whatever is wrong with it is refused before anybody is asked.
+ * AUTH with the client (RFC 5034): the exchange of one mechanism. It ends with credentials, which
+ * then go the same way as those of USER and PASS. A malformed message is refused before the acp or
+ * a server is asked.
  */
 #include "session/auth.h"
 
@@ -15,14 +16,14 @@
 struct exchange {
     struct session *session;
     enum sasl_mechanism mechanism;
-    char *message; /* the client's last one, decoded */
+    char *message; /* the last message of the client, decoded */
     size_t message_length;
-    bool is_over; /* nothing more is asked */
+    bool is_over; /* there is no further challenge */
 };
 
 /* ---- what is offered ---- */
 
-/* The user of EXTERNAL is whom the certificate names, if a user can have that name. */
+/* EXTERNAL is offered if the client's certificate names somebody, and a user may have that name. */
 static bool is_offered(const struct session *session, enum sasl_mechanism mechanism)
 {
     const char *name = session->client_tls.certificate;
@@ -62,7 +63,7 @@ static enum outcome say_mechanisms(struct session *session)
 typedef enum sasl_result decode_function(const char *text, size_t length, char *data, size_t size,
                                          size_t *length_r);
 
-/* Decodes a line into the credentials' memory, where it is wiped with them. */
+/* Decodes a line into the memory of the credentials, so that it is wiped with them. */
 static enum sasl_result take_line(struct exchange *exchange, decode_function *decode,
                                   const char *text, size_t length)
 {
@@ -72,7 +73,7 @@ static enum sasl_result take_line(struct exchange *exchange, decode_function *de
     return decode(text, length, exchange->message, length, &exchange->message_length);
 }
 
-/* Sends a challenge and takes the answer to it. */
+/* Sends a challenge and decodes the answer to it. */
 static enum outcome ask(struct exchange *exchange, const char *challenge,
                         enum sasl_result *result_r)
 {
@@ -179,7 +180,7 @@ static enum sasl_result take_message(struct exchange *exchange)
     return SASL_BAD_MESSAGE;
 }
 
-/* What to ask for next. */
+/* The text of the next challenge. */
 static const char *next_challenge(const struct exchange *exchange)
 {
     if (exchange->mechanism != SASL_MECHANISM_LOGIN)
@@ -189,7 +190,7 @@ static const char *next_challenge(const struct exchange *exchange)
 
 /* ---- the exchange ---- */
 
-/* Finds the mechanism in the command's argument; *initial_r is what follows it, or NULL. */
+/* Finds the mechanism in the command's argument. *initial_r is what follows it, or NULL. */
 static enum sasl_mechanism parse_argument(const struct command *command, const char **initial_r,
                                           size_t *length_r)
 {
@@ -210,7 +211,7 @@ static enum sasl_mechanism parse_argument(const struct command *command, const c
     return sasl_mechanism_find(name);
 }
 
-/* A client that cancels has made no mistake; everything else counts like a refused command. */
+/* A client that cancels has made no mistake. Everything else counts as a refused command. */
 static enum outcome refuse(struct exchange *exchange, enum sasl_result result)
 {
     struct session *session = exchange->session;
@@ -221,7 +222,7 @@ static enum outcome refuse(struct exchange *exchange, enum sasl_result result)
         return OUTCOME_NONE;
     }
     return client_refuse(session, "AUTH", sasl_result_word(result),
-                       "what this mechanism needs was not sent");
+                         "invalid data for this mechanism");
 }
 
 static enum outcome run(struct exchange *exchange, const char *initial, size_t length,

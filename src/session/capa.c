@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CAPA in both states (RFC 2449). Before login the list is ours alone. After login the server's own
- * facts are added; what we announced before stays announced, as the RFC asks.
+ * CAPA in both states (RFC 2449). Before the login the list has only our own capabilities. After
+ * it, capabilities of the server are added; ours stay announced, as the RFC asks.
  */
 #include "session/capa.h"
 
@@ -15,7 +15,7 @@
 
 enum {
     LINES_MAX = 64,
-    END_BYTES = 3, /* the line that ends a list: ".", CRLF */
+    END_BYTES = 3, /* the line that ends a list: "." CRLF */
 };
 _Static_assert(LINES_MAX *REPLY_LINE_BYTES < BUFFER_BLOCK_BYTES, "a buffer holds a whole list");
 
@@ -43,7 +43,8 @@ void capa_say(struct session *session)
     client_say(session, ".");
 }
 
-/* Waits for the line that begins `at` octets into the server's input. *length_r: with its end. */
+/* Waits for the line that begins at offset `at` of the server's input. *length_r includes its end.
+ */
 static enum outcome read_line(struct session *session, size_t at, int64_t deadline_ms,
                               size_t *length_r)
 {
@@ -69,8 +70,9 @@ static enum outcome read_line(struct session *session, size_t at, int64_t deadli
     }
 }
 
-/* Reads the server's list to its end, so that a broken one is no half answer. It stays in the
- * server's input. *length_r: without the line that ends it. */
+/* Reads the server's list to its end before anything is passed on, so that the client never gets
+ * half of a broken list. It stays in the server's input. *length_r is without the line that ends
+ * it. */
 static enum outcome read_list(struct session *session, int64_t deadline_ms, size_t *length_r)
 {
     const struct buffer *in = &session->server.in;
@@ -90,7 +92,7 @@ static enum outcome read_list(struct session *session, int64_t deadline_ms, size
     return OUTCOME_SERVER_BAD_REPLY;
 }
 
-/* Passes on what we relay of a list that was read. */
+/* Passes on the lines that we relay, of a list that has been read. */
 static void pass_list(struct session *session, size_t list_length)
 {
     struct buffer *in = &session->server.in;

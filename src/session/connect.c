@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the server's name to a connection.
+ * The stage that connects to the server: finds its addresses, makes sure that none is our own, and
+ * dials.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static void log_failure(struct session *session, enum event event, const char *e
     log_end(&line);
 }
 
-/* A literal needs no helper. */
+/* Asks the helper for the addresses of the server, unless its name is a literal. */
 static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
                                    struct helper_addresses *found)
 {
@@ -33,8 +34,8 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     if (address_from_literal(&found->list[0], name->host, name->port) == 0)
         return OUTCOME_NONE;
     session_enter(session, SESSION_STAGE_RESOLVE);
-    status =
-        helper_resolve(session->start->helper, session->id, name->host, name->port, deadline_ms, found);
+    status = helper_resolve(session->start->helper, session->id, name->host, name->port,
+                            deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;
     if (status == IO_DEADLINE)
@@ -55,8 +56,8 @@ static bool is_covered(const struct helper_addresses *found, const struct addres
     return false;
 }
 
-/* Connecting to ourselves would be a loop without end. Who has not said where it listens is
- * reached where the client has reached it. */
+/* A connection to ourselves would be a loop without end. If we do not know where we listen, because
+ * a superserver does it, then it is at least where this client has connected to. */
 static bool is_loop(const struct session *session, const struct helper_addresses *found)
 {
     struct address local;

@@ -13,12 +13,12 @@
 #include "pop3/sasl.h"
 
 struct credentials {
-    struct buffer memory; /* holds the texts; secret */
+    struct buffer memory;          /* holds the texts; secret */
     enum sasl_mechanism mechanism; /* NONE: USER and PASS */
     const char *message;           /* of a token mechanism, as the client sent it */
     size_t message_length;
-    char *user;     /* for the server */
-    char *password; /* "" where the mechanism has none */
+    char *user;       /* for the server */
+    char *password;   /* "" where the mechanism has none */
     char *proxy_user; /* for the acp; NULL without proxy authentication */
     char *proxy_password;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose connection it is, where load balancers and proxies stand in between: the PROXY protocol
- * from the one before us and to the server behind us, and Dovecot's XCLIENT.
+ * Who the client is, if load balancers and proxies stand in between. A load balancer tells us by
+ * the PROXY protocol; that is the first stage. We tell the server by the PROXY protocol or by
+ * Dovecot's XCLIENT.
  */
 #include "session/identity.h"
 
@@ -39,8 +40,8 @@ static enum proxy_header_accept accepted(const struct session *session)
     }
 }
 
-/* Reads on, but never an octet that may be the client's: TLS may begin right behind the header. A
- * connection without a single octet is a load balancer that looks whether we live. */
+/* Reads at most `more` octets, so none of the client's own: its TLS handshake may follow the header
+ * at once. A connection that ends without an octet is a load balancer's health check. */
 static enum outcome read_header_octets(struct session *session, size_t more, int64_t deadline_ms)
 {
     bool is_begun = buffer_length(&session->client.in) > 0;
@@ -133,9 +134,10 @@ enum outcome identity_send_header(struct session *session, int64_t deadline_ms)
     return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_CONNECT_TIMEOUT);
 }
 
-/* Who can change what is said in the clear could take the offer away, and the client's address
- * would be ours to the server. So behind STLS the server is asked, whatever its greeting was (RFC
- * 2595, section 4); no reply to CAPA tells. */
+/* An attacker who can change what is said in the clear could remove the offer from the greeting,
+ * and the server would take our address for the client's. So after STLS, XCLIENT is sent whatever
+ * the greeting said (RFC 2595, section 4). CAPA would not help: servers do not announce XCLIENT in
+ * it. */
 static bool is_xclient_due(const struct session *session, bool is_offered)
 {
     const struct conf_values *values = session->values;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The AUTHORIZATION state: greeting, then USER and PASS. The server is not contacted yet: it is
- * chosen by the login name.
+ * The AUTHORIZATION state with the client: the greeting, then commands until the credentials are
+ * complete. The server is not contacted yet, because the login name selects it.
  */
 #include "session/auth.h"
 #include "session/capa.h"
@@ -27,7 +27,7 @@ static enum outcome take_password(struct session *session, const struct command 
     return session->credentials.password == NULL ? OUTCOME_INTERNAL : OUTCOME_NONE;
 }
 
-/* One good command. *is_done_r: the credentials are complete. */
+/* Serves a command without a fault. *is_done_r is set to true if the credentials are complete. */
 static enum outcome serve_command(struct session *session, const struct command *command,
                                   bool *is_done_r)
 {

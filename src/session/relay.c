@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The TRANSACTION state: one command to the server, its whole reply to the client, then the next.
+ * The TRANSACTION state: one command goes to the server, its whole reply to the client, then the
+ * next.
  */
 #include "base/clock.h"
 #include "session/capa.h"
@@ -17,7 +18,7 @@ static enum outcome pass_status(struct session *session, const struct server_rep
     return server_reply_done(session, reply, true);
 }
 
-/* Until when the client must have taken what waits for it, or say something. */
+/* Until when the client must send a command, or take the output that waits for it. */
 static int64_t client_deadline_ms(const struct session *session)
 {
     return clock_after_ms(session->values->timeout * 1000);
@@ -25,7 +26,7 @@ static int64_t client_deadline_ms(const struct session *session)
 
 /* ---- one command ---- */
 
-/* What the server has done is done, whatever becomes of the client. */
+/* Counted when the server has confirmed, even if the client is lost before it reads that. */
 static void count_deletion(struct session *session, enum command_verb verb)
 {
     if (verb == COMMAND_DELE)
@@ -34,7 +35,7 @@ static void count_deletion(struct session *session, enum command_verb verb)
         session->deleted = 0;
 }
 
-/* The keyword in upper case and the argument as it came, which command_parse() has checked. */
+/* Sends the keyword in upper case and the argument as it came; command_parse() has checked it. */
 static enum outcome send_command(struct session *session, const struct command *command,
                                  int64_t deadline_ms)
 {
@@ -73,7 +74,7 @@ static enum outcome pass_reply(struct session *session, const struct command *co
     return outcome;
 }
 
-/* After QUIT the server commits the deletions; only its +OK says that it did. */
+/* After QUIT the server carries out the deletions. Only its +OK says that it did. */
 static enum outcome finish(struct session *session, const struct server_reply *reply)
 {
     session->is_committed = session->deleted > 0 && reply->is_ok;
@@ -84,7 +85,7 @@ static enum outcome finish(struct session *session, const struct server_reply *r
 static enum outcome serve_command(struct session *session, const struct command *command)
 {
     int64_t deadline_ms = clock_after_ms(session->values->server_timeout * 1000);
-    struct command sent = *command; /* without the argument, which is gone once it is sent */
+    struct command sent = *command; /* its argument points into the line, which sending drops */
     struct server_reply reply;
     enum outcome outcome = send_command(session, command, deadline_ms);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Server selection: which part of the login name is the user, which the server, and may this
- * client have that server.
+ * The stage that selects the server: splits the login name into user and server, and checks that
+ * the server is allowed.
  */
 #include <string.h>
 
 #include "session/stages.h"
 
-/* The last delimiter in `name`: user names are mail addresses today. NULL when there is none. */
+/* The last delimiter in `name`, or NULL. The last, because user names are mail addresses today. */
 static char *last_delimiter(char *name, const char *delimiters)
 {
     char *found = NULL;
@@ -18,8 +18,8 @@ static char *last_delimiter(char *name, const char *delimiters)
     return found;
 }
 
-/* "proxyuser@home:user" without a server part: what stands behind the delimiter is no server, and
- * the delimiter belongs to the proxy user's name. */
+/* In "proxyuser@home:user", without a server part, the text after the delimiter is not a server
+ * name: the delimiter belongs to the name of the proxy user. */
 static bool is_part_of_proxy_user(const struct session *session, const char *delimiter)
 {
     struct host_port parsed;
@@ -28,7 +28,7 @@ static bool is_part_of_proxy_user(const struct session *session, const char *del
            host_port_parse(&parsed, delimiter + 1) == -1;
 }
 
-/* The server part exactly as the client wrote it against the allow list, then as a name. */
+/* Checks the server part against the allow list exactly as the client wrote it, then parses it. */
 static enum outcome take_server(struct session *session, const char *text)
 {
     const struct pattern_list *allowed = session->start->conf->allowed;
@@ -50,9 +50,9 @@ static enum outcome take_default_server(struct session *session)
     return OUTCOME_NONE;
 }
 
-/* The manual's "proxy-user:server-user" and "proxy-pass:server-pass": only where an acp can verify
- * them, and the password only where the name was split: for everybody else a colon is part of the
- * password. */
+/* Splits the manual's "proxy-user:server-user" and "proxy-pass:server-pass". Only an acp can check
+ * the proxy user, so without one nothing is split. The password is split only if the name was: for
+ * all other users a colon is part of the password. */
 static void split_proxy_credentials(struct session *session)
 {
     struct credentials *credentials = &session->credentials;
@@ -73,13 +73,13 @@ static void split_proxy_credentials(struct session *session)
     credentials->password = colon + 1;
 }
 
-/* With EXTERNAL the certificate says who the user is. */
+/* The login name is the whole name in the client's certificate. */
 static bool is_named_by_certificate(const struct session *session)
 {
     return strcmp(session->credentials.user, session->client_tls.certificate) == 0;
 }
 
-/* Takes the login name apart; *server becomes what was selected, or stays. */
+/* Splits the login name. *server becomes the server part, or stays if there is none. */
 static void split_name(struct session *session, const char **server)
 {
     const struct conf_values *values = session->values;
@@ -101,10 +101,10 @@ enum outcome select_run(struct session *session)
     const char *server = "";
     enum outcome outcome;
 
-    /* What the certificate names is one user: a part of the name is somebody else. */
+    /* EXTERNAL: a certificate names one user. A part of that name would be another user. */
     if (!is_external || !is_named_by_certificate(session))
         split_name(session, &server);
-    /* Behind it everything is zero. */
+    /* session->user is all zero, so a NUL follows the copy. */
     memcpy(session->user, credentials->user, strnlen(credentials->user, SESSION_USER_SIZE - 1));
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
     if (outcome != OUTCOME_NONE)

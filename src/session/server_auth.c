@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AUTH at the server (RFC 5034): the client's token with the server's part of the user name taken
- * off, or its password as PLAIN. One line where that fits into the 255 octets every server must
- * take (RFC 2449, section 4), else the mechanism first and the data when the server asks for it.
+ * AUTH at the server (RFC 5034): with the client's token, from whose user name the server part is
+ * removed, or with its password as PLAIN. All goes in one line if that has at most 255 octets,
+ * which every server must accept (RFC 2449, section 4). Else the mechanism goes first, and the data
+ * when the server asks for it.
  */
 #include "session/server_auth.h"
 
@@ -12,7 +13,7 @@
 
 enum { COMMAND_BYTES_SAFE = 255 };
 
-/* The initial response in base64, among the credentials; NULL when there is no room for it. */
+/* The initial response in base64, in the memory of the credentials. NULL if there is no room. */
 static const char *encode(struct credentials *credentials, enum sasl_mechanism mechanism)
 {
     const char *user = credentials->user;
@@ -33,8 +34,8 @@ static const char *encode(struct credentials *credentials, enum sasl_mechanism m
     return result == SASL_OK ? text : NULL;
 }
 
-/* A challenge without text asks for the data; one with text tells why a token is refused, and the
- * server's last word comes behind our answer to it. */
+/* A challenge without text asks for the data. A challenge with text says why a token is refused;
+ * the server's last word comes after our answer to it. */
 static enum outcome answer_challenge(struct session *session, enum sasl_mechanism mechanism,
                                      const char *text, struct server_reply *reply)
 {
@@ -48,7 +49,7 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
         outcome = server_exchange(session, (const char *const[]){is_prompt ? text : answer, NULL},
                                   server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !is_prompt && reply->is_ok)
-        return OUTCOME_SERVER_BAD_REPLY; /* it cannot refuse and admit */
+        return OUTCOME_SERVER_BAD_REPLY; /* it has refused the token, so it cannot accept it */
     return outcome;
 }
 
@@ -73,8 +74,8 @@ enum outcome server_auth(struct session *session, struct server_reply *reply)
                                   (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
                                   server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !has_sent && reply->is_ok)
-        return OUTCOME_SERVER_BAD_REPLY; /* it has seen nobody yet */
-    /* Twice at most: the prompt, and the reason of a refusal. */
+        return OUTCOME_SERVER_BAD_REPLY; /* it has not seen the credentials yet */
+    /* At most two challenges: the prompt, and the reason for a refusal. */
     for (int i = 0; i < 2 && outcome == OUTCOME_NONE && reply->is_challenge; i++)
         outcome = answer_challenge(session, mechanism, text, reply);
     if (outcome == OUTCOME_NONE && reply->is_challenge)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Logging in at the server with the client's credentials, and telling the client how it went. The
- * refusal of a user name and that of a password look the same from outside.
+ * The stage that logs in at the server with the client's credentials and tells the client how it
+ * went. The client cannot tell whether its user name or its password was refused.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/octet.h"
 #include "pop3/reply.h"
 #include "session/client_line.h"
 #include "session/identity.h"
@@ -17,11 +18,12 @@
 #include "session/starttls.h"
 
 enum {
-    RECORD_LIMIT_MS = 2000, /* a slow disk must not hold a login up for longer */
+    RECORD_LIMIT_MS = 2000, /* a slow disk must not delay a login for longer */
     RECORD_BYTES = 1024,
 };
 
-/* *has_xclient_r: Dovecot says so to those it trusts, "+OK [XCLIENT] ready". */
+/* *has_xclient_r: the greeting offers XCLIENT. Dovecot says "+OK [XCLIENT] ready" to clients that
+ * it trusts. */
 static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
 {
     static const char code[] = "[XCLIENT";
@@ -36,7 +38,7 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
     return server_reply_done(session, &greeting, true);
 }
 
-/* The server's own words where they have a response code, else ours (RFC 3206). */
+/* Passes the server's line on if it has a response code, else says our own (RFC 3206). */
 static enum outcome refuse_login(struct session *session, const struct server_reply *reply)
 {
     if (reply_has_code(reply->line, reply->length)) {
@@ -50,17 +52,17 @@ static enum outcome refuse_login(struct session *session, const struct server_re
 
 /* ---- the client log ---- */
 
-/* Blanks, backslashes and whatever does not print, as \xHH: the line has four fields. */
+/* Blanks separate the four fields of a line, so in a field they are written as \xHH, as are
+ * backslashes and all octets that are not printable ASCII. */
 static size_t put_escaped(char *to, size_t size, const char *text)
 {
     size_t length = 0;
 
     for (; *text != '\0' && length + 5 < size; text++) {
-        unsigned char octet = (unsigned char)*text;
-        if (octet > 0x20 && octet < 0x7f && octet != '\\')
+        if (octet_is_graphic(*text) && *text != '\\')
             to[length++] = *text;
         else
-            length += (size_t)snprintf(to + length, 5, "\\x%02x", octet);
+            length += (size_t)snprintf(to + length, 5, "\\x%02x", (unsigned char)*text);
     }
     to[length] = '\0';
     return length;
@@ -87,7 +89,7 @@ static void record_client(struct session *session)
     snprintf(line, sizeof(line), "%lld %s %s %s%s%s%s\n", (long long)clock_wall_s(), client, user,
              is_ipv6 && port[0] != '\0' ? "[" : "", server->host,
              is_ipv6 && port[0] != '\0' ? "]" : "", port);
-    /* A log that cannot be written must not make a login fail; the helper has said why. */
+    /* A failure to write must not make the login fail. The helper has logged it. */
     (void)helper_record_client(
         session->start->helper, session->id, client, line,
         clock_earlier(session->login_deadline_ms, clock_after_ms(RECORD_LIMIT_MS)));
@@ -111,7 +113,7 @@ static void log_login(const struct session *session)
     log_end(&line);
 }
 
-/* From here on nothing secret passes, and wiping every octet would only cost time. */
+/* No secret passes after the login, so the buffers need not wipe every octet any more. */
 static void forget_secrets(struct session *session)
 {
     credentials_wipe(&session->credentials);
@@ -170,7 +172,7 @@ enum outcome server_login_run(struct session *session)
     outcome = server_settle(session);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    reply.line = buffer_data(&session->server.in); /* listening may have moved it */
+    reply.line = buffer_data(&session->server.in); /* server_settle() may have moved it */
     record_client(session);
     log_login(session);
     client_pass(session, reply.line, reply.length);

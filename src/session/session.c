@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A session from top to bottom: the stages in order, then the last word to the client, the close
- * and the log line.
+ * A session from top to bottom: the stages in their order, then the last reply to the client, the
+ * close, and the log line.
  */
 #include "session/session.h"
 
@@ -17,8 +17,8 @@
 #include "session/starttls.h"
 
 enum {
-    LAST_WORD_MS = 1000, /* for a reply nobody may be reading any more */
-    LAST_READS_MAX = 16, /* of what the client sent behind its last command */
+    LAST_REPLY_MS = 1000, /* the client may have stopped reading */
+    LAST_READS_MAX = 16,  /* of what the client sent after its last command */
 };
 
 typedef enum outcome stage_function(struct session *session);
@@ -73,7 +73,7 @@ static void log_session(const struct session *session, enum outcome outcome, con
 
 /* ---- begin, run, end ---- */
 
-/* Unique over restarts and processes: the second, the process, and a count within it. */
+/* An id that is unique over restarts and processes: second, process, and a count in the process. */
 static void make_id(char id[SESSION_ID_SIZE])
 {
     static _Atomic unsigned count PROCESS_OWN;
@@ -108,8 +108,8 @@ static void begin(struct session *session, const struct session_start *start, in
     session->client.in.is_secret = true;
 }
 
-/* The true reason where another one hides it: the login limit is the sum of everything before, and
- * a stop may have been for this session alone. */
+/* Finds the outcome behind the one that was seen. A limit of one stage may have been shortened by
+ * the limit of the whole login; a stop may have been meant for this session alone. */
 static enum outcome true_outcome(const struct session *session, enum outcome outcome)
 {
     const struct session_watch *watch = session->start->watch;
@@ -124,15 +124,15 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
 }
 
 /*
- * Sends what is left to say. Closing a socket in which something of the client's is still unread
- * resets the connection, and the reset throws away what was not sent. So what it sent behind its
- * last command is taken in first, and the last segment waits for the FIN to ride along only behind
- * a QUIT, after which nobody sends any more.
+ * Sends the rest of the output. When a socket is closed with unread input, the kernel resets the
+ * connection, and the reset discards output that the client has not read yet. So first the input is
+ * read, whatever it is. After a QUIT nothing more comes, so the last segment may wait for the FIN
+ * and travel with it.
  */
-static void flush_last_word(struct session *session, bool is_behind_quit)
+static void flush_last_reply(struct session *session, bool is_after_quit)
 {
     struct stream *client = &session->client;
-    bool has_more = is_behind_quit;
+    bool has_more = is_after_quit;
 
     for (int i = 0; i < LAST_READS_MAX; i++) {
         buffer_clear(&client->in);
@@ -140,21 +140,20 @@ static void flush_last_word(struct session *session, bool is_behind_quit)
             break;
         has_more = false;
     }
-    (void)stream_flush(client, has_more, clock_after_ms(LAST_WORD_MS));
+    (void)stream_flush(client, has_more, clock_after_ms(LAST_REPLY_MS));
 }
 
-/* One line, if the client still waits for one: before login always, later only as the answer to a
- * command of which it has seen nothing. */
-static void say_last_word(struct session *session, enum outcome outcome)
+/* Tells a client that still waits for a reply how the session ended. Before the relay it always
+ * waits; later it waits if it has sent a command and has seen nothing of the reply. */
+static void say_last_reply(struct session *session, enum outcome outcome)
 {
     const char *reply = outcome_reply(outcome);
     bool may_speak = session->stage < SESSION_STAGE_RELAY || session->is_reply_owed;
 
-    /* Who begins with TLS does not read anything else. */
-    if (session->stage == SESSION_STAGE_OPEN &&
-        session->values->tls == CONF_TLS_IMPLICIT)
+    /* A client that begins with TLS cannot read a reply in the clear. */
+    if (session->stage == SESSION_STAGE_OPEN && session->values->tls == CONF_TLS_IMPLICIT)
         may_speak = false;
-    /* The acp's refusal was the answer. */
+    /* The client has got the refusal of the acp. */
     if (session->stage == SESSION_STAGE_ACCESS && !session->is_reply_owed)
         may_speak = false;
     if (session->is_client_gone)
@@ -162,10 +161,10 @@ static void say_last_word(struct session *session, enum outcome outcome)
     if (reply != NULL && may_speak)
         client_say(session, reply);
     wait_clear_stop();
-    flush_last_word(session, outcome_is_after_quit(outcome));
+    flush_last_reply(session, outcome_is_after_quit(outcome));
 }
 
-/* A server that has said more than it was asked is listened to from here on. */
+/* A server that has said more than it was asked is not known any longer. */
 static void judge_server(struct session *session, enum outcome outcome)
 {
     if (outcome_distrusts_server(outcome))
@@ -179,8 +178,8 @@ static void end(struct session *session, enum outcome outcome)
     judge_server(session, outcome);
     server_words(session, outcome, words);
     starttls_log_failure(session, &session->server);
-    stream_close(&session->server); /* never a QUIT of our own: it would commit deletions */
-    say_last_word(session, outcome);
+    stream_close(&session->server); /* without a QUIT of our own: it would commit deletions */
+    say_last_reply(session, outcome);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);

@@ -81,7 +81,8 @@ struct session {
     struct address server_address; /* connected to */
     struct address client_address; /* AF_UNSPEC when the client's input is not a socket */
     struct address proxy_address;  /* the load balancer; AF_UNSPEC without one */
-    /* Where the client has connected to, if a load balancer told us; see session_local_address(). */
+    /* Where the client has connected to, if a load balancer told us; see session_local_address().
+     */
     struct address local_address;
 
     char id[SESSION_ID_SIZE];

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS in a session: when it begins on either side (RFC 2595, RFC 8314), and what must not stand
- * round the switch. Knows no OpenSSL.
+ * TLS in a session: when it begins on either side (RFC 2595, RFC 8314). Knows no OpenSSL.
  *
- * What was said in the clear before STLS may have been said by anybody: octets that wait behind the
- * switch are an attack (they would be taken for the peer's own words), and a USER is forgotten.
+ * An attacker may have written what came in the clear. So octets after STLS, or after the reply to
+ * it, end the session: they would be taken as sent under TLS. And a USER before STLS is forgotten.
  */
 #include "session/starttls.h"
 
@@ -16,7 +15,7 @@
 #include "session/stage.h"
 #include "tls/tls.h"
 
-enum { PROXY_HEADER_TELLING = 5 }; /* octets by which a header of either version is known */
+enum { PROXY_HEADER_TELLING = 5 }; /* so many octets tell a PROXY header from TLS */
 
 /* ---- with the client ---- */
 
@@ -29,11 +28,10 @@ bool client_may_stls(const struct session *session)
 
 bool client_needs_tls(const struct session *session)
 {
-    return session->values->tls == CONF_TLS_REQUIRED &&
-           !stream_is_tls(&session->client);
+    return session->values->tls == CONF_TLS_REQUIRED && !stream_is_tls(&session->client);
 }
 
-/* A load balancer that is not expected to send its header speaks before its client does. */
+/* The first octets were not TLS but the PROXY header of a load balancer. */
 static bool has_begun_with_header(const struct session *session)
 {
     struct proxy_header header;
@@ -94,8 +92,8 @@ static enum outcome connect_tls(struct session *session)
 {
     const struct host_port *name = &session->server_name;
     enum io_status status =
-        stream_tls_connect(&session->server, session->start->conf->server_tls, name->host, name->port,
-                           server_login_deadline_ms(session));
+        stream_tls_connect(&session->server, session->start->conf->server_tls, name->host,
+                           name->port, server_login_deadline_ms(session));
 
     switch (status) {
     case IO_OK:

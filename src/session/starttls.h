@@ -32,7 +32,8 @@ enum outcome server_stls(struct session *session);
 
 /* ---- for logs ---- */
 
-/* Logs why TLS failed on a stream of the session, if it did. Call it before the stream is closed. */
+/* Logs why TLS failed on a stream of the session, if it did. Call it before the stream is closed.
+ */
 void starttls_log_failure(const struct session *session, const struct stream *stream);
 
 /* "TLSv1.3,CIPHER", or "" in the clear. Returns `text`. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A multi-line reply on its way from the server to the client, octet for octet, up to its end and
- * not beyond, which is found by looking at each of them. What is behind the first part of a long
- * one is only looked at where that is possible, and goes by this process inside the kernel.
+ * Passes a multi-line reply from the server to the client, octet for octet, up to its end. The end
+ * is found by reading every octet. After the first 256 KiB, if both sides are plain sockets, the
+ * octets are only peeked at and then moved by splice(2) inside the kernel.
  *
- * The client may send ahead as much as it likes: what is not served yet waits in its buffer and is
- * read on even while it does not take a reply, so that two full windows cannot hold each other.
+ * While the client does not take the reply, its input is still read, so that a client that sends
+ * commands ahead and we cannot block each other with full windows.
  */
 #include "session/transfer.h"
 
@@ -17,19 +17,19 @@
 
 enum {
     CLIENT_AHEAD_BYTES = 2 * COMMAND_LINE_BYTES,
-    LONG_BYTES = 256 * 1024, /* so much of a reply has passed: the rest may be as long */
-    /* So much goes by before the client gets its turn: the more, the fewer turns, but it is held
-     * beside the sockets' own buffers while a client does not read. */
+    LONG_BYTES = 256 * 1024, /* after so much, the rest is likely to be as long */
+    /* The most that the pipe holds. More means fewer system calls, but the pipe's memory comes on
+     * top of the sockets' buffers for a client that does not read. */
     AT_ONCE_BYTES = 256 * 1024,
 };
 
-/* A direction of a transfer must move at least min_rate octets a second, averaged over its limit:
- * a stalled peer is cut, a slow one that lives is not. */
+/* The speed of one direction. It must move at least min_rate octets a second, on average over a
+ * window of the length of its time limit: a stalled peer is cut off, a slow one is not. */
 struct pace {
     int64_t window_ms;
     int64_t window_end_ms;
     uint64_t octets;
-    uint64_t octets_least; /* in a window */
+    uint64_t octets_least; /* needed in a window */
 };
 
 static void pace_init(struct pace *pace, const struct session *session, int64_t limit_s)
@@ -43,7 +43,7 @@ static void pace_init(struct pace *pace, const struct session *session, int64_t 
     };
 }
 
-/* At the end of a window. True when the transfer may go on. */
+/* Ends a window and begins the next. Returns true if enough octets were moved in it. */
 static bool pace_renew(struct pace *pace)
 {
     bool is_alive = pace->octets >= pace->octets_least;
@@ -53,8 +53,8 @@ static bool pace_renew(struct pace *pace)
     return is_alive;
 }
 
-/* Before a wait. A window that ended while the other side was waited for says nothing about this
- * one: it begins anew. */
+/* The deadline for a wait. If the window has ended while we waited for the other side, it says
+ * nothing about this one, and a new window begins. */
 static int64_t pace_deadline_ms(struct pace *pace)
 {
     if (clock_now_ms() >= pace->window_end_ms)
@@ -65,13 +65,14 @@ static int64_t pace_deadline_ms(struct pace *pace)
 /* A transfer under way: one multi-line reply. */
 struct transfer {
     struct session *session;
-    bool is_listing; /* a client that goes meanwhile loses nothing: its QUIT may still count */
+    bool is_listing; /* see transfer_reply() */
     struct pace from_server;
     struct pace to_client;
     struct reply_end end;
-    bool is_end;     /* it was seen */
-    bool has_spare;  /* and something behind it */
-    size_t known;    /* octets not read yet that need no look: they belong to the reply */
+    bool is_end;    /* the end was seen */
+    bool has_spare; /* and octets after it */
+    size_t
+        known; /* octets that were peeked at or parsed, but not passed on yet: all of the reply */
     uint64_t octets; /* passed on */
     bool has_tried_bypass;
     struct bypass bypass;
@@ -107,7 +108,8 @@ static void note_passed(struct transfer *transfer, size_t octets)
     session_progress(transfer->session);
 }
 
-/* Whoever did not get a message has not agreed to what was sent behind it. */
+/* Passes octets on. If the client is lost within a message, the session ends: the commands that it
+ * sent ahead were meant for after the message. Within a listing, they are still served. */
 static enum outcome pass(struct transfer *transfer, const char *data, size_t length)
 {
     struct session *session = transfer->session;
@@ -138,7 +140,7 @@ static enum outcome read_on(struct transfer *transfer)
     struct session *session = transfer->session;
     enum io_status status = IO_AGAIN;
 
-    /* What was looked at is there; a wait might wait for more. */
+    /* Octets that were peeked at are there; a wait might wait for more of them. */
     if (transfer->known > 0)
         status = stream_try_fill(&session->server, BUFFER_BLOCK_BYTES);
     if (status == IO_AGAIN)
@@ -179,7 +181,7 @@ static enum outcome pass_buffered(struct transfer *transfer)
     return outcome;
 }
 
-/* ---- by a way inside the kernel ---- */
+/* ---- inside the kernel ---- */
 
 static enum outcome give_all(struct transfer *transfer)
 {
@@ -198,7 +200,8 @@ static enum outcome give_all(struct transfer *transfer)
     return outcome;
 }
 
-/* What was looked at last. Where it cannot be taken this way, it is read. */
+/* Takes the octets that were peeked at into the pipe. If that fails, the pipe is given up and they
+ * are read. */
 static enum outcome take_known(struct transfer *transfer)
 {
     struct session *session = transfer->session;
@@ -220,8 +223,8 @@ static enum outcome take_known(struct transfer *transfer)
     return outcome;
 }
 
-/* Looks at what is there, a block at a time, and takes what belongs to the reply. */
-static enum outcome look_and_take(struct transfer *transfer)
+/* Peeks at what has come, a block at a time, and takes what belongs to the reply. */
+static enum outcome peek_and_take(struct transfer *transfer)
 {
     struct stream *server = &transfer->session->server;
     enum outcome outcome = OUTCOME_NONE;
@@ -238,8 +241,8 @@ static enum outcome look_and_take(struct transfer *transfer)
             transfer->known = reply_end_scan(&transfer->end, block, seen, &transfer->is_end);
             transfer->has_spare = transfer->known < seen;
         }
-        buffer_clear(&server->in); /* nobody holds it while the client is waited for */
-        if (status != IO_OK)       /* said again when all that came before has been passed on */
+        buffer_clear(&server->in); /* we may wait long for the client, and hold no memory then */
+        if (status != IO_OK) /* if octets are held, pass them on first: the status comes again */
             return transfer->bypass.held > 0 ? OUTCOME_NONE
                                              : server_outcome(status, OUTCOME_SERVER_STALLED);
         outcome = take_known(transfer);
@@ -248,7 +251,7 @@ static enum outcome look_and_take(struct transfer *transfer)
     return outcome;
 }
 
-static enum outcome pass_by(struct transfer *transfer)
+static enum outcome pass_spliced(struct transfer *transfer)
 {
     enum io_status status = wait_for_one(transfer->session->server.read_fd, POLLIN,
                                          pace_deadline_ms(&transfer->from_server));
@@ -258,14 +261,14 @@ static enum outcome pass_by(struct transfer *transfer)
         return OUTCOME_NONE;
     if (status != IO_OK)
         return server_outcome(status, OUTCOME_SERVER_STALLED);
-    outcome = look_and_take(transfer);
+    outcome = peek_and_take(transfer);
     if (outcome == OUTCOME_NONE)
         outcome = give_all(transfer);
     return outcome;
 }
 
-/* A long message is worth a pipe. */
-static bool may_pass_by(struct transfer *transfer)
+/* A pipe is worth its system calls only for a long message. */
+static bool may_splice(struct transfer *transfer)
 {
     struct session *session = transfer->session;
 
@@ -292,7 +295,7 @@ enum outcome transfer_reply(struct session *session, size_t status_length, bool 
     reply_end_init(&transfer.end);
     client_reply_begun(session);
     while (outcome == OUTCOME_NONE && (!transfer.is_end || transfer.known > 0))
-        outcome = may_pass_by(&transfer) ? pass_by(&transfer) : pass_buffered(&transfer);
+        outcome = may_splice(&transfer) ? pass_spliced(&transfer) : pass_buffered(&transfer);
     bypass_close(&transfer.bypass, &session->client);
     if (outcome == OUTCOME_NONE && (transfer.has_spare || buffer_length(&session->server.in) > 0))
         outcome = OUTCOME_SERVER_UNSOLICITED;
