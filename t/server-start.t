@@ -172,6 +172,34 @@ scene 'pidfile in no place for one' => sub {
     ok -p $fifo, 'which stays';
 };
 
+# Whoever can write to the directory of a pidfile or a log must not make the server write elsewhere.
+scene 'a pidfile with another name, and a log that is a link' => sub {
+    my $victim = write_file(directory() . '/victim', 'precious');
+    my $link   = directory() . '/link';
+    link $victim, $link or die $!;
+    my $result = master(server => '127.0.0.1:9', pidfile => $link, -start => 0)->run_to_end;
+    is exit_code($result->{status}), 71, 'a hard link: exit status';
+    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$link\E: the file has another name; [^\n]+\n\z}, 'one line';
+    unlink $link or die $!;
+    symlink $victim, $link or die $!;
+    for my $key (qw(pidfile log)) {
+        $result = master(server => '127.0.0.1:9', $key => $link, -start => 0)->run_to_end;
+        is exit_code($result->{status}), 71, "$key: a symbolic link: exit status";
+        like $result->{err}, qr{\Apop3\.proxy: [^\n]*\Q$link\E: is a symbolic link; [^\n]+\n\z}, 'one line';
+    }
+    is read_file($victim), 'precious', 'what they lead to is left alone';
+    like run([ program(), '-T', '-f', master(server => '127.0.0.1:9', log => $link, -start => 0)->{path} ])->{err},
+        qr/log = \Q$link\E: is a symbolic link; /, '-T finds it';
+};
+
+scene 'a log under /dev may be a link' => sub {
+    my $master = master(server => '127.0.0.1:9', log => '/dev/stdout', -start => 0, -any_stderr => 1);
+    $master->start_only;
+    ok wait_until(sub { $master->stderr =~ /event=started/ || -e $master->{keys}{control} }), 'it starts';
+    $master->signal('TERM');
+    is exit_code($master->wait), 0, 'and ends';
+};
+
 # name, exit status, pattern, keys, options
 my @refused = (
     [ 'a port that is in use', 71, qr/conf:\d+: listen = \S+: Address already in use: \S/,

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 int file_open_regular(const char *path, struct stat *status_r)
@@ -22,6 +23,11 @@ int file_open_regular(const char *path, struct stat *status_r)
     if (status_r != NULL)
         *status_r = status;
     return fd;
+}
+
+bool file_may_be_link(const char *path)
+{
+    return strncmp(path, "/dev/", 5) == 0;
 }
 
 bool file_is_same(const struct stat *a, const struct stat *b)

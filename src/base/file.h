@@ -16,6 +16,14 @@
  */
 int file_open_regular(const char *path, struct stat *status_r);
 
+/*
+ * Whether a file that the server writes to may be a symbolic link: only in /dev, where only the
+ * system makes links (/dev/stdout). Elsewhere a user who may write to the directory could make the
+ * link lead to any file, so open with O_NOFOLLOW. For ELOOP then say FILE_LINK_MEND.
+ */
+bool file_may_be_link(const char *path);
+#define FILE_LINK_MEND "is a symbolic link; name the file that it leads to"
+
 /* Both are the status of one file. */
 bool file_is_same(const struct stat *a, const struct stat *b);
 

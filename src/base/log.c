@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/local_time.h"
 #include "base/number.h"
 #include "base/octet.h"
@@ -86,6 +87,17 @@ static int open_stderr(bool *may_block_r)
     return fd == -1 ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) : fd;
 }
 
+static int open_file(const char *path, struct error *error)
+{
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    int fd = open(path, file_may_be_link(path) ? flags : flags | O_NOFOLLOW, 0640);
+
+    if (fd == -1)
+        error_set(error, "cannot open the log file %s: %s", path,
+                  errno == ELOOP ? FILE_LINK_MEND : strerror(errno));
+    return fd;
+}
+
 static int open_target(const char *target, bool *may_block_r, struct error *error)
 {
     *may_block_r = false;
@@ -94,10 +106,7 @@ static int open_target(const char *target, bool *may_block_r, struct error *erro
     if (strcmp(target, "stderr") == 0)
         return open_stderr(may_block_r);
 
-    int fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd == -1)
-        error_set(error, "cannot open the log file %s: %s", target, strerror(errno));
-    return fd;
+    return open_file(target, error);
 }
 
 int log_open(const char *target, struct error *error)

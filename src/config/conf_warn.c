@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
 
@@ -140,12 +141,17 @@ static void check_file(struct survey *survey, enum conf_key key, const char *pat
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
     struct stat status;
     bool is_there;
+    bool is_link;
 
     if (slash == NULL || section->origin[key] == NULL)
         return;
+    is_there = lstat(path, &status) == 0;
+    is_link = is_there && S_ISLNK(status.st_mode) && !file_may_be_link(path);
     is_there = stat(path, &status) == 0;
     snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    if (is_there && S_ISDIR(status.st_mode))
+    if (is_link)
+        warn_key(survey, section, key, path, FILE_LINK_MEND);
+    else if (is_there && S_ISDIR(status.st_mode))
         warn_key(survey, section, key, path, "is a directory; name a file in it");
     else if (is_there && is_continued && access(path, W_OK) == -1)
         warn_key(survey, section, key, path, "cannot be written");

@@ -126,6 +126,26 @@ static bool is_current(const char *path)
            file_is_same(&ours, &found);
 }
 
+static int open_locked(const char *path, struct error *error);
+
+/* The locked file must still be at its path, and have no other name: another user who may write to
+ * the directory can make a hard link there to any file, and we would write into it. One lstat()
+ * tells both: between two calls the link could be removed. */
+static int check_locked(int fd, const char *path, struct error *error)
+{
+    struct stat ours;
+    struct stat found;
+
+    if (fstat(fd, &ours) == -1 || lstat(path, &found) == -1 || !file_is_same(&ours, &found)) {
+        close(fd); /* its owner removed it before we had the lock */
+        return open_locked(path, error);
+    }
+    if (found.st_nlink == 1)
+        return fd;
+    close(fd);
+    return error_set(error, "pidfile = %s: the file has another name; remove it", path);
+}
+
 static int open_locked(const char *path, struct error *error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -133,18 +153,14 @@ static int open_locked(const char *path, struct error *error)
     struct stat status;
 
     if (fd == -1)
-        return error_set(error, "pidfile = %s: %s", path, strerror(errno));
+        return error_set(error, "pidfile = %s: %s", path,
+                         errno == ELOOP ? FILE_LINK_MEND : strerror(errno));
     if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
         close(fd);
         return error_set(error, "pidfile = %s: not a regular file; choose another path", path);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        if (file_is_at(fd, path))
-            return fd;
-        /* Its owner removed it before we had the lock. */
-        close(fd);
-        return open_locked(path, error);
-    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return check_locked(fd, path, error);
     if (read(fd, owner, sizeof(owner) - 1) > 0)
         owner[strcspn(owner, "\n")] = '\0';
     close(fd);
