@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One access control program: its environment, its pipes, its time limit, its end. The program is
- * the operator's, but it is run on behalf of strangers, so nothing it does may hold the helper up:
- * not silence, not a flood of output, not a daemon it leaves behind.
+ * Runs access control programs: environment, pipes, time limit, end. The program is the operator's,
+ * but strangers cause it to run. So nothing that it does may stop the helper: neither silence, nor
+ * endless output, nor a process that it leaves behind.
  */
 #include "helper/acp.h"
 
@@ -24,10 +24,10 @@
 #include "helper/job.h"
 
 enum {
-    OUTPUT_BYTES_MAX = 64 * 1024, /* to the client, and as much again to the log */
+    OUTPUT_BYTES_MAX = 64 * 1024, /* to the client, and the same again to the log */
     LOG_LINE_TEXT = 240,
     VALUES_MAX = 16,
-    DRAIN_ROUNDS = 64, /* of what a dead program left in its pipes */
+    DRAIN_ROUNDS = 64, /* reads of what a program that has ended left in its pipes */
     EXEC_FAILED = 127,
     READ_BYTES = 4096,
 };
@@ -44,7 +44,7 @@ struct acp {
     pid_t pid;
     int answer_fd;
     char session[MESSAGE_SESSION_SIZE];
-    ev_io ended; /* a pidfd: libev's own way belongs to its default loop, which is the master's */
+    ev_io ended; /* a pidfd: ev_child works only with the default loop, which is the master's */
     ev_timer limit;
     ev_io gone;  /* the asking side closed its end */
     ev_io space; /* the asking side can take output again */
@@ -86,7 +86,7 @@ static void exec_program(const char *program, char **environment, int out, int e
     int error;
 
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a helper that dies leaves no program behind */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the program dies with the helper */
     child_restore_signals();
     move_fd(open("/dev/null", O_RDONLY), STDIN_FILENO);
     move_fd(out, STDOUT_FILENO);
@@ -101,7 +101,7 @@ static void exec_program(const char *program, char **environment, int out, int e
     _exit(EXEC_FAILED);
 }
 
-/* ---- the environment: ours, plus PATH as the helper has it ---- */
+/* ---- the environment: the request's values, and PATH as the helper has it ---- */
 
 static char *new_variable(const char *prefix, const char *name, const char *value)
 {
@@ -129,7 +129,7 @@ static bool fill_environment(char *environment[VALUES_MAX], const char *prefix,
     return environment[count] != NULL && message_is_done(request);
 }
 
-/* The password is among them. */
+/* One of them is the password. */
 static void wipe_environment(char *environment[VALUES_MAX])
 {
     for (size_t i = 0; i < VALUES_MAX && environment[i] != NULL; i++) {
@@ -175,7 +175,8 @@ static void keep_output(struct acp *acp, const char *data, size_t length)
     acp->out_seen += length;
 }
 
-/* Reads once. Returns false when nothing is left to read now, or for ever (`is_closed_r`). */
+/* Reads once. Returns false where there is nothing to read now; *is_closed_r: nothing more will
+ * come. */
 static bool read_pipe(struct acp *acp, int fd, bool is_stderr, bool *is_closed_r)
 {
     char data[READ_BYTES];
@@ -247,7 +248,7 @@ static void finish(struct acp *acp)
     running--;
 }
 
-/* Passes on what is kept; once the program has ended and all is passed on, the result. */
+/* Sends the output that is kept, and after it the result, if the program has ended. */
 static void pass_output(struct acp *acp)
 {
     while (acp->out_start < acp->out_end) {
@@ -282,7 +283,7 @@ static void on_ended(struct ev_loop *loop, ev_io *watcher, int events)
     struct acp *acp = watcher->data;
 
     if ((events & EV_ERROR) != 0)
-        kill(-acp->pid, SIGKILL); /* its end could not be noticed */
+        kill(-acp->pid, SIGKILL); /* its end cannot be watched */
     if (waitpid(acp->pid, &acp->status, (events & EV_ERROR) != 0 ? 0 : WNOHANG) == 0)
         return;
     acp->has_ended = true;
@@ -304,7 +305,7 @@ static void on_limit(struct ev_loop *loop, ev_timer *watcher, int events)
     kill(-acp->pid, SIGKILL);
 }
 
-/* The session is over: nobody wants the answer. */
+/* The session has ended and does not want the answer. */
 static void on_gone(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct acp *acp = watcher->data;
@@ -414,7 +415,7 @@ static int start(struct acp *acp, const char *program, char **environment, int64
         close_if_open(exec_error[0]);
         return -1;
     }
-    setpgid(acp->pid, acp->pid); /* as the child does: whoever comes first */
+    setpgid(acp->pid, acp->pid); /* the child does the same; one of them is the first */
     acp->exec_error_fd = exec_error[0];
     watch(acp, pid_fd, out[0], err[0], limit_ms);
     running++;

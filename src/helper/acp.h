@@ -15,16 +15,16 @@ struct acp_setting {
 };
 
 /*
- * Starts the program for a MESSAGE_ACCESS request (opened, nothing read yet) and answers on
- * `answer_fd`, which it takes over: what the program prints as MESSAGE_OUTPUT, then the result.
- * When the asking side closes its end, or the limit in the request passes, the program's whole
- * process group is killed. Only the exit of the program itself is waited for, not the end of what
- * it leaves behind.
+ * Starts the program for a MESSAGE_ACCESS request (opened, nothing read yet). Answers on
+ * `answer_fd`, which it closes in the end: sends what the program prints as MESSAGE_OUTPUT, then
+ * the result. Kills the program's whole process group when the asking side closes its end, or when
+ * the limit in the request passes. Waits only for the exit of the program itself, not for processes
+ * that it leaves behind.
  */
 void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct message *request,
              int answer_fd);
 
-/* Programs that are still running. */
+/* How many programs run. */
 unsigned acp_running(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writing the client log. Another program may read a file at any moment; it must never see half a
+ * Writes the client log. Another program may read a file at any moment and must never see half a
  * line.
  */
 #include "helper/client_log.h"
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,13 +18,13 @@
 
 enum { FILE_MODE = 0644 };
 
-/* Nothing that leaves the directory or hides in it. */
-static int is_file_name(const char *client)
+/* A name that neither leaves the directory nor is hidden in it. */
+static bool is_file_name(const char *client)
 {
     return client[0] != '\0' && client[0] != '.' && strchr(client, '/') == NULL;
 }
 
-/* A write that took only a part goes on; one that takes nothing is a full disk. */
+/* Writes the whole line. A write() that takes nothing means that the disk is full. */
 static int write_all(int fd, const char *line)
 {
     size_t left = strlen(line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sessions' side of the helper: asks, waits within the caller's limit, and asks again when the
- * helper died under the question. May not know how the helper does its work.
+ * Sends requests to the helper and waits for answers, within the caller's limit. Where the helper
+ * dies meanwhile, it asks again. Knows nothing of how the helper does its work.
  */
 #include "helper/helper.h"
 
@@ -21,7 +21,7 @@ enum { ATTEMPTS_MAX = 3 };
 
 void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf)
 {
-    *helper = (struct helper){.conf = conf, .request_fd = -1};
+    *helper = (struct helper){.conf = conf, .request_fd = -1, .is_on_demand = true};
 }
 
 void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd)
@@ -29,24 +29,21 @@ void helper_init_shared(struct helper *helper, const struct conf_instance *conf,
     *helper = (struct helper){.conf = conf, .request_fd = request_fd};
 }
 
-static void forget_helper(struct helper *helper)
-{
-    if (helper->pid == 0)
-        return; /* the master's: it starts a new one, and the way to it stays */
-    close(helper->request_fd);
-    helper->request_fd = -1;
-    helper->pid = 0;
-}
-
 void helper_close(struct helper *helper)
 {
     if (helper->request_fd != -1)
         close(helper->request_fd);
     helper->request_fd = -1;
-    helper->pid = 0;
 }
 
-/* The helper's helper: forked twice so that it is nobody's zombie. */
+/* After a helper died. The one of a pool is replaced by the master, and reached as before. */
+static void forget_helper(struct helper *helper)
+{
+    if (helper->is_on_demand)
+        helper_close(helper);
+}
+
+/* Forks the helper from a child that ends at once: then init reaps the helper, not this process. */
 static enum io_status start_on_demand(struct helper *helper)
 {
     int pair[2];
@@ -70,11 +67,10 @@ static enum io_status start_on_demand(struct helper *helper)
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         continue;
     helper->request_fd = pair[0];
-    helper->pid = pid;
     return IO_OK;
 }
 
-/* Sends a request. *answer_fd_r is the caller's to close. */
+/* Sends a request. The caller closes *answer_fd_r, where the answer comes. */
 static enum io_status ask(struct helper *helper, const struct message *request, int64_t deadline_ms,
                           int *answer_fd_r)
 {
@@ -101,7 +97,7 @@ static enum io_status ask(struct helper *helper, const struct message *request, 
     return IO_OK;
 }
 
-/* Called for each message of an answer. Returns IO_AGAIN when more must follow. */
+/* Is called for each message of an answer. Returns IO_AGAIN where more must follow. */
 typedef enum io_status answer_handler(void *context, char *data, size_t length);
 
 static enum io_status receive_answer(int fd, answer_handler *handle, void *context,
@@ -116,14 +112,14 @@ static enum io_status receive_answer(int fd, answer_handler *handle, void *conte
 
         status = message_receive(fd, data, sizeof(data), deadline_ms, &length, &passed_fd);
         if (passed_fd != -1 && status == IO_OK)
-            close(passed_fd); /* the helper passes none; never keep one */
+            close(passed_fd); /* a helper passes none: do not keep it */
         if (status == IO_OK)
             status = handle(context, data, length);
     } while (status == IO_AGAIN);
     return status;
 }
 
-/* Asks until there is an answer, the limit has passed, or helpers keep dying. */
+/* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
 static enum io_status call(struct helper *helper, const struct message *request,
                            answer_handler *handle, void *context, int64_t deadline_ms)
 {
@@ -179,7 +175,7 @@ enum io_status helper_resolve(struct helper *helper, const char *session, const 
 struct access_answer {
     helper_output *output;
     void *context;
-    bool granted;
+    bool is_granted;
 };
 
 static enum io_status take_access(void *context, char *data, size_t length)
@@ -194,7 +190,7 @@ static enum io_status take_access(void *context, char *data, size_t length)
         errno = EPROTO;
         return IO_FAILED;
     }
-    answer->granted = data[1] == MESSAGE_RESULT_DONE;
+    answer->is_granted = data[1] == MESSAGE_RESULT_DONE;
     if (data[1] == MESSAGE_RESULT_TIME_LIMIT)
         return IO_DEADLINE;
     return data[1] == MESSAGE_RESULT_FAILED ? IO_FAILED : IO_OK;
@@ -223,7 +219,7 @@ enum io_status helper_ask_access(struct helper *helper, const struct helper_acce
     buffer_added(&scratch, request.length);
     status = call(helper, &request, take_access, &answer, deadline_ms + HELPER_GRACE_MS);
     buffer_clear(&scratch);
-    *granted_r = status == IO_OK && answer.granted;
+    *granted_r = status == IO_OK && answer.is_granted;
     return status;
 }
 

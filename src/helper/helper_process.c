@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The helper's loop: takes requests, hands each to its module. Everything here is asynchronous but
- * the client log's one small file.
+ * The helper's event loop: takes requests and gives each to its module. Nothing blocks, except
+ * writing the one small file of the client log.
  */
 #include "helper/helper_process.h"
 
@@ -30,8 +30,8 @@ struct helper_process {
     ev_async relief;
     ev_prepare idle;
     ev_timer nudge;
-    bool has_askers;  /* somebody still holds the other end */
-    bool is_relieved; /* another helper takes the requests from now on */
+    bool has_askers;  /* a process still has the other end open */
+    bool is_relieved; /* another helper takes the requests now */
 };
 
 static struct helper_process own;
@@ -88,14 +88,15 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
         serve(helper, data, length, answer_fd);
     explicit_bzero(data, length); /* a password may have been in it */
     ev_timer_start(loop, &helper->nudge);
-    /* With EV_ERROR the loop can watch it no longer: whoever asks again must find a new helper. */
+    /* EV_ERROR: libev cannot watch it any more, so this helper ends and the master starts another.
+     */
     if (status == IO_EOF || status == IO_FAILED || (events & EV_ERROR) != 0) {
         helper->has_askers = false;
         ev_io_stop(loop, watcher);
     }
 }
 
-/* The word to leave: what is under way is finished first. */
+/* This helper is to end, but finishes its work first. */
 static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
 {
     struct helper_process *helper = watcher->data;
@@ -105,23 +106,25 @@ static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
     ev_io_stop(loop, &helper->requests);
 }
 
-/* libev's own way to watch a signal may belong to the master's loop, which the fork has copied. */
+/* ev_signal cannot be used: libev's state for signals belongs to the master's loop, which the fork
+ * has copied. */
 static void on_signal(int number)
 {
     (void)number;
     ev_async_send(own.loop, &own.relief);
 }
 
-/* A descriptor that cannot be watched is told by libev only behind its next sleep. So wherever new
- * ones were added this makes the next sleep a short one. */
+/* libev reports a descriptor that it cannot watch only after its next sleep. This timer makes that
+ * sleep a short one wherever new descriptors were added. */
 static void on_nudge(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)events;
     ev_timer_stop(loop, timer);
 }
 
-/* Before each sleep: nobody left to ask, and no program left to see to its end? A lookup that is
- * still under way has nobody to answer to, unless the asking goes on with another helper. */
+/* Runs before each sleep, and ends the loop once no process can ask and no program runs. A lookup
+ * that is still under way has no session that waits for it, except where another helper takes the
+ * requests. */
 static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     const struct helper_process *helper = watcher->data;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The helper's own process.
+ * The process of the helper.
  */
 #ifndef HELPER_HELPER_PROCESS_H
 #define HELPER_HELPER_PROCESS_H
@@ -9,16 +9,17 @@
 
 #include "config/conf.h"
 
-/* Says to a helper: finish what is under way and leave; another one takes the requests. */
+/* Tells a helper to finish its work and end; another one takes the requests. */
 enum { HELPER_SIGNAL_RELIEF = SIGUSR1 };
 
-/* What a session waits beyond the acp's limit for the helper's word about it. */
+/* How much longer than the acp's time limit a session waits, for the helper to say what happened.
+ */
 enum { HELPER_GRACE_MS = 250 };
 
 /*
- * Serves requests from `request_fd` until every asking side is gone and the work is done. Called in
- * a fresh child that has given up its privileges; closes all descriptors but the log's and this
- * one, and resets signals. Returns when the process may exit.
+ * Serves the requests that come on `request_fd`, until no process can ask any more and the work is
+ * done. Call it in a new child that has given up its privileges: it closes all descriptors except
+ * this one and the log's, and resets all signals. Returns when the process may exit.
  */
 void helper_process_run(const struct conf_instance *conf, int request_fd);
 

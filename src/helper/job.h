@@ -10,8 +10,8 @@
 
 #include "helper/message.h"
 
-/* Sends one message of an answer and waits for nothing. IO_AGAIN: the asking side is slow; try again
- * when the descriptor is writable. IO_FAILED: it is gone. */
+/* Sends one message of an answer and waits for nothing. IO_AGAIN: the asking side is slow; try
+ * again when the descriptor is writable. IO_FAILED: it is gone. */
 enum io_status job_answer(int answer_fd, enum message_kind kind, const void *data, size_t length);
 
 /* Sends the MESSAGE_RESULT that ends an answer, and closes the descriptor. */

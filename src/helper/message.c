@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages between sessions and the helper: building, parsing, and one datagram each way. Knows
- * nothing of what they ask for.
+ * Writes, reads, sends and receives messages. Knows nothing of what they ask for.
  */
 #include "helper/message.h"
 
@@ -82,7 +81,7 @@ bool message_is_done(const struct message *message)
     return !message->is_bad && message->at == message->length;
 }
 
-/* Room for one descriptor, aligned as the kernel wants it. */
+/* Room for one descriptor, aligned as the kernel requires. */
 union control {
     struct cmsghdr header;
     char room[CMSG_SPACE(sizeof(int))];
@@ -114,8 +113,8 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
     }
 }
 
-/* The one descriptor that came with a message, or -1. A sender that passes more gets none taken:
- * all are closed, or it could fill our table with them. */
+/* The one descriptor that came with a message, or -1. Where a sender passes several, all are
+ * closed: otherwise it could fill our descriptor table. */
 static int passed_fd_of(struct msghdr *header)
 {
     int fds[CMSG_SPACE(sizeof(int)) / sizeof(int)];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * c-ares on libev, and the cache. Questions for a name that is being looked up wait for the same
- * answer, so a thousand sessions for one server cost one query per TTL.
+ * Runs c-ares on libev's loop, and keeps a cache. Sessions that ask for a name that is being looked
+ * up wait for the same answer, so a thousand sessions for one server cause one query in each TTL.
  */
 #include "helper/resolver.h"
 
@@ -21,11 +21,11 @@
 
 enum {
     BUCKETS = 1024,
-    NAMES_MAX = 4096, /* beyond it the cache is emptied of what is not being looked up */
-    TTL_MIN_S = 5,    /* also for /etc/hosts, and for a name that has no address */
+    NAMES_MAX = 4096, /* with so many, all that are not being looked up are removed */
+    TTL_MIN_S = 5,    /* for /etc/hosts too, and for a name that has no address */
     TTL_MAX_S = 3600,
-    QUERY_TIMEOUT_MS = 1000, /* doubled at each further try: a login that joins a lookup which was
-                                lost profits from the next one within its own limit */
+    QUERY_TIMEOUT_MS = 1000, /* doubled at each try: a login that joins a lookup whose query was
+                                lost still gets the answer to the next one in time */
     QUERY_TRIES = 4,
 };
 
@@ -36,14 +36,14 @@ struct asker {
 
 struct name {
     struct name *next;
-    struct asker *askers;               /* not NULL while being looked up */
-    char session[MESSAGE_SESSION_SIZE]; /* for which the last look-up was begun */
+    struct asker *askers;               /* not NULL: it is being looked up */
+    char session[MESSAGE_SESSION_SIZE]; /* that the last lookup was begun for */
     int64_t expires_ms;
     struct helper_addresses addresses;
     char host[];
 };
 
-/* One descriptor of c-ares. */
+/* A descriptor of c-ares. */
 struct query_fd {
     ev_io io;
     struct query_fd *next;
@@ -101,7 +101,7 @@ static struct query_fd **find_query_fd(int fd)
     return link;
 }
 
-/* c-ares tells which of its sockets it wants watched for what; nothing: it is closing it. */
+/* c-ares says which of its sockets to watch, and for what; neither: it closes the socket. */
 static void on_query_fd_state(void *context, ares_socket_t fd, int readable, int writable)
 {
     struct query_fd **link = find_query_fd(fd);
@@ -111,7 +111,7 @@ static void on_query_fd_state(void *context, ares_socket_t fd, int readable, int
     if (query == NULL) {
         query = calloc(1, sizeof(*query));
         if (query == NULL)
-            return; /* the query then ends by its time limit */
+            return; /* the query ends at its time limit */
         ev_io_init(&query->io, on_query_fd, fd, 0);
         *link = query;
     }
@@ -140,7 +140,8 @@ static int open_channel(void)
                : -1;
 }
 
-/* resolv.conf is read when the channel is opened: open another one when it has changed. */
+/* A channel reads resolv.conf only when it is opened: open another one once the file has changed.
+ */
 static void follow_resolv_conf(void)
 {
     struct stat now;
@@ -166,7 +167,7 @@ int resolver_init(struct ev_loop *loop)
     if (stat("/etc/resolv.conf", &now) == 0)
         state.conf_changed = now.st_mtim;
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_channel() == -1) {
-        log_message(EVENT_RESOLVER_FAILED, "c-ares cannot be set up");
+        log_message(EVENT_RESOLVER_FAILED, "the resolver library cannot be set up");
         return -1;
     }
     return 0;
@@ -273,7 +274,7 @@ static void on_resolved(void *context, int status, int timeouts, struct ares_add
 {
     struct name *name = context;
     bool is_final = status == ARES_SUCCESS || status == ARES_ENOTFOUND || status == ARES_ENODATA;
-    int64_t ttl_s = 0; /* a resolver that does not answer is asked again next time */
+    int64_t ttl_s = 0; /* where no resolver answers, the next session asks again */
 
     (void)timeouts;
     state.pending--;
@@ -289,7 +290,7 @@ static void on_resolved(void *context, int status, int timeouts, struct ares_add
     ares_freeaddrinfo(found);
 }
 
-static void look_up(struct name *name)
+static void start_lookup(struct name *name)
 {
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
@@ -323,7 +324,7 @@ void resolver_ask(const char *session, const char *host, int answer_fd)
     }
     snprintf(name->session, sizeof(name->session), "%s", session);
     follow_resolv_conf();
-    look_up(name);
+    start_lookup(name);
 }
 
 unsigned resolver_running(void)
@@ -333,7 +334,7 @@ unsigned resolver_running(void)
 
 void resolver_end(void)
 {
-    ares_destroy(state.channel); /* answers what is still asked */
+    ares_destroy(state.channel); /* ends what is under way, with an answer to each session */
     forget_names();
     ares_library_cleanup();
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names to addresses, without ever blocking: c-ares on the helper's event loop, with a cache that
- * keeps answers for their TTL.
+ * Resolves names without blocking, with c-ares on the helper's event loop, and keeps each answer in
+ * a cache for its TTL.
  */
 #ifndef HELPER_RESOLVER_H
 #define HELPER_RESOLVER_H
 
 #include <ev.h>
 
-/* Begins; returns 0, or -1 when the resolver library cannot be set up (logged). */
+/* Sets up the resolver library. Returns 0, or -1 after logging that it failed. */
 int resolver_init(struct ev_loop *loop);
 void resolver_end(void);
 
-/* Lookups under way. */
+/* How many lookups are under way. */
 unsigned resolver_running(void);
 
-/* Looks `host` up and sends the answer as MESSAGE_ADDRESSES to `answer_fd`, which it takes
- * over. `session` is the id of the one that asks, for the log. */
+/* Looks up `host`, sends the addresses as MESSAGE_ADDRESSES to `answer_fd` and closes it. `session`
+ * is the id of the session that asks, for the log. */
 void resolver_ask(const char *session, const char *host, int answer_fd);
 
 #endif
