@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When the clients of the load generator come; see arrival.h. */
+/* When the clients of the load generator arrive; see arrival.h. */
 #include "arrival.h"
 
 #include "bench.h"
@@ -7,9 +7,9 @@
 #include "settings.h"
 #include "tally.h"
 
-#define AT_ONCE 256                     /* so many begin before events are looked at again */
-#define LOGINS_AT_ONCE 64               /* idle: so many log in at a time */
-#define USERS 1000000                   /* then their numbers begin again */
+#define AT_ONCE 256                     /* how many begin before events are read again */
+#define LOGINS_AT_ONCE 64               /* idle: how many log in at the same time */
+#define USERS 1000000                   /* after that the numbers begin again */
 
 static uint64_t begin_ns, started;
 static bool is_stopping;

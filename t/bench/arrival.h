@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* When the clients of the load generator come: closed, storm, open or idle (settings.h). */
+/* When the clients of the load generator arrive: closed, storm, open or idle (settings.h). */
 #ifndef POP3_BENCH_ARRIVAL_H
 #define POP3_BENCH_ARRIVAL_H
 
@@ -10,22 +10,22 @@
 void arrival_start(void);
 uint64_t arrival_start_ns(void);
 
-/* Begins those that are due. */
+/* Starts the clients that are due. */
 void arrival_begin_due(void);
 
-/* When the next may begin: 0 at once, UINT64_MAX not before another one ends. */
+/* When the next client may begin: 0 now, UINT64_MAX when another one has ended. */
 uint64_t arrival_next_due_ns(uint64_t now);
 
-/* Nobody begins any more. */
+/* Starts no more clients. */
 void arrival_stop(void);
 
-/* Everybody is through, and nobody will come. */
+/* True when all clients have finished and no more will begin. */
 bool arrival_is_over(void);
 
-/* So many have begun. */
+/* How many have begun. */
 uint64_t arrival_started(void);
 
-/* Counts as errors those that were due (--mode open) and never began. */
+/* Counts as errors the clients that were due (--mode open) and never began. */
 void arrival_count_unstarted(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the programs of the benchmark share; see bench.h. Every failure here ends the program: a
- * benchmark that goes on with half of what it was asked for measures something else.
+ * benchmark that continues with half of its task measures something else.
  */
 #include "bench.h"
 
@@ -44,7 +44,7 @@ uint64_t bench_number(const char *option, const char *text, uint64_t min, uint64
     errno = 0;
     number = strtoull(text, &end, 10);
     if (errno || end == text || *end || *text == '-' || number < min || number > max)
-        bench_die("--%s %s: a number from %llu to %llu is wanted", option, text,
+        bench_die("--%s %s: must be a number from %llu to %llu", option, text,
                   (unsigned long long)min, (unsigned long long)max);
     return number;
 }
@@ -56,7 +56,7 @@ struct sockaddr_in bench_address(const char *option, const char *text)
     char host[INET_ADDRSTRLEN];
 
     if (!colon || (size_t)(colon - text) >= sizeof(host))
-        bench_die("--%s %s: ADDRESS:PORT is wanted", option, text);
+        bench_die("--%s %s: must be ADDRESS:PORT", option, text);
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = '\0';
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
@@ -136,5 +136,5 @@ void bench_end_with_parent(void)
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         bench_die_errno("prctl");
     if (getppid() == 1)
-        bench_die("the parent is gone");
+        bench_die("the parent process has ended");
 }

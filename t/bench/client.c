@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One client from connect to close, and the lists in which it waits; see client.h. Three lists,
- * each in the order of time, so that who is due first is the first.
+ * One client from connect to close, and the lists in which clients wait; see client.h. Each of the
+ * three lists is in the order of time, so the first client is the one that is due first.
  */
 #include "client.h"
 
@@ -26,11 +26,11 @@ struct client {
     enum state state;
     unsigned number;
     struct transport transport;
-    uint32_t events;                    /* what epoll was asked for */
+    uint32_t events;                    /* what epoll waits for */
     size_t step;
     struct progress progress;
     uint64_t due_ns;                    /* latency counts from here */
-    uint64_t since_ns;                  /* last sign of life, or begin of the delay */
+    uint64_t since_ns;                  /* when it last received something, or when the delay began */
     uint64_t latency_ns;
     size_t command_len, command_sent;
     char command[SCRIPT_COMMAND_MAX];
@@ -38,7 +38,7 @@ struct client {
     struct client *next, *previous;
 };
 
-/* In the order of since_ns: the one that is due first is the first. */
+/* In the order of since_ns: the first is due first. */
 struct list {
     struct client *first, *last;
 };
@@ -49,7 +49,7 @@ static struct client *spare;
 static int epoll_fd;
 static char read_buffer[READ_SIZE];
 static uint64_t last_end_ns, under_way, held;
-static bool is_holding;                 /* idle: who is logged in stays */
+static bool is_holding;                 /* idle: clients that have logged in stay */
 
 /* ---- lists ---- */
 
@@ -123,7 +123,7 @@ static void client_unreadable(struct client *client, enum transport_result resul
         client_fail(client, ERROR_EOF, "the connection ended");
 }
 
-/* ---- talking ---- */
+/* ---- commands and replies ---- */
 
 static void client_watch(struct client *client)
 {
@@ -138,7 +138,7 @@ static void client_watch(struct client *client)
         bench_die_errno("epoll_ctl");
 }
 
-/* Sends what is left of the command. False when the client is no more. */
+/* Sends the rest of the command. False if the client has ended. */
 static bool client_send(struct client *client)
 {
     enum transport_result result = TRANSPORT_OK;
@@ -175,7 +175,7 @@ static void hold(struct client *client)
     held++;
 }
 
-/* The reply is complete: the next command, now or behind the delay. False: it has no more to do. */
+/* The reply is complete: sends the next command, now or after the delay. False: there is none. */
 static bool client_next(struct client *client)
 {
     uint64_t now;
@@ -201,7 +201,7 @@ static bool client_next(struct client *client)
     return true;
 }
 
-/* Checks what came. False when the client is no more. */
+/* Checks what was received. False if the client has ended. */
 static bool client_feed(struct client *client, const char *data, size_t len)
 {
     size_t used = 0;
@@ -270,7 +270,7 @@ static void client_shake(struct client *client)
         client->state = CLIENT_TALKS;
         list_enter(&working, client);
         client_watch(client);
-        client_read(client);            /* the greeting may have come with the last flight */
+        client_read(client);            /* the greeting may have arrived with the last handshake record */
     } else if (result == TRANSPORT_AGAIN) {
         client_watch(client);
     } else {
@@ -290,7 +290,7 @@ void client_event(struct client *client, uint32_t events)
         client_read(client);
 }
 
-/* ---- the begin of a client ---- */
+/* ---- the start of a client ---- */
 
 static void bind_source(int fd, unsigned number)
 {
@@ -348,7 +348,7 @@ void client_begin(unsigned number, uint64_t due_ns)
     client_watch(client);
 }
 
-/* ---- all of them ---- */
+/* ---- all clients ---- */
 
 void clients_prepare(int descriptor)
 {
@@ -373,7 +373,7 @@ void clients_give_up_stalled(void)
     uint64_t now = bench_now_ns();
 
     while (working.first && working.first->since_ns + set.stall_ns <= now)
-        client_fail(working.first, ERROR_STALL, "nothing came");
+        client_fail(working.first, ERROR_STALL, "nothing was received");
 }
 
 static void give_up_list(struct list *list)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The clients of the load generator: each has a connection, goes through the script, checks every
- * reply and reports to the tally how it ended. Who begins when is arrival.h's.
+ * The clients of the load generator: each has a connection, follows the script, checks every reply
+ * and reports to the tally how it ended. arrival.h decides when a client begins.
  */
 #ifndef POP3_BENCH_CLIENT_H
 #define POP3_BENCH_CLIENT_H
@@ -13,28 +13,28 @@ struct client;
 /* Builds the script that `set` asks for; clients are watched by this epoll descriptor. */
 void clients_prepare(int epoll_fd);
 
-/* A client connects; `number` tells its user, and its latency counts from `due_ns` on. */
+/* Connects a client; `number` chooses its user, and its latency counts from `due_ns`. */
 void client_begin(unsigned number, uint64_t due_ns);
 
-/* What epoll reports of a client (its data.ptr). */
+/* Handles what epoll reports about a client (its data.ptr). */
 void client_event(struct client *client, uint32_t events);
 
-/* Goes on with those whose delay is over. */
+/* Continues the clients whose delay is over. */
 void clients_wake_delayed(void);
 
-/* Fails those that have heard nothing for set.stall_ns. */
+/* Fails the clients that have received nothing for set.stall_ns. */
 void clients_give_up_stalled(void);
 
-/* Fails all that are under way. */
+/* Fails all running clients. */
 void clients_give_up_all(void);
 
-/* --mode idle: who is logged in says QUIT, and nobody stays any more. */
+/* --mode idle: clients that have logged in send QUIT, and no client stays any more. */
 void clients_release(void);
 
-/* When the first delay or stall is over; UINT64_MAX: nobody waits. */
+/* When the first delay or stall is over; UINT64_MAX: no client waits. */
 uint64_t clients_due_ns(void);
 
-/* So many have begun and not ended; so many of these are logged in and stay (--mode idle). */
+/* How many have begun and not ended; how many of these have logged in and stay (--mode idle). */
 uint64_t clients_under_way(void);
 uint64_t clients_held(void);
 

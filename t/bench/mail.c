@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The canned maildrops; see mail.h. Everything is built before it is needed, so that a reply
- * costs a copy on one side and a memcmp() on the other.
+ * The prepared maildrops; see mail.h. Everything is built before it is needed, so a reply costs one
+ * copy on one side and one memcmp() on the other.
  */
 #include "mail.h"
 
@@ -30,7 +30,7 @@ static __attribute__((format(printf, 1, 2))) struct text text_make(const char *f
     return text;
 }
 
-/* A multi-line reply with one line for each message: its number and what `row` prints. */
+/* A multi-line reply with a line for each message: its number, and its size or identifier. */
 static struct text listing(const struct mailbox *box, const char *head, bool is_uidl)
 {
     size_t room = strlen(head) + box->count * 64UL + 2 * sizeof(MAIL_END);
@@ -102,7 +102,7 @@ void mail_password(const char *user, char *password_r, size_t size)
     snprintf(password_r, size, "secret of %s", user);
 }
 
-/* 62 printing characters and CRLF, other ones in every line; now and then stuffed dots ahead. */
+/* 62 printable characters and CRLF, different in every line; some begin with stuffed dots. */
 static void fill_line(char *line, unsigned number)
 {
     unsigned i;
@@ -113,7 +113,7 @@ static void fill_line(char *line, unsigned number)
     if (number % 16 == 5)
         memcpy(line, "..", 2);
     if (number % 64 == 9)
-        memcpy(line, "...\r", 4);       /* a CR in the middle of a line is no end either */
+        memcpy(line, "...\r", 4);       /* a CR in the middle of a line does not end it */
     memcpy(line + MAIL_LINE - 2, "\r\n", 2);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The canned maildrops: what the server of the benchmark says and what the load generator
- * therefore expects, octet for octet. A user name carries its maildrop, "m10x8192-000017" has 10
- * messages of 8,192 octets, so that neither program keeps a list of users.
+ * The prepared maildrops: what the server of the benchmark sends and what the load generator
+ * therefore expects, octet for octet. A user name describes its maildrop: "m10x8192-000017" has 10
+ * messages of 8,192 octets. So neither program needs a list of users.
  *
- * A body is made of blocks of 1,024 lines of 64 octets, CRLF included. The first line of a block
- * is its stamp, the number of the message and of the block: a lost, repeated or exchanged block
- * cannot pass for the right one. Some lines begin with stuffed dots, some with a lone letter, as
- * a search for the end of a message must not be fooled. No line is "." alone.
+ * A body consists of blocks of 1,024 lines of 64 octets, CRLF included. The first line of a block
+ * is its stamp with the numbers of the message and the block, so a lost, repeated or exchanged
+ * block is noticed. Some lines begin with stuffed dots and some with a single letter, to test the
+ * search for the end of a message. No line is "." alone.
  */
 #ifndef POP3_BENCH_MAIL_H
 #define POP3_BENCH_MAIL_H
@@ -29,7 +29,7 @@ struct text {
     size_t len;
 };
 
-/* One kind of maildrop with every reply about it, ready to be sent or compared. */
+/* A kind of maildrop with all its replies, ready to be sent or compared. */
 struct mailbox {
     unsigned count;
     uint64_t size;              /* of each message, as on the wire, without the last line "." */
@@ -42,21 +42,21 @@ struct mailbox {
 };
 
 /*
- * The maildrop that belongs to a user name: built at the first call, kept, shared by all users
- * who have the same. NULL for a name without one, or when there are too many kinds (16).
+ * The maildrop of a user name. It is built at the first call, kept, and shared by all users that
+ * have the same kind. NULL if the name describes none, or if there are too many kinds (16).
  */
 const struct mailbox *mail_find(const char *user);
 
-/* The password of a user: another one is refused, so an exchanged login is found out. */
+/* The password of a user. Any other is refused, so an exchanged login is noticed. */
 void mail_password(const char *user, char *password_r, size_t size);
 
-/* The lines of a block behind its stamp, MAIL_BLOCK - MAIL_LINE octets, alike for all blocks. */
+/* The lines of a block after its stamp, MAIL_BLOCK - MAIL_LINE octets, the same in all blocks. */
 const char *mail_block_rest(void);
 
 /* Writes the stamp of a block: MAIL_LINE octets, no NUL. */
 void mail_stamp(unsigned message, uint64_t block, char *stamp_r);
 
-/* Do these octets stand at `offset` of the body of `message`? */
+/* True if the body of `message` has these octets at `offset`. */
 bool mail_body_is(unsigned message, uint64_t offset, const char *data, size_t len);
 
 #endif

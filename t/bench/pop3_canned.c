@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The canned POP3 server of the benchmark: one process, epoll, every reply ready in memory. It
- * keeps no state but the connection's, checks names and passwords (mail.h), and refuses what it
- * does not expect, so that a proxy which mixes up sessions or sends a command of its own shows
- * as an error in the load generator. With --auth-http it also answers the login requests of
- * nginx's mail module with the address of its own POP3 port: a helper that is not part of the
- * proxy's cost, since other proxies are told their server in the configuration. With --listen-tls
- * it serves the same maildrops over TLS on another port.
+ * The POP3 server of the benchmark: one process, epoll, every reply ready in memory. Its only state
+ * is that of each connection. It checks names and passwords (mail.h) and refuses what it does not
+ * expect, so a proxy that mixes up sessions or sends a command of its own causes an error in the
+ * load generator. With --auth-http it also answers the login requests of nginx's mail module with
+ * the address of its own POP3 port. That cost is not counted as the proxy's, because other proxies
+ * find their server in the configuration. With --listen-tls it serves the same maildrops over TLS
+ * on another port.
  */
 #include "bench.h"
 #include "mail.h"
@@ -37,8 +37,8 @@ struct conn {
     enum kind kind;
     struct transport transport;
     bool is_shaking;                /* the TLS handshake is not done */
-    bool is_blocked;                /* waits for room to send; EPOLLOUT is asked for */
-    bool is_ending;                 /* close once all is sent */
+    bool is_blocked;                /* waits for room to send, with EPOLLOUT */
+    bool is_ending;                 /* close when everything is sent */
     bool awaits_sasl;
     bool is_logged_in;
     char user[MAIL_USER_MAX];
@@ -74,7 +74,7 @@ static void say(struct conn *conn, const char *text)
     say_text(conn, text, strlen(text));
 }
 
-/* Nothing long is under way and there is room for the longest short reply. */
+/* True if no long reply is being sent and there is room for the longest short reply. */
 static bool may_go_on(const struct conn *conn)
 {
     return !conn->whole.len && !conn->message && !conn->is_ending &&
@@ -88,7 +88,7 @@ static int add_piece(struct iovec *iov, int n, const char *data, size_t len)
     return len ? n + 1 : n;
 }
 
-/* The body from body_pos on, at most BLOCKS_AT_ONCE blocks, and behind the last one MAIL_END. */
+/* The body from body_pos, at most BLOCKS_AT_ONCE blocks, and MAIL_END after the last one. */
 static int add_body(const struct conn *conn, struct iovec *iov, int n,
                     char (*stamps)[MAIL_LINE])
 {
@@ -154,8 +154,8 @@ static enum transport_result send_plain(struct conn *conn, struct iovec *iov, in
     return TRANSPORT_OK;
 }
 
-/* The pieces in one, so that the records are full. When it is called again after TRANSPORT_AGAIN,
- * the pieces begin with the same octets, as OpenSSL wants it. */
+/* Joins the pieces, so that the TLS records are full. When it is called again after
+ * TRANSPORT_AGAIN, the pieces begin with the same octets, as OpenSSL requires. */
 static enum transport_result send_tls(struct conn *conn, const struct iovec *iov, int n,
                                       size_t *sent_r)
 {
@@ -173,7 +173,7 @@ static enum transport_result send_tls(struct conn *conn, const struct iovec *iov
     return transport_write(&conn->transport, all, len, sent_r);
 }
 
-/* Sends until all is gone or the socket is full. False when the connection is lost. */
+/* Sends until everything is sent or the socket is full. False if the connection is lost. */
 static bool flush(struct conn *conn)
 {
     char stamps[BLOCKS_AT_ONCE][MAIL_LINE];
@@ -409,8 +409,8 @@ static void watch_for_room(struct conn *conn, bool is_blocked)
     watch(conn, EPOLL_CTL_MOD, is_blocked ? EPOLLOUT : EPOLLIN);
 }
 
-/* Octets have come or room was made: go on with this connection as far as it goes. False when it
- * is no more. */
+/* Octets have arrived or the socket has room: continues this connection as far as possible. False
+ * if it has ended. */
 static bool conn_serve(struct conn *conn)
 {
     bool is_more;
@@ -432,7 +432,7 @@ static bool conn_serve(struct conn *conn)
     return true;
 }
 
-/* False when nothing came, and when the connection is no more. */
+/* False if nothing was received, or if the connection has ended. */
 static bool conn_read(struct conn *conn)
 {
     size_t len = 0;
@@ -471,7 +471,7 @@ static void conn_event(struct conn *conn)
         is_served = conn_serve(conn);
     else
         is_served = conn_read(conn) && conn_serve(conn);
-    /* TLS may hold octets that no event tells of. */
+    /* TLS may hold octets that no event reports. */
     while (is_served && conn->transport.tls && !conn->is_blocked)
         is_served = conn_read(conn) && conn_serve(conn);
 }
@@ -548,13 +548,13 @@ static void listen_tls(const char *text, const char *certificate, const char *ke
 
 static const char help[] =
     "usage: pop3_canned [options]\n"
-    "  --listen ADDRESS:PORT     where to serve POP3 (127.0.0.1:0: a free port)\n"
-    "  --auth-http ADDRESS:PORT  where to answer nginx's auth_http requests (off)\n"
-    "  --listen-tls ADDRESS:PORT where to serve POP3 over TLS (off)\n"
+    "  --listen ADDRESS:PORT     serve POP3 on this address (127.0.0.1:0: a free port)\n"
+    "  --auth-http ADDRESS:PORT  answer nginx's auth_http requests on this one (off)\n"
+    "  --listen-tls ADDRESS:PORT serve POP3 over TLS on this address (off)\n"
     "  --cert FILE, --key FILE   its certificate and key, PEM\n"
-    "  --with-parent             end when the parent process ends\n"
-    "  --help                    this text\n"
-    "Prints \"ready ADDRESS:PORT\" once connections are taken. A user name such as\n"
+    "  --with-parent             exit when the parent process ends\n"
+    "  --help                    print this help\n"
+    "Prints \"ready ADDRESS:PORT\" when it accepts connections. A user name such as\n"
     "m10x8192-000001 has 10 messages of 8192 octets and the password\n"
     "\"secret of m10x8192-000001\".\n";
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The load generator of the benchmark: many POP3 clients in one process, on epoll, over loopback.
- * Every reply is checked for length and content (script.h); whatever goes wrong is counted and
- * the first case told. Four ways to arrive: closed (so many clients, each begins again when it is
- * through), storm (all at once, one session each), open (at a fixed rate, whatever becomes of the
- * earlier ones, and timed from the moment a session was due, not from when it could start), idle
- * (log in and stay until standard input ends). Prints one JSON object. Exit status 1: errors.
+ * It checks every reply for length and content (script.h), counts every error and describes the
+ * first. Clients arrive in one of four ways: closed (a fixed number, each begins again when it has
+ * finished), storm (all at the same time, one session each), open (at a fixed rate, whether or not
+ * earlier ones have finished; the time counts from the moment when a session was due, not from when
+ * it could start), idle (log in and stay until standard input ends). It prints one JSON object.
+ * Exit status 1: errors.
  */
 #include "arrival.h"
 #include "bench.h"
@@ -40,7 +41,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Until something is due; epoll_wait() counts in milliseconds, which is too coarse at a rate. */
+/* Waits until something is due. epoll_wait() counts in milliseconds, too coarse for a rate. */
 static void sleep_until_event(uint64_t deadline_ns)
 {
     struct pollfd pollfd = {.fd = epoll_fd, .events = POLLIN};
@@ -58,7 +59,7 @@ static void sleep_until_event(uint64_t deadline_ns)
 
 /* ---- idle: the hold and its end ---- */
 
-/* All who could are in: the driver reads this line and takes its measure. */
+/* All clients that could have logged in: the driver reads this line and measures. */
 static void say_held(void)
 {
     static bool is_said;
@@ -116,7 +117,7 @@ static bool is_control(const void *which)
     return which == &signal_fd || which == &epoll_fd;
 }
 
-/* What ends clients comes last: no event of the batch may find its client gone. */
+/* Clients end last, because no event of the batch may name a client that has ended. */
 static void take_events(void)
 {
     struct epoll_event events[EVENTS];
@@ -145,7 +146,7 @@ static void run(void)
         if (bench_now_ns() >= deadline_ns)
             give_up();
         if (tally_error_count() > 1000 && tally_error_count() > tally_sessions())
-            arrival_stop();             /* nothing works: no use to go on asking */
+            arrival_stop();             /* nothing works, so further clients are useless */
     }
     arrival_count_unstarted();
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The floor of the benchmark: a relay that looks at nothing. What it costs, the kernel costs; a
- * proxy that understands POP3 can come near it but not below. Two variants, since there are two
- * ways to wait: "blocking" is a preforked pool, one session in a process at a time, which forks
- * more processes while fewer than --workers are idle; "event" is one process with epoll.
+ * The floor of the benchmark: a relay that does not look at what it passes on. Its cost is that of
+ * the kernel; a proxy that understands POP3 can come near it but not below. There are two variants
+ * for the two ways to wait: "blocking" is a preforked pool with one session at a time in a process,
+ * which forks more processes while fewer than --workers are idle; "event" is one process with
+ * epoll.
  */
 #include "bench.h"
 
@@ -24,7 +25,7 @@
 
 static struct sockaddr_in server;
 static size_t buffer_size = 65536;
-static char *buffer;                    /* of the process: a relay keeps nothing in it */
+static char *buffer;                    /* for the process: a relay keeps nothing in it */
 
 /* ---- blocking: one session in a process ---- */
 
@@ -43,7 +44,7 @@ static bool send_all(int fd, const char *data, size_t len)
     return true;
 }
 
-/* Passes on what is there. False when this direction is over. */
+/* Passes on what has arrived. False if this direction has ended. */
 static bool pass(int from, int to)
 {
     ssize_t n = recv(from, buffer, buffer_size, MSG_DONTWAIT);
@@ -140,8 +141,8 @@ struct end {
     struct pair *pair;
     int fd;
     uint32_t events;
-    bool has_ended;                     /* EOF was read here */
-    char *held;                         /* octets this end could not take yet */
+    bool has_ended;                     /* EOF was read from this end */
+    char *held;                         /* octets that could not be sent to this end yet */
     size_t held_len;
 };
 
@@ -152,7 +153,7 @@ struct pair {
 };
 
 static int epoll_fd;
-static struct pair *dead;               /* freed behind the batch: an event may still name them */
+static struct pair *dead;               /* freed after the batch, because an event may still name them */
 
 static struct end *other(struct end *end)
 {
@@ -186,7 +187,7 @@ static void want(struct end *end, uint32_t events)
     end->events = events;
 }
 
-/* Read where the other end can take it; write where something is held. */
+/* Waits to read if the other end can take it, and to write if something is held. */
 static void rearm(struct end *end)
 {
     want(end, (end->has_ended || other(end)->held_len ? 0U : (uint32_t)EPOLLIN) |
@@ -250,7 +251,7 @@ static bool end_event(struct end *end, uint32_t events)
     if (n > 0)
         return end_send(other(end), buffer, (size_t)n);
     if (end == &end->pair->server)
-        return false;                   /* the server has said all */
+        return false;                   /* the server has sent everything */
     end->has_ended = true;
     shutdown(other(end)->fd, SHUT_WR);
     rearm(end);
@@ -313,13 +314,13 @@ static _Noreturn void serve_events(int listener)
 
 static const char help[] =
     "usage: relay_floor [options] --server ADDRESS:PORT\n"
-    "  --listen ADDRESS:PORT  where to take clients (127.0.0.1:0: a free port)\n"
+    "  --listen ADDRESS:PORT  accept clients on this address (127.0.0.1:0: a free port)\n"
     "  --mode blocking|event  a process for each session, or one for all (blocking)\n"
-    "  --workers N            blocking: processes to keep idle (4)\n"
-    "  --max-workers N        blocking: how many there may be (as many as --workers)\n"
-    "  --buffer OCTETS        read at most so much at once (65536)\n"
-    "  --with-parent          end when the parent process ends\n"
-    "  --help                 this text\n";
+    "  --workers N            blocking: how many idle processes to keep (4)\n"
+    "  --max-workers N        blocking: the largest number (as many as --workers)\n"
+    "  --buffer OCTETS        read at most this many at a time (65536)\n"
+    "  --with-parent          exit when the parent process ends\n"
+    "  --help                 print this help\n";
 
 int main(int argc, char **argv)
 {

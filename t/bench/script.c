@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands and the check of replies for the load generator; see script.h. Nothing is collected:
- * a reply is compared as it arrives, whatever the pieces.
+ * Commands and the check of replies for the load generator; see script.h. A reply is compared as it
+ * arrives, in whatever pieces, and not collected.
  */
 #include "script.h"
 
@@ -52,7 +52,7 @@ void script_build(struct script *script, const char *name, unsigned count, uint6
     bool is_poll = strcmp(name, "poll") == 0;
 
     if (!is_fetch && !is_poll && strcmp(name, "bulk") != 0)
-        bench_die("--script %s: poll, fetch or bulk is wanted", name);
+        bench_die("--script %s: must be poll, fetch or bulk", name);
     snprintf(script->users, sizeof(script->users), "m%ux%llu", is_poll ? 0 : count,
              (unsigned long long)(is_poll ? 0 : size));
     snprintf(script->users + strlen(script->users), 2, "-");
@@ -105,7 +105,7 @@ static enum script_result wrong(uint64_t pos, const char *data, size_t len)
     return pos == 0 && len >= 4 && memcmp(data, "-ERR", 4) == 0 ? SCRIPT_REFUSED : SCRIPT_WRONG;
 }
 
-/* One line, "+OK" at its start and CRLF at its end, no longer than RFC 1939 allows. */
+/* One line that begins with "+OK", ends with CRLF and is no longer than RFC 1939 allows. */
 static enum script_result check_status(struct progress *progress, const char *data, size_t len,
                                        size_t *used_r)
 {

@@ -18,30 +18,30 @@ struct settings set = {
 
 static const char help[] =
     "usage: pop3_load [options] --connect ADDRESS:PORT\n"
-    "what is said\n"
+    "the commands\n"
     "  --script poll|fetch|bulk  poll: USER PASS STAT QUIT; fetch: also UIDL, LIST, RETR and DELE\n"
     "                            of each message; bulk: STAT and RETR of each (poll)\n"
     "  --messages N              how many there are (10)\n"
     "  --size OCTETS             of each; a multiple of 64 (8192)\n"
-    "  --delay-ms N              wait so long between a reply and the next command (0)\n"
-    "  --user-suffix TEXT        behind each user name, such as %server:port (none)\n"
+    "  --delay-ms N              wait between a reply and the next command (0)\n"
+    "  --user-suffix TEXT        append to each user name, such as %server:port (none)\n"
     "how clients arrive\n"
-    "  --mode closed             --clients at once, each begins anew when it is through\n"
-    "  --mode storm              --clients at once, one session each\n"
+    "  --mode closed             --clients at a time; each begins again when it has finished\n"
+    "  --mode storm              --clients at the same time, one session each\n"
     "  --mode open               --rate sessions a second for --seconds, timed from when each\n"
-    "                            was due; at most --clients under way\n"
+    "                            was due; at most --clients at a time\n"
     "  --mode idle               --clients log in and stay until standard input ends or SIGTERM;\n"
-    "                            prints \"held N\" when all are in\n"
+    "                            prints \"held N\" when all have logged in\n"
     "  --clients N (64)  --sessions N (no limit)  --seconds N (no limit)  --rate N (100)\n"
-    "  --ramp-ms N               spread the first --clients over so long (0)\n"
-    "  --sources N               connect from N addresses, 127.0.0.2 and on (the kernel's choice)\n"
-    "  --stall S, --deadline S   give up a client that hears nothing (30), or all (120)\n"
+    "  --ramp-ms N               spread the first --clients over this time (0)\n"
+    "  --sources N               connect from N addresses, 127.0.0.2 and up (the kernel's choice)\n"
+    "  --stall S, --deadline S   give up a client that receives nothing (30), or all (120)\n"
     "TLS 1.3\n"
     "  --tls                     from the first octet\n"
     "  --tls-resume              use each ticket once instead of a full handshake\n"
     "  --tls-ca FILE, --tls-name NAME  check the certificate\n"
-    "  --with-parent             end when the parent process ends\n"
-    "  --help                    this text\n"
+    "  --with-parent             exit when the parent process ends\n"
+    "  --help                    print this help\n"
     "The result is one JSON object on standard output. Exit status: 0; 1 errors; 64 usage.\n";
 
 static enum mode mode_of(const char *name)
@@ -51,7 +51,7 @@ static enum mode mode_of(const char *name)
     for (mode = MODE_CLOSED; mode <= MODE_IDLE; mode++)
         if (strcmp(name, mode_names[mode]) == 0)
             return (enum mode)mode;
-    bench_die("--mode %s: closed, storm, open or idle is wanted", name);
+    bench_die("--mode %s: must be closed, storm, open or idle", name);
 }
 
 static void take_option(int option, const char *name)
@@ -103,7 +103,7 @@ void settings_take(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", options, &which)) != -1)
         take_option(option, options[which].name);
     if (optind < argc || !set.address.sin_port)
-        bench_die("--connect ADDRESS:PORT is wanted, and no operand");
+        bench_die("--connect ADDRESS:PORT is missing, or there is an unexpected argument");
     if (set.suffix && strlen(set.suffix) > 64)
         bench_die("--user-suffix: at most 64 octets");
     if (set.mode == MODE_OPEN && !set.seconds_ns)

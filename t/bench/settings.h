@@ -24,7 +24,7 @@ struct settings {
 /* Set once, by settings_take(). */
 extern struct settings set;
 
-/* Reads the command line; ends the program for --help and, with a message, for a mistake. */
+/* Reads the command line; exits for --help and, with a message, for a mistake. */
 void settings_take(int argc, char **argv);
 
 /* The name of set.mode. */

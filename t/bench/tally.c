@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The counts of the load generator; see tally.h. Every latency is kept, so that a percentile is
- * one of them and not the border of a class.
+ * The counts of the load generator; see tally.h. It keeps every latency, so a percentile is one of
+ * them and not the limit of a class.
  */
 #include "tally.h"
 
@@ -38,7 +38,7 @@ void tally_error(enum tally_error kind, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(first_error, sizeof(first_error), format, arguments);
     va_end(arguments);
-    for (c = first_error; *c; c++)              /* what came from a connection, made printable */
+    for (c = first_error; *c; c++)              /* make printable what came from a connection */
         if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
             *c = '.';
 }
@@ -91,7 +91,7 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The smallest latency that this share of the sessions did not exceed, in milliseconds. */
+/* The smallest latency, in milliseconds, that this share of the sessions did not exceed. */
 static double percentile_ms(double share)
 {
     size_t rank;

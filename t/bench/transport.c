@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plain TCP and TLS; see transport.h. A client's tickets are kept on a stack of bounded size and
- * used once each, as RFC 8446 asks; one that finds the stack empty makes a full handshake, and the
- * counts tell how many did.
+ * Plain TCP and TLS; see transport.h. Tickets are kept on a stack of limited size and used once
+ * each, as RFC 8446 asks. A client that finds the stack empty makes a full handshake; the counts
+ * tell how many did.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -58,7 +58,7 @@ static int keep_ticket(SSL *ssl, SSL_SESSION *session)
     if (tickets_used == TICKETS_MAX)
         return 0;
     tickets[tickets_used++] = session;
-    return 1;                           /* it is ours now */
+    return 1;                           /* we own it now */
 }
 
 static _Noreturn void die_tls(const char *what)
@@ -192,7 +192,7 @@ static enum transport_result tls_write(struct transport *transport, const char *
 
 static void tls_close(struct transport *transport)
 {
-    /* A client sends nothing, which keeps the session resumable; a server says goodbye. */
+    /* A client sends nothing, so that the session can be resumed; a server sends close_notify. */
     SSL_set_quiet_shutdown(transport->tls, !SSL_is_server(transport->tls));
     SSL_shutdown(transport->tls);
     SSL_free(transport->tls);
@@ -205,7 +205,7 @@ static const bool *context;             /* always NULL */
 void transport_use_tls(const struct transport_tls *settings)
 {
     (void)settings;
-    bench_die("built without OpenSSL: no TLS");
+    bench_die("this program was built without OpenSSL, so it has no TLS");
 }
 
 void transport_serve_tls(const char *certificate_file, const char *key_file)

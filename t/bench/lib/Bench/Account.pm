@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What a process and all its children cost, CPU and memory: by control groups of its own (version
-# 1 or 2), else from /proc.
+# The processor time and memory of a process and all its children: by control groups of its own
+# (version 1 or 2), otherwise from /proc.
 package Bench::Account;
 
 use strict;
@@ -18,7 +18,7 @@ sub ticks_a_second { return POSIX::sysconf(_SC_CLK_TCK) }
 
 # ---- control groups ----
 
-# Where this process stands in each hierarchy, so that limits set on it also hold for the peers.
+# The group of this process in each hierarchy, so that its limits also apply to the peers.
 sub own_groups {
     my %own;
     for my $line (split /\n/, slurp('/proc/self/cgroup') || '') {
@@ -51,13 +51,13 @@ sub make_base {
     push @made_groups, $base;
     $group_base{$controller} = $base;
     return unless $controller eq 'unified';
-    # Memory of version 2 is counted only where every group above passes the controller on.
+    # Version 2 counts memory only if every group above passes the controller on.
     write_file("$dir/cgroup.subtree_control", '+memory');
     write_file("$base/cgroup.subtree_control", '+memory');
 }
 
 # Makes a directory of our own under each controller that can count: cpuacct and memory of version 1
-# where they are mounted, else version 2. Says what will be counted by what.
+# if they are mounted, otherwise version 2. Returns what is counted by which of them.
 sub prepare {
     my %own = own_groups();
     my %at = mounted_groups();
@@ -79,7 +79,7 @@ sub describe {
     return {cpu => $cpu, memory => $memory};
 }
 
-# Groups of its own for a process: controller => directory; none where they cannot be had.
+# Makes groups for a process: controller => directory; none if that is impossible.
 sub make_groups {
     my ($name) = @_;
     my %groups;
@@ -95,13 +95,13 @@ sub make_groups {
     return \%groups;
 }
 
-# The calling process, and what it will fork, belongs to these groups.
+# Moves the calling process, and so all its future children, to these groups.
 sub join_groups {
     my ($groups) = @_;
     write_file("$_/cgroup.procs", "$$\n") for values %$groups;
 }
 
-# A group goes away when the last process in it has been reaped.
+# A group can be removed when the last process in it has been reaped.
 sub remove {
     my ($group) = @_;
     for (1 .. 50) {
@@ -128,12 +128,12 @@ sub remove_groups {
 sub stat_of {
     my ($pid) = @_;
     my $text = slurp("/proc/$pid/stat") or return;
-    $text =~ s/^.*\) //s;                 # a name may hold blanks and parentheses
+    $text =~ s/^.*\) //s;                 # a name may contain blanks and parentheses
     my @field = split / /, $text;
     return {parent => $field[1], ticks => [@field[11 .. 14]]};
 }
 
-# The process and all that descend from it.
+# The process and all its descendants.
 sub tree {
     my ($root) = @_;
     my %stat;
@@ -148,7 +148,7 @@ sub tree {
     return @found;
 }
 
-# All processes of the groups, or of the tree where there are none.
+# All processes of the groups, or of the tree if there are no groups.
 sub pids {
     my ($groups, $pid) = @_;
     my ($group) = grep { defined } map { $groups->{$_} } qw(cpuacct memory unified);
@@ -156,8 +156,8 @@ sub pids {
     return split /\n/, slurp("$group/cgroup.procs") || '';
 }
 
-# Seconds that the living threads of a process have run, to the nanosecond; 0 where the kernel does
-# not say.
+# Seconds that the living threads of a process have run, exact to the nanosecond; 0 if the kernel
+# does not tell.
 sub run_time {
     my ($pid) = @_;
     my $sum = 0;
@@ -168,8 +168,8 @@ sub run_time {
     return $sum;
 }
 
-# Of a process and its children, those that have ended included. Sixty-four workers that use 2 ms
-# each use not one tick: ticks only divide the time into user's and kernel's.
+# The same for a process and its children, ended ones included. 64 workers that use 2 ms each use no
+# whole tick, so ticks only divide the time between user and kernel.
 sub cpu_of_tree {
     my ($root) = @_;
     my ($total, $user, $system) = (0, 0, 0);
@@ -186,7 +186,7 @@ sub cpu_of_tree {
     return ($total * $share, $total * (1 - $share));
 }
 
-# CPU seconds since its start, user and kernel apart; children, dead ones too, are in it.
+# CPU seconds since its start, user and kernel separately, with children, including dead ones.
 sub cpu {
     my ($groups, $pid) = @_;
     if (my $group = $groups->{cpuacct}) {
@@ -222,9 +222,9 @@ sub memory_v2 {
             kernel => $kernel + ($stat{sock} || 0)};
 }
 
-# Without a group: the pages of the tree, shared ones in parts, and what the whole kernel holds.
-# The caller subtracts what the load generator and the server take of that. Undef when a process may
-# not be looked into: one that has a password in it lets nobody but root.
+# Without a group: the pages of the tree, shared ones in proportion, and the memory of the whole
+# kernel. The caller subtracts the part of load generator and server. Undef if a process may not be
+# read: one that holds passwords can be read by root only.
 sub memory_estimate {
     my ($root) = @_;
     my ($user, $kernel) = (0, 0);
@@ -239,7 +239,7 @@ sub memory_estimate {
     return {user => $user, kernel => $kernel, is_estimate => 1};
 }
 
-# Octets in use now, user and kernel apart; undef when that cannot be seen.
+# Octets in use now, user and kernel separately; undef if that cannot be read.
 sub memory {
     my ($groups, $pid) = @_;
     return memory_v1($groups->{memory}) if $groups->{memory};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # The small table of a run (Bench::Readme) as bars: a panel for each workload, side by side. The
-# colours, for a light page and a dark one, stand in doc/picture.css.
+# colours, for a light page and a dark one, are in doc/picture.css.
 package Bench::Chart;
 
 use strict;
@@ -19,8 +19,8 @@ sub text_at {
     return sprintf "<text x=\"%d\" y=\"%d\"%s>%s</text>\n", $x, $y, $more // '', escape($text);
 }
 
-# The bars of one workload. A peer that needs far more than the others gets a bar that is cut off,
-# with its figure behind it.
+# The bars of one workload. A peer that needs far more than the others gets a bar that is cut off;
+# its figure follows.
 sub panel {
     my ($x, $column, @peers) = @_;
     my %value = map { my ($text) = $column->{value}->($_->{name}); defined $text ? ($_->{name} => $text) : () } @peers;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Which figures a workload has, and what the rounds say together. A figure is the median of the
-# rounds, its range stands beside it, and a ratio is the median of the ratios within each round, so
-# that a machine that slows down in between does not count.
+# The figures of a workload, and the summary of its rounds. A figure is the median of the rounds and
+# has a range. A ratio is the median of the ratios within each round, so that it stays right if the
+# machine becomes slower in between.
 package Bench::Figures;
 
 use strict;
@@ -20,7 +20,7 @@ sub median {
 
 # ---- figures of a workload ----
 
-# The columns beside the first, by what a workload is about: [figure, heading, format].
+# The columns after the first, by what a workload is about: [figure, heading, format].
 my %columns = (
     cpu => [['cpu_user', 'user', '%.1f'], ['cpu_kernel', 'kernel', '%.1f'],
             ['sessions_per_s', 'sessions/s', '%.0f'], ['p50_ms', 'p50 ms', '%.2f'],
@@ -51,7 +51,7 @@ sub columns {
 # The figures that documents show.
 sub published { my ($result) = @_; return ($main{$result->{about}}[0], 'sessions_per_s', 'mb_per_s') }
 
-# Median, least and most of every figure of a peer, and its ratio to the reference.
+# Median, smallest and largest value of every figure of a peer, and its ratio to the reference.
 sub summarise {
     my ($result) = @_;
     my $figure = $main{$result->{about}}[0];

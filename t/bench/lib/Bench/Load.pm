@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Runs the load generator and takes its result.
+# Runs the load generator and reads its result.
 package Bench::Load;
 
 use strict;
@@ -9,7 +9,7 @@ use Bench::Process;
 use Bench::System qw(slurp);
 use JSON::PP ();
 
-# The load generator against this port, as a process with pipes.
+# Starts the load generator for this port, with pipes.
 sub start_load {
     my ($stage, $port, $cores, @arguments) = @_;
     push @arguments, '--tls-ca', $stage->{ca}, '--tls-name', 'pop3.bench'
@@ -20,7 +20,7 @@ sub start_load {
                  '--connect', "127.0.0.1:$port", @arguments]);
 }
 
-# The JSON object of the load generator, or one that holds an error.
+# The JSON object of the load generator, or one with an error.
 sub load_result {
     my ($stage, $load, $limit) = @_;
     my $line = $load->line($limit);
@@ -34,7 +34,7 @@ sub load_result {
             cpu_s => {user => 0, system => 0}};
 }
 
-# Both. set: limit, in seconds.
+# Starts it and reads its result. set: limit, in seconds.
 sub run_load {
     my ($stage, $port, $cores, $set, @arguments) = @_;
     return load_result($stage, start_load($stage, $port, $cores, @arguments), $set->{limit});

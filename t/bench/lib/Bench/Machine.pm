@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the figures belong to: the machine and the versions of all that was measured.
+# The machine on which the figures were measured, and the versions of all peers.
 package Bench::Machine;
 
 use strict;
@@ -27,7 +27,7 @@ sub version_of {
     return $line =~ /\Q$kind\E/i ? $line : "$kind $line";
 }
 
-# What the figures belong to: hardware, system, versions, and how was counted.
+# Hardware, system, versions, and how processor time and memory were counted.
 sub describe {
     my ($stage) = @_;
     my ($model) = (slurp('/proc/cpuinfo') || '') =~ /^model name\s*:\s*(.*)$/m;

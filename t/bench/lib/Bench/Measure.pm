@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A workload measured: all peers, round after round, one behind the other, so that a machine that
-# gets slower does so for all of them.
+# Measures a workload: all peers, one after the other, round after round. If the machine becomes
+# slower, it does so for all of them.
 package Bench::Measure;
 
 use strict;
@@ -45,7 +45,7 @@ sub start_all {
     return %running;
 }
 
-# Who would be expected in a table about TLS, and cannot be in this one.
+# Peers that one expects in a table about TLS and that cannot be in this one.
 sub note_lacking {
     my ($stage, $workload, $result) = @_;
     for my $peer (grep { $_->{tls} } @{$stage->{peers}}) {
@@ -56,7 +56,7 @@ sub note_lacking {
 
 sub stop_peers { my (%running) = @_; $_->{process} && $_->{process}->stop for values %running }
 
-# The order moves on by one each round: nobody is always behind the same neighbour.
+# The order rotates by one each round, so that no peer always follows the same one.
 sub order_of_round {
     my ($round, @names) = @_;
     my $shift = $round % @names;
@@ -73,7 +73,7 @@ sub fresh_peer {
     return undef;
 }
 
-# The result of a workload on these cores (Bench::Figures adds what the rounds say).
+# The result of a workload on these cores (Bench::Figures adds the summary of the rounds).
 sub measure {
     my ($stage, $workload, $pin) = @_;
     my $cores = Bench::Stage::cores_of($pin);
@@ -111,7 +111,7 @@ sub measure {
     return $result;
 }
 
-# What sessions without a proxy cost the kernel is the load's and the server's share.
+# The kernel memory of sessions without a proxy is the part of load generator and server.
 sub correct_estimates {
     my ($stage, $result) = @_;
     return unless $result->{about} eq 'memory' && Bench::Turn::is_estimating($stage);
@@ -129,7 +129,7 @@ sub correct_estimates {
     }
 }
 
-# Half of what the reference does when it is pressed: the same rate for all.
+# Half of the largest rate of the reference; the same rate for all.
 sub set_rate {
     my ($stage, $workload, $cores, $result) = @_;
     my $rate = $stage->{opt}{rate};

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The command line of the driver: what may be asked for, and what is refused.
+# The command line of the driver.
 package Bench::Options;
 
 use strict;
@@ -11,7 +11,7 @@ use Getopt::Long qw(GetOptionsFromArray :config no_ignore_case);
 
 my $HELP = <<'END';
 usage: run [options]
-  --workload LIST   what to measure, by comma (all of them):
+  --workload LIST   what to measure, separated by commas (all):
                       poll        USER PASS STAT QUIT, 64 clients
                       fetch       10 messages of 8 KiB: UIDL, LIST, RETR and DELE, 64 clients
                       bulk        one message of 64 MiB, 4 clients
@@ -26,17 +26,17 @@ usage: run [options]
                       bulk-tls    bulk over TLS 1.3: bulk-tls-client bulk-tls-server bulk-tls-both
                       scale       poll with 1, 8, 64, 512 and 4,096 clients: scale-1 ...
                       size        one message of 1 KiB, 64 KiB, 1 MiB: size-1k ...
-                    how pop3.proxy alone grows, measured by poll:
+                    how pop3.proxy alone scales, measured with poll:
                       pool        workers: pool-4, pool-64, pool-1024
                       instances   instances-1, instances-10, instances-100
                       allow       names on the allow list: allow-10, allow-1000, allow-100000
-  --peer LIST       whom to measure, by comma (all that are installed): direct, floor, pop3,
+  --peer LIST       what to compare, separated by commas (all that are installed): direct, floor, pop3,
                     haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
                     pop3_many, pop3_hot_auth, pop3_many_auth, pop3_grown,
                     pop3_grown_many, haproxy_splice, nginx_64k, nginx_stream_64k
-  --proxy PATH      the pop3.proxy to measure; without it the others are measured alone
-  --rounds N        how often each peer has its turn (3)
+  --proxy PATH      the pop3.proxy to measure; without it only the others are measured
+  --rounds N        how many turns each peer has (3)
   --seconds N       how long each turn of a closed or open workload lasts (1)
   --pin LIST        one: all on one core, the steadiest; compare CPU per session (one)
                     apart: the proxy on one core, load and server on another
@@ -57,14 +57,14 @@ usage: run [options]
   --programs DIR    where pop3_load, pop3_canned and relay_floor are (beside this program)
   --no-namespace    stay in the machine's network namespace
   --keep            keep the temporary directory: configurations and logs of the peers
-  --list            name workloads and peers, and whether they can be measured here
-  --help            this text
+  --list            list workloads and peers, and whether they can be measured here
+  --help            print this help
 END
 
-# Says what is wrong with the command line, and ends.
+# Prints what is wrong with the command line, and exits.
 sub usage { print STDERR "run: $_[0]\n"; exit 64 }
 
-# The options as a hash; ends the program for --help and for a mistake. `directory` is the driver's.
+# Returns the options as a hash; exits for --help and for a mistake. `directory` is the driver's.
 sub parse {
     my ($directory, @given) = @_;
     my %opt = (rounds => 3, seconds => 1, pin => 'one', namespace => 1, programs => $directory);
@@ -73,22 +73,22 @@ sub parse {
            markdown=s readme=s tables=s chart=s summary=s from=s@ programs=s namespace! keep list help inside))
         or do { print STDERR $HELP; exit 64 };
     if ($opt{help}) { print $HELP; exit 0 }
-    usage("unknown operand: $given[0]") if @given;
-    usage('--rounds and --seconds are at least 1') if $opt{rounds} < 1 || $opt{seconds} < 1;
+    usage("unexpected argument: $given[0]") if @given;
+    usage('--rounds and --seconds must be at least 1') if $opt{rounds} < 1 || $opt{seconds} < 1;
     @opt{qw(rounds seconds)} = (1, 1) if $opt{quick};
     return \%opt;
 }
 
-# The rest of the checks: what is named must exist.
+# Checks that everything that the options name exists.
 sub check {
     my ($opt) = @_;
     for my $pin (split /,/, $opt->{pin}) {
-        usage("--pin $pin: one, apart or none is wanted") unless $pin =~ /^(one|apart|none)$/;
+        usage("--pin $pin: must be one, apart or none") unless $pin =~ /^(one|apart|none)$/;
     }
     for my $option (qw(proxy programs)) {
         next unless defined $opt->{$option};
         my $path = abs_path($opt->{$option});
-        usage("--$option $opt->{$option}: there is no such thing") unless $path && -e $path;
+        usage("--$option $opt->{$option}: no such file") unless $path && -e $path;
         $opt->{$option} = $path;
     }
     usage("--proxy $opt->{proxy}: not a program")
@@ -99,7 +99,7 @@ sub check {
     }
     return if $opt->{from};
     for my $program (qw(pop3_load pop3_canned relay_floor)) {
-        usage("$opt->{programs}/$program is not built: make bench does")
+        usage("$opt->{programs}/$program is not built; make bench builds it")
             unless -x "$opt->{programs}/$program";
     }
 }

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The peers of the benchmark: what each needs to be installed, which workloads it can do, and
-# where its configuration comes from (Bench::Peers::*): written into a directory of its own. Each
-# gets the settings a careful operator would give it for many short sessions, and none that
-# switches off what it is there for. Peers that can be told to log nothing are told so.
+# The peers of the benchmark: which program each needs, which workloads it can do, and which
+# function (Bench::Peers::*) writes its configuration into a directory of its own. Each gets the
+# settings that a careful operator uses for many short sessions, and none that switches off its
+# purpose. Peers that can run without a log do.
 #
 # A peer's `start` gets a hash: dir, listen, port, server, server_port, auth_port, is_tls (with
 # clients), pem, cert, key, server_ca (set: TLS with the server, which is pop3.bench, on
 # server_port; a file to trust it by), cores (how many), sessions (at once), room (how many sessions
 # the limit of descriptors allows), workload, proxy, programs, user, group, binary, note (a function
-# for a remark), free_port (a function), grown (how large); it writes its files and returns the
+# for a remark), free_port (a function), grown (how large). It writes the files and returns the
 # command line.
 package Bench::Peers;
 
@@ -26,9 +26,9 @@ use Bench::Peers::Tls;
 use Bench::System qw(in_path);
 
 # In the order of the tables.
-# needs: programs one of which must be there; `proxy` and `programs` are the project's own.
-# plain: can be asked for it; tls: on these sides. only: a pattern of workloads, slow: one it is
-# left out of unless it is asked for by its name.
+# needs: programs of which one must be installed; `proxy` and `programs` are the project's own.
+# plain: works without TLS; tls: the sides where it has TLS. only: a pattern of workloads it is in;
+# slow: one of workloads that leave it out unless --peer names it.
 my @peers = (
     {name => 'direct', label => 'direct, no proxy', plain => 1},
     {name => 'floor_event', label => 'floor, event', plain => 1,
@@ -76,7 +76,7 @@ my @peers = (
      start => \&Bench::Peers::Perdition::start, slow => qr/^(open|wan|scale-(512|4096))/},
 );
 
-# What has the programs on Debian and Ubuntu, by the first that is needed.
+# The packages on Debian and Ubuntu, by the first needed program.
 my %package = (haproxy => 'haproxy', dovecot => 'dovecot-pop3d', perdition => 'perdition',
                hitch => 'hitch', stunnel => 'stunnel4',
                nginx => 'nginx libnginx-mod-mail libnginx-mod-stream');
@@ -97,7 +97,7 @@ sub is_asked {
                   $_ eq 'nginx' && $peer->{name} eq 'nginx_64k' } split /,/, $opt->{peer};
 }
 
-# Those that are asked for, by name or by the beginning of a name.
+# The chosen peers, by name or by the beginning of a name.
 sub asked {
     my ($opt) = @_;
     for my $name (split /,/, $opt->{peer} || '') {
@@ -107,7 +107,7 @@ sub asked {
     return grep { is_asked($opt, $_) } @peers;
 }
 
-# Those of them that can be measured here; the others in `absent_r` by name, each with why.
+# The chosen peers that can be measured here. The others go to `absent_r`: name => reason.
 sub chosen {
     my ($opt, $absent_r) = @_;
     my @chosen;
@@ -125,13 +125,13 @@ sub chosen {
     return @chosen;
 }
 
-# The sides on which a workload has TLS and a peer cannot.
+# The sides on which a workload has TLS and the peer has not.
 sub lacking_tls {
     my ($peer, $workload) = @_;
     return grep { ($peer->{tls} || '') !~ /$_/ } sort keys %{$workload->{tls} || {}};
 }
 
-# Is this peer measured by this workload?
+# Does this workload measure this peer?
 sub can_do {
     my ($opt, $peer, $workload) = @_;
     return 0 unless $workload->{tls} ? !lacking_tls($peer, $workload) : $peer->{plain};

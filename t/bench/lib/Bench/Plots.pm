@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the benchmark found, for the eye: gnuplot draws SVG, its data and script beside.
+# The results as plots: gnuplot draws SVG files; its data and scripts stay beside them.
 package Bench::Plots;
 
 use strict;
@@ -14,7 +14,7 @@ sub gnuplot {
     return system($gnuplot, "$base.gp") == 0;
 }
 
-# Where a bar chart ends: one peer that is far from the others must not flatten them.
+# The top of a bar chart: a peer that needs far more than the others must not make them look flat.
 sub bar_top {
     my ($result, $figure) = @_;
     my @most = Bench::Figures::sorted(map { $_->{max}{$figure} } values %{$result->{peers}});
@@ -22,8 +22,8 @@ sub bar_top {
     return 1.15 * (@most && $most[-1] < $limit ? $most[-1] : $limit);
 }
 
-# Bars of the main figure with its value, and the range as a line over each. A bar that is cut
-# off at the top still has its value.
+# Bars of the main figure with its value, and the range as a line over each. A bar that is cut off
+# at the top still shows its value.
 sub plot_bars {
     my ($gnuplot, $dir, $result, $order) = @_;
     my ($figure, $heading) = @{$Bench::Figures::main{$result->{about}}};

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Processes the benchmark starts: how they are started on given cores in a control group of their
-# own, and how they are ended. Whatever was started here is ended here, by its process id, also when
-# the driver is interrupted.
+# The processes of the benchmark: starts them on given cores in a control group of their own, and
+# ends each of them by its process id, even if the driver is interrupted.
 package Bench::Process;
 
 use strict;
@@ -30,7 +29,7 @@ sub spawn {
         pipe $out_read, $out_write or die "pipe: $!\n";
         pipe $in_read, $in_write or die "pipe: $!\n";
     }
-    # Held back until the process is on the list of what must be ended.
+    # Signals wait until the process is on the list of what must be ended.
     my ($signals, $before) = (POSIX::SigSet->new(SIGINT, SIGTERM, SIGHUP), POSIX::SigSet->new);
     sigprocmask(SIG_BLOCK, $signals, $before);
     defined(my $pid = fork) or die "fork: $!\n";
@@ -43,7 +42,7 @@ sub spawn {
     return $self;
 }
 
-# In the child: joins the groups, takes its descriptors, becomes the program.
+# In the child: joins the groups, sets the descriptors up, executes the program.
 sub become {
     my ($self, $in, $out) = @_;
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
@@ -57,7 +56,7 @@ sub become {
     my @argv = @{$self->{argv}};
     my $taskset = in_path('taskset');
     unshift @argv, $taskset, '-c', $self->{cores} if defined $self->{cores} && $taskset;
-    # Should the driver be killed without a word, its peers get a signal.
+    # If the driver is killed, its peers get a signal.
     my $setpriv = in_path('setpriv');
     unshift @argv, $setpriv, '--pdeathsig', 'TERM' if $setpriv;
     { no warnings 'exec'; exec {$argv[0]} @argv }
@@ -65,9 +64,9 @@ sub become {
     POSIX::_exit(127);
 }
 
-# ---- reading from it ----
+# ---- its output ----
 
-# A line from its standard output; undef at its end or when `limit` seconds are over.
+# A line from its standard output; undef at its end or after `limit` seconds.
 sub line {
     my ($self, $limit) = @_;
     my $until = now() + $limit;
@@ -88,10 +87,10 @@ sub close_input { my ($self) = @_; close delete $self->{in} if $self->{in} }
 
 # ---- what it costs ----
 
-# CPU seconds since its start, user and kernel apart; children, dead ones too, are in it.
+# CPU seconds since its start, user and kernel separately, with children, including dead ones.
 sub cpu { my ($self) = @_; return Bench::Account::cpu($self->{groups}, $self->{pid}) }
 
-# Octets in use now, user and kernel apart; undef when that cannot be seen.
+# Octets in use now, user and kernel separately; undef if that cannot be read.
 sub memory { my ($self) = @_; return Bench::Account::memory($self->{groups}, $self->{pid}) }
 
 # ---- ending ----
@@ -104,7 +103,7 @@ sub is_alive {
     return 0;
 }
 
-# Waits for the end of the process itself; its exit status, or undef when `limit` seconds passed.
+# Waits for the end of the process itself. Returns its exit status, or undef after `limit` seconds.
 sub wait_end {
     my ($self, $limit) = @_;
     my $until = now() + $limit;

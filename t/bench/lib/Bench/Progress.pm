@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Says how far a run has come: on a terminal in one line that changes, elsewhere a line for each
-# workload. How long it will take is guessed from what each turn needs, then from what it needed.
+# Shows the progress of a run: one changing line on a terminal, otherwise a line for each workload.
+# The remaining time is estimated first from what a turn should need, then from what it needed.
 package Bench::Progress;
 
 use strict;
 use warnings;
 use Bench::System qw(now);
 
-my $TURN_S = 0.5;             # a turn beside its load: pauses, starting, reading figures
+my $TURN_S = 0.5;             # a turn without its load: pauses, starting, reading figures
 my $START_S = 0.7;            # starting and ending a peer
 
 my ($begin, $guessed, $done, $total, $all, $count, $text);
 my $length = 0;
 
-# Seconds that a workload will take with so many peers. `seconds` of the load where they are not
-# those of the options.
+# Estimates the seconds of a workload with this many peers. `seconds` is the time of the load if it
+# is not that of the options.
 sub guess {
     my ($workload, $peers, $opt) = @_;
     my $turn = $TURN_S + ($workload->{seconds} || $opt->{seconds});
@@ -34,7 +34,7 @@ sub show {
     $length = length $line;
 }
 
-# Begins with so many workloads, which will take `seconds` in all.
+# Begins a run of this many workloads, which will take `seconds` in all.
 sub start {
     my ($workloads, $seconds) = @_;
     ($begin, $guessed, $done, $total, $count, $all) = (now(), 0, 0, $seconds, 0, $workloads);

@@ -26,14 +26,14 @@ my %unit = (cpu => 'µs', octets => 'ns/octet', memory => 'octets', last => 's')
 my %pin_text = (one => 'everything on one core', apart => 'the proxy on a core of its own',
                 none => 'all cores');
 
-# Is there a place for it in this file?
+# Does the file have both marks?
 sub has_place {
     my ($path) = @_;
     return (slurp($path) || '') =~ /^\Q$BEGIN\E\n.*^\Q$END\E\n/ms;
 }
 
-# With a core of its own, or by the number of clients, a proxy is asked how much it can do, else
-# what it costs.
+# The figure of a proxy is what it can do if it has a core of its own or if the number of clients
+# varies, otherwise what it costs.
 sub figure_of {
     my ($result) = @_;
     my ($figure, undef, $format) = @{$Bench::Figures::main{$result->{about}}};
@@ -84,7 +84,7 @@ sub head {
         . range($data, 'rounds') . ' rounds of ' . range($data, 'seconds') . " s.\n" . join('; ', @versions) . ".\n";
 }
 
-# Pieces of a run may have been measured more or less often, and longer.
+# The pieces of a run may differ in rounds and seconds.
 sub range {
     my ($data, $what) = @_;
     my ($least, $most) = (sort { $a <=> $b } map { $_->{$what} } @{$data->{results}})[0, -1];
@@ -107,7 +107,7 @@ sub tables {
 
 # ---- the small table ----
 
-# [workload, what its column says, unit, how to get from the figure to the unit, format].
+# [workload, heading, unit, factor from the figure to the unit, format].
 my @small = (
     ['poll', 'check an empty mailbox', 'µs', 1, '%.0f'],
     ['fetch', 'fetch 10 messages', 'µs', 1, '%.0f'],
@@ -135,7 +135,7 @@ sub small_columns {
     return @columns;
 }
 
-# Who stands in the small table and in the chart: one variant of each peer.
+# Is this peer in the small table and the chart? They have one variant of each program.
 sub is_small { return $_[0]{name} =~ /^(?:pop3_hot|pop3_auto|pop3_many|haproxy|nginx|dovecot|perdition)$/ }
 
 sub small {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the benchmark found, as tables for people (text and Markdown). `data` is all of a run:
-# format, machine, absent, rounds, seconds, labels, results, as in the JSON.
+# The results as tables for people (text and Markdown). `data` is a whole run: format, machine,
+# absent, rounds, seconds, labels, results, as in the JSON.
 package Bench::Report;
 
 use strict;
@@ -9,7 +9,7 @@ use warnings;
 use Bench::Figures;
 use Bench::Peers;
 
-# What the figures belong to.
+# The machine, the versions, and how it was measured.
 sub head {
     my ($data) = @_;
     my $machine = $data->{machine};
@@ -53,7 +53,7 @@ sub table {
     return heading($result) . layout(rows($result, $order)) . remarks($result, $order);
 }
 
-# The same for a README.
+# The same in Markdown.
 sub markdown {
     my ($result, $order) = @_;
     my @rows = rows($result, $order);

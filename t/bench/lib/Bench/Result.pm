@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The whole of a run as JSON, for programs and for later.
+# A whole run as JSON, for programs and for later.
 package Bench::Result;
 
 use strict;
@@ -61,7 +61,7 @@ sub save {
     write_file($opt->{markdown}, $text);
 }
 
-# A summary has figures, but no rounds to make them of.
+# A summary has the figures already, and no rounds to compute them from.
 sub has_rounds { return grep { $_->{rounds} } values %{$_[0]{peers}} }
 
 # An earlier run from its file (--json or --summary); undef when the file is something else.
@@ -74,8 +74,8 @@ sub load {
     return $data;
 }
 
-# Adds a later piece of the same run. False when it is from another machine or system, whose
-# figures do not belong beside these.
+# Adds a later piece of the same run. False if it was measured on another machine or system, because
+# its figures cannot be compared with these.
 sub add {
     my ($data, $piece) = @_;
     for my $key (qw(cpu cores memory_mib system cpu_counted_by memory_counted_by)) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Where the measuring takes place: a network namespace, ports, cores, certificates, the canned
+# Where a run takes place: a network namespace, ports, cores, certificates, the POP3
 # server. A stage is a hash: opt (options), dir (temporary directory), network and groups (words for
 # the report), certificates (by kind: the files key, cert, pem), ca (a file to trust them by), user
 # and group (of peers, when root), server, server_port, tls_port, auth_port and canned (while the
@@ -15,7 +15,7 @@ use Bench::System qw(slurp write_file in_path);
 use Cwd qw(abs_path);
 use Socket;
 
-# Sets it up; certificates only where one is needed.
+# Sets it up, with certificates only if one is needed.
 sub new {
     my ($opt, $dir, $needs_certificates) = @_;
     my $stage = {opt => $opt, dir => $dir};
@@ -28,7 +28,7 @@ sub new {
 
 # ---- a namespace and descriptors of our own ----
 
-# Begins anew in a network namespace (root only) and with as many descriptors as are allowed.
+# Executes the driver again in a network namespace (root only) with as many descriptors as allowed.
 sub go_inside {
     my ($opt, $program, @given) = @_;
     return if $opt->{inside};
@@ -37,13 +37,13 @@ sub go_inside {
     if ($opt->{namespace} && $> == 0 && $unshare && system($unshare, '--net', 'true') == 0) {
         unshift @command, $unshare, '--net';
     }
-    # Root may raise the hard limit; others take what they have.
+    # Root may raise the hard limit; other users keep theirs.
     my $limit = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"; exec "$@"';
     exec '/bin/sh', '-c', $limit, 'run', @command or die "/bin/sh: $!\n";
 }
 
-# In a fresh namespace even loopback is down; and the settings there are ours alone. Congestion
-# control paces loopback under bbr, which nobody who measures a proxy wants to see.
+# In a new namespace loopback is down, and its settings are ours alone. The congestion control bbr
+# would slow loopback down, so another one is set.
 sub set_up_network {
     my ($stage) = @_;
     socket my $socket, AF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
@@ -61,7 +61,7 @@ sub set_up_network {
 
 my $last_port = 10000 + $$ % 2000;
 
-# A port nobody listens on, below those that clients get.
+# A port on which no program listens, below those that clients get.
 sub free_port {
     for (1 .. 5000) {
         $last_port = $last_port < 19000 ? $last_port + 1 : 10000;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The small things that everything else needs: the clock, whole files, programs.
+# Small functions that all others need: the clock, whole files, programs.
 package Bench::System;
 
 use strict;
@@ -25,7 +25,7 @@ sub write_file {
     my ($path, $text) = @_;
     open my $file, '>', $path or return 0;
     my $is_well = print {$file} $text;
-    return close($file) && $is_well;      # the kernel refuses at close()
+    return close($file) && $is_well;      # the kernel may report an error at close()
 }
 
 sub in_path {

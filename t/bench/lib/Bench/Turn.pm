@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# One turn of one peer: starts it, drives load through it, and puts its figures together.
+# One turn of one peer: starts it, sends load through it, and collects its figures.
 package Bench::Turn;
 
 use strict;
@@ -14,7 +14,7 @@ use File::Path qw(make_path);
 
 # ---- starting a peer ----
 
-# So many sessions, two descriptors each, a process may carry.
+# How many sessions, two descriptors each, a process may carry.
 sub descriptor_room {
     my $limits = slurp('/proc/self/limits') || '';
     my ($limit) = $limits =~ /^Max open files\s+\d+\s+(\d+)/m;
@@ -50,14 +50,14 @@ sub start_peer {
     die "$why\n";
 }
 
-# Clients that choose their server themselves, of which the allow list is asked.
+# Clients choose their server by the user name, so that the allow list is used.
 sub user_suffix {
     my ($stage, $workload) = @_;
     return () unless $workload->{is_selecting};
     return ('--user-suffix', "%$stage->{server}:$stage->{server_port}");
 }
 
-# A whole session through the peer, tried until one succeeds: it is up and its caches are warm.
+# Tries a whole session through the peer until one succeeds: it has started and its caches are warm.
 sub wait_ready {
     my ($stage, $running, $workload, $cores) = @_;
     my @script = ((grep { /^--tls/ } @{$workload->{load}}), user_suffix($stage, $workload));
@@ -121,8 +121,8 @@ sub figures {
     return $figures;
 }
 
-# Microseconds for each session, or nanoseconds for each octet. Sessions that failed cost too but
-# are not in the divisor: a peer does not become cheap by failing.
+# Microseconds for each session, or nanoseconds for each octet. Failed sessions cost too but are not
+# divided by, so a peer does not look cheap by failing.
 sub add_cpu {
     my ($figures, $found, $before, $after, $workload) = @_;
     my ($unit, $count) = $workload->{about} eq 'octets' ? (1e9, $found->{octets})
@@ -133,10 +133,10 @@ sub add_cpu {
     $figures->{cpu} = $figures->{cpu_user} + $figures->{cpu_kernel};
 }
 
-# Is memory told from the whole kernel's, so that the direct way must be subtracted?
+# Is memory estimated from that of the whole kernel, so that `direct` must be subtracted?
 sub is_estimating { my ($stage) = @_; return $stage->{groups}{memory} =~ /^estimate/ }
 
-my $IDLE_S = 2;      # so long the sessions have been idle: who gives memory back has done so
+my $IDLE_S = 2;      # how long the sessions are idle; a program that gives memory back has done so by then
 
 # Memory of the peer before and while the sessions are held.
 sub turn_idle {
@@ -155,7 +155,7 @@ sub turn_idle {
     my $figures = figures($found, $workload);
     return $figures unless $held && ($running->{process} || is_estimating($stage));
     if (!$before || !$after) {
-        $figures->{remark} = 'its memory may only be seen by root';
+        $figures->{remark} = 'only root can see its memory';
         return $figures;
     }
     $figures->{"memory_$_"} = ($after->{$_} - $before->{$_}) / $held for qw(user kernel);

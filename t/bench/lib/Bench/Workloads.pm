@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What is measured: for each workload what the load generator does and which figure counts.
+# The workloads: what the load generator does in each, and which figure counts.
 package Bench::Workloads;
 
 use strict;
 use warnings;
 use Bench::Options;
 
-# about: which figure counts (Bench::Figures). load: arguments of pop3_load beside time and place.
+# about: which figure counts (Bench::Figures). load: arguments of pop3_load, not time and address.
 # tls: the sides that have it, each with the kind of the certificate there.
-# is_fresh: the peers are started anew for each turn, as a pool that has grown would be flattered.
+# is_fresh: the peers start again for each turn, because a pool that has grown has an advantage.
 sub closed {
     my ($opt, $clients, @more) = @_;
     return ['--mode', 'closed', '--clients', $clients, '--seconds', $opt->{seconds}, @more];
@@ -31,7 +31,7 @@ sub size {
             load => closed($opt, 64, '--script', 'fetch', '--messages', 1, '--size', $octets)};
 }
 
-# How the cost of a poll grows with something of the product's own; no other peer has it.
+# How the cost of a poll grows with a number that only the product has.
 sub grown {
     my ($opt, $kind, $count, $of_what) = @_;
     return {name => "$kind-$count", what => "poll, 64 clients, $count $of_what", about => 'cpu',
@@ -95,7 +95,7 @@ sub all {
     );
 }
 
-# Those that are asked for, by name or by the beginning of a name.
+# The chosen workloads, by name or by the beginning of a name.
 sub chosen {
     my ($opt) = @_;
     my @all = all($opt);

@@ -9,7 +9,7 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(config);
 
-# Writes `text` into the file `name` of the peer's directory; its path.
+# Writes `text` into the file `name` of the peer's directory. Returns its path.
 sub config {
     my ($at, $name, $text) = @_;
     my $path = "$at->{dir}/$name";

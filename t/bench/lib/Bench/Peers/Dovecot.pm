@@ -10,7 +10,7 @@ use Bench::Peers::Config qw(config);
 sub start {
     my ($at) = @_;
     my $self = getpwuid $>;
-    my $user = $at->{user} ? '' : <<"END";      # not root: all of it under one name, no chroot
+    my $user = $at->{user} ? '' : <<"END";      # not root: everything runs as one user, without chroot
 default_internal_user = $self
 default_login_user = $self
 default_internal_group =
@@ -26,7 +26,7 @@ END
                             : 'ssl = no';
     my $place = "host=$at->{server}";
     if ($at->{server_ca}) {
-        $place .= ' ssl=any-cert';      # its login process sees no file of trusted certificates
+        $place .= ' ssl=any-cert';      # its login process cannot read a file of trusted certificates
         $at->{note}->('the certificate of the server is not checked');
         $tls = "ssl = yes\nssl_cert = <$at->{cert}\nssl_key = <$at->{key}" unless $at->{is_tls};
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The floor: a relay that looks at nothing, as an event loop and as a preforked pool.
+# The floor: a relay that does not look at the octets, as an event loop and as a preforked pool.
 package Bench::Peers::Floor;
 
 use strict;

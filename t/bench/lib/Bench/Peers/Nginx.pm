@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# nginx: its mail proxy, and its stream proxy, which ends TLS in front of anything.
+# nginx: its mail proxy, and its stream proxy, which ends TLS for any protocol.
 package Bench::Peers::Nginx;
 
 use strict;
@@ -13,7 +13,7 @@ my $MODULES = [qw(/usr/lib/nginx/modules /usr/lib64/nginx/modules /usr/share/ngi
 sub module_line {
     my ($name) = @_;
     my ($path) = grep { -e } map { "$_/ngx_${name}_module.so" } @$MODULES;
-    return $path ? "load_module $path;" : '';        # else it is built in, or the start fails
+    return $path ? "load_module $path;" : '';        # otherwise it is built in, or the start fails
 }
 
 sub start {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# pop3.proxy, in the variants that are measured.
+# The measured variants of pop3.proxy.
 package Bench::Peers::Product;
 
 use strict;
@@ -26,7 +26,7 @@ sub configure {
     return config($at, 'proxy.ini', "[proxy]\n$proxy\n[instance bench]\n$instance");
 }
 
-# Does the program take this configuration? Output goes to a file for the report.
+# Does the program accept this configuration? Its output goes to a file for the report.
 sub takes {
     my ($at, $file) = @_;
     my $pid = fork;
@@ -41,8 +41,8 @@ sub takes {
     return $? == 0;
 }
 
-# Keys that not every version knows are asked for one by one; one that is refused is left out
-# and reported, unless the variant makes no sense without it.
+# Keys that not every version knows are tried one by one. One that is refused is left out and
+# reported, unless the variant makes no sense without it.
 sub start {
     my ($at, $must, %wish) = @_;
     my %key = %$must;
@@ -65,7 +65,7 @@ sub start {
     return ($at->{proxy}, '-f', configure($at, %key));
 }
 
-# Limits that are there against one hostile client: here all clients have few addresses.
+# Switches off the limits against one hostile client, because all clients share few addresses here.
 my %open_door = (backlog => 4096, max_per_ip => 0, login_failures => 0);
 
 sub start_hot {
@@ -91,12 +91,12 @@ sub start_many {
                                sessions_per_worker => $room < 1024 ? 1024 : $room, %more}, %open_door);
 }
 
-# One command at the server instead of two.
+# Logs in at the server with one command instead of two.
 sub start_hot_auth { return start_hot(@_, server_auth => 'plain') }
 
 sub start_many_auth { return start_many(@_, server_auth => 'plain') }
 
-# One of its own dimensions, `grown` large, with workers of either kind.
+# One of its own dimensions with the size `grown`, with one session a worker or many.
 sub start_grown {
     my ($at) = @_;
     my $workers = $at->{workload} =~ /^pool-/ ? $at->{grown} : 8;

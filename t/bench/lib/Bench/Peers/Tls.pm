@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# hitch and stunnel: they end TLS in front of anything.
+# hitch and stunnel: they end TLS for any protocol.
 package Bench::Peers::Tls;
 
 use strict;
@@ -24,7 +24,7 @@ $user
 END
 }
 
-# One service for each side with TLS; both sides are two of them in a row.
+# One service for each side with TLS; for both sides two of them in a row.
 sub stunnel_services {
     my ($at) = @_;
     my ($here, $server) = ("$at->{listen}:$at->{port}", "$at->{server}:$at->{server_port}");
