@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Listening sockets. What is set on them is inherited by every accepted connection, so that a
- * worker needs no call for it: TCP_NODELAY, and a bounded send buffer.
+ * Listening sockets. Every accepted connection inherits the options set on them, TCP_NODELAY and a
+ * bounded send buffer among them, so that a worker needs no calls for that.
  */
 #include "pool/listener.h"
 
@@ -11,18 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/file.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "base/unix_socket.h"
 
 #define LISTENERS "POP3_PROXY_LISTENERS" /* the name they are passed under */
 
 enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 
-/* A socket that came with the process and that nobody has asked for yet. */
+/* A socket that was passed to this process and that no instance has taken yet. */
 struct inherited {
     int fd; /* -1: taken */
     char name[NAME_SIZE];
@@ -40,31 +41,23 @@ const struct listener *listener_first(void)
 
 /* ---- what the environment passes on ---- */
 
-static void read_bound_address(int fd, struct address *address)
-{
-    address->length = sizeof(address->storage);
-    if (getsockname(fd, &address->sa, &address->length) == -1)
-        *address = (struct address){0};
-}
-
 static void add_inherited(int fd, const char *name)
 {
     struct inherited *one = &inherited[inherited_count];
     struct address address;
 
-    read_bound_address(fd, &address);
-    if (inherited_count == INHERITED_MAX || address.length == 0)
+    if (inherited_count == INHERITED_MAX || !address_of_own_end(fd, &address))
         return;
-    /* Its file status flags are left alone: they may be shared with the binary before us, whose
-     * workers still use it. */
+    /* The file status flags stay as they are: the workers of the previous binary may still use
+     * them. */
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     *one = (struct inherited){.fd = fd, .address = address};
     snprintf(one->name, sizeof(one->name), "%s", name);
     inherited_count++;
 }
 
-/* The descriptors that systemd passes from 3 on, sd_listen_fds(3): only if they are meant for this
- * very process. Their names are parted by colons. */
+/* The descriptors that systemd passes, from 3 on, if they are meant for this very process; see
+ * sd_listen_fds(3). Their names are separated by colons. */
 static void inherit_from_systemd(void)
 {
     const char *pid = getenv("LISTEN_PID");
@@ -127,7 +120,7 @@ static bool is_same(const struct address *a, const struct address *b)
     return is_same_path(a, b) || (a->sa.sa_family != AF_UNIX && address_is_equal(a, b));
 }
 
-/* Port 0 is any port, the one that was found the last time as well. */
+/* Port 0 is any port, also the one that the kernel has chosen before. */
 static bool suits(const struct address *bound, const struct address *wanted)
 {
     struct address filled_in = *wanted;
@@ -166,7 +159,7 @@ static bool has_address(const struct inherited *one, const char *name,
     return suits(&one->address, address);
 }
 
-/* The name comes first: whoever gave one meant it. */
+/* A name counts before an address: the operator has chosen it. */
 static int take_inherited(const char *name, const struct address *address)
 {
     int fd = take_if(has_name, name, address);
@@ -176,8 +169,8 @@ static int take_inherited(const char *name, const struct address *address)
 
 /* ---- opening one ---- */
 
-/* What SO_SNDBUF has set is forgotten: the kernel fits the buffer to each connection again. Linux
- * before 5.14 cannot do it. */
+/* Takes back what SO_SNDBUF has set: the kernel fits the buffer to each connection again. Linux
+ * before 5.14 cannot do that. */
 static void unbound_send_buffer(int fd, sa_family_t family)
 {
 #ifdef SO_BUF_LOCK
@@ -212,35 +205,18 @@ static void set_options(int fd, const struct address *address, const struct conf
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    /* Connections inherit this too: the first command is answered at once, so its acknowledgement
-     * can ride along with the answer: a packet less. */
+    /* The first command is answered at once, so its acknowledgement goes in the same packet as the
+     * answer. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
     if (octets > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
     else
         unbound_send_buffer(fd, address->sa.sa_family);
-    /* [::] takes IPv4 as well; any other IPv6 address only what it says. */
+    /* [::] takes IPv4 as well, any other IPv6 address does not. */
     if (address->sa.sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
                          IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) ? &off : &on,
                          sizeof(on));
-}
-
-/* A socket file that nobody listens on any more is in the way of a new start; one that answers, or
- * whose queue is full, is somebody's. */
-static void remove_stale_path(const struct address *address)
-{
-    struct stat found;
-    int fd;
-
-    if (stat(address->local.sun_path, &found) == -1 || !S_ISSOCK(found.st_mode))
-        return;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd == -1)
-        return;
-    if (connect(fd, &address->sa, address->length) == -1 && errno == ECONNREFUSED)
-        unlink(address->local.sun_path);
-    close(fd);
 }
 
 static void set_sharing(int fd, bool does_share)
@@ -254,22 +230,19 @@ static int open_socket(const struct address *address, const struct conf_values *
                        bool shares_port)
 {
     int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int error;
 
     if (fd == -1)
         return -1;
     set_options(fd, address, values);
     set_sharing(fd, shares_port);
     if (address->sa.sa_family == AF_UNIX)
-        remove_stale_path(address);
+        if (unix_socket_check(address) == UNIX_SOCKET_STALE)
+            unlink(address->local.sun_path);
     if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0) {
         set_sharing(fd, false);
         return fd;
     }
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return file_close_failed(fd);
 }
 
 static bool is_overlapping(const struct address *a, const struct address *b)
@@ -290,9 +263,9 @@ static bool share_port(const struct address *address, bool does_share)
     return is_ours;
 }
 
-/* It may be one of ours that is in the way, when a reload goes from a wildcard address to one of
- * its own or back: old and new socket are there together for a moment, which the kernel allows to
- * sockets that share their port. */
+/* The socket that stands in the way may be one of ours, when a reload goes from a wildcard address
+ * to a single one or back. Old and new socket are then open together for a moment, which the kernel
+ * allows to sockets that share their port. */
 static int open_beside_ours(const struct address *address, const struct conf_values *values)
 {
     int error = EADDRINUSE;
@@ -324,7 +297,7 @@ static const char *mend_for(int error)
     }
 }
 
-/* Written the same way, or another way but bound to the very address. */
+/* The socket in use that is written the same way in the configuration, or bound to this address. */
 static struct listener *find_in_use(const char *text, const struct address *address)
 {
     struct listener *listener = listeners;
@@ -347,7 +320,7 @@ static struct listener *add_listener(const char *text, int fd)
         return NULL;
     }
     listener->fd = fd;
-    read_bound_address(fd, &listener->address);
+    (void)address_of_own_end(fd, &listener->address);
     listener->next = listeners;
     listeners = listener;
     return listener;
@@ -363,7 +336,7 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     int fd;
 
     if (address_parse_listen(&address, values->listen) == -1) {
-        error_set(error, "%s: listen = %s is no address", origin, values->listen);
+        error_set(error, "%s: listen = %s is not an address", origin, values->listen);
         return NULL;
     }
     listener = find_in_use(values->listen, &address);

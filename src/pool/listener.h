@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Listening sockets: opened, inherited from systemd or from the binary before us, and handed on.
+ * Listening sockets: opened, or inherited from systemd or the previous binary, and passed on to the
+ * next one.
  */
 #ifndef POOL_LISTENER_H
 #define POOL_LISTENER_H
@@ -11,7 +12,7 @@
 #include "base/error.h"
 #include "config/conf.h"
 
-/* A socket that is shared by the pools of one address, generation after generation. */
+/* A socket that the pools of one address share, generation after generation. */
 struct listener {
     struct listener *next;
     struct address address; /* as bound: a port chosen by the kernel is filled in */
@@ -21,18 +22,18 @@ struct listener {
     bool is_announced;
 };
 
-/* Takes in what the environment passes on: sockets of systemd (LISTEN_FDS, names are instances) or
- * of an upgrade. Call once, early. */
+/* Takes the sockets that were passed to this process: by systemd (LISTEN_FDS; their names are those
+ * of instances) or in an upgrade. Call it once, early. */
 void listener_inherit(void);
 
 /*
- * The socket for an instance: one in use already, an inherited one, or a new one. The caller has a
- * share in it until listener_release(). NULL with `error` set ("PLACE: listen = ...: why") when it
- * cannot be bound.
+ * The socket for an instance: one in use already, an inherited one, or a new one. The caller uses
+ * it until listener_release(). NULL with `error` set ("FILE:LINE: listen = ...: why") when it cannot
+ * be bound.
  */
 struct listener *listener_acquire(const struct conf_instance *instance, struct error *error);
-/* Puts an instance's settings of the socket into force: until then one that is in use already is
- * left as it is. */
+/* Gives the socket the options that the instance asks for. Until then, a socket that is in use
+ * already keeps those it has. */
 void listener_settle(struct listener *listener, const struct conf_values *values);
 void listener_release(struct listener *listener);
 
@@ -42,7 +43,7 @@ void listener_announce_new(void);
 /* Connections that wait to be accepted; -1 where the kernel does not tell (UNIX sockets). */
 int listener_queue(const struct listener *listener);
 
-/* Closes inherited sockets that no instance asked for. */
+/* Closes inherited sockets that no instance has taken. */
 void listener_close_spare(void);
 
 /* All sockets in use, for the check against loops. */
