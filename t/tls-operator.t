@@ -151,7 +151,7 @@ scene 'an OCSP response of another certificate' => sub {
         is exit_code($try->($file, revocation($known, $signer))->{status}), 0, 'its own';
         my $result = $try->($file, revocation($other, $signer));
         is exit_code($result->{status}), 78, 'of another number';
-        like $result->{err}, qr/\A\S+:\d+: .*: an OCSP response of another certificate than \Q$file\E\n\z/, 'one line';
+        like $result->{err}, qr/\A\S+:\d+: .*: this OCSP response is not for the certificate \Q$file\E\n\z/, 'one line';
     }
     is exit_code($try->($chain, revocation($known, $stranger))->{status}), 78, 'of another issuer';
     my $directory = directory();
@@ -320,7 +320,7 @@ sub hash_of {
 }
 
 scene 'authorities in a directory' => sub {
-    my $none  = qr/no certificate in it is found by its hash; run openssl rehash on it/;
+    my $none  = qr/OpenSSL finds no certificate in this directory; run openssl rehash on it/;
     my $other = hash_of($first);
     my %held  = (
         'nothing'               => [ $none ],

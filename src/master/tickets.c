@@ -45,7 +45,7 @@ void tickets_inherit(void)
 
     if (fd == -1)
         return;
-    if (read(fd, &copy, sizeof(copy)) == sizeof(copy) && copy.sequence % 2 == 0 &&
+    if (read(fd, &copy, sizeof(copy)) == sizeof(copy) && copy.lock.count % 2 == 0 &&
         (keys = shared_new(sizeof(*keys))) != NULL)
         memcpy(keys, &copy, sizeof(*keys));
     explicit_bzero(&copy, sizeof(copy));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS over a stream: a layer between the buffers above and whatever moved the octets before. It
- * sleeps in the handshake and in `receive` alone, and it never touches a descriptor itself.
+ * TLS on a stream: a layer between the stream's buffers and the operations that moved its octets
+ * before. OpenSSL reaches these operations through a BIO; nothing here calls the system to read or
+ * write. Only the handshake and `receive` may sleep.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -11,25 +12,26 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/octet.h"
 #include "base/process.h"
 #include "tls/tls_openssl.h"
 
 enum { FAILURE_BYTES = 160 };
 
 struct tls_layer {
-    struct stream below; /* without buffers: only its operations are used */
+    struct stream below; /* the stream as it was; its buffers are not used */
     SSL *ssl;
-    bool has_more;    /* of the write going on */
+    bool has_more;    /* more output follows the write that is going on */
     bool is_up;       /* the handshake is over */
-    bool is_followed; /* the handshake, by octets that we send at once */
-    /* Until when a read may sleep below; NULL: it must not. */
+    bool is_followed; /* we send octets as soon as the handshake is over */
+    /* How long the next read below may sleep; NULL: not at all. */
     const int64_t *receive_deadline_ms;
-    bool is_drained; /* what OpenSSL holds is no whole record: wait before the next read */
-    bool is_broken;  /* nothing may be said any more, not even goodbye */
+    bool is_drained; /* OpenSSL holds less than a whole record: wait before the next read */
+    bool is_broken;  /* nothing may be sent any more, not even close_notify */
     char failure[FAILURE_BYTES];
-    char first[STREAM_TLS_FIRST_BYTES]; /* octets that came */
+    char first[STREAM_TLS_FIRST_BYTES]; /* of what the peer sent */
     size_t first_length;
-    struct tls_peer peer; /* towards servers */
+    struct tls_peer peer; /* only used towards servers */
 };
 
 static struct tls_layer *layer_of(const struct stream *stream)
@@ -37,7 +39,7 @@ static struct tls_layer *layer_of(const struct stream *stream)
     return stream->layer;
 }
 
-/* ---- the way down: a BIO over the operations below ---- */
+/* ---- a BIO over the operations below ---- */
 
 static int below_result(BIO *bio, enum io_status status, int retry)
 {
@@ -49,7 +51,8 @@ static int below_result(BIO *bio, enum io_status status, int retry)
     return status == IO_OK;
 }
 
-/* The one who waits next tells a stop again, so to OpenSSL it is as good as nothing there. */
+/* OpenSSL knows no stop. Report that nothing is there: the wait that follows returns IO_STOPPED
+ * again. */
 static enum io_status receive_below(struct tls_layer *layer, char *to, size_t size, size_t *moved_r)
 {
     enum io_status status =
@@ -83,8 +86,8 @@ static int below_read(BIO *bio, char *to, size_t size, size_t *moved_r)
     return below_result(bio, status, BIO_FLAGS_READ);
 }
 
-/* The ticket is the last of a handshake. */
-static bool has_more_behind(const struct tls_layer *layer)
+/* More output follows at once. A ticket is the last message of a handshake. */
+static bool is_more_to_come(const struct tls_layer *layer)
 {
     return layer->has_more ||
            (layer->is_followed && SSL_get_state(layer->ssl) == TLS_ST_SW_SESSION_TICKET);
@@ -96,7 +99,7 @@ static int below_write(BIO *bio, const char *from, size_t length, size_t *moved_
 
     *moved_r = 0;
     return below_result(
-        bio, layer->below.ops->write(&layer->below, from, length, has_more_behind(layer), moved_r),
+        bio, layer->below.ops->write(&layer->below, from, length, is_more_to_come(layer), moved_r),
         BIO_FLAGS_WRITE);
 }
 
@@ -109,7 +112,7 @@ static long below_control(BIO *bio, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH;
 }
 
-/* One table for the process, made with its first TLS stream. */
+/* One for the process, made with its first TLS stream. */
 static BIO_METHOD *below_method(void)
 {
     static BIO_METHOD *method;
@@ -127,15 +130,15 @@ static BIO_METHOD *below_method(void)
 
 /* ---- results ---- */
 
-/* The connection itself broke, or ended without close_notify. */
+/* The connection broke, or ended without close_notify: no error of TLS. */
 static bool is_lost(void)
 {
     return ERR_peek_error() == 0 ||
            ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
-/* Keeps the first reason: later ones are only its consequences. A connection that is lost once TLS
- * stands is no failure of TLS. */
+/* Keeps the first reason, as later ones only follow from it. A connection that is lost after the
+ * handshake is not a failure of TLS. */
 static void note_failure(struct tls_layer *layer, int saved_errno)
 {
     long verified = SSL_get_verify_result(layer->ssl);
@@ -152,7 +155,7 @@ static void note_failure(struct tls_layer *layer, int saved_errno)
     snprintf(layer->failure, sizeof(layer->failure), "%s", words);
 }
 
-/* What an operation that did not succeed means; *wants_r: what to wait for. */
+/* The status of an operation that did not succeed. IO_AGAIN: *wants_r says what to wait for. */
 static enum io_status status_of(struct tls_layer *layer, int result, short *wants_r)
 {
     int saved_errno = errno;
@@ -183,20 +186,20 @@ static void begin_operation(void)
 
 /* ---- the stream's operations ---- */
 
-/* The next read may sleep, where the operations below can. */
+/* Lets the next read sleep below, if the operations there can. */
 static void sleep_below(struct tls_layer *layer, const int64_t *deadline_ms)
 {
     layer->receive_deadline_ms = layer->below.ops->receive != NULL ? deadline_ms : NULL;
 }
 
-/* What is no secret need not be wiped below either. */
+/* OpenSSL wipes plaintext in its own buffers. Where our buffer holds no secret, save that work. */
 static void wipe_secrets_only(const struct stream *stream)
 {
     if (!stream->in.is_secret)
         SSL_clear_options(layer_of(stream)->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
-/* Record after record while they are there, so that a large read is one. */
+/* Takes all records that have arrived, so that one large read is enough for them. */
 static enum io_status tls_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
 {
     struct tls_layer *layer = layer_of(stream);
@@ -213,12 +216,12 @@ static enum io_status tls_read(struct stream *stream, void *to, size_t size, siz
         if (result != 1)
             status = status_of(layer, result, &stream->read_wants);
         total += got;
-        layer->receive_deadline_ms = NULL; /* nobody waits for more than there is */
+        layer->receive_deadline_ms = NULL; /* after the first record, never sleep for another */
     } while (status == IO_OK && total < size && SSL_has_pending(layer->ssl));
     layer->is_drained = status == IO_AGAIN;
     if (total == 0)
         return status;
-    /* An end or a failure behind these octets comes back with the next read. */
+    /* If these octets are followed by the end or a failure, the next read returns it. */
     *moved_r = total;
     return IO_OK;
 }
@@ -230,8 +233,8 @@ static enum io_status tls_receive(struct stream *stream, void *to, size_t size, 
     return tls_read(stream, to, size, moved_r);
 }
 
-/* Behind the peer's close_notify OpenSSL names that for whatever fails, but an end of its direction
- * is no end of ours. */
+/* After the peer's close_notify, OpenSSL reports SSL_ERROR_ZERO_RETURN for any failed write. But
+ * the peer has only ended its own direction, so a write that fails is a failure. */
 static enum io_status tls_write(struct stream *stream, const void *from, size_t length,
                                 bool has_more, size_t *moved_r)
 {
@@ -255,7 +258,7 @@ static bool tls_has_pending(const struct stream *stream)
     return !layer->is_drained && SSL_has_pending(layer->ssl);
 }
 
-/* One attempt at close_notify: a peer that does not read is not waited for. */
+/* Tries once to send close_notify; does not wait for a peer that does not read. */
 static void tls_close(struct stream *stream)
 {
     struct tls_layer *layer = layer_of(stream);
@@ -330,15 +333,15 @@ static enum io_status make_handshake(struct stream *stream, int64_t deadline_ms)
             status = status == IO_OK ? IO_AGAIN : status;
         }
     }
-    /* Nothing may follow in the clear, and nothing half encrypted. */
+    /* Nothing may follow in the clear, and OpenSSL cannot encrypt. */
     layer->is_broken = true;
     stream->read_status = stream->write_status = IO_FAILED;
     if (status == IO_EOF)
         status = IO_FAILED;
     if (layer->failure[0] == '\0')
         snprintf(layer->failure, sizeof(layer->failure), "%s",
-                 status == IO_DEADLINE ? "the handshake took too long"
-                                       : "the handshake was broken off");
+                 status == IO_DEADLINE ? "the handshake was not finished in time"
+                                       : "the handshake was not finished");
     return status;
 }
 
@@ -354,7 +357,8 @@ enum io_status stream_tls_accept(struct stream *stream, const struct tls_context
     return make_handshake(stream, deadline_ms);
 }
 
-/* An address is no SNI, and is looked for elsewhere in a certificate. */
+/* SNI must not be an address (RFC 6066, section 3), and a certificate has addresses in a field of
+ * their own. */
 static bool expect_host(SSL *ssl, const char *host, bool verify)
 {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
@@ -389,7 +393,7 @@ enum io_status stream_tls_connect(struct stream *stream, struct tls_context *con
     return make_handshake(stream, deadline_ms);
 }
 
-/* ---- what came of it ---- */
+/* ---- after the handshake ---- */
 
 bool stream_is_tls(const struct stream *stream)
 {
@@ -411,7 +415,8 @@ const char *stream_tls_first(const struct stream *stream, size_t *length_r)
     return *length_r > 0 ? layer->first : "";
 }
 
-/* A text of a certificate; left out where it is too long or holds a control octet. */
+/* Copies a text of a certificate. Returns false, and copies nothing, where it is too long or has a
+ * control octet. */
 static bool copy_text(char to[TLS_NAME_SIZE], const ASN1_STRING *text)
 {
     unsigned char *utf8 = NULL;
@@ -419,7 +424,7 @@ static bool copy_text(char to[TLS_NAME_SIZE], const ASN1_STRING *text)
     bool is_good = length > 0 && length < TLS_NAME_SIZE;
 
     for (int i = 0; is_good && i < length; i++)
-        is_good = utf8[i] >= 0x20 && utf8[i] != 0x7f;
+        is_good = !octet_is_control((char)utf8[i]);
     if (is_good)
         memcpy(to, utf8, (size_t)length + 1);
     OPENSSL_free(utf8);

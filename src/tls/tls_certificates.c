@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The certificates of an instance: from files, lists and directories to groups of certificates for
- * the same names. Every mistake that OpenSSL would answer at the first handshake is found here.
+ * Loads the certificates of an instance from files, lists and directories, and puts those for the
+ * same names into one group. Finds every mistake that OpenSSL would otherwise report at the first
+ * handshake.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,11 +13,12 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "tls/tls_openssl.h"
 
 enum { PATH_BYTES = 4096 };
 
-/* Where the parts of one certificate are; the texts are the caller's. */
+/* The files of one certificate; the texts belong to the caller. */
 struct certificate_files {
     const char *certificate;
     const char *key;
@@ -32,7 +34,8 @@ struct loader {
 
 /* ---- groups ---- */
 
-/* Until when a certificate is good, the greatest being the one to use; 0 when it is not yet. */
+/* The time until which a certificate is good; 0 for one that is not valid yet. The certificate with
+ * the greatest is used. */
 static int64_t until_s(const X509 *x509)
 {
     if (tls_seconds_of(X509_get0_notBefore(x509)) > clock_wall_s())
@@ -40,7 +43,7 @@ static int64_t until_s(const X509 *x509)
     return tls_seconds_of(X509_get0_notAfter(x509));
 }
 
-/* The place of a kind of key in a group, maybe a free one; NULL when there is none. */
+/* The entry for a kind of key in a group, or a free entry; NULL when all are in use. */
 static struct tls_kind *find_kind(struct tls_group *group, int kind)
 {
     for (size_t i = 0; i < TLS_KINDS; i++)
@@ -49,7 +52,7 @@ static struct tls_kind *find_kind(struct tls_group *group, int kind)
     return NULL;
 }
 
-/* Takes `joined` over. */
+/* Takes ownership of `joined`. */
 static struct tls_group *new_group(struct loader *loader, char *joined)
 {
     struct tls_certificates *all = &loader->context->certificates;
@@ -68,7 +71,8 @@ static struct tls_group *new_group(struct loader *loader, char *joined)
     return &list[all->group_count++];
 }
 
-/* The group with these names, made if there is none. */
+/* Returns the group for the names of a certificate, and makes it if there is none; NULL with the
+ * error set. */
 static struct tls_group *find_group(struct loader *loader, const X509 *x509)
 {
     struct tls_certificates *all = &loader->context->certificates;
@@ -108,15 +112,16 @@ static X509 *read_certificate(const char *path, struct error *error)
     return x509;
 }
 
-/* The key must be of the certificate's kind: a key of another kind would be filed apart from it,
- * without a complaint. */
+/* OpenSSL keeps one pair of certificate and key for each kind of key. A key of another kind than
+ * the certificate's would silently go into another pair: then the current certificate is not ours.
+ */
 static bool use_key(SSL_CTX *ssl, const char *path, const X509 *x509)
 {
     return SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1 &&
            SSL_CTX_get0_certificate(ssl) == x509 && SSL_CTX_check_private_key(ssl) == 1;
 }
 
-/* *x509_r is the certificate as the SSL_CTX holds it. */
+/* Puts certificate and key into the SSL_CTX, which still owns *x509_r. */
 static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 **x509_r,
                      struct error *error)
 {
@@ -139,7 +144,7 @@ static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 *
                      tls_error_words());
 }
 
-/* Keeps what is to be known of a certificate later. */
+/* Adds an entry for a certificate to the list. Returns NULL without memory. */
 static struct tls_certificate *keep_certificate(struct tls_certificates *all, const char *path,
                                                 const X509 *x509)
 {
@@ -166,7 +171,7 @@ static int load_staple(struct tls_certificate *certificate, SSL_CTX *ssl,
 
 /* ---- to its group ---- */
 
-/* One that is not used, because a better one is there, is checked all the same. */
+/* A certificate that is not used, because there is a better one, is still checked. */
 static int check_unused(struct loader *loader, const struct certificate_files *files,
                         struct tls_certificate *certificate)
 {
@@ -186,7 +191,7 @@ static int load_one(struct loader *loader, const struct certificate_files *files
     struct tls_certificate *certificate;
     X509 *x509 = read_certificate(files->certificate, error);
     struct tls_group *group;
-    struct tls_kind *place = NULL;
+    struct tls_kind *entry = NULL;
     struct tls_kind ours;
 
     if (x509 == NULL)
@@ -198,10 +203,10 @@ static int load_one(struct loader *loader, const struct certificate_files *files
     X509_free(x509);
     if (group == NULL || certificate == NULL)
         return -1;
-    place = find_kind(group, ours.kind);
-    if (place == NULL || (place->kind != 0 && place->until_s >= ours.until_s))
+    entry = find_kind(group, ours.kind);
+    if (entry == NULL || (entry->kind != 0 && entry->until_s >= ours.until_s))
         return check_unused(loader, files, certificate);
-    *place = ours;
+    *entry = ours;
     if (use_files(group->ssl, files, &x509, error) == -1)
         return -1;
     tls_staple_attach(x509, certificate);
@@ -237,7 +242,8 @@ static int is_certificate_file(const struct dirent *entry)
            (strcmp(end, ".pem") == 0 || strcmp(end, ".crt") == 0);
 }
 
-/* DIRECTORY/NAME with its ending replaced; true when there is such a file. */
+/* Writes the path of a certificate with its ending replaced. Returns whether there is such a
+ * file. */
 static bool path_beside(char path[PATH_BYTES], const char *certificate, const char *ending)
 {
     struct stat status;
@@ -273,7 +279,8 @@ static int load_directory(struct loader *loader, const char *directory)
     if (count == -1)
         return error_set(loader->error, "%s: %s", directory, strerror(errno));
     if (count == 0)
-        result = error_set(loader->error, "%s: no certificate (*.pem, *.crt) in it", directory);
+        result = error_set(loader->error, "%s: no certificate (*.pem or *.crt) in this directory",
+                           directory);
     for (int i = 0; i < count; i++) {
         if (result == 0)
             result = load_from_directory(loader, directory, entries[i]->d_name);
@@ -285,30 +292,15 @@ static int load_directory(struct loader *loader, const char *directory)
 
 /* ---- lists ---- */
 
-/* The next entry of a list parted by commas, blanks round it cut; NULL at its end. */
+/* The next path of a list; NULL after the last, or when there is no list. */
 static const char *next_path(const char **list, char path[PATH_BYTES])
 {
-    const char *from = *list;
-    size_t length;
+    struct list_entry entry;
 
-    if (from == NULL)
+    if (!list_next(list, &entry))
         return NULL;
-    from += strspn(from, " \t");
-    length = strcspn(from, ",");
-    *list = from[length] == ',' ? from + length + 1 : NULL;
-    while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\t'))
-        length--;
-    snprintf(path, PATH_BYTES, "%.*s", (int)length, from);
+    snprintf(path, PATH_BYTES, "%.*s", (int)entry.length, entry.text);
     return path;
-}
-
-static size_t list_length(const char *list)
-{
-    size_t count = list != NULL;
-
-    for (; list != NULL && *list != '\0'; list++)
-        count += *list == ',';
-    return count;
 }
 
 static int load_list(struct loader *loader)
@@ -321,12 +313,12 @@ static int load_list(struct loader *loader)
     char paths[3][PATH_BYTES];
 
     if (keys != NULL && list_length(keys) != count)
-        return error_set(loader->error, "%zu certificates and %zu keys: give as many of each",
+        return error_set(loader->error, "%zu certificates and %zu keys: give one key for each",
                          count, list_length(keys));
     if (staples != NULL && list_length(staples) != count)
         return error_set(loader->error,
-                         "%zu certificates and %zu OCSP responses: give as many of each", count,
-                         list_length(staples));
+                         "%zu certificates and %zu OCSP responses: give one response for each",
+                         count, list_length(staples));
     for (size_t i = 0; i < count; i++) {
         struct certificate_files files = {.certificate = next_path(&certificates, paths[0])};
 
@@ -347,7 +339,9 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
     bool is_directory = stat(settings->certificates, &status) == 0 && S_ISDIR(status.st_mode);
 
     if (is_directory && (settings->keys != NULL || settings->staples != NULL))
-        return error_set(error, "%s is a directory: keys and OCSP responses are looked for there",
+        return error_set(error,
+                         "%s is a directory, so the keys (NAME.key) and OCSP responses (NAME.ocsp) "
+                         "must be in it too: remove tls_key and tls_ocsp",
                          settings->certificates);
     if ((is_directory ? load_directory(&loader, settings->certificates) : load_list(&loader)) == -1)
         return -1;

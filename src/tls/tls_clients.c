@@ -17,9 +17,9 @@ enum {
     PAIR_BYTES = 64 * 1024,
 };
 
-/* Forward secrecy and authenticated encryption, as everything since 2015 has it. TLS 1.3 has
- * nothing else. AES with 128 bits first: nobody breaks it, and a handshake costs a tenth less than
- * with 256 bits and the SHA-384 that comes with them. */
+/* Only ciphers with forward secrecy and authenticated encryption, which every program since 2015
+ * has and TLS 1.3 always uses. AES with 128 bits is first: it is secure, and a handshake costs a
+ * tenth less than with 256 bits, which come with SHA-384. */
 static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char default_tls13_ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
@@ -31,8 +31,8 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
 {
     (void)ssl;
     (void)unused;
-    /* Whoever offers something else believes to speak to another service: a browser misled to
-     * this port, or a client to the wrong server. */
+    /* A client that offers something else wants another service: for example, a web page has sent
+     * a browser to this port. */
     for (unsigned i = 0; i < offered_length; i += 1U + offered[i]) {
         if (offered_length - i < sizeof(tls_alpn_pop3) ||
             memcmp(offered + i, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
@@ -54,12 +54,13 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
     if (name != NULL)
         found = tls_certificates_find(&tls_context_of(ssl)->certificates, name);
     if (found == NULL)
-        return SSL_TLSEXT_ERR_NOACK; /* the first certificate */
+        return SSL_TLSEXT_ERR_NOACK; /* the default certificate is used */
     SSL_set_SSL_CTX(ssl, found);
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* Two lists from one: TLS 1.3 has its own, and OpenSSL its own call for it. */
+/* Splits one list into two: OpenSSL has a call of its own for the ciphers of TLS 1.3. Returns false
+ * where the list is too long. */
 static bool split_ciphers(const char *ciphers, char old[CIPHERS_BYTES], char tls13[CIPHERS_BYTES])
 {
     old[0] = tls13[0] = '\0';
@@ -90,7 +91,7 @@ static bool set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers)
            SSL_CTX_set_ciphersuites(ssl_ctx, tls13[0] != '\0' ? tls13 : default_tls13_ciphers) == 1;
 }
 
-/* Asked for, not insisted on; one that is presented must be good. */
+/* A client need not present a certificate, but one that it presents must be good. */
 static bool ask_for_certificate(SSL_CTX *ssl_ctx, const char *ca)
 {
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca);
@@ -102,8 +103,9 @@ static bool ask_for_certificate(SSL_CTX *ssl_ctx, const char *ca)
     return SSL_CTX_load_verify_file(ssl_ctx, ca) == 1;
 }
 
-/* What sessions have in common that may resume each other: the instance, and the ciphers it allows.
- * TLS 1.2 goes on with the cipher that a session began with, whatever is allowed by then. */
+/* A session is only resumed under the same session context: the same instance, and the same list of
+ * ciphers. Without the list in it, TLS 1.2 would resume a session with a cipher that has been
+ * forbidden since. */
 static bool set_session_context(SSL_CTX *ssl_ctx, const char *name)
 {
     const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ssl_ctx);
@@ -123,7 +125,8 @@ static bool set_session_context(SSL_CTX *ssl_ctx, const char *name)
     return is_good;
 }
 
-/* Sessions are resumed with tickets only, so that any worker can. */
+/* Sessions are resumed by tickets alone, which any worker can read; a cache belongs to one worker.
+ * Tickets stay off until tls_context_use_tickets(). */
 static bool set_sessions(SSL_CTX *ssl_ctx, const char *name)
 {
     SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
@@ -211,7 +214,7 @@ struct tls_context *tls_context_for_clients(const struct tls_clients_settings *s
 
 /* ---- warming up ---- */
 
-/* Both ends in turn, until both are done or stuck for another reason than the other's turn. */
+/* Lets each end run in turn until both are done. A handshake that fails takes all turns. */
 static void shake_hands(SSL *accepting, SSL *connecting)
 {
     bool is_done = false;

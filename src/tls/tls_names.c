@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The names that certificates are for, and from a host name to the group that serves it. Knows no
- * file.
+ * The names in certificates, and which group of certificates serves a host name. Reads no file.
  */
-#include <ctype.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/octet.h"
 #include "tls/tls_openssl.h"
 
 static int compare_texts(const void *a, const void *b)
@@ -21,7 +20,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct tls_name *)a)->name, ((const struct tls_name *)b)->name);
 }
 
-/* By name; of the same name the one that is to be used is the first. */
+/* By name; among entries of one name, the one to be used comes first. */
 static int compare_ranks(const void *a, const void *b)
 {
     const struct tls_name *left = a, *right = b;
@@ -34,7 +33,7 @@ static int compare_ranks(const void *a, const void *b)
     return order;
 }
 
-/* A lower case copy of a name in a certificate; NULL when it cannot be a host name. */
+/* A copy of a name in a certificate, in lower case; NULL when it cannot be a host name. */
 static char *host_name(const ASN1_STRING *text)
 {
     const char *data = (const char *)ASN1_STRING_get0_data(text);
@@ -46,7 +45,7 @@ static char *host_name(const ASN1_STRING *text)
         return NULL;
     name = strndup(data, length);
     for (char *c = name; name != NULL && *c != '\0'; c++)
-        *c = (char)tolower((unsigned char)*c);
+        *c = octet_lower(*c);
     return name;
 }
 
@@ -127,11 +126,11 @@ SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, cons
     if (length >= sizeof(lower) || name[0] == '.')
         return NULL;
     for (size_t i = 0; i <= length; i++)
-        lower[i] = (char)tolower((unsigned char)name[i]);
+        lower[i] = octet_lower(name[i]);
     found = find_name(certificates, lower);
     dot = strchr(lower, '.');
     if (found == NULL && dot != NULL)
-        found = find_name(certificates, dot); /* a wildcard stands for one label */
+        found = find_name(certificates, dot); /* a wildcard matches exactly one label */
     return found;
 }
 

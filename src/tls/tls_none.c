@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The build without TLS: no context can be made, so nothing else here is ever reached with one.
+ * The functions of tls.h in a build without TLS. No context can be made, so the functions that take
+ * one do nothing.
  */
 #include <errno.h>
 

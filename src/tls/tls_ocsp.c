@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * OCSP responses: read from a file, looked at whether they are about the certificate and say that
- * it is good, and stapled to handshakes until they expire. Their signature is the client's
- * business.
+ * OCSP responses: reads one from a file, checks that it is for the certificate and says that the
+ * certificate is good, and staples it to handshakes until it expires. Its signature is not checked
+ * here: clients check it.
  */
 #include <errno.h>
 #include <openssl/ocsp.h>
@@ -16,7 +16,7 @@
 
 enum { STAPLE_BYTES_MAX = 16 * 1024 };
 
-/* Who issued the certificate, as far as its file says; NULL when it does not. */
+/* The issuer's certificate, if it is in the file; else NULL. */
 static X509 *find_issuer(SSL_CTX *ssl)
 {
     X509 *x509 = SSL_CTX_get0_certificate(ssl);
@@ -29,7 +29,8 @@ static X509 *find_issuer(SSL_CTX *ssl)
     return X509_check_issued(x509, x509) == X509_V_OK ? x509 : NULL;
 }
 
-/* Whether an answer is about the certificate. Without the issuer only its number can tell. */
+/* Whether an answer is for the certificate. Without the issuer's certificate only the serial number
+ * can be compared. */
 static bool is_about(OCSP_SINGLERESP *single, const X509 *x509, const X509 *issuer)
 {
     OCSP_CERTID *id = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(single);
@@ -49,7 +50,7 @@ static bool is_about(OCSP_SINGLERESP *single, const X509 *x509, const X509 *issu
     return is_same;
 }
 
-/* The answer about the certificate the SSL_CTX was given last, or NULL. */
+/* The answer for the certificate that was last put into the SSL_CTX, or NULL. */
 static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, SSL_CTX *ssl)
 {
     const X509 *x509 = SSL_CTX_get0_certificate(ssl);
@@ -61,7 +62,7 @@ static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, SSL_CTX *ssl)
     return NULL;
 }
 
-/* Until when the answer may be sent: 0 when it does not say "good". */
+/* The time until which the answer may be sent; 0 when it does not say "good". */
 static int64_t answer_until_s(OCSP_SINGLERESP *single)
 {
     ASN1_GENERALIZEDTIME *next = NULL;
@@ -91,10 +92,10 @@ static int check_staple(struct tls_certificate *certificate, SSL_CTX *ssl, const
         certificate->staple_until_s = answer_until_s(single);
     OCSP_BASICRESP_free(basic);
     if (basic != NULL && single == NULL)
-        return error_set(error, "%s: an OCSP response of another certificate than %s", path,
+        return error_set(error, "%s: this OCSP response is not for the certificate %s", path,
                          certificate->path);
     if (certificate->staple_until_s == 0)
-        return error_set(error, "%s: not an OCSP response in DER that says \"good\"", path);
+        return error_set(error, "%s: not an OCSP response in DER with the status \"good\"", path);
     return 0;
 }
 
@@ -114,7 +115,7 @@ int tls_staple_load(struct tls_certificate *certificate, SSL_CTX *ssl, const cha
 
 /* ---- in handshakes ---- */
 
-/* Which file a certificate came from is kept with it. */
+/* The index under which OpenSSL keeps our entry for a certificate with it. */
 static int certificate_index(void)
 {
     static int index = -1;

@@ -13,7 +13,7 @@
 #include "tls/tls.h"
 
 enum {
-    TLS_SESSIONS = 8,     /* servers whose last session is kept; one takes up to 10 KiB */
+    TLS_SESSIONS = 8,     /* a session is kept for this many servers; each takes up to 10 KiB */
     TLS_NAMES_MAX = 1024, /* of one certificate */
     TLS_KINDS = 8,        /* of keys */
 };
@@ -24,7 +24,7 @@ struct tls_certificate {
     int64_t expires_s;
     unsigned char *staple; /* the OCSP response, or NULL */
     size_t staple_length;
-    int64_t staple_until_s; /* it is not sent any more from then on */
+    int64_t staple_until_s; /* not sent any more from then on */
 };
 
 /* The certificate with one kind of key. */
@@ -33,10 +33,10 @@ struct tls_kind {
     int64_t until_s;
 };
 
-/* Certificates for the same names, one a kind of key. */
+/* Certificates for the same names, one for each kind of key. */
 struct tls_group {
     SSL_CTX *ssl;
-    char *names; /* sorted, parted by commas */
+    char *names; /* sorted, each followed by a comma */
     struct tls_kind kinds[TLS_KINDS];
 };
 
@@ -45,11 +45,11 @@ struct tls_group {
 struct tls_name {
     char *name;
     size_t group;
-    int64_t until_s; /* the group's, once all is loaded */
+    int64_t until_s; /* the group's; set once all certificates are loaded */
 };
 
 struct tls_certificates {
-    struct tls_certificate **list; /* pointers: OpenSSL's objects keep them */
+    struct tls_certificate **list; /* pointers, because OpenSSL's objects refer to each one */
     size_t count;
     struct tls_group *groups;
     size_t group_count;
@@ -60,23 +60,23 @@ struct tls_certificates {
 struct tls_session {
     char *key; /* "host:port" */
     SSL_SESSION *session;
-    int64_t trusted_until_s; /* the chain of certificates that was verified for it */
+    int64_t trusted_until_s; /* then the chain must be verified again */
 };
 
 /* The server that a connection goes to. SSL_get_app_data() of the connection returns it; it lives
  * as long as the connection. */
 struct tls_peer {
     char key[ADDRESS_HOST_SIZE + 8]; /* "host:port" */
-    int64_t begun_s;
-    int64_t trusted_until_s; /* of the session that was offered */
+    int64_t begun_s;                 /* the handshake */
+    int64_t trusted_until_s;         /* of the session that was offered */
 };
 
 struct tls_context {
-    SSL_CTX *ssl; /* what connections are made of */
-    bool verify;  /* of servers */
+    SSL_CTX *ssl; /* for new connections; SNI may replace it by that of another group */
+    bool verify;  /* towards servers */
     struct tls_certificates certificates;
     const struct tls_ticket_keys *tickets;
-    struct tls_session sessions[TLS_SESSIONS]; /* this process's own */
+    struct tls_session sessions[TLS_SESSIONS]; /* with servers; each process has its own */
 };
 
 /* ---- over OpenSSL: tls_openssl.c ---- */
@@ -94,64 +94,66 @@ int tls_refuse_passphrase(char *to, int size, int is_writing, void *unused);
 /* The first certificate of a file in PEM, the caller's to free; NULL when there is none. */
 X509 *tls_certificate_read(FILE *file);
 
-/* ALPN's list of the one protocol that we speak (RFC 7301, section 6). */
+/* The list that we send or accept as ALPN: "pop3" alone (RFC 7301, section 6). */
 enum { TLS_ALPN_BYTES = 5 };
 extern const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES];
 
-/* A bare SSL_CTX with what holds on both sides. `context` can be had from it by
- * tls_context_of(). */
+/* Makes an SSL_CTX with the settings that both sides share. tls_context_of() of its connections
+ * returns `context`. Returns NULL without memory. */
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
 struct tls_context *tls_context_of(const SSL *ssl);
 
 /* ---- certificates of ours: tls_certificates.c ---- */
 
-/* Makes a configured SSL_CTX for one group. */
+/* Makes a configured SSL_CTX for one group. Returns NULL with `error` set. */
 typedef SSL_CTX *tls_new_group(struct tls_context *context,
                                const struct tls_clients_settings *settings, struct error *error);
 
-/* Loads what the settings name. */
+/* Loads the files that the settings name; calls `make_group` for each group. Returns 0, or -1 with
+ * `error` set. */
 int tls_certificates_load(struct tls_context *context, const struct tls_clients_settings *settings,
                           tls_new_group *make_group, struct error *error);
 
 /* ---- their names: tls_names.c ---- */
 
-/* The DNS names of a certificate, in lower case and sorted; without one, its common name. Returns
- * how many; each is the caller's to free. */
+/* Fills `names` with the DNS names of a certificate, in lower case and sorted; where it has none,
+ * with its common name. Returns how many there are. The caller frees each. */
 size_t tls_names_read(const X509 *x509, char *names[TLS_NAMES_MAX]);
 
-/* All names as one text, by which groups are told apart. The caller frees it; NULL without memory.
- */
+/* Returns all names as one text, which identifies a group. The caller frees it; NULL without
+ * memory. */
 char *tls_names_join(char *const *names, size_t count);
 
-/* Adds names of the group that was made last. False without memory. */
+/* Adds names to the last group in the list. Returns false without memory. */
 bool tls_names_add(struct tls_certificates *all, char *const *names, size_t count);
 
-/* Once all is loaded: sorts the names and keeps one entry of each, the best. */
+/* Sorts the names and keeps one entry of each: that of the group to be used. Call it once, after
+ * all certificates are loaded. */
 void tls_names_rank(struct tls_certificates *all);
 
-/* The group for a host name, or NULL. */
+/* Returns the SSL_CTX of the group for a host name, or NULL. */
 SSL_CTX *tls_certificates_find(const struct tls_certificates *certificates, const char *name);
 
-/* The group for who names no host: the first; or, where another is used for every name of the
- * first, that one. */
+/* Returns the SSL_CTX for a client that names no host: that of the first group, or, where one other
+ * group is used for every name of the first, that of the other. */
 SSL_CTX *tls_certificates_default(const struct tls_certificates *certificates);
 
 /* ---- their OCSP responses: tls_ocsp.c ---- */
 
-/* Reads the response for the certificate that `ssl` was given last. Returns 0, or -1 with `error`
- * set: it cannot be read, is of another certificate, or does not say "good". */
+/* Reads an OCSP response for the certificate that was last put into `ssl`. Returns 0, or -1 with
+ * `error` set where the file cannot be read, or its status is not "good" for this certificate. */
 int tls_staple_load(struct tls_certificate *certificate, SSL_CTX *ssl, const char *path,
                     struct error *error);
 
-/* Lets handshakes with this certificate find the response, which must outlive them. */
+/* Lets handshakes with `x509` send the response in `certificate`, which must outlive them. */
 void tls_staple_attach(X509 *x509, struct tls_certificate *certificate);
 
-/* OpenSSL's callback for an OCSP response. */
+/* OpenSSL's callback for a client that asks for an OCSP response. */
 int tls_on_staple(SSL *ssl, void *unused);
 
 /* ---- sessions with servers: tls_servers.c ---- */
 
-/* Offers the server the session kept for it, if there is one that is still trusted. */
+/* Offers the server the session that is kept for it, if there is one and it is still trusted. */
 void tls_session_offer(SSL *ssl);
 
 #endif

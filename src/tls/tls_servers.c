@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS towards servers: whom we trust, and the last session with each server, which spares the next
- * one a handshake.
+ * TLS towards servers: the authorities that we trust, and the last session with each server, which
+ * the next connection resumes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "tls/tls_openssl.h"
 
 enum {
-    /* Records taken with one read. Not more: before each, OpenSSL moves all it has to the front. */
+    /* Two records are read at once. More would cost time: before each record OpenSSL moves all that
+     * it has read to the front of its buffer. */
     READ_AHEAD_BYTES = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512),
     HASH_DIGITS = 8,
 };
@@ -31,11 +33,7 @@ static struct tls_peer *peer_of(const SSL *ssl)
 
 static struct tls_session *session_slot(struct tls_context *context, const char *key)
 {
-    uint32_t hash = 2166136261U;
-
-    for (const char *c = key; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619U;
-    return &context->sessions[hash % TLS_SESSIONS];
+    return &context->sessions[hash_text(key) % TLS_SESSIONS];
 }
 
 void tls_session_offer(SSL *ssl)
@@ -51,7 +49,7 @@ void tls_session_offer(SSL *ssl)
     SSL_set_session(ssl, slot->session);
 }
 
-/* A chain lasts as long as the first of its certificates to expire. */
+/* When the first certificate of the chain expires. */
 static int64_t chain_until_s(const STACK_OF(X509) * chain)
 {
     int64_t until_s = INT64_MAX;
@@ -64,8 +62,9 @@ static int64_t chain_until_s(const STACK_OF(X509) * chain)
     return until_s;
 }
 
-/* Until when a session of this connection may be resumed. A server shows its certificate in a whole
- * handshake only, while each resumption may bring a new ticket: what was found then counts. */
+/* The time until which a session of this connection may be resumed. A server shows its certificate
+ * only in a full handshake, but may send a new ticket after each resumption: the time stays that of
+ * the full handshake. */
 static int64_t trusted_until_s(SSL *ssl)
 {
     const struct tls_peer *peer = peer_of(ssl);
@@ -79,7 +78,7 @@ static int64_t trusted_until_s(SSL *ssl)
     return expires_s < peer->begun_s + TLS_TRUST_S ? expires_s : peer->begun_s + TLS_TRUST_S;
 }
 
-/* A server has sent a ticket. Returns 1: the reference is ours. */
+/* The server has sent a ticket. Returns 1 where we keep a reference to the session, else 0. */
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
     const char *key = peer_of(ssl)->key;
@@ -97,15 +96,15 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 
 /* ---- the context ---- */
 
-/* The first of a hash, as openssl-rehash(1) names it: OpenSSL looks for the second when it has
- * found that. */
+/* A name such as 5ed36f99.0, which openssl-rehash(1) makes. OpenSSL tries .1 only when there is
+ * .0. */
 static int is_hashed_name(const struct dirent *entry)
 {
     return strspn(entry->d_name, "0123456789abcdef") == HASH_DIGITS &&
            strcmp(entry->d_name + HASH_DIGITS, ".0") == 0;
 }
 
-/* The file is a certificate, and the hash in its name is its own. */
+/* The file is a certificate, and the hash in its name is that of the certificate's subject. */
 static bool is_hashed_certificate(int directory, const char *name)
 {
     int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
@@ -121,7 +120,7 @@ static bool is_hashed_certificate(int directory, const char *name)
     return is_good;
 }
 
-/* OpenSSL takes any directory, and looks into it when a server is verified. */
+/* OpenSSL accepts any directory and opens it only to verify a server, so check it now. */
 static int check_trusted_directory(const char *path, struct error *error)
 {
     DIR *directory = opendir(path);
@@ -137,8 +136,8 @@ static int check_trusted_directory(const char *path, struct error *error)
     if (is_found)
         return 0;
     return error_set(error,
-                     "server_tls_ca = %s: no certificate in it is found by its hash; run openssl "
-                     "rehash on it",
+                     "server_tls_ca = %s: OpenSSL finds no certificate in this directory; run "
+                     "openssl rehash on it",
                      path);
 }
 
