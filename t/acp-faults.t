@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Access control programs that misbehave: hanging with children, printing
-# without end, leaving a daemon behind that holds their output, or being
-# outlived by the client. The exit status alone decides, within the limit.
+# Access control programs that misbehave: they hang with children, print without end, leave a daemon
+# that holds their output open, or outlive the client. Only the exit status decides, and only within
+# the time limit.
 
 use strict;
 use warnings;
@@ -13,7 +13,7 @@ use Pop3Test;
 expect_log(qw(acp-failed configuration log-lines-lost));
 expect_reason(qw(acp-timeout acp-failed));
 
-# Not tail -f: that ends when nobody reads its output any more.
+# tail -f would not do: it ends when its output is no longer read.
 my $forever      = "$^X -e 'select undef, undef, undef, undef'";
 my $wait_forever = "exec $forever";
 
@@ -54,7 +54,7 @@ scene '-t bounds the acp as well' => sub {
     is $client->session_line->{reason}, 'acp-timeout', 'reason';
 };
 
-scene 'a daemon left behind does not delay the login' => sub {
+scene 'a daemon that the acp leaves running does not delay the login' => sub {
     my $server = server();
     my $file   = directory(0777) . '/pids';
     for my $status (0, 1) {
@@ -70,13 +70,13 @@ scene 'a daemon left behind does not delay the login' => sub {
     }
 };
 
-# A server that runs this acp, and logs to a file, which loses no line.
+# A server that runs this acp and logs to a file, because a file loses no line.
 sub server_with {
     my ($acp) = @_;
     return master(server => server()->address, acp => $acp, acp_timeout => 60, login_timeout => 60, -in_file => 1);
 }
 
-# The lengths of what the acp's output has left in that file.
+# The lengths of the lines of the acp's output in that file.
 sub lengths_in_log {
     my ($master) = @_;
     return map { length $_->{f}{text} =~ s/\A"(x*)"\z/$1/r } grep { $_->{event} eq 'acp-output' } $master->{log}->lines;
@@ -115,7 +115,7 @@ scene 'a client that reads none of it' => sub {
     ok defined $client->process->wait, 'the session ends at the limit';
 };
 
-scene 'a client that leaves meanwhile' => sub {
+scene 'a client that leaves while the acp writes' => sub {
     my $server = server();
     my $file   = directory(0777) . '/pids';
     my $client = proxy('--acp-timeout', 2, '-a', acp("echo \$\$ >>$file; $wait_forever"), $server->address)->client;
@@ -129,7 +129,7 @@ scene 'a client that leaves meanwhile' => sub {
     is scalar $server->connections, 0, 'nobody was logged in';
 };
 
-scene 'a killed proxy leaves no hanging acp for ever' => sub {
+scene 'a hanging acp ends after its proxy is killed' => sub {
     my $file   = directory(0777) . '/pids';
     my $client = proxy('--acp-timeout', 2, '-a', acp("echo \$\$ >>$file; $wait_forever"), server()->address)->client;
     $client->greeting;

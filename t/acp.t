@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The access control program as the manual describes it: when it runs, what it
-# is told, where its output goes, and that its exit status alone decides.
+# The access control program as the manual describes it: when it runs, what it is told, where its
+# output goes, and that only its exit status decides.
 
 use strict;
 use warnings;
@@ -156,7 +156,7 @@ scene 'its standard output goes to the client' => sub {
     ok $client->closes, 'end';
 };
 
-scene 'a refusal is always told' => sub {
+scene 'the client is always told about a refusal' => sub {
     my $server = server();
     my %before = ('+OK' => '+OK welcome', 'no status' => 'go away', 'an empty line' => '', 'nearly' => '-ER one', 'late' => 'a -ERR');
     for my $name (sort keys %before) {
@@ -175,7 +175,7 @@ scene 'a refusal is always told' => sub {
     is scalar $server->connections, 0, 'no connection';
 };
 
-scene 'no control character of it reaches the client' => sub {
+scene 'no control character of its output reaches the client' => sub {
     my $client = proxy('-a', acp(q{printf '\033-ERR\n-ERR \033[2J\007\000\177\011x \303\244\r\n'; exit 1}), server()->address)->client;
     $client->greeting;
     $client->ask('USER joe');
@@ -183,7 +183,7 @@ scene 'no control character of it reaches the client' => sub {
     is $client->rest, "?-ERR\r\n-ERR ?[2J????x \xc3\xa4\r\n", 'they are replaced';
 };
 
-scene 'the sample: proxy users and their passwords' => sub {
+scene 'the sample acp: proxy users and their passwords' => sub {
     plan(skip_all => 'openssl is missing') if !grep { -x "$_/openssl" } split /:/, $ENV{PATH};
     my $users  = directory() . '/users';
     my $sample = executable(read_file("$FindBin::Bin/../contrib/acp/acp.sh") =~ s{^users=.*}{users=$users}mr
@@ -251,7 +251,7 @@ scene 'it starts with default signals' => sub {
     my $client = proxy('-a', acp("exec cat /proc/self/status >$file"), server()->address, { before => $before })
         ->client->login;
     my %status = read_file($file) =~ /^(Sig\w+):\s+(\w+)/mg;
-    # 32 and 33 are glibc's own and cannot be set by a program.
+    # glibc keeps 32 and 33 for itself; a program cannot set them.
     is hex(substr $status{SigIgn}, -16) & ~0x180000000, 0, 'none ignored';
     is $status{SigBlk}, '0000000000000000', 'none blocked';
     $client->quit;
@@ -264,7 +264,7 @@ scene 'it is executed as it is, without a shell' => sub {
     is $client->try_login, '-ERR 0 arguments', 'odd name, no arguments';
 };
 
-scene 'names from the client reach it as they are' => sub {
+scene 'names from the client reach it unchanged' => sub {
     my $name = 'a$(id)`id`;\'"*%s';
     my $env  = login_environment($name, 'x', server()->address);
     is $env->{PROXY_SERVERLOGIN}, $name, 'SERVERLOGIN';

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# From a name to a connection: every address of a name is tried, both
-# families, dead ones in front; a name server that lies, fails or is silent
-# costs the client a temporary error within the limit. Names and name servers
-# are replaced in a mount namespace of the proxy's own, so this needs root.
+# From a name to a connection: the proxy tries every address of a name, of both families, also after
+# dead ones. A name server that lies, fails or is silent costs the client a temporary error within the
+# limit. The tests replace hosts file and name server in a mount namespace, so they need root.
 
 use strict;
 use warnings;
@@ -19,7 +18,7 @@ expect_reason(qw(resolve-failed resolve-timeout login-timeout connect-failed con
 
 my $own = qr/^-ERR \[SYS\/TEMP\] ./;
 
-# A command that executes the rest with these files in place of /etc/hosts and
+# A command that executes the rest with these files instead of /etc/hosts and
 # /etc/resolv.conf.
 sub with_files {
     my ($hosts, $resolv) = @_;
@@ -59,7 +58,7 @@ scene 'both families are tried' => sub {
     }
 };
 
-scene 'dead addresses in front' => sub {
+scene 'dead addresses come first' => sub {
     my $wrapper = with_files(join '', map { "127.0.0.$_ many.example\n" } 2 .. 9);
     for my $alive (2, 5, 9) {
         my $server = server(host => "127.0.0.$alive");
@@ -72,7 +71,7 @@ scene 'dead addresses in front' => sub {
     is $client->session_line->{reason}, 'connect-failed', 'reason';
 };
 
-scene 'an address that swallows everything in front' => sub {
+scene 'the first address does not answer at all' => sub {
     my ($hole, $server) = servers_on('127.0.0.2', '127.0.0.3');
     unwatch($hole->{listener});
     my @queued  = fill_queue($hole->{listener}) or plan(skip_all => 'a full queue does not hang here');
@@ -88,7 +87,7 @@ scene 'a name that leads back to the proxy' => sub {
     like $proxy->client->try_login('joe@self.example:' . $proxy->port), qr/^-ERR \[SYS\/PERM\]/, 'is refused';
 };
 
-scene 'a name nobody knows' => sub {
+scene 'an unknown name' => sub {
     my $client = proxy('no.such.name.invalid', { wrapper => with_files("127.0.0.1 localhost\n") })->client;
     like $client->try_login, $own, 'a temporary error';
     ok $client->closes, 'end';
@@ -178,7 +177,7 @@ scene 'a client that leaves while a name is looked up' => sub {
     ok defined $client->process->wait, 'the session ends at the limit at the latest';
 };
 
-scene 'list members are no names to look up' => sub {
+scene 'entries of the allow list are not looked up' => sub {
     my $dns    = name_server(sub { [ [ 1, inet_aton('127.0.0.1') ] ] });
     my $client = proxy('-e', '-s', '127.0.0.1', '-', { wrapper => $dns->{wrapper} })->client;
     like $client->try_login('joe@pop.example'), qr/^-ERR/, 'refused';

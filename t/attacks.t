@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What speaks another language, stands in the wrong place or hides something in
-# a credential: each is refused or ends the session, the log says why in one
-# line, and no server hears of it.
+# Input that is not POP3, comes at the wrong time or hides something in a credential: each one is
+# refused or ends the session, the log says why in one line, and no server sees any of it.
 
 use strict;
 use warnings;
@@ -57,7 +56,7 @@ scene 'TLS on a port that begins in the clear' => sub {
             $client->greeting;
             $client->send(substr $hello, 0, $cut)->sent;
             $client->send(substr $hello, $cut);
-            is $client->rest, "-ERR this port does not begin with TLS\r\n", "tls = $tls, cut behind $cut octets: told and closed";
+            is $client->rest, "-ERR this port does not begin with TLS\r\n", "tls = $tls, cut after $cut octets: told, and closed";
             is $client->session_line->{reason}, 'tls-to-clear-port', 'reason';
             is_deeply $client->events, ['session'], 'one line in the log';
         }
@@ -65,8 +64,8 @@ scene 'TLS on a port that begins in the clear' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-# What comes in between the last word and the close must not take the word along.
-scene 'the last word, with more sent into it' => sub {
+# Input that arrives between our last reply and the close must not lose the reply.
+scene 'the last reply, while the client sends more' => sub {
     my $proxy   = proxy(server()->address);
     my $refused = "-ERR this port does not begin with TLS\r\n";
     my $heard   = 0;
@@ -90,7 +89,7 @@ scene 'STLS inside AUTH' => sub {
             $client->greeting;
             $client->send_line("AUTH $mechanism");
             like $client->line, qr/^\+ /, "$mechanism, tls = $tls: challenge";
-            # It is base64, but of no message, and of no user name.
+            # It is base64, but neither of a message nor of a user name.
             like $client->ask('STLS'), qr/^-ERR /, 'is taken for data';
             if ($mechanism eq 'LOGIN') {
                 $client->send_line('AUTH LOGIN ' . b64('joe'));
@@ -106,7 +105,7 @@ scene 'STLS inside AUTH' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-scene 'STLS in the wrong place' => sub {
+scene 'STLS in the wrong state' => sub {
     my $server = server();
     my $client = proxy($server->address)->client;
     $client->greeting;
@@ -116,11 +115,11 @@ scene 'STLS in the wrong place' => sub {
     is_deeply $client->events, refusals(1), 'in the log';
     return if !$has_tls;
 
-    for my $behind ("STLS\r\n", "CAPA\r\n", "QUIT\r\n", "\0") {
+    for my $more ("STLS\r\n", "CAPA\r\n", "QUIT\r\n", "\0") {
         $client = clear_port('stls', $server)->client;
         $client->greeting;
-        $client->send("STLS\r\n$behind");
-        is $client->rest, "-ERR data after STLS before TLS has begun\r\n", 'with more behind it: ' . show($behind);
+        $client->send("STLS\r\n$more");
+        is $client->rest, "-ERR data after STLS before TLS has begun\r\n", 'with more after it: ' . show($more);
         is $client->session_line->{reason}, 'stls-injection', 'reason';
         is_deeply $client->events, ['session'], 'one line in the log';
     }
@@ -136,10 +135,10 @@ scene 'STLS in the wrong place' => sub {
     like $client->ask('STLS'), qr/^-ERR/, 'a second time';
     like $client->ask('USER joe'), qr/^\+OK/, 'the session goes on';
     like $client->ask('PASS x'),   qr/^\+OK/, 'to its login';
-    like $client->ask('STLS'),     qr/^-ERR/, 'behind which it is refused as well';
+    like $client->ask('STLS'),     qr/^-ERR/, 'and after it, it is refused as well';
     $client->quit;
     $client = clear_port('stls', $server)->client->login;
-    like $client->ask('STLS'), qr/^-ERR/, 'behind a login in the clear too';
+    like $client->ask('STLS'), qr/^-ERR/, 'also after a login in the clear';
     $client->quit;
     ok !$server->saw('STLS'), 'no server heard of it';
 };
@@ -180,7 +179,7 @@ scene 'control octets in credentials' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-scene 'base64 that is none, or too much' => sub {
+scene 'invalid base64, or too much of it' => sub {
     my $server = server();
     my $good   = b64("\0joe\0xyz");
     my %bad    = (
@@ -210,7 +209,7 @@ scene 'base64 that is none, or too much' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-scene 'a certificate does not speak for everybody' => sub {
+scene 'a certificate speaks only for the users it names' => sub {
     plan(skip_all => 'no TLS, or no openssl') if !$has_tls;
     my $ca     = authority();
     my $joe    = identity(name => 'Joe', san => ['email:joe@example.org'], ca => $ca);

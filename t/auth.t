@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# AUTH: every mechanism in every form, what becomes of it at the server, and
-# everything that is refused before a server hears of it.
+# AUTH: every mechanism in every form, what the proxy sends to the server for it, and everything that
+# is refused before a server sees it.
 
 use strict;
 use warnings;
@@ -79,12 +79,12 @@ scene 'PLAIN and LOGIN become USER and PASS' => sub {
     }
 };
 
-scene 'what is wrong is refused, and the session goes on' => sub {
+scene 'malformed AUTH is refused, and the session goes on' => sub {
     my $long = 'x' x 20000;
     my %wrong = (
         'unknown mechanism'    => ['AUTH CRAM-MD5'],
         'empty initial'        => ['AUTH PLAIN ='],
-        'blank behind PLAIN'   => ['AUTH PLAIN '],
+        'blank after PLAIN'    => ['AUTH PLAIN '],
         'no base64'            => ['AUTH PLAIN !!!!'],
         'padding inside'       => [ 'AUTH PLAIN ' . 'AGpv=' . 'AA=' ],
         'cut short'            => [ 'AUTH PLAIN ' . substr plain('joe'), 0, -1 ],
@@ -126,7 +126,7 @@ scene 'what is wrong is refused, and the session goes on' => sub {
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-scene 'refusals count, cancelling does not' => sub {
+scene 'a refusal counts, a cancelled AUTH does not' => sub {
     my $client = client_of(server()->address);
     for (1 .. 8) {
         $client->send_line('AUTH PLAIN');
@@ -160,7 +160,7 @@ scene 'tokens are passed on' => sub {
     }
 };
 
-scene 'a token carries the user for the selection' => sub {
+scene 'the user name in a token selects the server' => sub {
     my $server  = server(on => { AUTH => "+OK in\r\n" });
     my $address = $server->address;
     my $client  = client_of('-e', '-s', $address, '-');
@@ -221,7 +221,7 @@ scene 'AUTH PLAIN at the server' => sub {
     $client->closes;
 };
 
-scene 'a server that admits nobody in particular' => sub {
+scene 'a server that accepts an empty user name' => sub {
     my $token = 'x' x 1000;
     for my $answer ("+OK\r\n", "+ \r\n+OK\r\n", "+OK\r\n+OK\r\n") {
         my $server = server(anything_goes => 1, on => { AUTH => $answer });
@@ -232,7 +232,7 @@ scene 'a server that admits nobody in particular' => sub {
     }
 };
 
-scene 'a challenge is no reply to USER or PASS' => sub {
+scene 'a challenge is not a reply to USER or PASS' => sub {
     for my $verb (qw(USER PASS)) {
         my $client = client_of(server(on => { $verb => "+ \r\n" })->address);
         $client->ask('USER joe');

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The program file: position independent, relocations read-only before the
-# first instruction of ours, stack protector, fortified library calls, no
-# executable stack, control-flow protection where the machine has it.
+# The program file: position independent, with read-only relocations, stack protector, fortified
+# library calls, no executable stack, and control-flow protection where the machine has it.
 
 use strict;
 use warnings;
@@ -38,7 +37,7 @@ unlike $symbols, qr/\s(?:gets|strcpy|strcat|sprintf|vsprintf|strtok|tmpnam|mktem
     'none of the calls nobody should make';
 SKIP: {
     skip 'another machine', 1 if (elf('-h') =~ /Machine:\s+(.*)/)[0] !~ /X86-64/;
-    # The note of the whole file is missing where libc's start files lack it.
+    # The file lacks the note if the start files of the C library lack it.
     my $landings = () = read_file(program()) =~ /\xf3\x0f\x1e\xfa/g;
     cmp_ok $landings, '>=', 50, 'control-flow protection: functions begin with a landing pad';
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# CAPA before and after login: our own list, then the server's cut down to
-# what is relayed; what was announced before stays announced.
+# CAPA before the login shows our own list, after it the server's list cut down to what we relay. What
+# was announced before the login stays announced.
 
 use strict;
 use warnings;
@@ -36,7 +36,7 @@ scene 'before login' => sub {
     $client->quit;
 };
 
-scene 'after login: the server\'s list, cut down' => sub {
+scene 'after login: what we relay of the server\'s list' => sub {
     my @theirs = ('TOP', 'UIDL', 'USER', 'SASL PLAIN LOGIN CRAM-MD5', 'STLS', 'UTF8 USER', 'LANG', 'XOIP', 'EXPIRE 30',
         'LOGIN-DELAY 900', 'IMPLEMENTATION Test 1', 'X-FOO bar');
     my $client = proxy(server(capa => \@theirs)->address)->client;
@@ -70,12 +70,12 @@ scene 'CAPA in a pipeline' => sub {
     like $client->rest, qr/\A\+OK[^\r\n]*\r\n$list\+OK[^\r\n]*\r\n$list\+OK logged in\r\n$list\+OK\r\n\+OK bye\r\n\z/, 'in order';
 };
 
-scene 'lists that are none' => sub {
+scene 'malformed lists' => sub {
     my %wrong = (
         'bare LF'          => [ "+OK\r\nTOP\n.\r\n",            'server-bad-reply' ],
         'an endless line'  => [ "+OK\r\n" . 'x' x 100_000,       'server-bad-reply' ],
         'endless lines'    => [ "+OK\r\n" . "TOP\r\n" x 50_000, 'server-bad-reply' ],
-        'octets behind'    => [ "+OK\r\nTOP\r\n.\r\n+OK\r\n",  'server-unsolicited' ],
+        'octets after it'  => [ "+OK\r\nTOP\r\n.\r\n+OK\r\n",  'server-unsolicited' ],
         'an end too early' => [ "+OK\r\nTOP\r\n",              'server-closed' ],
     );
     for my $name (sort keys %wrong) {

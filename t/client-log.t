@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The client log (-l): one whole line for each client's last login, which a
-# mail server may read at any moment, and which never makes a login fail.
+# The client log (-l): one whole line for each client's last login. A mail server may read it at any
+# moment, and it never makes a login fail.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ scene 'the line' => sub {
     ok $before <= $time && $time <= $after, 'now';
 };
 
-scene 'it is there when the login is answered, not before' => sub {
+scene 'it is written before the login is answered' => sub {
     my $dir    = directory(0777);
     my $server = server(script => 1);
     my $client = proxy('-l', $dir, $server->address)->client;
@@ -56,7 +56,7 @@ scene 'a refused login leaves no record' => sub {
     is_deeply [ glob "$dir/* $dir/.[!.]*" ], [], 'nothing in the directory';
 };
 
-scene 'user and server as they are used' => sub {
+scene 'user and server are the ones that were used' => sub {
     my $server = server();
     my $port   = $server->port;
     my %user   = (
@@ -95,7 +95,7 @@ scene 'the server by its IPv6 address' => sub {
     like record('joe', arguments => [ $server->address ]), qr/^\d+ 127\.0\.0\.1 joe \[::1\]:$server->{port}\n\z/, 'in brackets';
 };
 
-scene 'it is replaced as a whole' => sub {
+scene 'the file is replaced as a whole' => sub {
     my $dir    = directory(0777);
     my $server = server();
     record('first', dir => $dir, arguments => [ $server->address ]);
@@ -107,7 +107,7 @@ scene 'it is replaced as a whole' => sub {
     is_deeply [ map { s{.*/}{}r } glob "$dir/* $dir/.[!.]*" ], ['127.0.0.1'], 'no temporary file is left';
 };
 
-scene 'readers see whole lines at any moment' => sub {
+scene 'a reader always sees a whole line' => sub {
     my $dir    = directory(0777);
     my $server = server();
     my $proxy  = proxy('-l', $dir, $server->address);

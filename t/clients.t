@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Real mail programs fetch real mail from a real Dovecot, directly and through
-# the proxy, and must get the same octets: curl, fetchmail, mpop, Net::POP3
-# and Python's poplib, each if it is installed.
+# Real mail programs fetch real mail from a real Dovecot, directly and through the proxy, and must get
+# the same octets: curl, fetchmail, mpop, Net::POP3 and Python's poplib, each if it is installed.
 
 use strict;
 use warnings;
@@ -30,13 +29,13 @@ my $dovecot = Pop3Test::Dovecot->start(directory(0755), @messages);
 my ($user, $password) = ($Pop3Test::Dovecot::USER, $Pop3Test::Dovecot::PASSWORD);
 secret($password);
 
-# curl takes POP3_PROXY and others for the address of a proxy of its own kind.
+# curl would use POP3_PROXY and others as the address of an HTTP or SOCKS proxy.
 my @for_programs = (limit => 60, unset => [qw(POP3_PROXY pop3_proxy ALL_PROXY all_proxy)]);
 
 sub through { return proxy('127.0.0.1:' . $dovecot->port) }
 
-# Compares what $fetch->($port) returns (a list of octets) directly and
-# through the proxy.
+# Compares what $fetch->($port) returns (a list of octets) without and with
+# the proxy.
 sub same_octets {
     my ($name, $fetch) = @_;
     my @direct = $fetch->($dovecot->port);

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The command set: what is supported reaches the server, what is not gets one
-# -ERR, one log line, and no further; five are allowed, the sixth ends the
-# session.
+# The command set: supported commands reach the server; all others get one -ERR and one log line. Five
+# of them are allowed, the sixth ends the session.
 
 use strict;
 use warnings;
@@ -12,7 +11,7 @@ use Pop3Test;
 
 my @messages = map { "Subject: $_\r\n\r\nbody $_\r\nlast\r\n" } 1 .. 3;
 
-# What reached the server behind USER and PASS.
+# What reached the server after USER and PASS.
 sub after_login { my ($server) = @_; my @lines = ($server->connections)[-1]->lines; return [ @lines[ 2 .. $#lines ] ] }
 
 sub logged_in {

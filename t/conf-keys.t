@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
-# Every key of the table stands in the example and in the manual page, with its right default and
-# range, in its right place; and neither names a key that is none. Both pages are well-formed.
+#
+# Every key of conf_keys.def is in the example and in the manual page, with the right default, range
+# and section, and neither names an unknown key. Both pages are well-formed.
+
 use strict;
 use warnings;
 use FindBin;
@@ -13,10 +15,10 @@ my @rows = conf_keys();
 my %key  = map { $_->{name} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
-# max_per_ip hangs on max_workers and sessions_per_worker.
+# The default of max_per_ip depends on max_workers and sessions_per_worker.
 my %default_in_words = (max_per_ip => 'half of all sessions');
 
-# ---- the example: a paragraph a key, its comment above it ----
+# ---- the example: one paragraph for each key, below its comment ----
 
 my %example;
 my $section = '';
@@ -48,7 +50,7 @@ for my $row (@rows) {
 }
 is_deeply([ grep { !$key{$_} } sort keys %example ], [], 'the example has no other key');
 
-# ---- the manual page: an item a key, its last line the default ----
+# ---- the manual page: one item for each key; the last line is the default ----
 
 my $page = file_text("man/pop3.proxy.conf.5");
 my %item;
@@ -76,7 +78,7 @@ is_deeply([ grep { !$key{$_} } sort keys %item ], [], 'the manual has no other k
 
 # ---- all pages ----
 
-# Of style all but which other pages are installed here.
+# Every remark counts except those about pages that are not installed here.
 SKIP: {
     my @pages = map { s{.*/}{}r } glob "$FindBin::Bin/../man/*.[1-9]";
     skip 'mandoc is not installed', scalar @pages if system('command -v mandoc >/dev/null 2>&1') != 0;
@@ -86,7 +88,7 @@ SKIP: {
     }
 }
 
-# What is counted: its heading in the status and its metric.
+# Every counter: its heading in the status table and its metric.
 my $operation = file_text("man/pop3.proxy-operation.7");
 for my $total (totals()) {
     like($operation, qr/^\.It Li .*\b$total->{heading}\b/m, "the manual has the heading $total->{heading}");

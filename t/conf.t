@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The configuration file: every kind of mistake is found by -T, with its line
-# and what would be right, all of them in one go and in the file's order; what
-# is right is taken, whatever way it may be written.
+# The configuration file: -T finds every kind of mistake and names its line and the mend, all mistakes
+# in one run and in the order of the file. It accepts what is right in every way it may be written.
 
 use strict;
 use warnings;
@@ -14,7 +13,7 @@ use Pop3Test::Tables qw(rows);
 my $directory = directory();
 my $file      = "$directory/proxy.conf";
 
-# What -T says of a text: the lines on standard error, FILE: cut off.
+# What -T says about a text: the lines on standard error without "FILE:".
 sub check {
     my ($text, @options) = @_;
     write_file($file, $text);
@@ -49,15 +48,15 @@ sub is_taken {
     return;
 }
 
-# A sound instance around the lines in question, which begin in line 4.
+# The lines in question, from line 4 on, in a correct instance.
 sub inside { return join '', "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n", map { "$_\n" } @_ }
 
-# The lines in question begin in line 2; a sound instance follows.
+# The lines in question, from line 2 on, before a correct instance.
 sub above {
     return join '', "[proxy]\n", (map { "$_\n" } @_), "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n";
 }
 
-scene 'what is right' => sub {
+scene 'correct files' => sub {
     is_taken('the least', inside(), 1);
     is_taken('no line break at the end', inside() =~ s/\n\z//r, 1);
     is_taken('CRLF line ends', inside('quiet = yes') =~ s/\n/\r\n/gr, 1);
@@ -66,11 +65,11 @@ scene 'what is right' => sub {
     is_taken('comments', <<'END', 2);
 # one
 ; another \
-[proxy]  ; behind a header
-workers = 3 # behind a value
-max_workers = 4	; behind a tab
+[proxy]  ; after a header
+workers = 3 # after a value
+max_workers = 4	; after a tab
 [instance a]# close
-listen = "127.0.0.1:1110" ; behind a quote
+listen = "127.0.0.1:1110" ; after a quote
 server = '127.0.0.1'# close
 select_server = yes
 delimiters = "@#;"
@@ -153,7 +152,7 @@ scene 'names of keys and sections' => sub {
         '1: quiet = yes: comes before the first section; put [proxy] above it');
 };
 
-scene 'what stands twice' => sub {
+scene 'what is given twice' => sub {
     is_refused('a key', inside('quiet = yes', 'timeout = 700', 'Quiet = yes'),
         '6: quiet = yes: already set in line 4; keep one of them');
     is_refused('a key, three times, once wrong', inside('workers = x', 'workers = 2', 'workers = 3'),
@@ -221,17 +220,17 @@ scene 'what is missing' => sub {
         '2: world = 1: comes before the first section; put [proxy] above it');
 };
 
-scene 'what iniparser would cut, join or overlook' => sub {
+scene 'what iniparser would cut, join or ignore' => sub {
     is_refused('a # in a value', inside('delimiters = @#%'),
         '4: delimiters = @#%: the # would begin a comment: quote the value, "@#%", or put a blank before the #');
     is_refused('a ; in a value', inside('workers = 32;'),
         '4: workers = 32;: the ; would begin a comment: quote the value, "32;", or put a blank before the ;');
-    is_refused('a # behind a quote', inside(q{delimiters = %"#}),
+    is_refused('a # after a quote', inside(q{delimiters = %"#}),
         q{4: delimiters = %"#: the # would begin a comment: quote the value, '%"#', or put a blank before the #});
-    is_refused('a # behind both quotes', inside(q{delimiters = %"'#}),
+    is_refused('a # after both quotes', inside(q{delimiters = %"'#}),
         q{4: delimiters = %"'#: the # would begin a comment; put a blank before it if it is meant to});
     is_refused('an open quote', inside('delimiters = "@'), '4: delimiters = "@: the closing quote is missing');
-    is_refused('text behind a quote', inside('delimiters = "@"%', 'acp_prefix = "" X'),
+    is_refused('text after a quote', inside('delimiters = "@"%', 'acp_prefix = "" X'),
         '4: delimiters = "@"%: only a comment may follow the closing quote',
         '5: acp_prefix = "" X: only a comment may follow the closing quote');
     is_refused('a quote that opens late', inside('acp = /bin/a "b ; c"', 'client_log = /x"y'),
@@ -242,7 +241,7 @@ scene 'what iniparser would cut, join or overlook' => sub {
     is_refused('a backslash at the end', inside('acp = /bin/\\', 'true'),
         '4: acp = /bin/\\: a line must not end in a backslash; write it as one line',
         '5: true: not a [section], key = value or comment; a comment begins with ; or #');
-    is_refused('text behind a header', "[proxy] workers = 3\n" . inside(),
+    is_refused('text after a header', "[proxy] workers = 3\n" . inside(),
         '1: [proxy] workers = 3: only a comment may follow the ]');
     is_refused('a long line', inside('select_server = yes', 'allow_servers = ' . 'a' x 985),
         '5: allow_servers = ' . 'a' x 24 . '...: the line is longer than 1000 octets; put a long list of servers into '
@@ -345,7 +344,7 @@ scene 'capabilities' => sub {
         "4: capabilities = TOP, $_: must be some of " . join(", ", @ours) . ", separated by commas") for qw(APOP EXPIRE TOPS);
 };
 
-scene 'a directory to be confined to takes leave for it' => sub {
+scene 'chroot needs the right to change the root directory' => sub {
     my $may_not = sub {
         my (@as) = @_;
         write_file($file, inside('chroot = /'));
@@ -362,7 +361,7 @@ scene 'a directory to be confined to takes leave for it' => sub {
     $may_not->(qw(setpriv --bounding-set -sys_chroot --inh-caps -sys_chroot));
 };
 
-scene 'a value that was refused is not missing as well' => sub {
+scene 'a refused value is not reported as missing too' => sub {
     is_refused('listen', inside() =~ s/listen = .*/$_->[0]/r, $_->[1])
         for [ 'listen = here', '2: listen = here: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path' ],
         [ 'listen = "127.0.0.1:1110', '2: listen = "127.0.0.1:1110: the closing quote is missing' ],
@@ -399,7 +398,7 @@ scene 'warnings' => sub {
     is $result->{code}, 0, 'is only a warning';
 };
 
-scene 'what the machine does not give' => sub {
+scene 'what this machine cannot do' => sub {
     is check(inside('workers = 1', 'max_workers = 20000', 'sessions_per_worker = 100000'))->{warnings}[0] =~ s/[\d.]+ GB/N GB/gr,
         '5: max_workers = 20000: with sessions_per_worker = 100000 the scoreboard needs N GB, and this machine has N GB; lower one of the two',
         'memory';
@@ -419,14 +418,14 @@ scene 'what the machine does not give' => sub {
         qr/^warning: \Q$file\E:4: sessions_per_worker = 1000: needs 3064 open files for each worker, and the limit is 1000; raise the limit \(ulimit -n, LimitNOFILE\), or lower sessions_per_worker and raise max_workers\n\z/,
         'open files';
     return if !is_root();
-    # To raise the hard limit takes a capability, not the number of a user.
+    # Raising the hard limit needs a capability, not a certain user.
     like $low->(qw(setpriv --bounding-set -sys_resource --inh-caps -sys_resource), program(), '-T', '-f', $file)->{err},
         qr/needs 3064 open files for each worker/, 'root without leave to raise it';
     my $may_raise = exit_code($low->('sh', '-c', 'ulimit -n 3064')->{status}) == 0;
     is $low->(program(), '-T', '-f', $file)->{err} eq '', $may_raise, 'root as it is here';
 };
 
-scene 'a log that is there already' => sub {
+scene 'a log file that exists' => sub {
     my $logs = directory(0755);
     my $log  = "$logs/log";
     my @as   = is_root() ? qw(setpriv --reuid=65534 --regid=65534 --clear-groups) : ();
@@ -446,7 +445,7 @@ scene 'a log that is there already' => sub {
     chmod 0755, $logs;
 };
 
-scene 'options over the file' => sub {
+scene 'options take precedence over the file' => sub {
     my $text = inside('workers = 20', 'max_workers = 30');
     is check($text, '-n', 30)->{code}, 0, 'fewer workers than max_workers';
     is_deeply check($text, '-n', 31)->{mistakes}, ['-n: workers = 31: must be at most max_workers, which is 30'], 'too many';
@@ -464,7 +463,7 @@ scene '-T without a file' => sub {
     like $result->{err}, qr/\A-b: listen = 127\.0\.0\.1:1110: already used by [^\n]+\n\z/, 'one address twice';
 };
 
-scene 'the examples that come with it' => sub {
+scene 'the examples in conf/' => sub {
     for my $example (map { "$FindBin::Bin/../conf/$_" } qw(pop3.proxy.conf minimal.conf)) {
         my $result = check_file($example);
         is_deeply $result->{mistakes}, [], "$example: no mistakes";

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The files in contrib/ that start the server and rotate its log: they, the
-# example of a configuration and the manual agree on where things are written,
-# and what can be run of them runs.
+# The files in contrib/ that start the server and rotate its log: they, the example of a configuration
+# and the manual agree on where things are written, and the scripts among them are run.
 
 use strict;
 use warnings;
@@ -14,13 +13,13 @@ my $top = "$FindBin::Bin/..";
 
 sub text { return read_file("$top/$_[0]") }
 
-# The values of a key of a unit.
+# The values of a key in a systemd unit.
 sub unit {
     my ($name, $key) = @_;
     return map { split ' ' } text("contrib/systemd/$name") =~ /^\Q$key\E=(.*)$/mg;
 }
 
-# A copy of a script of ours with other values for what it sets first.
+# A copy of a script with other values for the variables at its top.
 sub with_values {
     my ($text, %value) = @_;
     for my $name (sort keys %value) {
@@ -31,7 +30,7 @@ sub with_values {
 
 # ---- where things are written ----
 
-scene 'what units may write is where the examples want it' => sub {
+scene 'the units may write where the examples want to' => sub {
     my %base = (Runtime => '/run', Logs => '/var/log', State => '/var/lib');
     my %wanted = map { $_ => 1 }
         (map { text($_) =~ m{(?:pidfile|control|client_log|log) = (/\S+)}g } qw(conf/pop3.proxy.conf man/pop3.proxy.conf.5)),
@@ -51,7 +50,7 @@ scene 'what units may write is where the examples want it' => sub {
     }
 };
 
-scene 'the log that is rotated is theirs' => sub {
+scene 'logrotate rotates the logs of the units' => sub {
     my ($logs) = text('contrib/logrotate/pop3-proxy') =~ /^(\/[^{]+?)\s*\{/m;
     my ($pidfiles) = text('contrib/logrotate/pop3-proxy') =~ /for pidfile in (.+?);/;
     my $of = sub { join ' ', map { s/%i/*/r } map { "$_[0]/" . (unit($_, $_[1]))[0] . "/$_[2]" } 'pop3-proxy.service', 'pop3-proxy@.service' };

@@ -1,7 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
-# Many sessions in one worker: they run side by side as if each had a process, end one by one when
-# one of them is to end, and all together only when the worker dies.
+#
+# Many sessions in one worker: they run side by side as if each had a process. A session ends without
+# touching the others; all end together only when the worker dies.
+
 use strict;
 use warnings;
 use FindBin;
@@ -39,7 +41,7 @@ scene 'many sessions, side by side' => sub {
     is scalar($daemon->busy_pids), 1, 'one process has them all';
     is scalar @{ $daemon->status->{sessions} }, 60, 'each is shown';
 
-    # All ask before anybody reads; pipelined, and each for another message.
+    # All send their pipelined requests before any of them reads, each for another message.
     for my $i (0 .. $#clients) {
         my $number = 1 + $i % 5;
         $clients[$i]->send("NOOP\r\nRETR $number\r\nNOOP\r\n");
@@ -57,9 +59,9 @@ scene 'many sessions, side by side' => sub {
     is $daemon->stop, 0, 'ends in order';
 };
 
-# One worker, so that it knows the server. What comes behind its +OK is awaited for a moment only,
-# in which this process may not get its turn: hence several attempts.
-scene 'a server known to be quiet is trusted no more once it is not' => sub {
+# With one worker, the worker knows the server. It waits only a moment for octets after the +OK, and
+# this process may not run in that moment, so there are several attempts.
+scene 'a server that sent a spare reply is no longer trusted' => sub {
     my $is_good = 1;
     my $server  = server(on => { PASS => sub {
         my ($connection) = @_;
@@ -81,14 +83,14 @@ scene 'a server known to be quiet is trusted no more once it is not' => sub {
     ok @refused, 'it is listened to again';
 };
 
-# A read ends at an urgent octet, and what has come behind it brings no news of its own.
-scene 'octets behind an urgent one' => sub {
+# A read ends at an urgent octet, and the octets after it, already there, cause no new event.
+scene 'octets after an urgent one' => sub {
     my $pid;
     my $urgent = sub {
-        my ($connection, $before, $behind) = @_;
-        kill 'STOP', $pid;      # all must have come when it looks
+        my ($connection, $before, $after) = @_;
+        kill 'STOP', $pid;      # everything must have arrived when it reads
         CORE::send($connection->{fh}, "${before}u", MSG_OOB);
-        CORE::send($connection->{fh}, $behind, 0);
+        CORE::send($connection->{fh}, $after, 0);
         kill 'CONT', $pid;
         return '';
     };
@@ -105,7 +107,7 @@ scene 'octets behind an urgent one' => sub {
     ok wait_until(sub { sessions_in_log($daemon, 'server-unsolicited') }, 10), 'reason';
 };
 
-scene 'a slow reader holds nobody up' => sub {
+scene 'a slow reader does not delay other sessions' => sub {
     my $big    = message(3_000_000);
     my $server = server(messages => [ $big, "Subject: small\r\n\r\nx\r\n" ]);
     my $daemon = daemon($server);
@@ -124,7 +126,7 @@ scene 'a slow reader holds nobody up' => sub {
     $slow->quit;
 };
 
-scene 'time limits are each session\'s own' => sub {
+scene 'each session has its own time limits' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, login_timeout => 1, timeout => 2);
     my $begun  = now();
@@ -145,7 +147,7 @@ scene 'time limits are each session\'s own' => sub {
     ok wait_until(sub { sessions_in_log($daemon, 'idle-timeout') }), 'and the log says so';
 };
 
-scene 'TERM ends them, each with a word' => sub {
+scene 'TERM ends all sessions, each with a reply' => sub {
     my $server  = server(messages => []);
     my $daemon  = daemon($server);
     my @waiting = map { $daemon->client } 1 .. 10;
@@ -174,7 +176,7 @@ scene 'QUIT lets them finish' => sub {
     is exit_code($daemon->wait), 0, 'ends with the last';
 };
 
-scene 'making room' => sub {
+scene 'a silent session makes room for a new one' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, sessions_per_worker => 4);
     my $held   = $daemon->client->login;
@@ -183,9 +185,9 @@ scene 'making room' => sub {
     my $late = $daemon->client->login;
     pass 'a place was made for one more';
     ok wait_until(sub { grep { $_->{eof} } @silent }), 'by a silent one';
-    like $held->ask('NOOP'), qr/^\+OK/, 'who has logged in stays';
+    like $held->ask('NOOP'), qr/^\+OK/, 'a session that has logged in stays';
     my ($gone) = grep { $_->{eof} } @silent;
-    like $gone->received, qr/-ERR \[SYS\/TEMP\] too busy/, 'who goes is told';
+    like $gone->received, qr/-ERR \[SYS\/TEMP\] too busy/, 'the client that is shed is told';
     $_->quit for $held, $late;
     ok sessions_in_log($daemon, 'shed') >= 1, 'and the log says so';
 };
@@ -205,11 +207,11 @@ scene 'a crash' => sub {
     is_deeply [ sort @lost ], [ '- server=-', map { "user$_ server=" . $server->address } 1 .. 5 ], 'and whose sessions were lost';
     my $next = $daemon->client->login;
     $next->quit;
-    ok wait_until(sub { !@{ $daemon->status->{sessions} } }), 'no place is held by the dead';
+    ok wait_until(sub { !@{ $daemon->status->{sessions} } }), 'no place remains taken';
     is $daemon->stop, 0, 'ends in order';
 };
 
-scene 'a worker that retires is replaced before it is gone' => sub {
+scene 'a retiring worker is replaced before it ends' => sub {
     my $server = server(messages => []);
     my $daemon = daemon($server, sessions_per_worker => 3, max_sessions => 1);
     my $held   = $daemon->client->login;

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A control octet in a credential would be a command for the server. It is
-# refused at the client's line, before a server, name server or acp hears of
-# the session; a NUL does not shorten a password.
+# A control octet in a credential would be a command for the server. It is refused at the client's
+# line, before a server, name server or acp sees the session. A NUL does not shorten a password.
 
 use strict;
 use warnings;
@@ -33,7 +32,7 @@ scene 'in a user name' => sub {
 
 scene 'in a password' => sub {
     ok refused_at("PASS a" . chr($_) . 'b', 'USER joe'), sprintf 'octet %02x', $_ for @octets;
-    ok refused_at("PASS good\0bad", 'USER joe'), 'NUL behind a good password';
+    ok refused_at("PASS good\0bad", 'USER joe'), 'NUL after a good password';
     ok refused_at("PASS x\rQUIT", 'USER joe'), 'a CR and a command';
     ok refused_at("PASS x\r\r", 'USER joe'), 'CRs before the CRLF';
 };

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A server that says more or less than it was asked. Its session ends at
-# once (long before any limit of it), and not one spare octet of it reaches the
-# client.
+# A server that says more or less than it was asked for: its session ends at once, long before any
+# time limit, and no spare octet reaches the client.
 
 use strict;
 use warnings;
@@ -57,7 +56,7 @@ scene 'two replies with the next command waiting' => sub {
     is $server->saw(qr/^(?:STAT|LIST)/), 0, 'nothing more was asked';
 };
 
-scene 'octets behind a multi-line reply' => sub {
+scene 'octets after a multi-line reply' => sub {
     for my $spare ("+OK\r\n", "x", ".\r\n", "\r\n.\r\n") {
         my ($client, $server) = session(on => { RETR => "+OK\r\nbody\r\n.\r\n$spare" });
         my $seen = $client->send_line('RETR 1')->rest;
@@ -65,7 +64,7 @@ scene 'octets behind a multi-line reply' => sub {
     }
 };
 
-scene 'a multi-line body behind a one-line reply' => sub {
+scene 'a multi-line body after a one-line reply' => sub {
     for my $verb (qw(STAT NOOP DELE)) {
         my ($client) = session(on => { $verb => "+OK\r\n1 2\r\n.\r\n" });
         $client->send_line($verb eq 'DELE' ? 'DELE 1' : $verb);
@@ -73,7 +72,7 @@ scene 'a multi-line body behind a one-line reply' => sub {
     }
 };
 
-scene 'a body behind -ERR' => sub {
+scene 'a body after -ERR' => sub {
     my ($client) = session(on => { RETR => "-ERR no\r\nSubject: x\r\n.\r\n" });
     $client->send_line('RETR 1');
     like $client->rest, qr/\A-ERR [^\r\n]*\r\n\z/, 'not passed on';
@@ -93,7 +92,7 @@ scene 'replies without a status' => sub {
     }
 };
 
-scene 'no status where a body has begun' => sub {
+scene 'a body without a status line' => sub {
     my ($client, $server, $connection) = session(on => { RETR => "+OK\r\nSubject: x\r\n\r\nhalf" });
     $client->send_line('RETR 1');
     $client->octets(length "+OK\r\nSubject: x\r\n\r\nhalf");

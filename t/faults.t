@@ -1,11 +1,10 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Every system call that a session makes fails once, with each error that it
-# may have: never a crash, a hang, or a forged reply. The client gets the right
-# dialogue, or the right one up to some point and then one refusal or the end
-# of the connection; the log says why. A library loaded before the C library
-# (t/fault/fault.c) makes the calls fail; make check builds it.
+# Every system call of a session fails once, with each error that it can have: never a crash, a hang
+# or a forged reply. The client gets the right dialogue, or the beginning of it and then one refusal
+# or the end of the connection; the log says why. The library t/fault/fault.c, loaded before the C
+# library, makes the calls fail; make check builds it.
 
 use strict;
 use warnings;
@@ -18,7 +17,7 @@ my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/
 plan(skip_all => 'make check builds the library of faults') if !$library;
 plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
 
-# Whatever fails is logged somehow.
+# Any of these events may be logged.
 expect_log(qw(acp-failed client-log-failed configuration connect-failed helper-failed
     log-lines-lost privileges resolve-failed));
 expect_reason(qw(acp-failed acp-timeout client-lost connect-failed connect-timeout internal-error
@@ -30,7 +29,7 @@ our $message = "Subject: x\r\n\r\n.a line with a dot\r\n" . ('some text, ' x 6 .
 
 # ---- one session ----
 
-# The steps of the client, as far as it gets; every octet it received.
+# The client's steps, as far as it comes. Returns every octet it received.
 sub talk {
     my ($client) = @_;
     eval {
@@ -80,14 +79,14 @@ sub complaint {
     return;
 }
 
-# What passes by itself, and what nothing depends on: nobody may notice.
+# Errors that pass by themselves or do not matter: the client must not notice them.
 sub is_harmless {
     my ($call, $error) = @_;
     return $call =~ /\A(?:setsockopt|getpeername|getsockname|waitpid)\z/
         || $call =~ /\A(?:recv|send|ppoll|recvmsg|sendmsg|read)\z/ && ($error == EINTR || $error == EAGAIN);
 }
 
-# The log itself goes through these: a line may be lost.
+# The log uses these calls itself: a line may be lost.
 my %loggers = map { $_ => 1 } qw(socket connect send open);
 
 sub walk {
@@ -139,7 +138,7 @@ walk 'in the session' => \@policy, 'session',
     recvmsg     => [ EINTR, EAGAIN, ENOMEM ];
 
 {
-    # Read in pieces, and passed on inside the kernel.
+    # The message is read in pieces and moved inside the kernel.
     local $message = $message . ('some more text, ' x 8 . "\r\n") x 4000;
     walk 'in a long message' => [], 'session',
         recv   => [ EINTR, EAGAIN, ECONNRESET ],
@@ -162,7 +161,7 @@ walk 'in the helper' => \@policy, 'children',
     socket  => [EMFILE],
     connect => [ECONNREFUSED];
 
-scene 'octet by octet the dialogue is the same' => sub {
+scene 'the dialogue is the same when calls move one octet at a time' => sub {
     my $good = session(\@policy);
     for my $call (qw(recv send read write)) {
         my $got = session(\@policy, FAULT_CALL => $call, FAULT_NUMBER => 0, FAULT_ERRNO => 0);
@@ -178,7 +177,7 @@ scene 'octet by octet the dialogue is the same' => sub {
     }
 };
 
-scene 'a session over pipes, octet by octet' => sub {
+scene 'a session over pipes, one octet at a time' => sub {
     for my $call (qw(read write)) {
         my $server = server(messages => [$message]);
         my $client = proxy('127.0.0.1:' . $server->port,

@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
-# Replays the corpus of every fuzz target: what a fuzzer once found stays mended.
+#
+# Replays the corpus of every fuzz target, so that what a fuzzer once found stays mended.
+
 use strict;
 use warnings;
 use FindBin;

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What is said last must arrive: the client has sent more by then than the
-# session will ever read, and closing over unread octets resets a connection.
-# And what a server says last counts, however late it comes: a spare reply that
-# Nagle's algorithm holds back is still no login.
+# The last word must arrive: by then the client has sent more than the session will ever read, and
+# closing a connection with unread octets resets it. The server's last word counts as well, however
+# late it comes: a spare reply that Nagle's algorithm holds back is not a login.
 
 use strict;
 use warnings;
@@ -14,7 +13,7 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
 expect_reason(qw(server-closed server-bad-reply server-unsolicited));
 
-# A server that keeps the command unanswered, and the connection it came on.
+# A server that does not answer the command, and the connection that brought it.
 sub pending {
     my ($verb) = @_;
     my $held;
@@ -22,7 +21,7 @@ sub pending {
     return ($server, sub { wait_until(sub { $held }); $held });
 }
 
-scene 'a refusal, with a command sent behind PASS in a segment of its own' => sub {
+scene 'a refusal, while a command after PASS arrives in its own segment' => sub {
     my ($server, $held) = pending('PASS');
     my $client = proxy($server->address)->client;
     $client->greeting;
@@ -46,7 +45,7 @@ scene 'a server that closes or breaks the protocol' => sub {
     }
 };
 
-scene 'octets behind QUIT' => sub {
+scene 'octets after QUIT' => sub {
     my ($server, $held) = pending('QUIT');
     my $client = proxy($server->address)->client->login;
     $client->send("QUIT\r\n");
@@ -56,7 +55,7 @@ scene 'octets behind QUIT' => sub {
     is $client->rest, "+OK bye\r\n", 'the answer arrives';
 };
 
-scene 'a spare reply that Nagle holds back' => sub {
+scene 'a spare reply that Nagle\'s algorithm holds back' => sub {
     my $nagle = sub {
         my ($connection) = @_;
         setsockopt $connection->{fh}, IPPROTO_TCP, TCP_NODELAY, 0;
@@ -68,7 +67,7 @@ scene 'a spare reply that Nagle holds back' => sub {
     is scalar(grep { /^-ERR/ } @replies), 5, 'is never a login';
 };
 
-scene 'QUIT behind a listing that nobody takes' => sub {
+scene 'QUIT after a listing that the client does not read' => sub {
     my $server = server(messages => [ map { "$_\r\n" } 1 .. 3 ]);
     my $client = proxy($server->address)->client->login;
     $client->send("DELE 1\r\nLIST\r\nQUIT\r\n");

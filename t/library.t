@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The test library itself, without the product: the fake server serves a real
-# POP3 client, what it receives is kept, what is forbidden is noticed, and a
-# wait ends at its limit. A suite whose tools lie proves nothing.
+# The test library itself, without the product: the fake server serves a real POP3 client, keeps what
+# it receives and notes what is forbidden, and every wait ends at its limit. Only a correct library
+# proves anything about the product.
 
 use strict;
 use warnings;
@@ -38,7 +38,7 @@ scene 'the mailbox answers like a POP3 server' => sub {
     is_deeply [ ($server->lines)[ 0, -1 ] ], [ "USER $Pop3Test::Client::USER", 'QUIT' ], 'record of lines';
 };
 
-scene 'Net::POP3 gets along with it' => sub {
+scene 'Net::POP3 can use it' => sub {
     plan(skip_all => 'Net::POP3 is not installed') if !eval { require Net::POP3; 1 };
     my $server = server(messages => \@messages);
     my $script = 'my $p = Net::POP3->new("127.0.0.1", Port => shift, Timeout => 10) or exit 2;'
@@ -59,7 +59,7 @@ scene 'hooks and scripts replace answers' => sub {
     my $connection = $scripted->connection;
     $connection->send('+O');
     $connection->taken;
-    ok !eval { $client->line(0.05); 1 }, 'half a greeting is none';
+    ok !eval { $client->line(0.05); 1 }, 'half a greeting is not a line';
     $connection->send("K ready\r\n");
     is $client->greeting, '+OK ready', 'the whole one';
     $client->send_line('CAPA')->send_line('NOOP');
@@ -69,7 +69,7 @@ scene 'hooks and scripts replace answers' => sub {
     ok $client->{reset}, 'a reset is seen as such';
 };
 
-scene 'what is forbidden is noticed' => sub {
+scene 'forbidden input is noted' => sub {
     my $server = server();
     stream_to($server)->login->send("NOOP\r\nEXPN x\r\nNOOP\n")->half_close->rest;
     is @{ $server->{violations} }, 2, 'verb and line end' or diag explain $server->{violations};
@@ -88,9 +88,9 @@ scene 'the port of a closed server stays its own' => sub {
     ok server(port => $port), 'a server that asks for it does';
 };
 
-scene 'waits end at their limit' => sub {
+scene 'every wait ends at its limit' => sub {
     my $client = stream_to(server(script => 1));
-    local $Pop3Test::Loop::LIMIT = 1000;    # longer than the file may take
+    local $Pop3Test::Loop::LIMIT = 1000;    # longer than this file may run
     ok !eval { $client->line(0.2); 1 }, 'no line: dies';
     like $@, qr/no answer in time/, 'with a reason';
     ok !wait_until(sub { 0 }, 0.01), 'a condition that never holds';

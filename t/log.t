@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The log: one line a session with all its fields, one a noteworthy event,
-# none that a client, a server or an acp could forge; and a log that cannot be
-# written never holds a session up.
+# The log: one line for each session with all fields, one line for each other event, and no line that
+# a client, a server or an acp could forge. A log that cannot be written never delays a session.
 
 use strict;
 use warnings;
@@ -17,14 +16,14 @@ expect_log('connect-failed');
 my @fields = qw(event session client port user server octets retrieved deleted commit duration reason);
 my @messages = map { "Subject: $_\r\n\r\n" . 'x' x 500 . "\r\n" } 1 .. 4;
 
-# The lines of a session that has ended or is about to.
+# The lines of a session that has ended or is about to end.
 sub lines_of {
     my ($client) = @_;
     defined $client->process->wait or die "the session does not end\n";
     return grep { $_->{pid} == $client->process->pid } log_lines();
 }
 
-scene 'the line of a session' => sub {
+scene 'the line of a session has all fields' => sub {
     my $server = server(messages => [@messages]);
     my $client = proxy($server->address)->client->login('joe@example.org');
     my $before = length $client->received;
@@ -55,7 +54,7 @@ scene 'the line of a session' => sub {
     is $sessions[0]{priority} >> 3, 2, 'facility mail';
 };
 
-scene 'every session has its line, whatever becomes of it' => sub {
+scene 'every session has its line, however it ends' => sub {
     my $server = server(password => 'right');
     my $gone   = server();
     my $gone_address = $gone->address;
@@ -109,7 +108,7 @@ scene 'values from the network are escaped' => sub {
     }
 };
 
-scene 'names that are very long do not hide the rest' => sub {
+scene 'very long names do not displace other fields' => sub {
     my $client = proxy(server()->address)->client->login('y ' x 2000);
     $client->quit;
     my ($session) = grep { $_->{event} eq 'session' } lines_of($client);
@@ -117,7 +116,7 @@ scene 'names that are very long do not hide the rest' => sub {
     ok !(grep { !defined $session->{f}{$_} } @fields), 'and has all its fields';
 };
 
-scene 'what a server says cannot forge a line' => sub {
+scene 'a server cannot forge a line' => sub {
     for my $text ("-ERR x\nevent=session reason=forged", "-ERR \"event=forged\" \\ \e[2J", 'garbage event=forged reason=forged') {
         my $server = server(on => { PASS => "$text\r\n" });
         my $client = proxy($server->address)->client;
@@ -128,7 +127,7 @@ scene 'what a server says cannot forge a line' => sub {
     }
 };
 
-scene 'what a client says cannot forge a line' => sub {
+scene 'a client cannot forge a line' => sub {
     my $client = proxy('-e', '-')->client;
     $client->greeting;
     $client->ask("FOO event=session reason=forged");
@@ -139,7 +138,7 @@ scene 'what a client says cannot forge a line' => sub {
     is scalar(grep { /forged/ } map { ($_->{event}, $_->{f}{reason} // '') } lines_of($client)), 0, 'no event, no reason';
 };
 
-scene '-m: fewer lines, but the one of the session' => sub {
+scene '-m: fewer lines, but always the session line' => sub {
     my $server = server(messages => [@messages]);
     my @count = map {
         my $client = proxy(@$_, '-a', acp('echo text >&2'), $server->address)->client->login;
@@ -168,7 +167,7 @@ scene 'no syslog daemon' => sub { session_takes(directory() . '/none') };
 
 scene 'a path that is too long' => sub { session_takes('/' . 'x' x 300) };
 
-scene 'a daemon that is stuck' => sub {
+scene 'a syslog daemon that is stuck' => sub {
     my $path = directory() . '/log';
     socket my $stuck, AF_UNIX, SOCK_DGRAM, 0 or die $!;
     bind $stuck, pack_sockaddr_un($path) or die $!;
@@ -181,14 +180,14 @@ scene 'a daemon that is stuck' => sub {
     session_takes($path);
 };
 
-scene 'a daemon that comes back: lost lines are counted' => sub {
+scene 'a syslog daemon that comes back: lost lines are counted' => sub {
     my $path   = directory(0777) . '/log';
     my $client = proxy(server()->address, { env => { POP3_PROXY_SYSLOG => $path } })->client->login;
     $client->ask('FOO') for 1 .. 2;
     socket my $late, AF_UNIX, SOCK_DGRAM, 0 or die $!;
     bind $late, pack_sockaddr_un($path) or die $!;
     chmod 0666, $path;
-    pause(1.2);     # the product looks for the daemon once a second
+    pause(1.2);     # the product tries the daemon once a second
     $client->ask('FOO');
     $late->blocking(0);
     my @lines;

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Time limits up to the login: one absolute limit for everything, and limits
-# for the single steps. Each scene makes one party slow and measures when the
-# client hears of it.
+# Time limits up to the login: one absolute limit for all of it, and limits for the single steps. Each
+# scene makes one party slow and measures when the client is told.
 
 use strict;
 use warnings;
@@ -17,7 +16,7 @@ expect_reason(qw(login-timeout connect-timeout server-timeout acp-timeout));
 
 my $own = qr/\A-ERR \[SYS\/TEMP\] [^\r\n]+\r\n\z/;
 
-# A client that has sent everything up to PASS, which comes next.
+# A client that has sent all commands before PASS.
 sub before_pass {
     my ($proxy) = @_;
     my $client = $proxy->client;
@@ -48,8 +47,8 @@ scene 'a client that drips' => sub {
     }
 };
 
-# Nobody ever has to wait for it, so no wait ends at the limit. The stop stands in for its speed.
-scene 'a client that has always sent more' => sub {
+# The proxy never waits for this client, so no wait ends at the limit. SIGSTOP gives it time to be ahead.
+scene 'a client that always has sent more' => sub {
     my $client = proxy('--login-timeout', 1, server()->address)->client;
     $client->greeting;
     $client->process->signal('STOP');
@@ -91,7 +90,7 @@ scene 'a server that drips' => sub {
     }
 };
 
-scene 'the login limit is the sum of everything' => sub {
+scene 'the login limit covers all steps together' => sub {
     my $proxy  = proxy('--login-timeout', 2, server(on => { PASS => '' })->address);
     my $start  = now();
     my $client = $proxy->client;
@@ -134,7 +133,7 @@ scene 'a server that cannot be reached' => sub {
     }
 };
 
-scene '-t is felt in every limit' => sub {
+scene '-t lowers every limit' => sub {
     my $start  = now();
     my $silent = proxy('-t', 1, server()->address)->client;
     $silent->greeting;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The login at the server: what is passed on, what a refusal looks like and
-# that it ends the session, what failures that are not the user's fault look
-# like, and that a broken server is never taken for a login.
+# The login at the server: what is passed on, what a refusal looks like and that it ends the session,
+# what the client is told about failures that are not the user's fault, and that a broken server is
+# never taken for a login.
 
 use strict;
 use warnings;
@@ -74,16 +74,16 @@ scene 'a response code of the server is passed on' => sub {
     }
 };
 
-scene 'commands behind a refused login are not served' => sub {
+scene 'commands after a refused login are not served' => sub {
     my $server = server(on => { PASS => "-ERR no\r\n" });
     my $client = proxy($server->address)->client;
     $client->greeting;
     $client->send("USER joe\r\nPASS x\r\nSTAT\r\nQUIT\r\n");
     like $client->rest, qr/\A\+OK[^\r\n]*\r\n-ERR [^\r\n]*\r\n\z/, 'two replies';
-    is_deeply [ map { /^(\w+)/ } $server->lines ], [ 'USER', 'PASS' ], 'the server saw nothing behind PASS';
+    is_deeply [ map { /^(\w+)/ } $server->lines ], [ 'USER', 'PASS' ], 'the server saw nothing after PASS';
 };
 
-scene 'no server there' => sub {
+scene 'no server listens' => sub {
     my $gone = server();
     my $address = $gone->address;
     $gone->close;
@@ -93,7 +93,7 @@ scene 'no server there' => sub {
     is $client->session_line->{reason}, 'connect-failed', 'reason';
 };
 
-scene 'greetings that are none' => sub {
+scene 'malformed greetings' => sub {
     my %greeting = (
         '-ERR busy'        => "-ERR too busy\r\n",
         'garbage'          => "220 mail.example ESMTP\r\n",
@@ -126,7 +126,7 @@ scene 'greetings that are none' => sub {
     }
 };
 
-scene 'the words of a server that turns us down' => sub {
+scene 'the words of a server that refuses the connection' => sub {
     my %words = (
         "-ERR [SYS/TEMP] too many of you\r\n" => '-ERR [SYS/TEMP] too many of you',
         "-ERR a\0b\x1b[31m\"c\xff\r\n"       => '-ERR a?b?[31m\x22c\xff',
@@ -151,7 +151,7 @@ scene 'the words of a server that turns us down' => sub {
     }
 };
 
-scene 'replies to USER and PASS that are none' => sub {
+scene 'malformed replies to USER and PASS' => sub {
     for my $verb ('USER', 'PASS') {
         for my $reply ("250 ok\r\n", "OK\r\n", "+ok\r\n", "-err\r\n", "\r\n", "+\r\n", "+ go on\r\n", "+OK\n", "x" x 70_000) {
             my $server = server(on => { $verb => $reply });
@@ -183,13 +183,13 @@ scene 'two replies to USER are never a login' => sub {
     for my $name (sort keys %trick) {
         my $server = server(on => { USER => $trick{$name}, PASS => "-ERR wrong password\r\n" });
         my $proxy  = proxy($server->address);
-        my $rounds = 5;         # two segments: who is faster varies
+        my $rounds = 5;         # two segments: which one is read first varies
         my @replies = map { $proxy->client->try_login } 1 .. $rounds;
         is scalar(grep { /^-ERR/ } @replies), $rounds, "$name: never a login";
     }
 };
 
-scene 'a spare reply behind the one to PASS' => sub {
+scene 'a spare reply after the one to PASS' => sub {
     my $server = server(on => { PASS => "+OK logged in\r\n+OK 7 7\r\n" });
     my $client = proxy($server->address)->client;
     $client->greeting;

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Client lines up to 8 KiB are taken whole; a longer one is refused with one
-# -ERR, never cut, and the session goes on behind its end, at no cost of
-# memory worth naming.
+# Lines of a client up to 8 KiB are accepted whole. A longer one is refused with one -ERR and never
+# cut; the session goes on after its end, and its length costs no memory.
 
 use strict;
 use warnings;
@@ -24,14 +23,14 @@ scene 'lines that are taken' => sub {
     is + (($server->connections)[-1]->lines)[0], "USER $name", 'a long user name is whole';
 };
 
-scene 'a longer one is refused once' => sub {
+scene 'a line over 8 KiB is refused once' => sub {
     my $server = server();
     for my $length (8193, 8200, 8192 * 2, 8192 * 2 + 1, 20_000, 100_000, 3_000_000) {
         for my $command ('NOOP', 'QUIT', 'DELE') {
             my $client = proxy($server->address)->client->login;
             $client->send($command . ' ' x 3 . 'x' x ($length - 9) . "\r\n" . "NOOP\r\n");
             like $client->reply, qr/^-ERR ./, "$command, $length octets: refused";
-            is $client->reply, '+OK', 'the session goes on behind it';
+            is $client->reply, '+OK', 'the session goes on after it';
             is $client->quit, '+OK bye', 'QUIT';
         }
     }
@@ -118,7 +117,7 @@ scene 'an endless line costs no memory' => sub {
     $client->quit;
 };
 
-scene 'and neither does an endless status line' => sub {
+scene 'an endless status line costs no memory' => sub {
     plan(skip_all => 'needs /proc') if !-r '/proc/self/smaps_rollup';
     expect_reason('server-bad-reply');
     my $server = server(on => { STAT => '' });

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Long messages, whose octets are looked at and go by inside the kernel: octet
-# for octet as others, ended only by their end, wherever that is cut, and
-# nothing is left behind, whoever goes when.
+# Long messages, whose octets are only peeked at and then moved inside the kernel: they arrive octet
+# for octet like others, only their end ends them, wherever that is cut, and no pipe or descriptor is
+# left over, whoever closes first.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ use constant LONG => 300_000;       # from 256 KiB on
 my %kind = ('one session a worker' => { workers => 1, max_workers => 1 },
             'many sessions a worker' => { workers => 1, max_workers => 1, sessions_per_worker => 100 });
 
-# A scene for either kind of worker; the code gets its settings.
+# One scene for each kind of worker; the code gets its settings.
 sub both {
     my ($name, $code) = @_;
     scene "$name, $_" => sub { $code->(%{ $kind{$_} }, max_per_ip => 0) } for sort keys %kind;
@@ -35,8 +35,8 @@ sub pipes {
 
 sub descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
 
-# What RETR brings: the pieces, one after the other, each when the gateway has
-# taken the one before.
+# Makes RETR send the pieces one after the other, each when the proxy has read the
+# one before.
 sub says {
     my ($server, @pieces) = @_;
     $server->{on}{RETR} = sub {
@@ -69,7 +69,7 @@ sub reason {
     return $line ? $line->{f}{reason} : 'none';
 }
 
-my $number = 0;     # each session whose end is looked at has a user of its own
+my $number = 0;     # a user for each session whose reason is checked
 
 my $start = "+OK\r\n" . message(LONG);
 my $end   = ".\r\n";
@@ -102,7 +102,7 @@ both 'the end, cut anywhere' => sub {
     is $client->quit, '+OK bye', 'QUIT';
 };
 
-both 'the end at the borders of a block' => sub {
+both 'the end near the borders of a block' => sub {
     my $server = server();
     my $client = master(server => $server->address, @_)->client->login;
     for my $size (65536, 131072, 262144) {
@@ -112,12 +112,12 @@ both 'the end at the borders of a block' => sub {
             $client->send_line('RETR 1');
             $client->octets(length "$start$piece") eq "$start$piece" && $client->ask('NOOP') eq '+OK';
         } 0 .. 8;
-        is $right, 9, "about $size octets behind what passed";
+        is $right, 9, "about $size octets after the first part";
     }
     is $client->quit, '+OK bye', 'QUIT';
 };
 
-both 'something behind the end' => sub {
+both 'octets after the end' => sub {
     my $server = server();
     my $master = master(server => $server->address, @_);
     for my $spare ("+OK\r\n", 'x', '+OK ' . 'x' x 100_000) {
@@ -129,7 +129,7 @@ both 'something behind the end' => sub {
     }
 };
 
-both 'a server that goes' => sub {
+both 'a server that closes' => sub {
     my $server = server(on => { RETR => sub {
         my ($connection) = @_;
         $connection->send("${start}half a li");
@@ -142,8 +142,8 @@ both 'a server that goes' => sub {
     is reason("u$number"), 'server-closed', 'reason';
 };
 
-# Fills what is between server and client, so that the gateway has to wait, once
-# the message has turned out to be a long one.
+# Fills all buffers between server and client after the message has become a long one, so
+# that the proxy has to wait.
 sub stalled {
     my ($master, $user) = @_;
     my $client = $master->client;
@@ -153,7 +153,7 @@ sub stalled {
     return $client->hold;
 }
 
-both 'a client that goes' => sub {
+both 'a client that leaves' => sub {
     my $server = server(messages => [ message(12_000_000) ], sndbuf => 65536);
     my $master = master(server => $server->address, @_);
     my ($worker) = $master->workers(1);
@@ -195,7 +195,7 @@ both 'a client that sends ahead while it does not read' => sub {
     is $client->quit, '+OK bye', 'QUIT';
 };
 
-scene 'eight at once in a worker, of many paces' => sub {
+scene 'eight clients of different speeds in one worker' => sub {
     my @messages = map { message(400_000 * $_) } 1 .. 8;
     my $server = server(messages => [@messages]);
     my $master = master(server => $server->address, %{ $kind{'many sessions a worker'} }, max_per_ip => 0);
@@ -213,7 +213,7 @@ scene 'eight at once in a worker, of many paces' => sub {
     is $_->quit, '+OK bye', 'QUIT' for @clients;
 };
 
-both 'octets out of band' => sub {
+both 'out-of-band octets' => sub {
     my $server = server(on => { RETR => sub {
         my ($connection) = @_;
         $connection->send($start);
@@ -225,13 +225,13 @@ both 'octets out of band' => sub {
     my $client = master(server => $server->address, @_)->client->login;
     $client->send_line('RETR 1');
     my $wire = "${start}uv\r\n.\r\n";
-    ok $client->octets(length $wire) eq $wire, 'are like others';
+    ok $client->octets(length $wire) eq $wire, 'are passed on like others';
     is $client->quit, '+OK bye', 'QUIT';
 };
 
 my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
 
-both 'where the kernel cannot' => sub {
+both 'a kernel without pipe or splice' => sub {
     plan(skip_all => 'make check builds the library of faults') if !$library;
     plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
     my %fault = ('no pipe' => { FAULT_CALL => 'pipe2', FAULT_ERRNO => EMFILE },

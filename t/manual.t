@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The manual pages of the program and of its log say what the sources do, and
-# nothing else: every option, command, variable of the acp, event, and reason
-# with its severity and reply. (The keys of the file: t/conf-keys.t.)
+# The manual pages of the program and of its log agree with the sources: every option, command,
+# variable of the acp, event, and reason with its severity and reply is there, and no other. (The keys
+# of the file: t/conf-keys.t.)
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Pop3Test::Tables qw(file_text rows conf_keys events logged_events reasons);
 
-# The page of the program and that of its log, read as one.
+# The manual pages of the program and of its log, read as one text.
 my $page = file_text('man/pop3.proxy.8') . file_text('man/pop3.proxy-log.5');
 
 # The text of a section (.Sh) or subsection (.Ss).

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Some hundred mutated dialogues of clients: no crash, no hang, no report, and
-# not one line reaches the server that the client did not send as a whole
-# line, clean and supported; nor does the client get anything but replies.
+# Hundreds of mutated dialogues of clients: no crash, no hang, no sanitizer report. The server gets
+# only lines that the client sent as whole, clean and supported lines, and the client gets only
+# replies.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Mutate;
 
-expect_log(qw(configuration log-lines-lost));    # lost: many sessions end at once
+expect_log(qw(configuration log-lines-lost));    # lines are lost when many sessions end at once
 my $seed  = seed();
 my $total = $ENV{POP3_TEST_MUTATIONS} || 400;
 
@@ -25,11 +25,11 @@ my @dialogues = (
     "USER joe\r\nUSER jim\r\nPASS x\r\nDELE 2\r\nRETR 2\r\nQUIT\r\n",
 );
 
-# A line of the list behind CAPA, or behind a bare AUTH.
+# A line of the list after CAPA, or after a bare AUTH.
 my $capability = qr/TOP|USER|SASL[ ]PLAIN[ ]LOGIN[ ]XOAUTH2[ ]OAUTHBEARER|UIDL|RESP-CODES|AUTH-RESP-CODE|PIPELINING
     |PLAIN|LOGIN|XOAUTH2|OAUTHBEARER/x;
 
-# Octets that are left when everything a client may get is taken away.
+# What remains of the octets without everything that a client may get.
 sub not_a_reply {
     my ($seen, $is_cut_off) = @_;
     $seen =~ s/^(?:\+OK|-ERR)(?: [\x20-\x7e]*)?\r\n//mg;
@@ -38,8 +38,8 @@ sub not_a_reply {
     return $seen;
 }
 
-# A line as it would be forwarded: the keyword in upper case, no blanks at the
-# end, which may be dropped.
+# A line as the proxy forwards it: the keyword in upper case, without the blanks at
+# the end, which the proxy may drop.
 sub forwarded { my ($line) = @_; return $line =~ s/\r\z//r =~ s/ +\z//r =~ s/^(\w+)/\U$1/r }
 
 # Starts a client that sends $octets in pieces and then leaves in some way.
@@ -56,7 +56,7 @@ sub misbehave {
     return { client => $client, sent => $octets, end => $end };
 }
 
-# What went wrong in one session; '' when nothing did.
+# What went wrong in one session; '' if nothing did.
 sub complaint {
     my ($session) = @_;
     my $status = $session->{client}->process->wait;

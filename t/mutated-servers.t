@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Some hundred mutated dialogues of servers: no crash, no hang, no report; up
-# to the first reply that is broken the client gets exactly what the server
-# sent, and behind it at most one -ERR of the proxy's own.
+# Hundreds of mutated dialogues of servers: no crash, no hang, no sanitizer report. Up to the first
+# broken reply the client gets exactly what the server sent, and after it at most one -ERR of the
+# proxy's own.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Mutate;
 
-expect_log(qw(configuration log-lines-lost));    # lost: many sessions end at once
+expect_log(qw(configuration log-lines-lost));    # lines are lost when many sessions end at once
 expect_reason(qw(server-bad-reply server-unsolicited server-closed server-lost server-refused server-timeout server-stalled));
 my $seed  = seed();
 my $total = $ENV{POP3_TEST_MUTATIONS} || 400;
@@ -34,8 +34,8 @@ my %is_multi = map { $_ => 1 } qw(LIST UIDL RETR TOP);
 my $own = qr/-ERR [\x20-\x7e]+\r\n/;
 
 # How much of $wire is the reply to a command, and whether it is complete:
-# (length of the status line, length of the whole reply); nothing when the
-# status line is none.
+# (length of the status line, length of the whole reply); nothing if the status
+# line is malformed.
 sub reply_in {
     my ($wire, $multi) = @_;
     my ($status) = $wire =~ /\A((?:\+OK|-ERR)[^\n]*\r\n)/ or return;
@@ -47,23 +47,23 @@ sub reply_in {
     return (length $status, $end < 0 ? undef : length($status) + $end + 5);
 }
 
-# A status line as a pattern: what does not print may have been replaced.
+# A status line as a pattern: the proxy may have replaced unprintable octets.
 sub status_pattern {
     my ($status) = @_;
     return join('', map { /[\x20-\x7e]/ ? quotemeta : '[^\r\n]' } split //, substr $status, 0, -2) . '\r\n';
 }
 
-# Compares what the client got behind the login with the plan: the list of
+# Compares what the client got after the login with the plan: the list of
 # [verb, wire]. Returns '' or what is wrong.
 sub compare {
     my ($seen, @plan) = @_;
     for my $step (@plan) {
         my ($verb, $wire) = @$step;
         my ($status_length, $length) = reply_in($wire, $is_multi{$verb});
-        return $seen =~ /\A$own?\z/ ? '' : "$verb: behind a reply that is none: " . show($seen) if !$status_length;
+        return $seen =~ /\A$own?\z/ ? '' : "$verb: after a malformed reply: " . show($seen) if !$status_length;
         my $pattern = status_pattern(substr $wire, 0, $status_length);
         if (!defined $length || $length != length $wire) {
-            # Broken behind the status line: any part of the reply, no more.
+            # Broken after the status line: any part of the reply, no more.
             return '' if $seen =~ /\A$own?\z/;
             return "$verb: not its status line: " . show($seen) if $seen !~ s/\A$pattern//;
             my $body = substr $wire, $status_length, ($length // length $wire) - $status_length;
@@ -74,7 +74,7 @@ sub compare {
         return "$verb: another body: " . show($seen) if index($seen, $body) != 0;
         substr $seen, 0, length $body, '';
     }
-    return length $seen ? 'octets behind the last reply: ' . show($seen) : '';
+    return length $seen ? 'octets after the last reply: ' . show($seen) : '';
 }
 
 # One session; the description of what is wrong, or ''.
@@ -112,7 +112,7 @@ sub finish_session {
     for my $verb (qw(GREETING USER PASS)) {
         my ($status_length, $length) = reply_in($wire->{$verb}, 0);
         next if $status_length && $length == length $wire->{$verb} && $wire->{$verb} =~ /^\+OK/;
-        # PASS may have been passed on when the spare octets were seen.
+        # The proxy may have sent PASS before it saw the spare octets.
         my $pass = $verb eq 'PASS' && $status_length ? status_pattern(substr $wire->{PASS}, 0, $status_length) : '(?!)';
         return $seen =~ /\A(?:-ERR[^\r\n]*\r\n|$pass)?\z/ ? '' : "$verb: a login in spite of it: " . show($seen);
     }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The command line: a mistake costs exit status 64 and exactly one line on
-# standard error that names it, before anything is said to a client; --help
-# and --version answer; every option of the manual is taken in its short form.
+# The command line: a mistake gives exit status 64 and exactly one line on standard error that names
+# it, before a client is told anything. --help and --version answer, and every option of the manual
+# works in its short form.
 
 use strict;
 use warnings;
@@ -42,7 +42,7 @@ scene 'usage errors' => sub {
     is_usage_error('- without -e', qr/-e|server/, '-');
 };
 
-scene 'output that has no room' => sub {
+scene '--help when standard output is full' => sub {
     plan(skip_all => 'no /dev/full') if !-e '/dev/full';
     my $file = write_file(directory() . '/conf', "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n");
     for my $arguments ([qw(--help)], [qw(-V)], [ '-T', '-f', $file ]) {
@@ -53,7 +53,7 @@ scene 'output that has no room' => sub {
     }
 };
 
-scene 'what goes with what' => sub {
+scene 'options that need or exclude each other' => sub {
     my $file = '/nonexistent/pop3.proxy.conf';
     is_usage_error("$_->[0] without a server of our own", qr/\Q$_->[0]\E .*-b ADDRESS:PORT.*-f FILE/, @$_, 'a.example')
         for ['-d'], [ '-n', 3 ], [ '-p', '/tmp/x' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ], [ '--log', 'stderr' ];
@@ -129,7 +129,7 @@ scene 'long names of the manual\'s options' => sub {
     like $client->quit, qr/^\+OK/, 'a session';
 };
 
-scene 'a timeout below that of RFC 1939 is taken, with a warning' => sub {
+scene 'a timeout below that of RFC 1939 is accepted with a warning' => sub {
     expect_log('configuration');
     my $client = proxy('-t', 5, server()->address)->client->login;
     like $client->quit, qr/^\+OK/, 'a session';

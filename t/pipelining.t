@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Clients that send ahead: nothing is lost behind PASS, replies come in order,
-# a server that did not announce PIPELINING gets one command at a time, and
-# full windows in both directions do not stop a session for good.
+# Clients that send commands ahead: no octet after PASS is lost, replies come in order, a server that
+# did not announce PIPELINING gets one command at a time, and full windows in both directions do not
+# stop a session for good.
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ use Pop3Test;
 
 my @messages = map { "Subject: $_\r\n\r\nbody $_\r\n" } 1 .. 3;
 
-# Everything that must come back for a session of USER, PASS and @commands.
+# All replies to a session of USER, PASS and @commands.
 sub whole_session {
     my ($client) = @_;
     return $client->rest;
@@ -29,7 +29,7 @@ scene 'a whole session in one segment' => sub {
     is_deeply [ map { /^(\w+)/ } $server->lines ], [qw(USER PASS STAT RETR DELE LIST QUIT)], 'commands in order';
 };
 
-scene 'behind PASS, cut anywhere' => sub {
+scene 'commands after PASS, cut anywhere' => sub {
     my $server = server(messages => \@messages);
     my $proxy  = proxy($server->address);
     my $tail   = "PASS x\r\nSTAT\r\nQUIT\r\n";
@@ -115,7 +115,7 @@ scene 'more commands than a window holds' => sub {
     ok substr($seen, 0, $count * length $wire) eq $wire x $count, 'messages';
 };
 
-scene 'commands while a message is on its way' => sub {
+scene 'commands while a message is being sent' => sub {
     my $server = server(messages => [ message(2_000_000) ]);
     my $client = proxy($server->address)->client(rcvbuf => 4096)->login;
     $client->hold->send_line('RETR 1');
@@ -128,7 +128,7 @@ scene 'commands while a message is on its way' => sub {
     like $client->rest, qr/\A\+OK\r\n\+OK 1 \d+\r\n\+OK bye\r\n\z/, 'then the answers';
 };
 
-scene 'half-close behind QUIT' => sub {
+scene 'half-close after QUIT' => sub {
     my $server = server(messages => \@messages);
     my $proxy  = proxy($server->address);
     for (1 .. 10) {
@@ -144,7 +144,7 @@ scene 'half-close behind QUIT' => sub {
     like $client->rest, qr/\A\+OK[^\r\n]*\r\n\+OK[^\r\n]*\r\n\z/, 'also before login';
 };
 
-scene 'refusals keep their place' => sub {
+scene 'refusals come in order' => sub {
     my $server = server(messages => \@messages);
     my $client = proxy($server->address)->client->login;
     $client->send("STAT\r\nFOO\r\nLAST\r\nRETR x\r\nNOOP\r\nQUIT\r\n");

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The process of a session: whom it runs as, what it holds open, what it
-# leaves behind, and that standard error, which may be the client's
-# connection, stays unused.
+# The process of a session: which user it runs as, which descriptors it has open, that nothing of it
+# remains, and that it never writes to standard error, which may be the client's connection.
 
 use strict;
 use warnings;
@@ -31,7 +30,7 @@ scene 'started by root it becomes 65535/65534' => sub {
     $client->quit;
 };
 
-scene 'started by somebody else it stays so' => sub {
+scene 'started by another user it keeps that user' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     my $before = sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 };
     my $client = proxy(server()->address, { before => $before })->client->login;
@@ -78,7 +77,7 @@ scene 'standard error is the client\'s connection, as inetd does it' => sub {
     unlike $client->rest, qr/^(?!\+OK|-ERR)./m, 'nothing but replies';
 };
 
-scene 'a mistake in the options, as inetd hands it to the client' => sub {
+scene 'a mistake in the options under inetd, where standard error is the client' => sub {
     expect_log('configuration');
     my %mistake = ('-t: ' => [ '-t', 'x' ], 'no-such-user' => [ '-u', 'no-such-user' ], '/no/such/list' => [ '-e', '--allow-servers-file', '/no/such/list' ]);
     for my $named (sort keys %mistake) {
@@ -109,7 +108,7 @@ scene 'a session that ends leaves no process' => sub {
     }
 };
 
-scene 'a killed session leaves none either' => sub {
+scene 'a killed session leaves no process' => sub {
     for my $signal (qw(KILL TERM)) {
         my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), server()->address)->client->login;
         my @pids   = descendants($client->process->pid);
@@ -126,7 +125,7 @@ scene 'TERM before the login' => sub {
     ok defined $client->process->wait, 'and the end';
 };
 
-scene 'a message under way is not cut by a signal that means nothing' => sub {
+scene 'a signal without a meaning does not cut a message' => sub {
     my $server = server(messages => [ message(3_000_000) ]);
     my $client = proxy($server->address)->client(rcvbuf => 8192)->login;
     $client->hold->send_line('RETR 1');

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Who the client is, where others stand in between: the PROXY protocol from a
-# load balancer and to a server, and Dovecot's XCLIENT.
+# Who the client is when another proxy stands in between: the PROXY protocol from a load balancer and
+# to a server, and Dovecot's XCLIENT.
 
 use strict;
 use warnings;
@@ -28,7 +28,7 @@ sub v2 {
 my $v2_six = v2(family => 0x21,
     addresses => inet_pton(AF_INET6, '2001:db8::7') . inet_pton(AF_INET6, '2001:db8::9') . pack 'nn', 40000, 110);
 
-sub behind {
+sub balanced {
     my ($kind, @arguments) = @_;
     return proxy('--proxy-protocol', $kind, '--proxy-protocol-from', '10.0.0.0/8, 127.0.0.1', @arguments);
 }
@@ -47,11 +47,11 @@ scene 'the header\'s addresses count' => sub {
     for my $name (sort keys %header) {
         my ($octets, $client_ip, $interface) = @{ $header{$name} };
         my $directory = directory(0777);
-        my $client = behind('yes', '-a', $acp, '-l', $directory, server()->address)->client;
+        my $client = balanced('yes', '-a', $acp, '-l', $directory, server()->address)->client;
         ok $client->quiet(0.05), "$name: no greeting before the header" if $name eq 'v1';
         $client->send($octets, "USER joe\r\nPASS x\r\n");
         $client->greeting;
-        like $client->line, qr/^\+OK/, "$name: USER right behind the header";
+        like $client->line, qr/^\+OK/, "$name: USER directly after the header";
         is $client->line, "+OK $client_ip $interface", 'the acp is told';
         like $client->line, qr/^\+OK/, 'login';
         $client->quit;
@@ -64,7 +64,7 @@ scene 'the header\'s addresses count' => sub {
 
 scene 'in single octets' => sub {
     for my $octets ($v1, v2()) {
-        my $client = behind('yes', server()->address)->client;
+        my $client = balanced('yes', server()->address)->client;
         $client->send($_) for split //, $octets;
         like $client->greeting, qr/^\+OK/, 'complete';
         $client->quit;
@@ -72,7 +72,7 @@ scene 'in single octets' => sub {
     }
 };
 
-scene 'what is no header ends the session without a word' => sub {
+scene 'anything but a header ends the session without a reply' => sub {
     my $server = server();
     my %bad = (
         'none'                => "USER joe\r\nPASS x\r\n",
@@ -98,28 +98,28 @@ scene 'what is no header ends the session without a word' => sub {
         'v2, unknown family'  => v2(family => 0x51),
     );
     for my $name (sort keys %bad) {
-        my $client = behind('yes', $server->address)->client;
+        my $client = balanced('yes', $server->address)->client;
         $client->send($bad{$name}, "USER joe\r\nPASS x\r\n");
         is $client->rest, '', $name;
         is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
         is_deeply $client->events, ['session'], 'one line in the log';
     }
     for my $cut (1, 20, length($v1) - 1) {
-        my $client = behind('yes', $server->address)->client;
+        my $client = balanced('yes', $server->address)->client;
         $client->send(substr $v1, 0, $cut)->half_close;
-        is $client->rest, '', "cut behind $cut octets";
+        is $client->rest, '', "cut after $cut octets";
         is $client->session_line->{reason}, 'proxy-header-malformed', 'reason';
     }
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 
-scene 'a header that promises more than comes' => sub {
+scene 'a header shorter than it says' => sub {
     my $server = server();
-    my $client = behind('yes', qw(--login-timeout 1), $server->address)->client;
+    my $client = balanced('yes', qw(--login-timeout 1), $server->address)->client;
     $client->send(v2(length => 300));
     is $client->rest, '', 'is waited for in vain';
     is $client->session_line->{reason}, 'proxy-header-missing', 'reason';
-    $client = behind('yes', $server->address)->client;
+    $client = balanced('yes', $server->address)->client;
     $client->send($v1, $v1, "QUIT\r\n");
     $client->greeting;
     like $client->reply, qr/^-ERR/, 'a second header is a command like any other';
@@ -131,19 +131,19 @@ scene 'a header that promises more than comes' => sub {
 
 scene 'only the version that is set' => sub {
     for my $pair ([ 'v1', v2() ], [ 'v2', $v1 ]) {
-        my $client = behind($pair->[0], server()->address)->client;
+        my $client = balanced($pair->[0], server()->address)->client;
         $client->send($pair->[1]);
         is $client->rest, '', "$pair->[0]: the other is refused";
     }
     for my $pair ([ 'v1', $v1 ], [ 'v2', v2() ]) {
-        my $client = behind($pair->[0], server()->address)->client;
+        my $client = balanced($pair->[0], server()->address)->client;
         $client->send($pair->[1]);
         like $client->greeting, qr/^\+OK/, "$pair->[0]: taken";
         $client->quit;
     }
 };
 
-scene 'strangers' => sub {
+scene 'addresses that may not send a header' => sub {
     my $server = server();
     my $proxy  = proxy(qw(--proxy-protocol yes --proxy-protocol-from 10.0.0.0/8), $server->address);
     my $client = $proxy->client;
@@ -167,24 +167,24 @@ scene 'strangers' => sub {
 };
 
 scene 'a header that does not come' => sub {
-    my $patient = behind('yes', server()->address)->client;
-    my $client  = behind('yes', qw(--login-timeout 1), server()->address)->client;
+    my $patient = balanced('yes', server()->address)->client;
+    my $client  = balanced('yes', qw(--login-timeout 1), server()->address)->client;
     $client->send('PROXY TCP4 ');
     is $client->rest, '', 'at the login limit, if that comes first: nothing is said';
     is $client->session_line->{reason}, 'proxy-header-missing', 'reason';
     ok $patient->is_open, 'one that came before, with more time for its login, has not ended yet';
     is $patient->rest, '', 'but does at a limit of its own';
     is $patient->session_line->{reason}, 'proxy-header-missing', 'reason';
-    $client = behind('yes', server()->address)->client->half_close;
+    $client = balanced('yes', server()->address)->client->half_close;
     is $client->rest, '', 'a load balancer that only looks';
     is $client->session_line->{reason}, 'client-closed', 'is no fault';
 };
 
-scene 'TLS begins behind the header' => sub {
+scene 'TLS begins after the header' => sub {
     plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
     my $identity = identity(name => 'localhost');
     my $server = server();
-    my $proxy  = behind('yes', qw(--tls implicit --tls-certificate), $identity->{both}, $server->address);
+    my $proxy  = balanced('yes', qw(--tls implicit --tls-certificate), $identity->{both}, $server->address);
     my $relay  = server(script => 1, anything_goes => 1);       # the load balancer
     my $client = tls_client($relay->port);
     my ($near, $far) = ($relay->connection, $proxy->client);
@@ -198,14 +198,14 @@ scene 'TLS begins behind the header' => sub {
     like $line->{tls}, qr/^TLS/, 'TLS';
 };
 
-scene 'a header for the server' => sub {
+scene 'the header sent to the server' => sub {
     my %expected = (
         v1 => qr/\APROXY TCP4 192\.0\.2\.7 198\.51\.100\.9 40000 110\r\n\z/,
         v2 => qr/\A\Q$signature\E\x21\x11..\xc0\x00\x02\x07\xc6\x33\x64\x09\x9c\x40\x00\x6e\x05\x00.[0-9a-f-]+\z/s,
     );
     for my $version (sort keys %expected) {
         my $server = server(script => 1, anything_goes => 1);
-        my $client = behind('yes', '--send-proxy-protocol', $version, $server->address)->client;
+        my $client = balanced('yes', '--send-proxy-protocol', $version, $server->address)->client;
         $client->send($v1);
         $client->greeting;
         $client->ask('USER joe');
@@ -220,7 +220,7 @@ scene 'a header for the server' => sub {
     }
 };
 
-scene 'a header where TLS begins at once' => sub {
+scene 'the header before TLS from the first octet' => sub {
     plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
     expect_log('tls-failed');
     expect_reason('tls-failed');
@@ -245,7 +245,7 @@ scene 'a header where TLS begins at once' => sub {
     }
 };
 
-scene 'what a header tells of TLS' => sub {
+scene 'what a header says about TLS' => sub {
     plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
     my $server = server(script => 1, anything_goes => 1);
     my $proxy  = proxy(qw(--tls implicit --send-proxy-protocol v2 --tls-certificate), identity(name => 'x')->{both},
@@ -266,7 +266,7 @@ scene 'what a header tells of TLS' => sub {
 
 scene 'XCLIENT' => sub {
     my $server = server(greeting => '+OK [XCLIENT] ready', anything_goes => 1, on => { XCLIENT => "+OK Updated\r\n" });
-    my $client = behind('yes', '--send-xclient', $server->address)->client;
+    my $client = balanced('yes', '--send-xclient', $server->address)->client;
     $client->send($v1);
     $client->login->quit;
     like + ($server->lines)[0], qr/^XCLIENT ADDR=192\.0\.2\.7 PORT=40000 SESSION=[0-9a-f-]+$/, 'sent';
@@ -286,7 +286,7 @@ scene 'XCLIENT' => sub {
     }
 };
 
-scene 'mistakes' => sub {
+scene 'mistakes in the settings' => sub {
     for my $bad ([qw(--proxy-protocol yes)], [qw(--proxy-protocol-from 10.0.0.1)],
         [qw(--proxy-protocol yes --proxy-protocol-from 10.0.0.1/8)], [qw(--proxy-protocol v3)],
         [qw(--proxy-protocol yes --proxy-protocol-from localhost)]) {

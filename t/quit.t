@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Deletions are committed by a QUIT of the client and by nothing else: the
-# proxy never says QUIT on its own, and a QUIT that was sent reaches the
-# server and its answer is awaited, even when nobody is left to hear it.
+# Only a QUIT of the client commits deletions. The proxy never sends QUIT on its own; a QUIT of the
+# client reaches the server, and the proxy waits for the answer even if the client is gone.
 
 use strict;
 use warnings;
@@ -22,7 +21,7 @@ sub session {
     return ($client, $server, ($server->connections)[-1]);
 }
 
-# The server connection ends; QUIT never came.
+# Waits for the end of the server connection; QUIT must not have come.
 sub ends_without_quit {
     my ($name, $client, $server, $connection) = @_;
     ok wait_until(sub { $connection->{eof} }), "$name: the server connection is closed";
@@ -90,7 +89,7 @@ scene 'a client lost within a line' => sub {
     }
 };
 
-scene 'a client lost while a reply is owed' => sub {
+scene 'a client lost while it waits for a reply' => sub {
     my ($client, $server, $connection) = session(on => { STAT => '' });
     $client->ask('DELE 1');
     $client->send_line('STAT');
@@ -100,7 +99,7 @@ scene 'a client lost while a reply is owed' => sub {
     ends_without_quit('owed', $client, $server, $connection);
 };
 
-scene 'a client lost before a message it asked for' => sub {
+scene 'a client lost before the message it asked for' => sub {
     for my $fetch ('RETR 1', 'TOP 1 5') {
         my ($client, $server, $connection) = session(on => { STAT => '' });
         $client->send("STAT\r\n$fetch\r\nDELE 1\r\nQUIT\r\n");
@@ -173,7 +172,7 @@ scene 'a proxy that is killed' => sub {
     }
 };
 
-scene 'a QUIT reaches the server though the client is gone' => sub {
+scene 'a QUIT reaches the server although the client is gone' => sub {
     for my $how (qw(close half_close)) {
         my ($client, $server, $connection) = session(on => { QUIT => '' });
         $client->ask('DELE 2');
@@ -189,7 +188,7 @@ scene 'a QUIT reaches the server though the client is gone' => sub {
     }
 };
 
-scene 'a QUIT sent while a reply is owed, then a reset' => sub {
+scene 'a QUIT sent before the last reply came, then a reset' => sub {
     my ($client, $server, $connection) = session(on => { DELE => '' });
     $client->send_line('DELE 1');
     $server->wait_line(qr/^DELE/);
@@ -200,7 +199,7 @@ scene 'a QUIT sent while a reply is owed, then a reset' => sub {
     defined $client->process->wait or fail('the session ends');
 };
 
-scene 'DELE and QUIT in one segment, and gone' => sub {
+scene 'DELE and QUIT in one segment, then the client closes' => sub {
     for my $how (qw(close half_close)) {
         my ($client, $server) = session();
         $client->send("DELE 1\r\nDELE 2\r\nQUIT\r\n")->$how;
@@ -223,7 +222,7 @@ scene 'a server that does not answer QUIT' => sub {
     is $client->session_line->{commit}, 'lost', 'commit=lost';
 };
 
-scene 'nothing is served behind QUIT' => sub {
+scene 'nothing is served after QUIT' => sub {
     my ($client, $server) = session();
     $client->send("QUIT\r\nDELE 1\r\nSTAT\r\n");
     is $client->rest, "+OK bye\r\n", 'one answer';

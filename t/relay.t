@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Multi-line replies pass octet for octet, whatever they contain and wherever
-# the borders of reads and writes fall; only CRLF . CRLF ends them.
+# Multi-line replies pass octet for octet, whatever they contain and wherever reads and writes are
+# cut; only CRLF . CRLF ends them.
 
 use strict;
 use warnings;
@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
 # Sends $wire (status line, body, terminator) as the answer to RETR and
-# returns what the client got behind the status line, the terminator included.
+# returns what the client got after the status line, including the terminator.
 sub passes {
     my ($client, $server, $name, @pieces) = @_;
     my $wire = join '', @pieces;
@@ -57,11 +57,11 @@ scene 'bodies of any content' => sub {
         'bare LF'                       => "a\nb\n\n\r\n",
         'LF CR'                         => "a\n\rb\r\n",
         'a dot that ends in a bare LF'  => "a\r\n.\nb\r\n",
-        'a dot behind a bare LF'        => "a\n.\r\nb\r\n",
+        'a dot after a bare LF'         => "a\n.\r\nb\r\n",
         'a dot and a bare CR'           => "a\r\n.\rb\r\n",
         'a dot between bare LFs'        => "a\n.\nb\r\n",
         'a dot, CR, CR, LF'             => "a\r\n.\r\r\nb\r\n",
-        'a dot behind CR CR LF and LF'  => "a\r\r\n\n.\r\nb\r\n",
+        'a dot after CR CR LF and LF'   => "a\r\r\n\n.\r\nb\r\n",
         'a dot and a blank'             => "a\r\n. \r\nb\r\n",
         'stuffed lines'                 => "..\r\n...\r\n..a\r\n.. \r\n",
         'a line that begins with a dot' => ".a\r\n.b\r\n",
@@ -138,7 +138,7 @@ scene 'a slow reader gets everything' => sub {
     $client->quit;
 };
 
-scene 'TOP, LIST and UIDL are relayed alike' => sub {
+scene 'TOP, LIST and UIDL are relayed in the same way' => sub {
     my $odd = "a\r\n.\nb\0\xff\r\n";
     my $server = server(on => { map { $_ => "+OK\r\n$odd.\r\n" } qw(TOP LIST UIDL) });
     my $client = proxy($server->address)->client->login;
@@ -146,14 +146,14 @@ scene 'TOP, LIST and UIDL are relayed alike' => sub {
     $client->quit;
 };
 
-scene 'an -ERR is one line, also to a multi-line command' => sub {
+scene 'an -ERR is one line, also as the reply to a multi-line command' => sub {
     my $server = server(on => { map { $_ => "-ERR no\r\n" } qw(TOP LIST UIDL RETR) });
     my $client = proxy($server->address)->client->login;
     is $client->ask($_), '-ERR no', $_ for 'TOP 1 1', 'LIST', 'UIDL', 'RETR 1';
     $client->quit;
 };
 
-scene 'texts of status lines pass as they are' => sub {
+scene 'texts of status lines pass unchanged' => sub {
     my $server = server();
     my $client = proxy($server->address)->client->login;
     for my $reply ('+OK', '-ERR', '+OK 7 1234', '-ERR [SYS/TEMP] try later', '+OK  two  blanks ', '+OK "quotes" \\ %s',

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Passwords: once the login was answered no process of the session has a copy
-# in its memory, and neither arguments, environment nor log ever had one.
+# Passwords: once the login is answered, no process of the session has a copy in its memory, and
+# arguments, environment and log never had one.
 
 use strict;
 use warnings;
@@ -40,8 +40,8 @@ sub count_in_memory {
     return \%count;
 }
 
-# The password is gone, the user name (which the log needs) is still there:
-# the search does find things.
+# The password is gone. The user name, which the log needs, is still there, which shows
+# that the search works.
 sub forgets {
     my ($name, $client, $user, @passwords) = @_;
     my @pids = descendants($client->process->pid);
@@ -157,7 +157,7 @@ scene 'after a login through TLS on both sides' => sub {
     }
 };
 
-scene 'the log never sees one, whatever goes wrong' => sub {
+scene 'no password is in the log, whatever fails' => sub {
     expect_log(qw(acp-failed connect-failed configuration));
     expect_reason(qw(acp-failed connect-failed server-bad-reply));
     my $password = new_password();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Server selection: which server is asked for which login name, and which
-# logins are refused before any server, name server or acp hears of them.
+# Server selection: which server a login name leads to, and which logins are refused before a server,
+# name server or acp sees them.
 
 use strict;
 use warnings;
@@ -11,7 +11,7 @@ use Pop3Test;
 
 expect_reason('loop');
 
-# The login name a server saw, with the server reached as said.
+# Logs in as $name through a proxy with these arguments; the login name the server saw.
 sub name_at {
     my ($server, $name, @arguments) = @_;
     my $before = $server->connections;
@@ -70,13 +70,13 @@ scene 'a bracketed IPv6 address' => sub {
     is_refused("joe\@[::1]:$server->{port}", '-e', '-s', '[::1]', '-');
 };
 
-scene 'no server to be had' => sub {
+scene 'no server is named' => sub {
     like is_refused('joe',  '-e', '-'), qr/^-ERR/, 'no default: refused';
     is_refused('joe@', '-e', '-');
     is_refused('joe',  '-e');
 };
 
-scene 'server parts that are none' => sub {
+scene 'malformed server names' => sub {
     my $server = server();
     for my $name ("joe\@127.0.0.1:0", 'joe@127.0.0.1:65536', 'joe@127.0.0.1:x', 'joe@127.0.0.1:', 'joe@:' . $server->port,
         'joe@[::1', 'joe@[127.0.0.1', 'joe@a b', 'joe@-x', 'joe@' . 'a' x 300) {
@@ -116,7 +116,7 @@ scene 'the list of servers' => sub {
     is name_at($server, "joe\@LocalHost:$port", '-e', '-s', 'localhost:*', '-'), 'joe', 'case does not matter';
 };
 
-scene 'names are never looked up for the list' => sub {
+scene 'names are not looked up to match the list' => sub {
     my $server = server();
     is_refused("joe\@127.0.0.1:$server->{port}", '-e', '-s', 'localhost:*', '-');
     is_refused("joe\@localhost:$server->{port}", '-e', '-s', '127.0.0.1:*', '-');
@@ -128,7 +128,7 @@ scene 'the default server need not be on the list' => sub {
     is name_at($server, 'joe', '-e', '-s', 'a.example', $server->address), 'joe', 'default';
 };
 
-scene 'off the list: the acp is not run' => sub {
+scene 'a server off the list: the acp is not run' => sub {
     my $server = server();
     my $mark   = directory(0777) . '/ran';
     my $acp    = acp("echo x >>$mark");
@@ -138,7 +138,7 @@ scene 'off the list: the acp is not run' => sub {
     ok -e $mark, 'there it runs';
 };
 
-scene 'without a port it is 110' => sub {
+scene 'the default port is 110' => sub {
     my $host   = join '.', 127, map { 1 + int rand 250 } 1 .. 3;
     my $server = server(host => $host, port => 110) or plan(skip_all => "may not listen on $host:110");
     my $logs   = directory(0777);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What workers leave to the helper: programs, names, the client log. It may be
-# slow, die or hang: sessions wait for it, within their limits.
+# What workers leave to the helper: programs, names, the client log. When it is slow, dies or hangs,
+# sessions wait for it within their limits.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ sub helper {
     return wait_until(sub { my @found = $master->helpers; @found == 1 && $found[0] }) || die "no helper\n";
 }
 
-scene 'all three' => sub {
+scene 'names, programs and the client log' => sub {
     my $server = server();
     my $dir    = directory(0777);
     my $master = master(-instances => [ one => { listen => '127.0.0.1:0' }, two => { listen => '127.0.0.2:0', acp_prefix => 'TWO_' } ],
@@ -47,7 +47,7 @@ scene 'the helper is killed' => sub {
     is $held->quit, '+OK bye', 'who does not need it does not notice';
 };
 
-scene 'killed under a question' => sub {
+scene 'the helper is killed while it works on a question' => sub {
     expect_log(qw(helper-died fork-throttled));
     my $server = server();
     my $asked  = directory(0777) . '/asked';
@@ -62,7 +62,7 @@ scene 'killed under a question' => sub {
     my ($program) = read_file($asked) =~ /(\d+)/;
     kill 'KILL', helper($master);
     like $client->reply, qr/^\+OK/, 'asked again, and granted';
-    ok wait_until(sub { !is_alive($program) }), 'the first program is not left behind';
+    ok wait_until(sub { !is_alive($program) }), 'the first program has ended';
     is $client->quit, '+OK bye', 'in order';
 };
 
@@ -112,7 +112,7 @@ scene 'a program that hangs' => sub {
     ok wait_until(sub { !grep { is_alive($_) } @pids }), 'they go with their sessions';
 };
 
-scene 'a session that ends takes its program along' => sub {
+scene 'a session that ends also ends its program' => sub {
     expect_reason('acp-failed');
     my $dir    = directory(0777);
     my $never  = never();
@@ -126,7 +126,7 @@ scene 'a session that ends takes its program along' => sub {
     ok wait_until(sub { !is_alive($pid) }), 'and the program with it';
 };
 
-# A name server of one name: answers A with the address, and notes each query.
+# A name server for one name: answers A with the address and notes each query.
 sub name_server {
     my ($ttl) = @_;
     my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.253', LocalPort => 53, Proto => 'udp') or return;
@@ -153,7 +153,7 @@ sub name_server {
     return $self;
 }
 
-scene 'names: asked once in their time, bounded when nobody answers' => sub {
+scene 'names: one query for each time to live; a limit when nobody answers' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     my $resolv  = write_file(directory() . '/resolv.conf', "nameserver 127.0.0.253\noptions timeout:1 attempts:1\n");
     my $wrapper = [ 'unshare', '-m', 'sh', '-c', "mount --bind $resolv /etc/resolv.conf && exec \"\$@\"", 'sh' ];

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Several instances in one file: each has its address, its policy, its pool;
-# and none may be made to talk to the server itself.
+# Several instances in one file: each has its own address, policy and pool, and none can be made to
+# connect to the server itself.
 
 use strict;
 use warnings;
@@ -10,8 +10,8 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Socket::IP;
 
-# The manual's example: inside, users choose their server and a program
-# decides; outside, everybody gets the local one, and only it.
+# The manual's example: inside, users choose their server and an acp decides;
+# outside, all get the local server and only that.
 scene 'one policy inside, another outside' => sub {
     my $chosen    = server(greeting => '+OK chosen', messages => [ message(500) ]);
     my $local     = server(greeting => '+OK local');
@@ -45,7 +45,7 @@ scene 'one policy inside, another outside' => sub {
     is_deeply [ sort map { $_->{f}{instance} } log_lines('session') ], [qw(external internal internal)], 'named in the log';
 };
 
-scene 'more instances than the soft limit of open files has room for' => sub {
+scene 'more instances than the soft limit of open files allows' => sub {
     my $said   = directory(0777) . '/limit';
     my $server = server();
     my @many   = map { ("i$_" => { listen => '127.0.0.1:0' }) } 1 .. 30;
@@ -115,7 +115,7 @@ scene 'a loop over a wildcard address' => sub {
     }
 };
 
-scene 'an address that came with a reload is known as well' => sub {
+scene 'an address added by a reload is known, too' => sub {
     expect_reason('loop');
     my $master = master(-instances => [ one => { listen => '127.0.0.1:0' } ], select_server => 'yes', server => '-');
     push @{ $master->{instances} }, two => { listen => '127.0.0.2:0' };

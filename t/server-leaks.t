@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What a server costs over time: faulty sessions leave nothing behind, a
-# waiting worker is small, and an idle server does nothing at all.
+# What a server costs over time: faulty sessions leave no descriptor or memory in use, a waiting
+# worker is small, and an idle server does nothing at all.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ expect_log('log-lines-lost');
 
 sub descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
 
-# KiB by the kernel's account.
+# A figure of smaps_rollup in KiB.
 sub memory {
     my ($pid, $what) = @_;
     open my $file, '<', "/proc/$pid/smaps_rollup" or return;
@@ -22,7 +22,7 @@ sub memory {
     return $text =~ /^\Q$what\E:\s+(\d+) kB/m ? $1 : undef;
 }
 
-# Every way to misbehave; each gets a client and does its worst.
+# Every way to misbehave; each gets a client.
 my %faulty = (
     'closes at once'     => sub { $_[0]->close },
     'resets'             => sub { $_[0]->greeting; $_[0]->reset },
@@ -65,19 +65,19 @@ scene '240 faulty sessions' => sub {
             $client->close;
         }
     };
-    $round->() for 1 .. 10;     # until both workers have met the largest of all
+    $round->() for 1 .. 10;     # until both workers have used all the memory they need
     is $master->settled(2), 'settled', 'all wait again';
     my $before = snapshot($master);
     $round->() for 1 .. 20;
     is $master->settled(2), 'settled', 'after ' . 20 * keys(%faulty) . ' more as well';
     my $after = snapshot($master);
-    # The status process is asked by this test alone; all others are the same.
+    # Only this test asks the status process; all other processes are the same.
     my @same = grep { $after->{$_} } keys %$before;
     cmp_ok scalar @same, '>=', 4, 'the processes are the same';
     my ($growth) = sort { $b <=> $a } map { $after->{$_}{memory} - $before->{$_}{memory} } @same;
     is $after->{$_}{fds}, $before->{$_}{fds}, "process $_: descriptors" for @same;
     diag("memory grew by $growth KiB at most");
-    # A sanitizer keeps what was freed, and finds leaks its own way.
+    # A sanitizer keeps freed memory, and finds leaks in its own way.
     cmp_ok $growth, '<=', 128, 'memory' if !is_sanitized();
     is scalar(grep { (facts($_)->{State} // '') =~ /^Z/ } Pop3Test::Process::descendants($master->pid)), 0, 'no zombie';
     is $master->client->login->quit, '+OK bye', 'and a good session';
@@ -102,7 +102,7 @@ scene 'memory of a worker' => sub {
     is $_->quit, '+OK bye', 'in order' for @client;
 };
 
-# A session that has said nothing for a while has given back what the handshake took.
+# A session that has been silent for a while has freed the memory of the handshake.
 scene 'memory of a worker with TLS' => sub {
     plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
     plan(skip_all => 'not run by root') if !is_root();
@@ -132,7 +132,7 @@ scene 'an idle server makes no system call' => sub {
     my $seen = sub { my $text = -e $file ? read_file($file) : ''; my %pids = map { $_ => 1 } $text =~ /^(\d+) /mg; return keys %pids };
     wait_until(sub { !$strace->is_running || $seen->() == @pids });
     plan(skip_all => 'strace may not look') if !$strace->is_running;
-    # What the start, the growth of the pool and strace have set going comes to its end.
+    # Wait until the work caused by the start, the growth of the pool and strace is done.
     my ($before, $since) = ('', now());
     my $is_silent = wait_until(sub {
         my $calls = read_file($file);

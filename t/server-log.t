@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Whatever becomes of the log, mail is fetched: a pipe nobody reads, no syslog
-# daemon or one that is stuck, a full disk. What was lost is counted and said.
+# Mail is fetched whatever becomes of the log: a pipe that nobody reads, a syslog daemon that is
+# missing or stuck, a full disk. Lost lines are counted and reported.
 
 use strict;
 use warnings;
@@ -12,8 +12,8 @@ use IO::Socket::UNIX;
 use Socket qw(SOCK_DGRAM);
 use Pop3Test::Loop qw(watch_read unwatch);
 
-# A server whose log tells nothing: it listens on a path, and is ready when it
-# answers there.
+# A server without a usable log: it listens on a path and is ready when it answers
+# there.
 sub unheard {
     my (%option) = @_;
     my $path   = directory() . '/pop3';
@@ -31,7 +31,7 @@ sub unheard {
     return $master;
 }
 
-# So many sessions; the worst time of a login.
+# Runs this many sessions. Returns the longest time of a login.
 sub sessions {
     my ($master, $count) = @_;
     my $worst = 0;
@@ -46,7 +46,7 @@ sub sessions {
 
 sub lost { my ($master) = @_; return $master->status->{instances}[0]{log_lost} }
 
-# None of them is held up for good, and how long at most is said.
+# Every session gets through; the longest login is only reported.
 sub serves {
     my ($name, $master, $count) = @_;
     diag(sprintf '%s: worst login %.0f ms', $name, 1000 * sessions($master, $count));
@@ -91,7 +91,7 @@ scene 'a syslog daemon that is stuck' => sub {
     my $path   = directory(0777) . '/syslog';
     my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;
     chmod 0777, $path;
-    # How much the kernel queues is a setting: ten datagrams, or hundreds where systemd is.
+    # The kernel's queue is a setting: ten datagrams, or hundreds with systemd.
     my @fillers = map { IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $path) or die $! } 1 .. 20;
     for my $filler (@fillers) {
         $filler->blocking(0);
@@ -106,7 +106,7 @@ scene 'a syslog daemon that is stuck' => sub {
     is exit_code($master->wait), 0, 'the stop is not held up';
 };
 
-scene 'no room on the disk' => sub {
+scene 'a full disk' => sub {
     plan(skip_all => 'no /dev/full') if !-e '/dev/full';
     my $master = unheard(server => server()->address, log => '/dev/full');
     serves('full disk', $master, 50);
@@ -124,7 +124,7 @@ scene 'a file that may not grow' => sub {
     ok wait_until(sub { read_file($log) =~ /event=log-lines-lost count=[1-9]/ }), 'with room again, they are said';
 };
 
-scene 'a directory that went away, at USR1' => sub {
+scene 'USR1 after the log\'s directory was removed' => sub {
     my $dir    = directory(0777);
     my $sub    = "$dir/sub";
     mkdir $sub;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# More than there is room for: silent and dripping clients, one address that
-# wants everything, passwords tried out. Who behaves still gets through, and
-# who has logged in stays.
+# More connections than places: silent and dripping clients, one address that wants every place,
+# guessing of passwords. Well-behaved clients still get through, and sessions that have logged in
+# stay.
 
 use strict;
 use warnings;
@@ -10,13 +10,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
-expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
+expect_log('log-lines-lost');   # a burst of lines: the kernel queues only ten for the collector
 
-# Addresses of many.
+# Client addresses.
 sub address { my ($number) = @_; return '127.' . (16 + int $number / 250) . '.1.' . (1 + $number % 250) }
 
-# Clients that each send an octet now and then, and come back when they are
-# cut off, as long as the code behind `while' runs.
+# Clients that each send an octet now and then, and connect again when they are cut
+# off, while the code after `while' runs.
 sub with_drips {
     my ($master, $count, $code, %option) = @_;
     my (@drip, $is_over, $next);
@@ -43,10 +43,9 @@ sub with_drips {
     return;
 }
 
-# So many good clients one after the other, which all get in long before a
-# limit of the others passes. How long it took is only said, as it is the
-# machine's affair. tries: where all others hold no more than it does, a client
-# slower than they are may be told to come again.
+# This many good clients one after the other; all get in long before the limit of a bad
+# one passes. The time is only reported, because it depends on the machine. tries: if no
+# other client holds more places than a good one, a slow good one may be shed and try again.
 sub good_clients {
     my ($master, $count, %option) = @_;
     my @took;
@@ -78,7 +77,7 @@ scene '200 dripping clients, 32 workers at most' => sub {
     good_clients($master, 1);
 };
 
-scene 'who has logged in stays' => sub {
+scene 'sessions that have logged in stay' => sub {
     expect_reason('shed');
     my $server = server(messages => [ message(500) ]);
     my $master = master(server => $server->address, workers => 8, max_workers => 12, login_timeout => 600);
@@ -91,7 +90,7 @@ scene 'who has logged in stays' => sub {
     is scalar(grep { $_->{f}{reason} eq 'shed' && $_->{f}{stage} eq 'relay' } log_lines('session')), 0, 'none was shed';
 };
 
-scene 'all places held by those who have logged in: the queue waits' => sub {
+scene 'sessions that have logged in hold all places: new connections wait' => sub {
     my $master = master(server => server()->address, workers => 2, max_workers => 3);
     my @held   = map { $master->client->login } 1 .. 3;
     my @wait   = map { $master->client } 1 .. 20;
@@ -100,7 +99,7 @@ scene 'all places held by those who have logged in: the queue waits' => sub {
     is scalar(grep { $_->login->quit eq '+OK bye' } @wait), 20, 'and all have their turn';
 };
 
-scene 'places of one address' => sub {
+scene 'the limit of places for one address' => sub {
     my $master = master(server => server()->address, workers => 6, max_per_ip => 3);
     my @held   = map { $master->client(from => '127.0.0.9') } 1 .. 3;
     $_->greeting for @held;
@@ -124,7 +123,7 @@ scene '500 silent connections of one address' => sub {
     cmp_ok $held, '<=', 32, 'it holds at most half of all places';
 };
 
-scene 'passwords tried out' => sub {
+scene 'passwords are guessed' => sub {
     my $server = server(password => 'right');
     my $master = master(server => $server->address, workers => 4, login_failures => undef);
     my $begin  = now();
@@ -147,7 +146,7 @@ scene 'passwords tried out' => sub {
     is $refusals[0], $refusals[1], 'a refusal is a refusal';
 };
 
-scene 'a mail store that is down is no wrong password' => sub {
+scene 'a mail store that is down does not count as a wrong password' => sub {
     my $server  = server(on => { PASS => "-ERR [SYS/TEMP] down\r\n" });
     my $master  = master(server => $server->address, login_failures => 4);
     my @replies = map { $master->client->try_login } 1 .. 12;
@@ -156,7 +155,7 @@ scene 'a mail store that is down is no wrong password' => sub {
     is $master->client->login->quit, '+OK bye', 'and let in once it is up';
 };
 
-scene 'tried in parallel, and through a reload' => sub {
+scene 'passwords are guessed in parallel, and during a reload' => sub {
     my $server = server(password => 'right');
     my $master = master(server => $server->address, workers => 30, login_failures => 10);
     for my $round (1 .. 3) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The pool: it grows when the queue stands still, shrinks again, replaces what
-# dies, and outlives the limits of the system and its master.
+# The pool: it grows when connections wait, shrinks again, replaces processes that die, and survives
+# the limits of the system and the death of the master.
 
 use strict;
 use warnings;
@@ -10,13 +10,13 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Socket qw(SOMAXCONN);
 
-expect_log('log-lines-lost');   # a burst of lines, of which the collector takes ten at once
+expect_log('log-lines-lost');   # a burst of lines: the kernel queues only ten for the collector
 
 my $BURST = $ENV{POP3_TEST_BURST} || 300;
 
 sub has_prlimit { return defined installed('prlimit') }
 
-# Limits a process as its own user: even root may not always limit others.
+# Sets a limit of a process as its own user, because even root may not always do it.
 sub limit {
     my ($pid, $limit) = @_;
     my $facts = facts($pid);
@@ -62,7 +62,7 @@ scene 'sessions that finish quickly need no more workers' => sub {
     cmp_ok $workers, '<=', 16, "by $workers workers";
 };
 
-# What the last so many sessions were served by.
+# The workers that served the last $count sessions.
 sub last_workers {
     my ($count) = @_;
     my @pid = map { $_->{raw} =~ /\[(\d+)\]: / } log_lines('session');
@@ -71,7 +71,7 @@ sub last_workers {
     return keys %seen;
 }
 
-# A processor of ours, and a command that keeps a program on it.
+# A command that keeps a program on one processor.
 sub on_one_processor {
     my $status = read_file('/proc/self/status');
     my ($number) = $status =~ /^Cpus_allowed_list:\s*(\d+)/m;
@@ -79,7 +79,7 @@ sub on_one_processor {
     return [ 'taskset', '-c', $number ];
 }
 
-scene 'quick sessions on a busy processor are served by a few workers' => sub {
+scene 'a few workers serve quick sessions on a busy processor' => sub {
     my $pinned = on_one_processor() or plan(skip_all => 'no taskset');
     my $master = master(server => server()->address, workers => 6, max_workers => 6, -wrapper => $pinned);
     my @before = $master->workers(6);
@@ -129,14 +129,14 @@ scene 'a busy worker is killed' => sub {
     is $master->status->{instances}[0]{crashes}, 1, 'and has counted it';
 };
 
-scene 'killed before the login, it gives its address\'s place back' => sub {
+scene 'a worker killed before the login gives the place of its address back' => sub {
     expect_log('worker-died');
     my $master = master(server => server()->address, workers => 3, max_per_ip => 2);
     for my $round (1 .. 5) {
         my $client = $master->client;
         $client->greeting;
         my $row = wait_until(sub { (grep { is_alive($_->{pid}) } @{ $master->status->{sessions} })[0] });
-        $master->after(sub { kill 'KILL', $row->{pid} }, 'worker-died');   # the master has seen it, too
+        $master->after(sub { kill 'KILL', $row->{pid} }, 'worker-died');   # now the master knows it, too
         ok wait_until(sub { $client->{eof} }), "killed ($round)";
     }
     is $master->client->login->quit, '+OK bye', 'and still no place is lost';

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The processes of the server: whom they run as, what they may do, what they
-# hold open.
+# The processes of the server: which users they run as, what they may do, which descriptors they have
+# open.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ sub descriptors { return map { s{.*/}{}r } glob "/proc/$_[0]/fd/*" }
 
 sub plan_root { plan(skip_all => 'not run by root') if !is_root() }
 
-# Nobody of those who speak to strangers is root.
+# No process that talks to clients or servers is root.
 sub is_confined {
     my ($pid, $name, $uid, $gid) = @_;
     my $facts = facts($pid);
@@ -42,7 +42,7 @@ scene 'started by root' => sub {
     $client->quit;
 };
 
-scene 'with a user of one\'s choice' => sub {
+scene 'with a configured user' => sub {
     plan_root();
     my ($uid, $gid) = (getpwnam 'daemon')[ 2, 3 ];
     plan(skip_all => 'no user daemon') if !$uid;
@@ -53,7 +53,7 @@ scene 'with a user of one\'s choice' => sub {
     is_confined(($option->workers(1))[0], '-u', $uid, 65534);
 };
 
-scene 'started by somebody else it stays so' => sub {
+scene 'started by another user it keeps that user' => sub {
     plan_root();
     my $master = master(server => server()->address, -before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 });
     my $facts  = facts(($master->workers(1))[0]);

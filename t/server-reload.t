@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# HUP: a whole new configuration or none; sessions that run keep theirs, and
-# nobody who connects is turned away.
+# HUP: a new configuration is in force as a whole or not at all. Running sessions keep theirs, and no
+# client is turned away.
 
 use strict;
 use warnings;
@@ -52,7 +52,7 @@ scene 'the allow list' => sub {
     like $try->(1), qr/^\+OK/, 'on it';
 };
 
-scene 'listeners come, go and change' => sub {
+scene 'listening addresses are added, removed and changed' => sub {
     my $server = server();
     my $master = master(-instances => [ one => { listen => '127.0.0.1:0' } ], server => $server->address);
     my $first  = $master->address('127.0.0.1');
@@ -118,7 +118,7 @@ scene 'a broken file changes nothing' => sub {
     is polls($master), '+OK bye', 'served';
 };
 
-# Until it has really stopped it could still take a connection.
+# Stops a process and waits for it: until then it can still accept a connection.
 sub halt {
     my ($pid) = @_;
     kill 'STOP', $pid;
@@ -126,8 +126,8 @@ sub halt {
     return;
 }
 
-# A worker that is stopped stands for one that was woken for a connection just then, and has not run yet.
-scene 'it is over when no old worker can take a connection' => sub {
+# A stopped worker stands for one that was just woken for a connection and has not run yet.
+scene 'a reload is finished when no old worker can accept a connection' => sub {
     expect_log('reloaded');
     my $server = server();
     my $master = master(server => $server->address, workers => 3);
@@ -138,7 +138,7 @@ scene 'it is over when no old worker can take a connection' => sub {
     my $tries = 100;
     $tries-- while $tries && $master->client->try_login !~ /^-ERR/;
     ok $tries, 'the new settings are in force';
-    # On a machine that is too slow for this the time was over first, which it says.
+    # On a machine that is too slow for this the time limit came first, and the line says so.
     like $line->() ? $line->()->{f}{text} : 'not yet', qr/not yet|may each take one more/, 'an old worker has not reacted';
     kill 'CONT', $slow;
     ok wait_until($line), 'it goes on';
@@ -196,7 +196,7 @@ scene 'a log that cannot be opened' => sub {
     is_deeply [ glob "$control*" ], [], 'and nothing else is left';
 };
 
-scene 'log and pidfile come and go' => sub {
+scene 'log and pidfile are changed and removed' => sub {
     my ($log, $pidfile) = map { directory(0777) . $_ } '/log', '/pid';
     my $master = master(server => server()->address);
     $master->change(pidfile => $pidfile)->reload;
@@ -214,14 +214,14 @@ scene 'log and pidfile come and go' => sub {
     is $master->change(log => undef)->reload->{event}, 'reloaded', 'one that goes: syslog again';
 };
 
-scene 'between a wildcard address and one of its own' => sub {
+scene 'from a wildcard address to a single address and back' => sub {
     my $server = server();
     my $master = master(listen => '*:0', server => $server->address);
     my ($port) = map { /:(\d+)\z/ } $master->addresses;
     my $held   = $master->client(to => "127.0.0.1:$port")->login;
     for my $listen ("127.0.0.1:$port", "*:$port", "127.0.0.1:$port") {
         is $master->change(listen => $listen)->reload->{event}, 'reloaded', "to $listen";
-        # A busy worker of before may not have closed its copy of the old socket yet.
+        # A busy old worker may still have its copy of the old socket open.
         ok wait_until(sub { (eval { polls($master, to => "127.0.0.1:$port") } // '') eq '+OK bye' }), 'serves';
         my $reaches = $listen =~ /\*/ ? 1 : 0;
         ok wait_until(sub { $reaches == ($master->connect(to => "127.0.0.2:$port") ? 1 : 0) }), "other addresses: $reaches";
@@ -259,7 +259,7 @@ scene 'while clients poll without pause' => sub {
     cmp_ok $most, '<=', 2 * 6 + 6 + 2, 'never many more processes than twice the pool\'s';
 };
 
-scene 'HUP upon HUP' => sub {
+scene 'many HUPs' => sub {
     my $master = master(server => server()->address, workers => 3);
     my $client = $master->client->login;
     for my $round (1 .. 10) {

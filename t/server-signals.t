@@ -10,7 +10,7 @@ use Pop3Test;
 use Fcntl qw(O_RDWR);
 use POSIX qw(mkfifo);
 
-# A message on its way, held up by its client.
+# A message that the client has not read yet.
 sub held_transfer {
     my ($master, $user) = @_;
     my $client = $master->client->login($user);
@@ -36,7 +36,7 @@ scene 'TERM and INT end sessions' => sub {
     is scalar(grep { $_->{f}{reason} eq 'stopped' } log_lines('session')), 6, 'logged as stopped';
 };
 
-scene 'the grace' => sub {
+scene 'grace: the time that sessions have to end' => sub {
     expect_log('master', 'worker-died');
     my $server = server();
     my $master = master(server => $server->address, grace => 1);
@@ -68,7 +68,7 @@ scene 'QUIT lets sessions finish' => sub {
     diag(sprintf 'exit %.0f ms after the last session', 1000 * (now() - $begin));
 };
 
-scene 'QUIT with nobody there, TERM after QUIT, and signals in a bunch' => sub {
+scene 'QUIT without sessions, TERM after QUIT, and many signals at once' => sub {
     my $master = master(server => server()->address);
     $master->signal('QUIT');
     is exit_code($master->wait), 0, 'ends at once';
@@ -85,7 +85,7 @@ scene 'QUIT with nobody there, TERM after QUIT, and signals in a bunch' => sub {
     }
 };
 
-scene 'TERM to all processes at once, as some supervisors do it' => sub {
+scene 'TERM to all processes at once, as some supervisors send it' => sub {
     my $server = server();
     my $master = master(server => $server->address, acp => acp('exit 0'));
     my $client = $master->client->login;
@@ -122,7 +122,7 @@ scene 'USR1: a log that was moved away' => sub {
     is sprintf('%o', $mode), '640', 'mode';
 };
 
-scene 'USR1: while programs are asked' => sub {
+scene 'USR1 while acps run' => sub {
     my $directory = directory(0777);
     my $log       = "$directory/log";
     my $server    = server();
@@ -141,14 +141,14 @@ scene 'USR1: while programs are asked' => sub {
     rename $log, "$log.1" or die $!;
     $master->signal('USR1');
     ok wait_until(sub { -e $log && read_file($log) =~ /event=log-reopened/ }), 'a new log';
-    syswrite $go, 'x' x 4;   # an octet for each, and one for the last client
+    syswrite $go, 'x' x 4;   # one octet for each client, and one for the last one
     like $_->reply, qr/^\+OK/, 'granted' for @client;
     is scalar(() = read_file("$directory/asked") =~ /begun/g), 3, 'nobody is asked twice';
     is $_->quit, '+OK bye', 'and on' for @client;
     is $master->client(to => $address)->login->quit, '+OK bye', 'the next one';
 };
 
-# Both ends of a FIFO, so that nobody waits for the other to open it.
+# Both ends of a FIFO, so that opening it never waits.
 sub fifo {
     my ($path) = @_;
     mkfifo($path, 0600) && chmod 0666, $path or die "$path: $!\n";
@@ -156,7 +156,7 @@ sub fifo {
     return $fifo;
 }
 
-# The log is a file: what is waited for stands there.
+# Waits for lines in the log, which is a file.
 sub spawn_with_file {
     my ($master, $log) = @_;
     my $process = Pop3Test::Process::spawn(command => $master->command_line);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Starting the server: by file and by option, on every kind of address, in the
-# foreground and detached; and what is said when it cannot start.
+# The start of the server: by file and by option, on every kind of address, in the foreground and
+# detached, and what it says when it cannot start.
 
 use strict;
 use warnings;
@@ -23,7 +23,7 @@ sub polls {
 
 sub has_ipv6 { return IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1) }
 
-# Somebody without any privilege.
+# A user without any privilege.
 my $nobody = sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 };
 
 scene 'from a file' => sub {
@@ -71,7 +71,7 @@ scene 'IPv6, both families on one socket, and a UNIX socket' => sub {
     like polls($master, to => $path), qr/bye/, 'and once more: the file is replaced';
 };
 
-scene 'what a service manager is told' => sub {
+scene 'the messages to a service manager' => sub {
     my $path = directory(0777) . '/notify';
     my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;
     $manager->blocking(0);
@@ -121,7 +121,7 @@ scene 'detached' => sub {
     ok !-e $pidfile, 'the pidfile is gone';
 };
 
-scene 'detached, but in vain' => sub {
+scene 'a detached start that fails' => sub {
     expect_log('configuration');
     my $taken  = server();
     my $master = master(server => '127.0.0.1:9', listen => $taken->address, -extra => ['-d'], -start => 0);
@@ -160,7 +160,7 @@ scene 'pidfile' => sub {
     is read_file($pidfile), "1\n", 'and leaves what somebody else has put there';
 };
 
-scene 'pidfile in no place for one' => sub {
+scene 'a path that cannot be a pidfile' => sub {
     my $master = master(server => '127.0.0.1:9', pidfile => '/no/such/directory/pid', -start => 0);
     my $result = $master->run_to_end;
     is exit_code($result->{status}), 71, 'exit status';
@@ -211,7 +211,7 @@ my @refused = (
     [ 'an unknown key', 78, qr/conf:\d+: [^\n]*wrokers/, sub { (wrokers => 3) } ],
 );
 
-scene 'refused' => sub {
+scene 'settings that make the start fail' => sub {
     for my $case (@refused) {
         my ($name, $code, $pattern, $keys) = @$case;
         my $master = master(server => '127.0.0.1:9', $keys->(), -start => 0);
@@ -226,7 +226,7 @@ scene 'refused' => sub {
     is exit_code($master->run_to_end->{status}), 78, 'no file at all';
 };
 
-scene 'a port that only root may have' => sub {
+scene 'a port that only root may bind' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     open my $limit, '<', '/proc/sys/net/ipv4/ip_unprivileged_port_start';
     plan(skip_all => 'here everybody may') if !$limit || <$limit> < 1024;
@@ -236,7 +236,7 @@ scene 'a port that only root may have' => sub {
     like $result->{err}, qr/\Apop3\.proxy: [^\n]*listen = 127\.0\.0\.1:998: Permission denied: [^\n]*root[^\n]*\n\z/, 'one line';
 };
 
-scene 'a listening queue that is full is no stale socket' => sub {
+scene 'a socket with a full queue is not a stale one' => sub {
     my $path = directory() . '/pop3';
     my $other = IO::Socket::UNIX->new(Local => $path, Listen => 1) or die $!;
     my @queued = grep { defined } map { IO::Socket::UNIX->new(Peer => $path, Blocking => 0) } 1 .. 4;

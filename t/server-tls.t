@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# TLS with the server: STLS and TLS from the first octet, whose certificate is
-# good enough, and that no password is sent where anything is not.
+# TLS with the server: STLS and TLS from the first octet, which certificates are accepted, and that no
+# password is sent when anything is wrong.
 
 use strict;
 use warnings;
@@ -42,7 +42,7 @@ for my $tls (qw(implicit stls)) {
     };
 }
 
-scene 'certificates that are not good enough' => sub {
+scene 'certificates that are not accepted' => sub {
     my %bad = (
         'expired'     => identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => $ca, days => -1),
         'wrong name'  => identity(name => 'localhost', san => [ 'DNS:localhost', 'IP:127.0.0.2' ], ca => $ca),
@@ -97,7 +97,7 @@ scene 'a server without STLS, and one that refuses it' => sub {
     }
 };
 
-scene 'XCLIENT behind STLS, which no word in the clear decides' => sub {
+scene 'only the capabilities after STLS decide about XCLIENT' => sub {
     my $offer = '+OK [XCLIENT] ready';
     my $try   = sub {
         my ($tls, $greeting, $reply, @option) = @_;
@@ -126,23 +126,23 @@ scene 'XCLIENT behind STLS, which no word in the clear decides' => sub {
     }
 };
 
-scene 'octets behind the server\'s +OK to STLS' => sub {
-    for my $behind ("+OK injected\r\n", "\x16", "-ERR\r\n") {
-        my $server = server(anything_goes => 1, on => { STLS => "+OK begin\r\n$behind" });
+scene 'octets after the server\'s +OK to STLS' => sub {
+    for my $more ("+OK injected\r\n", "\x16", "-ERR\r\n") {
+        my $server = server(anything_goes => 1, on => { STLS => "+OK begin\r\n$more" });
         my $client = proxy_to('stls', $server->address)->client;
-        like $client->try_login, $refusal, show($behind);
+        like $client->try_login, $refusal, show($more);
         is $client->session_line->{reason}, 'server-stls-injection', 'reason';
         is_deeply $client->events, ['session'], 'one line in the log';
         is_deeply [ $server->lines ], ['STLS'], 'nothing but STLS was sent';
     }
     my $server = server(anything_goes => 1, greeting => \"+OK ready\r\n+OK begin\r\n");
     my $client = proxy_to('stls', $server->address)->client;
-    like $client->try_login, $refusal, 'behind the greeting already';
+    like $client->try_login, $refusal, 'octets after the greeting';
     is $client->session_line->{reason}, 'server-unsolicited', 'reason';
     is_deeply [ $server->lines ], [], 'nothing was sent';
 };
 
-scene 'clear text where TLS should be' => sub {
+scene 'clear text instead of TLS' => sub {
     my $server = server(anything_goes => 1, on => { STLS => "+OK begin\r\n" });
     $server->{connections_before} = 0;
     my $client = proxy_to('implicit', $server->address)->client;
@@ -158,8 +158,8 @@ scene 'a server that goes silent in the handshake' => sub {
     is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
-# A server behind stunnel, and a connection to it that a test can cut: a
-# client that is about to be logged in, the cut, and the server's connection.
+# A server behind stunnel and a connection to it that a test can cut. Returns a client whose
+# login is in progress, the connection to cut, and the server's connection.
 sub login_through_a_cut {
     my ($server) = @_;
     my $front  = server(script => 1, anything_goes => 1);   # cuts the connection between stunnel and the proxy
@@ -215,7 +215,7 @@ scene 'SNI' => sub {
     like proxy_to('implicit', 'localhost:' . port_of($address))->client->login->quit, qr/^\+OK/, 'is sent';
 };
 
-scene 'the client\'s choice of a server is what is verified' => sub {
+scene 'the certificate must name the server that the client chose' => sub {
     my $server  = server();
     my $address = tls_server($server, identity => $good);
     my $client  = proxy_to('implicit', '-', '-e')->client;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# USR2: the next binary takes over the sockets while the old one lets its
-# sessions finish. Nobody is turned away, whatever comes of it.
+# USR2: the next binary takes over the sockets while the old one lets its sessions finish. No client
+# is turned away, whether the upgrade succeeds or fails.
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ use Fcntl qw(O_RDWR);
 use File::Copy ();
 use POSIX qw(mkfifo);
 
-# A copy of the program that can be replaced under way.
+# A copy of the program, which a test can replace.
 sub copy {
     my $path = directory(0755) . '/pop3.proxy';
     install(program(), $path);
@@ -29,7 +29,7 @@ sub install {
     return;
 }
 
-# USR2, and on to the next master. Returns the old one's number.
+# Sends USR2 and follows the next master. Returns the process id of the old one.
 sub upgrade {
     my ($master) = @_;
     my $old  = $master->pid;
@@ -41,7 +41,7 @@ sub upgrade {
     return $old;
 }
 
-scene 'the new one takes over' => sub {
+scene 'the new binary takes over' => sub {
     my $server  = server();
     my $pidfile = directory() . '/pid';
     my $master  = master(server => $server->address, pidfile => $pidfile, -program => copy());
@@ -63,12 +63,12 @@ scene 'the new one takes over' => sub {
     is $master->client->login->quit, '+OK bye', 'and serves';
 };
 
-scene 'stopped while those before have sessions left' => sub {
+scene 'stopped while older masters still have sessions' => sub {
     my $server = server();
     my $master = master(server => $server->address, -program => copy());
     my @held   = $master->client->login('first');
     my @old    = upgrade($master);
-    push @old, upgrade($master);   # this one has none
+    push @old, upgrade($master);   # this one has no session
     is $_->ask('NOOP'), '+OK', 'goes on' for @held;
     $master->signal('TERM');
     is exit_code($master->wait), 0, 'the last one ends';
@@ -78,7 +78,7 @@ scene 'stopped while those before have sessions left' => sub {
     is_deeply [ map { $_->{f}{reason} } grep { $_->{f}{user} eq 'first' } log_lines('session') ], ['stopped'], 'logged as such';
 };
 
-scene 'stopped while one before hangs' => sub {
+scene 'stopped while an older master hangs' => sub {
     my $master = master(server => server()->address, grace => 1, -program => copy());
     my $held   = $master->client->login('held');
     my $old    = upgrade($master);
@@ -90,7 +90,7 @@ scene 'stopped while one before hangs' => sub {
     ok wait_until(sub { !is_alive($old) }), 'which follows as soon as it can';
 };
 
-scene 'several in a row while clients poll' => sub {
+scene 'several upgrades in a row while clients poll' => sub {
     my $server  = server();
     my $pidfile = directory() . '/pid';
     my $master  = master(server => $server->address, pidfile => $pidfile, workers => 3, quiet => 'yes', -program => copy());
@@ -146,7 +146,7 @@ scene 'a new binary that fails' => sub {
     ok wait_until(sub { !is_alive($old) }), 'the old one goes';
 };
 
-# A program that waits for a word before it becomes another one.
+# A program that waits until it is told to execute another one.
 sub delayed {
     my ($path, $command) = @_;
     my $fifo = directory() . '/go';
@@ -183,7 +183,7 @@ scene 'HUP while a new binary fails' => sub {
     like $master->reload->{raw}, qr/generation 3\b/, 'once';
 };
 
-scene 'a file that is broken by then' => sub {
+scene 'a configuration that has become wrong' => sub {
     expect_log(qw(upgrade-failed configuration));
     my $pidfile = directory() . '/pid';
     my $master  = master(server => server()->address, pidfile => $pidfile, -any_stderr => 1);
@@ -200,7 +200,7 @@ scene 'a file that is broken by then' => sub {
     is $master->client->login->quit, '+OK bye', 'mended';
 };
 
-scene 'with listeners that come and go' => sub {
+scene 'listening addresses are added and removed by the upgrade' => sub {
     my $server = server();
     my $master = master(-instances => [ one => { listen => '127.0.0.1:0' }, two => { listen => '127.0.0.2:0' } ],
         server => $server->address);
@@ -227,7 +227,7 @@ scene 'with another pidfile' => sub {
     is $master->client->login->quit, '+OK bye', 'served';
 };
 
-scene 'a new binary whose workers cannot live leaves the pidfile alone' => sub {
+scene 'a new binary whose workers die leaves the pidfile alone' => sub {
     plan(skip_all => 'not run by root') if !is_root();
     expect_log(qw(upgrade-failed worker-died fork-throttled privileges));
     my $pidfile = directory() . '/pid';
@@ -238,7 +238,7 @@ scene 'a new binary whose workers cannot live leaves the pidfile alone' => sub {
     is read_file($pidfile), $master->pid . "\n", 'as long as it tries';
     kill 'TERM', $new->{pid};
     ok wait_until(sub { $master->events('upgrade-failed') }), 'it gives up';
-    is read_file($pidfile), $master->pid . "\n", 'and behind it';
+    is read_file($pidfile), $master->pid . "\n", 'and after it';
 };
 
 scene 'detached' => sub {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# How a server shows itself: the control socket and the commands that ask it,
-# the table, JSON, the metrics, the live view. Nobody who asks can hold others
-# up, and nobody who is shown can forge what is shown.
+# How a server shows itself: the control socket and the commands that use it, the table, JSON, the
+# metrics, the live view. A client of the socket cannot hold up others, and a session cannot forge
+# what is shown.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ expect_log(qw(configuration reload-failed status));
 
 my @messages = map { "Subject: $_\r\n\r\n" . 'x' x 500 . "\r\n" } 1 .. 3;
 
-# An address of the status that is known before the server starts.
+# The listening address, known before the server starts.
 my $listen = '127.0.0.1:' . Pop3Test::Process::free_port();
 
 # A server with the instance one.
@@ -124,7 +124,7 @@ scene 'two instances, a reload between' => sub {
     ok $daemon->shows(sub { @{ $_[0]{instances}[0]{pools} } == 1 }), 'and then it is gone';
 };
 
-scene 'who may ask' => sub {
+scene 'only the owner may use the socket' => sub {
     my $server = server();
     my $daemon = daemon($server);
     my @stat = stat $daemon->{keys}{control};
@@ -152,7 +152,7 @@ scene 'who may ask' => sub {
     like $result->{err}, qr/\Apop3\.proxy: \S+: no control socket; set control = PATH .*\n\z/, 'in one line';
 };
 
-scene 'what is in the way of the socket' => sub {
+scene 'another file or server at the path of the socket' => sub {
     my $server = server();
     my $daemon = daemon($server, -start => 0, -any_exit => 1, -any_stderr => 1);
     my $path = $daemon->{keys}{control};
@@ -250,7 +250,7 @@ scene 'metrics over HTTP' => sub {
     is +(http($port, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[2], '', 'HEAD';
     my @stuck = map { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Proto => 'tcp') } 1 .. 100;
     syswrite $_, 'GET /' for grep { defined } @stuck;
-    is +(http($port))[0], 200, '100 stuck clients hold nobody up';
+    is +(http($port))[0], 200, '100 stuck clients do not hold up others';
     $_->blocking(0) for @stuck;
     ok scalar(grep { !defined sysread($_, my $octets, 1) && $!{EAGAIN} } @stuck), 'while some are still there';
     @stuck = ();
@@ -269,7 +269,7 @@ scene 'metrics over HTTP' => sub {
     is http($other), undef, 'nobody listens any more';
 };
 
-scene 'stuck clients hold nobody up' => sub {
+scene 'stuck clients do not hold up others' => sub {
     my $server = server();
     my $daemon = daemon($server);
     my @silent = map { $daemon->control } 1 .. 64;
@@ -282,7 +282,7 @@ scene 'stuck clients hold nobody up' => sub {
     $_->close for @silent, @deaf;
 };
 
-scene 'the process comes back' => sub {
+scene 'the status process is started again' => sub {
     plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
     my $server = server(messages => [@messages]);
     my $daemon = daemon($server);
@@ -307,7 +307,7 @@ scene 'the process comes back' => sub {
     $client->quit;
 };
 
-scene 'it dies with the master' => sub {
+scene 'the status process ends with the master' => sub {
     plan(skip_all => 'needs /proc') if !-d '/proc/self/fd';
     my $server = server();
     my $daemon = daemon($server);
@@ -411,7 +411,7 @@ scene 'the live view' => sub {
 
 done;
 
-# A pseudo-terminal, without a module for it.
+# A pseudo-terminal; Perl has no module for it by default.
 package Terminal;
 
 sub new {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Descriptors 0 and 1 need not be one TCP socket: a pair of UNIX sockets and
-# two pipes are served just the same, with no client address to tell.
+# Descriptors 0 and 1 need not be one TCP socket: a pair of UNIX sockets and two pipes are served as
+# well, without a client address.
 
 use strict;
 use warnings;
@@ -60,7 +60,7 @@ while (my ($kind, $method) = splice @kinds, 0, 2) {
     };
 }
 
-scene 'by hand, from a file' => sub {
+scene 'a session by hand, with input from a file' => sub {
     my $server = server(messages => ["Subject: x\r\n\r\nbody\r\n"]);
     my $script = write_file(directory() . '/in', "USER joe\nPASS x\nSTAT\nQUIT\n");
     open my $input, '<', $script or die $!;
@@ -72,7 +72,7 @@ scene 'by hand, from a file' => sub {
 };
 
 scene 'descriptors are left as they were' => sub {
-    # They are shared with whoever started the program, a shell for instance.
+    # The program that started ours, a shell for instance, shares them.
     my $server = server();
     my $script = "USER joe\nPASS x\nQUIT\n";
     pipe my $input, my $feed or die $!;

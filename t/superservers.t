@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Real superservers start the program: tcpserver, socat (with a socket pair and
-# with pipes), xinetd and systemd's activation helper, each if it is installed;
-# tcpserver and xinetd by their files in contrib/.
+# Real superservers start the program: tcpserver, socat (with a socket pair and with pipes), xinetd
+# and systemd's activation helper, each if it is installed; tcpserver and xinetd with their files of
+# contrib/.
 
 use strict;
 use warnings;
@@ -63,8 +63,7 @@ sub start_and_read {
     die "$command[0]: " . read_file($file);
 }
 
-# A file of contrib/ with other values: pairs of what stands there and what
-# shall stand there.
+# A file of contrib/ with other values: pairs of the old and the new text.
 sub contrib {
     my ($name, @pairs) = @_;
     my $text = read_file("$FindBin::Bin/../contrib/$name");
@@ -77,7 +76,7 @@ sub contrib {
 with_superserver('tcpserver' => sub {
     my ($path, $address) = @_;
     my $script = executable(contrib('tcpserver/run', 'exec tcpserver' => "exec $path -1 -l0", '0 110' => '127.0.0.1 0',
-        '-u 65535 -g 65534' => '',      # who may not execute what is built here
+        '-u 65535 -g 65534' => '',      # that user may not execute what is built here
         '/usr/local/sbin/pop3.proxy' => program(), 'mail.example.net' => $address));
     return start_and_read(qr/^(\d+)$/m, 1, $script);
 });

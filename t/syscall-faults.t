@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# System calls fail one after the other, injected by strace: no crash, no
-# hang, nothing but replies to the client, nothing forbidden to the server, no
-# session under the wrong user, and an interrupted call is not noticed at all.
+# strace makes system calls fail one after the other: no crash, no hang, only replies to the client,
+# nothing forbidden to the server, no session as the wrong user. An interrupted call has no effect at
+# all.
 
 use strict;
 use warnings;
@@ -36,7 +36,7 @@ sub session {
     return { client => $client, proxy => $proxy, trace => $trace, server => $server };
 }
 
-# What came back, and the wait status; undef for what did not end.
+# What the client received, and the wait status; undef if it did not end.
 sub outcome {
     my ($session) = @_;
     my $client = $session->{client};
@@ -48,13 +48,13 @@ sub outcome {
 
 my $whole = qr/\A\+OK[^\r\n]*\r\n\+OK[^\r\n]*\r\n\+OK logged in\r\n\+OK 1 \d+\r\n\+OK message follows\r\n\Q$messages[0]\E\.\r\n\+OK deleted\r\n\+OK bye\r\n\z/;
 
-# The program's first own call; what comes before is the loader's.
+# The program's first own call; the loader makes those before it.
 my $first_call = qr/socket\(AF_UNIX, SOCK_DGRAM/;
 
-# name => the numbers of the calls, counted in each process, that are the
-# program's: not the loader's before, not those of a program it executes.
+# name => the numbers of the program's own calls, counted in each process: neither the
+# loader's nor those of a program it executes.
 my %calls;
-my $dialogue;   # what the client gets when nothing fails
+my $dialogue;   # what the client gets if nothing fails
 
 sub count_calls {
     my ($trace) = @_;
@@ -71,7 +71,7 @@ sub count_calls {
     return;
 }
 
-scene 'a session that is only watched' => sub {
+scene 'a session without faults' => sub {
     my $session = session(server(messages => [@messages]), 1);
     my ($seen) = outcome($session);
     $dialogue = $seen;
@@ -80,8 +80,8 @@ scene 'a session that is only watched' => sub {
     cmp_ok scalar keys %calls, '>', 20, 'many different calls';
 };
 
-# One failing call after the other, at most $most of each name; what $judge
-# finds wrong is reported.
+# Makes one call after the other fail, at most $most of each name, and reports what $judge
+# finds wrong.
 sub inject {
     my ($error, $with_acp, $most, $judge, @names) = @_;
     my @known = grep { $calls{$_} } @names;
@@ -95,7 +95,7 @@ sub inject {
             my ($name, $when, $session) = @$case;
             my ($seen, $status) = outcome($session);
             my ($before, $fault) = split /(?=INJECTED)/, read_file($session->{trace}), 2;
-            next if defined $fault && $before !~ $first_call;   # in the loader after all
+            next if defined $fault && $before !~ $first_call;   # it was in the loader
             my $wrong = !defined $seen || !defined $status ? 'hangs'
                 : $status & 127 ? 'dies of ' . exit_code($status)
                 : $judge->($seen, $session);
@@ -122,8 +122,8 @@ scene 'interrupted calls are repeated' => sub {
 };
 
 scene 'reads and writes fail' => sub { inject('EIO',    1, 20, \&is_clean, @io) };
-scene 'descriptors are short' => sub { inject('EMFILE', 1, 4, \&is_clean, @set_up) };
-scene 'memory is short'       => sub { inject('ENOMEM', 1, 4, \&is_clean, 'mmap', 'brk', 'mprotect', @set_up, @io) };
+scene 'no descriptors are left' => sub { inject('EMFILE', 1, 4, \&is_clean, @set_up) };
+scene 'no memory is left'     => sub { inject('ENOMEM', 1, 4, \&is_clean, 'mmap', 'brk', 'mprotect', @set_up, @io) };
 
 scene 'privileges that cannot be dropped' => sub {
     plan(skip_all => 'not run by root') if !is_root();

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Real mail programs log in with TLS and SASL, and a real Dovecot is reached
-# with TLS, the PROXY protocol and XCLIENT and is told who the client is: curl,
-# fetchmail, mpop and Python's poplib, each if it is installed.
+# Real mail programs log in with TLS and SASL, and a real Dovecot, reached with TLS, the PROXY
+# protocol and XCLIENT, is told who the client is: curl, fetchmail, mpop and Python's poplib, each if
+# it is installed.
 
 use strict;
 use warnings;
@@ -143,7 +143,7 @@ EOT
     each_way('poplib', sub { output([ $python, '-c', $script, @_, $ca->{certificate}, $user, $password ]) });
 };
 
-# What Dovecot writes of the last login.
+# What Dovecot logs about the last login.
 sub last_login {
     my ($before) = @_;
     wait_until(sub { (() = $dovecot->log_text =~ /Login: user=/g) > $before }) or die "no login in Dovecot's log\n";
@@ -153,17 +153,17 @@ sub last_login {
 my $header = "PROXY TCP4 192.0.2.7 198.51.100.9 40000 110\r\n";
 
 scene 'Dovecot is told who the client is' => sub {
-    my @behind = qw(--proxy-protocol yes --proxy-protocol-from 127.0.0.1);
+    my @balanced = qw(--proxy-protocol yes --proxy-protocol-from 127.0.0.1);
     my %way = (
         'PROXY v1' => [ qw(--send-proxy-protocol v1), "127.0.0.1:$proxy_port" ],
         'PROXY v2' => [ qw(--send-proxy-protocol v2), "127.0.0.1:$proxy_port" ],
         'XCLIENT'  => [ '--send-xclient', '127.0.0.1:' . $dovecot->port ],
-        'XCLIENT behind STLS' =>
+        'XCLIENT after STLS' =>
             [ '--send-xclient', @{ $servers[1] }[ 1 .. 4 ], '127.0.0.1:' . $dovecot->port ],
     );
     for my $name (sort keys %way) {
         my $before = () = $dovecot->log_text =~ /Login: user=/g;
-        my $client = proxy(@behind, @{ $way{$name} })->client;
+        my $client = proxy(@balanced, @{ $way{$name} })->client;
         $client->send($header);
         like $client->login($user, $password)->quit, qr/^\+OK/, "$name: a session";
         my $login = last_login($before);

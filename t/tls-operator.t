@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# TLS as the operator of a server sees it: what -T says of certificates, what
-# changes at HUP, when a certificate is about to expire, session tickets over
-# workers, reloads and upgrades, and the certificate shown to servers.
+# TLS as the operator of a server sees it: what -T says about certificates, what changes at HUP, the
+# warning before a certificate expires, session tickets across workers, reloads and upgrades, and the
+# certificate shown to servers.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ my $ca     = authority();
 my $first  = identity(name => 'first.example.org', san => ['DNS:first.example.org']);
 my $second = identity(name => 'second.example.org', san => [ 'DNS:second.example.org', 'DNS:*.wild.example.org' ]);
 
-# A handshake and a login; returns what s_client says of them.
+# Makes a handshake and a login; returns what s_client says about them.
 sub handshake {
     my ($master, @arguments) = @_;
     my $client = tls_client($master->port, commands => 1, args => [ '-ign_eof', @arguments ]);
@@ -34,7 +34,7 @@ sub shown { return handshake(@_) =~ /^subject=.*?CN ?= ?(\S+)/m ? $1 : 'nobody' 
 
 sub certificate_file { my ($identity) = @_; return write_file(directory() . '/pem', read_file($identity->{both})) }
 
-scene 'certificates are exchanged at HUP' => sub {
+scene 'certificates are replaced at HUP' => sub {
     my $file   = certificate_file($first);
     my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $file);
     my $held   = tls_client($master->port);
@@ -52,7 +52,7 @@ scene 'certificates are exchanged at HUP' => sub {
     is shown($master), 'second.example.org', 'the second stays';
 };
 
-scene 'a directory, read anew at HUP' => sub {
+scene 'a directory of certificates is read again at HUP' => sub {
     my $directory = directory();
     write_file("$directory/a.pem", read_file($first->{both}));
     my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $directory);
@@ -82,7 +82,7 @@ scene 'a certificate that is about to expire' => sub {
     }
 };
 
-scene 'tickets are good for every worker, over a reload and an upgrade' => sub {
+scene 'a ticket is valid in every worker, after a reload and after an upgrade' => sub {
     my $pidfile = directory() . '/pid';
     my $session = directory() . '/session';
     my $master  = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both},
@@ -101,7 +101,7 @@ scene 'tickets are good for every worker, over a reload and an upgrade' => sub {
     }
 };
 
-scene 'no ticket brings a cipher back that is not allowed any more' => sub {
+scene 'a ticket does not bring back a cipher that is no longer allowed' => sub {
     my ($old, $new) = ('ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384');
     my $session = directory() . '/session';
     my $master  = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both},
@@ -120,7 +120,7 @@ scene 'no ticket brings a cipher back that is not allowed any more' => sub {
     like handshake($master, '-sess_in', $session), qr/^New, TLSv1.3, /m, 'a whole handshake again';
 };
 
-scene 'an OCSP response beside the certificate' => sub {
+scene 'an OCSP response next to the certificate' => sub {
     my $signer = authority();
     my $known  = identity(name => 'ocsp.example.org', san => ['DNS:ocsp.example.org'], ca => $signer);
     my $directory = directory();
@@ -131,7 +131,7 @@ scene 'an OCSP response beside the certificate' => sub {
     is $master->reload->{event}, 'reloaded', 'HUP';
     like handshake($master, '-status'), qr/OCSP Response Status: successful/, 'stapled';
     unlike handshake($master), qr/OCSP Response Status/, 'to who asks for it';
-    # Its signature is the client's business, the last of its times is ours.
+    # The client checks its signature; we check only until when it is valid.
     write_file("$directory/x.ocsp", read_file(revocation($known, $signer)) =~ s/(.*\x18\x0f)\d{14}Z/${1}20200101000000Z/sr);
     is $master->reload->{event}, 'reloaded', 'HUP';
     like handshake($master, '-status'), qr/^OCSP response: no response sent/m, 'not one that is too old';
@@ -162,7 +162,7 @@ scene 'an OCSP response of another certificate' => sub {
     is $master->reload->{event}, 'reload-failed', 'HUP';
 };
 
-scene 'an old certificate beside its successor' => sub {
+scene 'an old certificate next to its successor' => sub {
     my %days = (a => 40, b => 80, c => -1);
     my %of   = map { $_ => identity(name => $_, san => ['DNS:pop.example.org'], days => $days{$_}) } keys %days;
     my $more = identity(name => 'more', san => [ 'DNS:pop.example.org', 'DNS:more.example.org' ], days => 85);
@@ -184,7 +184,7 @@ scene 'an old certificate beside its successor' => sub {
     is shown($master, @ask, 'ECDHE-ECDSA-AES128-GCM-SHA256'), 'b',   'and its best';
 };
 
-scene 'a connection that is dropped is no failure of TLS' => sub {
+scene 'a dropped connection is not a failure of TLS' => sub {
     my $master = master(server => server()->address, tls => 'implicit', tls_certificate => $first->{both});
     my $client = tls_client($master->port);
     $client->login('joe');
@@ -216,7 +216,7 @@ scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
     $client->quit;
 };
 
-# Who logs in with EXTERNAL, with a certificate: what the acp tells of it, or the refusal.
+# Logs in with EXTERNAL and this certificate; returns what the acp is told, or the refusal.
 sub external {
     my ($master, $identity, $authzid) = @_;
     my $client = tls_client($master->port, args => [ '-cert', $identity->{certificate}, '-key', $identity->{key} ]);
@@ -229,7 +229,7 @@ sub external {
     return $reply;
 }
 
-scene 'a part of the certificate\'s name is nobody' => sub {
+scene 'a part of the certificate\'s name is not a user' => sub {
     my $home      = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
     my $elsewhere = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
     my $there     = $elsewhere->address;
@@ -255,7 +255,7 @@ scene 'a part of the certificate\'s name is nobody' => sub {
     is + ($elsewhere->lines)[0], 'AUTH EXTERNAL ' . b64('root'), 'which is told the name';
 };
 
-scene 'a name that is none' => sub {
+scene 'malformed names in a certificate' => sub {
     my $server = server(on => { AUTH => "+OK in\r\n" }, anything_goes => 1);
     my $acp    = acp(q{echo "+OK <$PROXY_CERTIFICATE>" | LC_ALL=C tr '\200-\377' '#'});
     my $master = master(server => $server->address, tls => 'implicit', tls_certificate => $first->{both},
@@ -313,7 +313,7 @@ scene 'our own certificate, for servers that ask for one' => sub {
     is scalar $server->connections, $connections + 1, 'nothing reached the server';
 };
 
-# The beginning of the name under which OpenSSL looks for an authority in a directory.
+# The start of the file name by which OpenSSL finds an authority in a directory.
 sub hash_of {
     my ($identity) = @_;
     return run([ qw(openssl x509 -noout -subject_hash -in), $identity->{certificate} ])->{out} =~ s/\s+\z//r;
@@ -359,7 +359,7 @@ scene 'authorities in a directory' => sub {
     like $result->{err}, qr/\A\S+:\d+: server_tls_ca = \Q$locked\E: Permission denied\n\z/, 'one line';
 };
 
-scene 'the server\'s authority is found in a directory' => sub {
+scene 'the authority of the server is found in a directory' => sub {
     plan(skip_all => 'stunnel is missing') if !has_stunnel();
     expect_log(qw(configuration reload-failed tls-failed));
     expect_reason('server-tls-failed');

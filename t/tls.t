@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# TLS with the client: STLS, TLS from the first octet, TLS required; which
-# certificate is shown; and what must not stand round the switch.
+# TLS with the client: STLS, TLS from the first octet, required TLS, which certificate is shown, and
+# what must not come right before or after the switch.
 
 use strict;
 use warnings;
@@ -27,7 +27,7 @@ sub tls_proxy {
 
 sub session_lines { return map { $_->{f} } log_lines('session') }
 
-# The last session line, once its client is gone.
+# The last session line, after its client is gone.
 sub last_session {
     my $before = shift;
     wait_until(sub { session_lines() > $before }) or die "no session line\n";
@@ -86,8 +86,8 @@ scene 'CAPA and the refusals before and after STLS' => sub {
     $client->quit;
     $client = tls_client($proxy, stls => 1);
     my %after = map { $_ => 1 } split /\r\n/, ($client->fetch('CAPA'))[1];
-    ok $after{USER}, 'USER behind STLS';
-    ok !$after{STLS}, 'no STLS behind STLS';
+    ok $after{USER}, 'USER after STLS';
+    ok !$after{STLS}, 'no STLS after STLS';
     $client->login;
     my %trans = map { $_ => 1 } split /\r\n/, ($client->fetch('CAPA'))[1];
     ok $trans{USER} && !$trans{STLS}, 'the same after the login';
@@ -101,13 +101,13 @@ scene 'CAPA and the refusals before and after STLS' => sub {
     $client->quit;
 };
 
-scene 'octets behind STLS end the session' => sub {
+scene 'octets after STLS end the session' => sub {
     my $server = server();
-    for my $behind ("USER evil\r\n", "\x16", "\n") {
+    for my $more ("USER evil\r\n", "\x16", "\n") {
         my $client = tls_proxy('stls', $server)->client;
         $client->greeting;
-        $client->send("STLS\r\n$behind");
-        like $client->rest, qr/\A-ERR [^\r]*\r\n\z/, show($behind);
+        $client->send("STLS\r\n$more");
+        like $client->rest, qr/\A-ERR [^\r]*\r\n\z/, show($more);
         is $client->session_line->{reason}, 'stls-injection', 'reason';
     }
     is scalar $server->connections, 0, 'nothing reached the server';
@@ -146,7 +146,7 @@ scene 'broken handshakes' => sub {
     $client->greeting;
     like $client->ask('STLS'), qr/^\+OK Begin TLS/, 'STLS';
     $client->send("USER joe\r\n");
-    unlike $client->rest, qr/^[-+]/, 'no POP3 behind a failed STLS';
+    unlike $client->rest, qr/^[-+]/, 'no POP3 after a failed STLS';
     is $client->session_line->{reason}, 'tls-failed', 'reason';
     is_deeply $client->events, [qw(tls-failed session)], 'one line says why';
     is scalar $server->connections, 0, 'nothing reached the server';
@@ -176,7 +176,7 @@ scene 'HTTP to a port that begins in the clear' => sub {
     is scalar grep({ /^PASS/ } $server->lines), 0, 'no login';
 };
 
-scene 'an end without close_notify is no QUIT' => sub {
+scene 'an end without close_notify is not a QUIT' => sub {
     for my $half ('QUI', "QUIT\r", 'DELE 1') {
         my $server = server(messages => [ message(1000) ]);
         my $before = session_lines();
@@ -187,7 +187,7 @@ scene 'an end without close_notify is no QUIT' => sub {
         pause(0.1);
         $client->crash;
         my $line = last_session($before);
-        is $line->{reason}, 'client-lost', "reason behind " . show($half);
+        is $line->{reason}, 'client-lost', "reason after " . show($half);
         is $line->{commit}, 'lost', 'nothing was committed';
         ok !$server->saw('^QUIT'), 'no QUIT reached the server';
     }
@@ -202,8 +202,8 @@ scene 'an end without close_notify is no QUIT' => sub {
     ok !$server->saw('^QUIT'), 'no QUIT reached the server';
 };
 
-# Its close_notify is read before the first answer that does not reach it.
-scene 'a QUIT before close_notify is served though the client is gone' => sub {
+# The proxy reads its close_notify before the first reply that does not reach it.
+scene 'a QUIT before close_notify is served although the client is gone' => sub {
     my $server = server(messages => [ map { message(100) } 1 .. 3 ], on => { STAT => '' });
     my $before = session_lines();
     my $client = tls_client(tls_proxy('stls', $server), stls => 1, args => ['-no_ign_eof'])->login;
@@ -329,7 +329,7 @@ scene 'an OCSP response is stapled' => sub {
     like $client->{all}, qr/OCSP Response Status: successful/, 'the client sees it';
 };
 
-scene 'mistakes are told at the start' => sub {
+scene 'mistakes are reported at the start' => sub {
     my $text = write_file(directory() . '/text', "no certificate\n");
     my %mistake = (
         'no certificate'  => [ [ qw(--tls stls) ], qr/tls_certificate/ ],

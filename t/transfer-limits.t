@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Time limits behind the login: the idle limit, replies that are owed, and the
-# least rate of a transfer, which cuts a stalled peer but not a slow one that
-# lives. Nor is what nobody reads collected in memory.
+# Time limits after the login: the idle limit, the limit for a reply, and the lowest rate of a
+# transfer, which cuts a stalled peer but not a slow one. What a client does not read is not collected
+# in memory.
 
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ expect_reason(qw(server-timeout server-stalled idle-timeout client-stalled));
 
 scene 'an idle client' => sub {
     my $proxy = proxy('-t', 1, server()->address);
-    my $start = now();      # before the last thing the client says
+    my $start = now();      # before the client's last command
     my ($idle, $dripping) = map { $proxy->client->login } 1 .. 2;
     drip($dripping, 'x', 0.1);
     is ends_at('idle', $idle, $start, 1), '', 'closed without a reply';
@@ -35,7 +35,7 @@ scene 'an active client is not idle' => sub {
     $client->quit;
 };
 
-scene 'a server that owes a reply after login' => sub {
+scene 'a server that does not reply after the login' => sub {
     my $server = server(on => { STAT => '' });
     my $client = proxy('--server-timeout', 1, $server->address)->client->login;
     my $start  = now();
@@ -62,7 +62,7 @@ scene 'a server that stalls or drips in a message' => sub {
     }
 };
 
-scene 'a slow transfer that lives' => sub {
+scene 'a slow transfer above the lowest rate' => sub {
     my $server = server(on => { RETR => sub {
         my ($connection) = @_;
         $connection->send("+OK\r\n");
@@ -88,8 +88,8 @@ scene 'a client that does not read its message' => sub {
     ok !$server->saw(qr/QUIT/i), 'no QUIT';
 };
 
-# The client holds the transfer up for longer than the server's span, in which so little moves.
-scene 'a server that was not asked for more is not taken for a stalled one' => sub {
+# The client stops the transfer for longer than the limit of the server.
+scene 'a server is not cut while the client stops the transfer' => sub {
     my $connection;
     my $part   = ('x' x 70 . "\r\n") x 30_000;
     my $server = server(on => { RETR => sub { ($connection) = @_; $connection->send("+OK\r\n$part"); return '' } });
