@@ -9,8 +9,8 @@
  *                  it forks
  *   FAULT_REPORT   a file to which the name is written when a call failed
  *
- * A child counts afresh, and so does whatever it starts. Sleeping is left alone but for the errors
- * asked for, so nothing takes longer.
+ * Each child counts its own calls, and so does a program that it executes. Waits are not changed
+ * except for the errors, so nothing takes longer.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -53,8 +53,9 @@ __attribute__((constructor)) static void begin(void)
 static void report(void)
 {
     const char *path = getenv("FAULT_REPORT");
-    int fd = path == NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path,
-                                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int fd = path == NULL ? -1
+                          : (int)syscall(SYS_openat, AT_FDCWD, path,
+                                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 
     if (fd == -1)
         return;
@@ -76,7 +77,7 @@ static int is_wanted_process(void)
     return (self != first_process) == wants_children;
 }
 
-/* This call is the one: fail, or move one octet. */
+/* This is the call that fails, or moves one octet. */
 static int is_due(const char *name)
 {
     if (failing == NULL || strcmp(failing, name) != 0 || !is_wanted_process())
@@ -158,7 +159,7 @@ void *calloc(size_t count, size_t size)
     static int is_looking;
 
     if (next == NULL && is_looking)
-        return NULL; /* dlsym() itself: it goes on without */
+        return NULL; /* a call by dlsym() itself, which works without */
     is_looking = 1;
     if (next == NULL)
         next = (void *(*)(size_t, size_t))real("calloc");
@@ -182,7 +183,7 @@ int open(const char *path, int flags, ...)
 
 /* ---- calls that fail, or move less ---- */
 
-/* Not a datagram, whose rest would be lost, nor an eventfd, which has no halves. */
+/* Neither a datagram, whose rest would be lost, nor an eventfd, which cannot be split. */
 static int may_cut(int fd)
 {
     struct stat status;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for addresses: the input is a text as a client or a configuration file may write it.
- * Beyond memory errors it looks for what must never be: a host with octets that a name may not
- * have, an address whose own text does not give it back, a network without its base.
+ * Fuzz target for addresses: the input is a text as a client or a configuration file may write it.
+ * Besides memory errors it checks that a host has only octets that a name may have, that the text
+ * of an address gives the same address, and that a network is its base.
  */
 #include "base/address.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for the client's commands. The first octet chooses the state, the rest is one line
- * without its end. What command_parse() passes may be sent to a server, so it is compared with the
+ * Fuzz target for the client's commands. The first octet chooses the state, the rest is one line
+ * without its end. What command_parse() accepts may be sent to a server, so it is compared with the
  * reference.
  */
 #include <stdint.h>
@@ -10,7 +10,7 @@
 
 #include "reference.h"
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

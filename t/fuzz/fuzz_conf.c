@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for the configuration file: the input is the file. Beyond memory errors it looks for
- * what must never be: a value that is not what stands in its line, a mistake that is no line of
- * plain text, a file that is refused without a word, a configuration that a server cannot run with.
+ * Fuzz target for the configuration file: the input is the file. Besides memory errors it checks
+ * that a value is the one in its line, that a mistake is one line of plain text, that a file is
+ * never refused without a message, and that an accepted configuration can be run.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "config/conf_ini.h"
 #include "config/ini.h"
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,7 +40,7 @@ static const char *line_of(const char *text, unsigned number)
     return text;
 }
 
-/* The value stands behind the = of its line, as it is or between quotes, and only blanks or a
+/* The value is after the = of its line, as it is or between quotes, and only blanks or a
  * comment follow it. */
 static void check_value(const char *text, const struct ini_line *line)
 {

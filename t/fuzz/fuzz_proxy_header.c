@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for the PROXY protocol header. Beyond memory errors it looks for what must never be: a
- * `more` that reaches beyond the header, a result that depends on how the octets came, addresses
- * that do not survive being written and read again.
+ * Fuzz target for the PROXY protocol header. Besides memory errors it checks that `more` never
+ * reaches beyond the header, that the result does not depend on how the octets arrive, and that
+ * addresses survive being written and read again.
  */
 #include "pop3/proxy_header.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Reads as a reader does who trusts `more`. What it reads is handed over in a copy of its own size,
+/* Reads like a reader that trusts `more`. What it reads is given in a copy of exactly its size,
  * so that the parser cannot see further. */
 static enum proxy_header_result read_by_more(struct proxy_header *header,
                                              enum proxy_header_accept accept, const uint8_t *data,

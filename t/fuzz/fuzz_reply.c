@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for the server's replies. The first octet says how the rest is cut into pieces; the
- * rest is taken as a status line and as the body of a multi-line reply. Both are compared with the
- * reference, which has no memory of where the pieces were cut.
+ * Fuzz target for the server's replies. The first octet says how the rest is cut into pieces; the
+ * rest is read as a status line and as the body of a multi-line reply. Both are compared with the
+ * reference, which does not depend on the cuts.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "reference.h"
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,7 +40,7 @@ static void fuzz_status(const char *data, size_t size)
         enum reply_status status = reply_parse(data, length, &line_length);
         enum reply_status slow = reference_status(data, length, &slow_length);
 
-        /* That a line is hopeless may be said later, but before the limit and before its end. */
+        /* A malformed line may be refused later, but before the limit and before its end. */
         CHECK(status == slow || (status == REPLY_INCOMPLETE && slow == REPLY_INVALID &&
                                  length < REPLY_LINE_BYTES && memchr(data, '\n', length) == NULL));
         CHECK(!is_decided || status != REPLY_INCOMPLETE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for SASL: the input is taken as a line of base64 and as a decoded message of every
- * mechanism. Beyond memory errors it looks for what must never be: a message with two encodings, a
- * credential with a control octet, a message that changes when it is written again.
+ * Fuzz target for SASL: the input is read as a line of base64 and as a decoded message of every
+ * mechanism. Besides memory errors it checks that no message has two encodings, no credential has a
+ * control octet, and a message that is written again stays the same.
  */
 #include "pop3/sasl.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
 enum { NAME_SIZE = 256 };

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz entry for the whole session: the input is a script for a client and a server (peers.h).
- * What must hold whatever they do:
+ * Fuzz target for the whole session: the input is a script for a client and a server (peers.h).
+ * Whatever they do:
  *
- *   - a line goes to the server only if it is a command of the table, well formed, in its place,
- *     and one that the client has sent: so never a QUIT of our own;
- *   - it goes there only when every earlier reply was complete and nothing unread has come;
- *   - the client gets one reply a command, in order, the server's octet for octet, and at most one
- *     last word of ours, never inside a reply;
+ *   - a line goes to the server only if it is a command of the table, well formed, in the right
+ *     state, and one that the client has sent: so never a QUIT of our own;
+ *   - it goes there only after every earlier reply is complete and no spare octet has come;
+ *   - the client gets one reply to each command, in order, the server's octet for octet, and at
+ *     most one last reply of ours, never inside another reply;
  *   - a client that ends in good order has got every reply;
  *   - nothing of a login is left in memory, nothing is left open, one line is logged;
- *   - nobody waits without a limit, and nothing turns in circles;
- *   - nothing is said before a PROXY header is whole, and ours is the first that a server gets;
- *   - STLS and XCLIENT stand where they belong, TLS begins with empty buffers and forgets USER.
+ *   - no wait is without a limit, and no loop is busy;
+ *   - nothing is sent before a PROXY header is complete, and ours is the first that a server gets;
+ *   - STLS and XCLIENT come at the right time; TLS begins with empty buffers and forgets USER.
  *
- * Once a client has tried AUTH or STLS, only the server's side is compared: fuzz_sasl looks at the
+ * After a client has tried AUTH or STLS, only the server's side is compared: fuzz_sasl checks the
  * rest.
  */
 #include <stdio.h>
@@ -47,11 +47,11 @@ struct reader {
     unsigned refused;
     bool is_over; /* after QUIT or the sixth refusal */
     bool has_user;
-    bool is_opaque; /* AUTH or STLS was tried: who reads on must decode what follows */
+    bool is_opaque; /* AUTH or STLS was tried: what follows would have to be decoded */
     struct line user;
 };
 
-/* The client's words begin behind the PROXY header. False while that is not whole. */
+/* The client's commands begin after the PROXY header. False while the header is incomplete. */
 static bool find_begin(struct reader *reader)
 {
     struct proxy_header header;
@@ -82,7 +82,7 @@ static bool next_line(struct reader *reader, struct line *line)
     return true;
 }
 
-/* Before TLS: behind STLS nobody reads on. */
+/* Before TLS: after STLS nothing more is read. */
 static bool may_come(enum command_verb verb)
 {
     if (verb == COMMAND_STLS)
@@ -188,7 +188,7 @@ static struct {
     struct reader client;
     size_t at;          /* in what the session wrote: the line being checked */
     unsigned commands;  /* whole lines */
-    size_t replied_at;  /* in what the server sent: behind the replies to them */
+    size_t replied_at;  /* in what the server sent: after the replies to them */
     unsigned replies;   /* the greeting among them */
     bool is_multi_line; /* the last command's reply may be */
     bool is_last_ok;
@@ -339,7 +339,7 @@ static bool is_stls_due(void)
     return peers.server_tls == PEERS_SERVER_TLS_STLS && to_server.commands == 0;
 }
 
-/* By the greeting, which is the server's word only where it did not come in the clear before TLS. */
+/* From the greeting, which counts only if it did not come in the clear before TLS. */
 static void check_xclient(const char *text, size_t length)
 {
     const struct octets *from = &peers.from_server;
@@ -452,7 +452,7 @@ static size_t got_left(void)
     return peers.to_client.length - got.at;
 }
 
-/* These octets are next, or the first of them are and nothing follows, now and later. */
+/* These octets come next, or only the first of them and then nothing, now and later. */
 static bool take(const char *text, size_t length)
 {
     size_t left = got_left();
@@ -503,7 +503,7 @@ static bool is_finished(enum outcome outcome, bool may_speak)
     return got.has_last_word;
 }
 
-/* A line of ours that refuses a command. */
+/* Our own refusal of a command. */
 static void take_refusal(void)
 {
     const char *start = peers.to_client.data + got.at;
@@ -632,7 +632,7 @@ static void take_acp_text(void)
         CHECK(take_text("\r\n"));
 }
 
-/* The answer to PASS. True when it is a login; *server_at_r is behind the server's word then. */
+/* The answer to PASS. True when it is a login; *server_at_r is then after the server's reply. */
 static bool check_login(enum outcome outcome, size_t *server_at_r)
 {
     struct reply reply = {0};
@@ -740,14 +740,14 @@ static void check_dialogue(const struct session *session, enum outcome outcome)
         CHECK(got.has_last_word);
 }
 
-/* ---- what is left behind ---- */
+/* ---- what is left in memory ---- */
 
 static bool has_secret(const char *data, size_t length)
 {
     return length > 0 && memmem(data, length, PEERS_SECRET, strlen(PEERS_SECRET)) != NULL;
 }
 
-/* Only the client's words up to the login are secret, and only where nobody says them again. */
+/* Only the client's input up to the login is secret, and only if it is not repeated later. */
 static bool is_secret_kept(void)
 {
     struct reader reader = {.state = COMMAND_STATE_AUTH};
@@ -763,7 +763,7 @@ static bool is_secret_kept(void)
            !has_secret(reader.user.text, reader.user.length);
 }
 
-/* Looks through the blocks of the pool, and leaves them clean for the next script. */
+/* Searches the blocks of the pool, and clears them for the next script. */
 static void check_secrets(const struct session *session)
 {
     struct buffer buffers[POOL_BLOCKS] = {0};

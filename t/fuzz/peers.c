@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The script's actions, and the doubles for whatever a session waits for.
+ * The actions of a script, and the doubles for everything a session waits for.
  */
 #include "peers.h"
 
@@ -21,7 +21,7 @@ enum {
     SCRIPT_SETTINGS = 3,
     HAS_VARIANT = 16, /* in the first of them: there is a fourth */
     SMALL_BUFFER = 4608,
-    SENT_MAX = PEERS_OCTETS_MAX / 2, /* by one end in all: our own answers fit behind it */
+    SENT_MAX = PEERS_OCTETS_MAX / 2, /* by one end in all: our own replies fit after it */
     IDLE_TURNS_MAX = 100,            /* waits that end without anything moving: a busy loop */
     BODY_MAX_KIB = 200,
     MOMENT_MS = 10,
@@ -215,7 +215,7 @@ enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadl
         if (deadline_ms == CLOCK_PASSED || deadline_ms <= peers.now_ms)
             return IO_DEADLINE;
         CHECK(deadline_ms != CLOCK_NEVER);
-        /* A moment of listening is too short for anybody to act. */
+        /* A moment of listening is too short for an action. */
         letter = deadline_ms - peers.now_ms > MOMENT_MS ? act_next() : 'D';
         if (letter == 0 || letter == 'D')
             peers.now_ms = deadline_ms;
@@ -236,7 +236,7 @@ void __wrap_wait_clear_stop(void)
     is_stop_requested = false;
 }
 
-/* Every wait is to come through here. */
+/* Every wait must come through here. */
 bool __wrap_wait_may_sleep_in_calls(void)
 {
     return false;
@@ -261,7 +261,7 @@ int64_t __wrap_clock_now_ms(void)
     return peers.now_ms;
 }
 
-/* ---- doubles: octets, with an ear to the wire ---- */
+/* ---- doubles: reads and writes, which are recorded ---- */
 
 ssize_t __real_recv(int fd, void *to, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
@@ -331,7 +331,7 @@ ssize_t __wrap_write(int fd, const void *from, size_t length)
     return note_write(fd, from, __real_write(fd, from, cut(fd, length)));
 }
 
-/* What goes by in the kernel is heard from a copy of the pipe. */
+/* What moves inside the kernel is recorded from a copy of the pipe. */
 static ssize_t splice_and_listen(int from, int to, size_t size, unsigned flags)
 {
     int copy[2];
@@ -357,7 +357,7 @@ ssize_t __wrap_splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t
     return note_read(from, __real_splice(from, from_at, to, to_at, cut(from, size), flags));
 }
 
-/* The session is told of an internet address, so that it takes every path. */
+/* The session gets an internet address, so that it takes every path. */
 int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(50000)};
@@ -483,7 +483,7 @@ const char *__wrap_stream_tls_failure(const struct stream *stream);
 const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r);
 void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
 
-/* Nobody looks into it. */
+/* It is never read. */
 static struct tls_context *context(void)
 {
     static char dummy;
@@ -507,7 +507,7 @@ struct tls_context *__wrap_tls_context_for_servers(const struct tls_servers_sett
     return context();
 }
 
-/* Nothing may be left of what was said in the clear. */
+/* Nothing that came in the clear may be left. */
 static enum io_status handshake(struct stream *stream, bool *is_tls, int64_t deadline_ms)
 {
     CHECK(!*is_tls && buffer_length(&stream->in) == 0 && buffer_length(&stream->out) == 0);
@@ -567,7 +567,7 @@ const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_
     return "";
 }
 
-/* Whoever begins with STLS has a certificate. */
+/* A server that begins with STLS has a certificate. */
 void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {
     bool is_known = stream == &peers.session->client && peers.tls != PEERS_TLS_IMPLICIT;
@@ -679,7 +679,7 @@ enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t 
     struct session_start start = {0};
     enum outcome outcome;
 
-    signal(SIGPIPE, SIG_IGN); /* as whoever starts a session does */
+    signal(SIGPIPE, SIG_IGN); /* as every program that starts a session does */
     begin_peers(data[0], data[1], data[2]);
     if (has_variant)
         begin_variant(data[SCRIPT_SETTINGS], data[2]);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The world round a session under fuzzing: a client, a server, a helper, a clock and a log that
- * follow a script. The session's own code runs over socket pairs and knows of nothing; whatever it
- * would wait for, or read the time from, is replaced when the program is linked (--wrap), so no
- * real time passes and a script gives the same session every time. TLS is a switch that is thrown:
- * what the peers send behind it counts as decrypted.
+ * Everything around a session under fuzzing: a client, a server, a helper, a clock and a log that
+ * follow a script. The session's own code runs over socket pairs, unchanged. The functions by which
+ * it waits or reads the time are replaced at link time (--wrap), so no real time passes and a
+ * script always gives the same session. TLS is only a flag: what the peers send after it counts as
+ * decrypted.
  *
- * A script is three octets of settings, and a fourth where one of the first says so, then actions.
- * 0xff and a letter begin an action, the octets behind them up to the next 0xff belong to it. An
- * action takes place when the session has nothing left to do but wait.
+ * A script is three octets of settings, a fourth if one of the first says so, and then actions.
+ * 0xff and a letter begin an action; the octets after them up to the next 0xff belong to it. An
+ * action takes place when the session can only wait.
  *
  *   C, S  the client, the server sends these octets      B  the server sends a body of so many KiB
  *   c, s  ends its direction                             R, r  the client, the server is gone
  *   H     the client stops reading, or starts again      D  the deadline passes
  *   T     the session is told to stop                    W  half the time to the deadline passes
- *   +     the next action happens together with the one behind it
+ *   +     the next action happens together with the one after it
  */
 #ifndef FUZZ_PEERS_H
 #define FUZZ_PEERS_H
@@ -26,10 +26,10 @@
 
 #include "session/session.h"
 
-/* Not assert(): these stay whatever NDEBUG says. */
+/* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
-/* A word whose copies are looked for when the session has ended. */
+/* A word that must not be in memory after the session has ended. */
 #define PEERS_SECRET "Sesam-99"
 
 enum { PEERS_OCTETS_MAX = 1024 * 1024 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The second reading of the rules. Commands are a list of shapes, where a word stands for itself
- * and each sign for a kind of argument; replies are read one octet at a time.
+ * The rules, written a second time. Commands are a list of shapes in which a word stands for itself
+ * and a sign for a kind of argument; replies are read one octet at a time.
  */
 #include "reference.h"
 
@@ -36,7 +36,7 @@ static const struct reference_command shapes[] = {
     {"QUIT~", COMMAND_QUIT, COMMAND_STATE_TRANS, false},
 };
 
-/* Takes a number off the line. */
+/* Removes a number from the line. */
 static bool take_number(const char **line, size_t *length, bool may_be_zero)
 {
     size_t digits = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the fuzz targets compare the parsers with: the rules read a second time, slowly, sharing
- * nothing with the first reading but the names of enums and limits.
+ * The fuzz targets compare the parsers with these functions: the same rules, written a second time,
+ * slow and simple. They share only the names of enums and limits with the parsers.
  */
 #ifndef FUZZ_REFERENCE_H
 #define FUZZ_REFERENCE_H
@@ -32,7 +32,7 @@ enum reply_status reference_status(const char *data, size_t length, size_t *leng
 bool reference_has_code(const char *line, size_t length);
 
 /* The first CRLF "." CRLF of the text that begins with the status line's CRLF. Returns how many
- * octets of `data`, the text behind that CRLF, belong to the reply; 0 when it does not end. */
+ * octets of `data`, the text after that CRLF, belong to the reply; 0 when it does not end. */
 size_t reference_end(const char *data, size_t size);
 
 #endif

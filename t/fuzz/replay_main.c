@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A main for the fuzz entry points where there is no libFuzzer: runs every file given as an
- * argument, and every file of every directory given, through LLVMFuzzerTestOneInput. Knows nothing
- * of what is tested. An input that fails ends the program with a signal, behind a line that names
- * it. Exit status 0: all inputs passed; 1: one could not be read, or there were none; 64: usage.
+ * argument, and every file of every directory given, through LLVMFuzzerTestOneInput. It knows
+ * nothing about the target. An input that fails ends the program with a signal, after a line that
+ * names it. Exit status 0: all inputs passed; 1: one could not be read, or there were none; 64:
+ * usage.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,13 +16,13 @@
 #include <sys/stat.h>
 
 enum {
-    REPLAY_SIZE_MAX = 1024 * 1024, /* as libFuzzer's own */
+    REPLAY_SIZE_MAX = 1024 * 1024, /* as in libFuzzer */
     REPLAY_EXIT_USAGE = 64,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The input stands in a block of exactly its size, so that a sanitizer sees a read beyond it. */
+/* The input is in a block of exactly its size, so that a sanitizer sees a read beyond it. */
 static int run_data(const uint8_t *data, size_t size)
 {
     uint8_t *input = malloc(size > 0 ? size : 1);
@@ -53,7 +54,7 @@ static int run_file(const char *path)
         return -1;
     }
     printf("%s: %zu octets\n", path, size);
-    fflush(stdout); /* this line must be out when the input ends the program */
+    fflush(stdout); /* this line must be written before the input can end the program */
     return run_data(data, size);
 }
 

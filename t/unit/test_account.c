@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an address has used: caps, failures and their forgiving, and the books of many processes
- * that fight for the same entries. Includes the module, to count what is left in its table.
+ * What an address has used: limits, failed logins and how they are forgiven, and many processes
+ * that count in the same table. Includes the module, to see what is left in its table.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +44,7 @@ static void test_places(void **state)
     for (int i = 0; i < 10; i++)
         account_give_place_back(table, KEY);
     assert_int_equal(account_places(table, KEY), 0);
-    account_give_place_back(table, 12345); /* never heard of */
+    account_give_place_back(table, 12345); /* unknown */
 }
 
 static void test_no_key(void **state)
@@ -77,7 +77,7 @@ static void test_failures(void **state)
     assert_true(account_may_try(table, KEY, 1, 1, now_ms + 3 * ACCOUNT_FORGIVE_MS));
 }
 
-/* Once half are used up, attempts under way count. */
+/* After half of the failures are used up, attempts in progress count. */
 static void test_attempts_count(void **state)
 {
     struct account_table *table = *state;
@@ -118,7 +118,7 @@ static void test_full(void **state)
     assert_false(account_take_place(table, last, 1, 0));
 }
 
-/* An address that came back while an entry before its own became free. */
+/* An address comes back after an entry before its own has become free. */
 static void test_two_entries(void **state)
 {
     struct account_table *table = *state;

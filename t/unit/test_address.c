@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Addresses and host:port texts: what is taken, what is refused, and what counts as the same.
+ * Addresses and host:port texts: which are accepted, which are refused, and which count as the
+ * same.
  */
 #include "base/address.h"
 
@@ -152,7 +153,7 @@ static void host_port_refuses(void **state)
         if (host_port_parse(&hp, rows[i]) != -1)
             fail_msg("taken: %s", rows[i]);
         if (memcmp(&hp, &zero, sizeof(hp)) != 0)
-            fail_msg("left something behind: %s", rows[i]);
+            fail_msg("wrote to the result: %s", rows[i]);
     }
 }
 
@@ -176,7 +177,7 @@ static void host_port_lengths(void **state)
     }
 }
 
-/* Literals of every length, none of them good: the copies made on the way must hold them. */
+/* Wrong literals of every length: the copies that the parser makes must have room for them. */
 static void overlong_literals(void **state)
 {
     char text[400];

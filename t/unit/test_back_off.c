@@ -16,7 +16,7 @@ static const struct back_off_limits limits = {.min_ms = 100, .max_ms = 500, .for
 static void test_doubling(void **state)
 {
     struct back_off back_off = {0};
-    int64_t now_ms = -5000; /* the clock may begin anywhere */
+    int64_t now_ms = -5000; /* the clock may start anywhere */
     static const int64_t pauses[] = {100, 200, 400, 500, 500};
 
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Byte queues: what goes in comes out, the limit holds, blocks go back to the pool, and a secret
- * leaves nothing behind.
+ * Byte queues: octets come out as they went in, the limit holds, blocks return to the pool, and no
+ * secret remains in memory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,13 +51,13 @@ static void test_limit(void **state)
     assert_int_equal(room, 0);
     buffer_consume(&buffer, 10);
     assert_false(buffer_append(&buffer, data, 11));
-    assert_true(buffer_append(&buffer, "0123456789", 10)); /* moved to the front for it */
+    assert_true(buffer_append(&buffer, "0123456789", 10)); /* the content moves to the front */
     assert_int_equal(buffer_length(&buffer), BUFFER_BLOCK_BYTES);
     assert_memory_equal(buffer_data(&buffer) + BUFFER_BLOCK_BYTES - 10, "0123456789", 10);
     buffer_clear(&buffer);
 }
 
-/* Taken and not used: the block goes back. */
+/* Reserved and not used: the block returns to the pool. */
 static void test_nothing_added(void **state)
 {
     struct buffer buffer = {0};
@@ -97,7 +97,7 @@ static int has_secret(const char *block)
     return memmem(block, BUFFER_BLOCK_BYTES, "sesame", 6) != NULL;
 }
 
-/* The block is looked at where the pool keeps it: it stays mapped there. */
+/* The test reads the block in the pool, where it stays mapped. */
 static void test_secret(void **state)
 {
     struct buffer buffer = {.is_secret = true};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is announced, when, and what of a server's list may pass.
+ * What is announced and when, and what of a server's list may pass.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static void test_words(void **state)
     assert_int_equal(find("SASL PLAIN"), CAPABILITY_COUNT);
     assert_int_equal(find("UTF8"), CAPABILITY_COUNT);
     assert_int_equal(find(""), CAPABILITY_COUNT);
-    assert_int_equal(find("EXPIRE"), CAPABILITY_COUNT); /* the server's to announce */
+    assert_int_equal(find("EXPIRE"), CAPABILITY_COUNT); /* only a server announces it */
 }
 
 static void test_announced(void **state)

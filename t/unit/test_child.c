@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a forked child has of its parent's signals and descriptors. The child exits with the number
- * of the first thing that is wrong.
+ * What a forked child keeps of its parent's signals and descriptors. The child exits with the
+ * number of the first thing that is wrong.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -65,7 +65,7 @@ static int check_reset(void)
         return 4;
     raise(SIGTERM);
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* the one that has come already ends it here */
+    sigprocmask(SIG_SETMASK, &none, NULL); /* a signal that is pending ends it here */
     return 5;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What passes as a command: the table's keywords, states and arguments, and nothing else.
+ * What is accepted as a command: the table's keywords, states and arguments, and nothing else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,10 +158,14 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_line_lengths),   cmocka_unit_test(test_words),
-        cmocka_unit_test(test_keywords),       cmocka_unit_test(test_states),
-        cmocka_unit_test(test_password_is_the_rest), cmocka_unit_test(test_control_octets),
-        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_listings),
+        cmocka_unit_test(test_line_lengths),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_keywords),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_password_is_the_rest),
+        cmocka_unit_test(test_control_octets),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_listings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

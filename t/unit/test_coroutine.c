@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Coroutines: each keeps its own variables over switches, thousands exist at once, stacks are used
- * again, trimmed ones go on, and the guard page catches who goes too deep.
+ * Coroutines: each keeps its own variables across switches, thousands exist at once, stacks are
+ * used again, trimmed ones go on, and the guard page catches one that uses too much stack.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -22,7 +22,7 @@ struct counter {
     struct coroutine coroutine;
     int id;
     int seen;
-    double half; /* floating point registers are kept as well */
+    double half; /* floating point registers are kept, too */
 };
 
 /* Uses `depth` KiB of the stack, and suspends at the deepest point. */

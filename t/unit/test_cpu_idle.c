@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether processors have time, by counts that the kernel may also set back.
+ * Whether processors have time, from counters that the kernel may also set back.
  */
 #include <sched.h>
 #include <setjmp.h>
@@ -57,7 +57,7 @@ static void test_time(void **state)
     assert_true(cpu_idle_has_time(&cpu));
     count(1190, 1019);
     assert_false(cpu_idle_has_time(&cpu));
-    count(1390, 1018); /* the idle time goes back */
+    count(1390, 1018); /* the idle time goes backwards */
     assert_false(cpu_idle_has_time(&cpu));
     count(1400, 1038);
     assert_true(cpu_idle_has_time(&cpu));

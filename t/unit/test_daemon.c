@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pidfile, when its last owner removes it between the opening and the lock.
+ * The pidfile, when its last owner removes it between open and lock.
  */
 #include <setjmp.h>
 #include <stdarg.h>

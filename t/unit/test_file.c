@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files: what is opened, what is the same file, and errno after a failure.
+ * Files: what is opened, when two are the same file, and errno after a failure.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +77,7 @@ static void check_refused(const char *path, int error)
 static void test_refused(void **state)
 {
     (void)state;
-    check_refused(fifo, EINVAL); /* and does not wait for a writer */
+    check_refused(fifo, EINVAL); /* without waiting for a writer */
     check_refused("/dev/null", EINVAL);
     check_refused(directory, EISDIR);
     check_refused("/nowhere", ENOENT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The binary heap, against a search through all items.
+ * The binary heap, compared with a search through all items.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static int first_rank(const struct heap *heap)
     return first == NULL ? -1 : thing_of(first)->rank;
 }
 
-/* The lowest rank of those that are in; -1: none is. */
+/* The lowest rank in the heap; -1: it is empty. */
 static int lowest(const struct thing *things, size_t *count_r)
 {
     int rank = -1;
@@ -95,7 +95,7 @@ static void test_growth(void **state)
     }
     assert_null(heap_first(&heap));
     heap_free(&heap);
-    assert_true(heap_reserve(&heap, 1)); /* and is as new */
+    assert_true(heap_reserve(&heap, 1)); /* and can be used again */
     heap_put(&heap, &things[0].item);
     assert_ptr_equal(heap_first(&heap), &things[0].item);
     heap_free(&heap);

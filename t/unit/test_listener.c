@@ -32,7 +32,7 @@ static bool can_forget(int fd)
 }
 #endif
 
-/* With 0 the kernel fits the buffers to the connections, as if they had never been bounded. */
+/* With 0 the kernel sizes the buffers itself, as if they had never been bounded. */
 static void test_send_buffer(void **state)
 {
     struct listener listener = {.fd = socket(AF_INET, SOCK_STREAM, 0)};

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local time against the C library's, over zones and centuries. */
+/*
+ * Local time, compared with the C library's over zones and centuries.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +30,7 @@ static void check(int64_t wall_s)
     assert_int_equal(local.second, right.tm_sec);
 }
 
-/* Rules of their own, so that no time zone need be installed. */
+/* Zones are given as rules, so that no time zone has to be installed. */
 static void use_zone(const char *rules)
 {
     setenv("TZ", rules, 1);
@@ -49,7 +51,7 @@ static void test_every_day(void **state)
     }
 }
 
-/* A running process sees one moment after the other, changes of the offset among them. */
+/* A running process asks for one moment after the other, across changes of the offset. */
 static void test_as_time_goes_by(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The log: nothing but printable octets on lines of bounded length, and a writer that neither
- * blocks nor forgets what it lost.
+ * The log: only printable octets, on lines of bounded length, and a writer that neither blocks nor
+ * forgets how many lines it lost.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -107,7 +107,7 @@ static void test_bounds(void **state)
     assert_int_equal(line.length, LINE_BYTES);
 }
 
-/* The limit holds for what is written, be it plain or escaped. */
+/* The limit is that of the written text, plain or escaped. */
 static void test_value_limit(void **state)
 {
     static char value[VALUE_BYTES + 2];
@@ -152,7 +152,7 @@ static void test_long_line_in_file(void **state)
     unlink(path);
 }
 
-/* ---- where they go ---- */
+/* ---- targets ---- */
 
 static void test_open_failures(void **state)
 {
@@ -166,7 +166,7 @@ static void test_open_failures(void **state)
     assert_int_equal(log_open(long_path, &error), -1);
 }
 
-/* The disk is full: half a line must not be the beginning of the next one. */
+/* The disk is full: half a line must not become the beginning of the next one. */
 static void test_torn_line(void **state)
 {
     struct rlimit before, limit;
@@ -241,7 +241,7 @@ static int bind_daemon(void)
     return fd;
 }
 
-/* A daemon that is stuck costs a moment once, not a moment a line; an absent one costs nothing. */
+/* A stuck daemon costs one short wait, not one for each line; a missing one costs nothing. */
 static void test_full_socket(void **state)
 {
     _Atomic uint64_t lost = 0;
@@ -252,7 +252,7 @@ static void test_full_socket(void **state)
 
     (void)state;
     setenv("POP3_PROXY_SYSLOG", path, 1);
-    assert_int_equal(log_open("syslog", &error), 0); /* nobody there yet: no error */
+    assert_int_equal(log_open("syslog", &error), 0); /* no daemon yet: no error */
     log_count_lost_in(&lost);
     log_number(0);
     assert_int_equal(lost, 1);
@@ -263,8 +263,7 @@ static void test_full_socket(void **state)
         log_number(i);
     assert_true(clock_now_ms() - began_ms < 500);
     assert_true(lost > 1000);
-    assert_true(recv(daemon, text, sizeof(text), 0) >
-                0); /* the line that tells of the first loss */
+    assert_true(recv(daemon, text, sizeof(text), 0) > 0); /* the line that reports the first loss */
     assert_memory_equal(text, "<20>", 4);
     assert_non_null(memmem(text, 200, "event=log-lines-lost count=1", 28));
     while (recv(daemon, text, sizeof(text), 0) > 0)

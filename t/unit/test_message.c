@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages to the helper: the reader trusts nothing, and takes no descriptor but the one.
+ * Messages to the helper: the reader trusts nothing, and accepts no descriptor but the one that it
+ * expects.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -154,7 +155,7 @@ static void send_with_descriptors(int fd, int count)
     assert_int_equal(sendmsg(fd, &header, 0), 1);
 }
 
-/* Somebody who was broken into tries to fill the helper's table. */
+/* A broken worker tries to fill the helper's table. */
 static void test_many_descriptors(void **state)
 {
     int pair[2];

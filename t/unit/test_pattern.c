@@ -93,7 +93,7 @@ static void patterns(void **state)
             fail_msg("\"%s\" against \"%s\"", rows[i].pattern, rows[i].text);
 }
 
-/* The matcher by definition, slow and plainly right. */
+/* A matcher that follows the definition, slow and plainly right. */
 static bool is_match_by_definition(const char *pattern, const char *text)
 {
     if (*pattern == '\0')
@@ -293,7 +293,7 @@ static void long_entry(void **state)
     pattern_list_free(list);
 }
 
-/* Texts of every length round the sizes of the block they are kept in. */
+/* Texts of every length near the sizes of the blocks that hold them. */
 static void every_length(void **state)
 {
     static char text[2200];
@@ -319,7 +319,7 @@ static void fill_with_letters(char *text, size_t n)
     text[n] = '\0';
 }
 
-/* Entries that begin like others stand next to each other in the table now and then. */
+/* Entries with a common beginning are sometimes neighbours in the table. */
 static void prefixes(void **state)
 {
     enum { LONGEST = 600 };

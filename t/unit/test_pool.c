@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The master's side of a pool: it trusts its own memory, not the one that workers can write. The
- * worker is a child that sleeps; this process is the one that must not be signalled.
+ * The master's side of a pool: it trusts only its own memory and not the shared memory that workers
+ * can write. The worker is a child that sleeps; this process must never get its signals.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -51,10 +51,11 @@ static void count_signal(int number)
 static int make_pool(void **state)
 {
     (void)state;
-    alarm(60); /* a worker that is not signalled sleeps for ever */
+    alarm(60); /* a worker without a signal sleeps for ever */
     signals = 0;
     has_coroutines = true;
-    instance = (struct conf_instance){.section = {.name = name}, .values = &instance.section.values};
+    instance =
+        (struct conf_instance){.section = {.name = name}, .values = &instance.section.values};
     instance.section.values.max_workers = WORKERS;
     instance.section.values.sessions_per_worker = 1;
     memory = (struct instance_memory){.accounts = account_table_new()};
@@ -84,7 +85,7 @@ static void handle_signals(void (*handler)(int number))
     signal(WORKER_SIGNAL_STOP, handler);
 }
 
-/* Every signal ends it. */
+/* Every signal ends the worker. */
 static void sleep_for_ever(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -92,7 +93,7 @@ static void sleep_for_ever(void)
         pause();
 }
 
-/* Whoever broke into it has put another process in its slot, and into the next one. */
+/* A broken worker has written another process into its slot and into the next one. */
 static void start_worker(size_t i)
 {
     pid_t pid;
@@ -172,7 +173,7 @@ static void test_reap(void **state)
     assert_false(pool_reap(&pool, pid, 0));
 }
 
-/* Only what is in use of all the slots there may ever be takes memory. */
+/* Only slots in use take memory, however many there may be. */
 static size_t count_pages(void)
 {
     static unsigned char is_resident[65536];
@@ -207,7 +208,7 @@ static void test_memory(void **state)
     assert_in_range(count_pages(), 1, 2);
 }
 
-/* One that leaves with its last sessions takes no room from those that can be replaced. */
+/* A worker that leaves after its last sessions does not count against the pool's size. */
 static void test_refresh_of_many(void **state)
 {
     (void)state;
@@ -224,7 +225,7 @@ static void test_refresh_of_many(void **state)
     assert_int_equal(waitpid(pool.pids[2], NULL, WNOHANG), 0);
 }
 
-/* What cannot be carried has no place in the memory, nor in how the pool grows, rests and ends. */
+/* Sessions beyond the limit of descriptors get no memory and do not count when the pool grows. */
 static void test_no_coroutines(void **state)
 {
     (void)state;
@@ -237,7 +238,7 @@ static void test_no_coroutines(void **state)
     assert_int_equal(pool.worker_count, WORKERS);
 }
 
-/* Not to be written, nor to be read. */
+/* It can neither be written nor read. */
 static void test_no_worker_has_the_numbers(void **state)
 {
     int status;

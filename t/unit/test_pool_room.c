@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who is asked to make room in a full pool: how many, and which. The workers are this process,
- * which counts the signals.
+ * Which workers are asked to make room in a full pool, and how many. This process stands for all
+ * workers and counts the signals.
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ enum {
     GREEDY = 1, /* the keys of three addresses */
     MODEST = 2,
     SINGLE = 3,
-    OLD_MS = 700, /* longer than any session may stand in the way */
+    OLD_MS = 700, /* old enough to be shed */
 };
 
 static struct conf_instance instance;
@@ -68,7 +68,7 @@ static struct scoreboard_slot *put(size_t place, uint64_t key, int age_ms)
     pool.pids[place] = getpid();
     if (pool.workers_end <= place)
         pool.workers_end = place + 1;
-    atomic_store(&slot->pid, INT_MAX); /* whatever stands there */
+    atomic_store(&slot->pid, INT_MAX); /* whatever the shared memory says */
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     atomic_store(&slot->session, 7);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
@@ -118,7 +118,7 @@ static void test_next_address(void **state)
 {
     (void)state;
     fill();
-    assert_int_equal(pool_make_room(&pool, 1000000), 256); /* no more at one look */
+    assert_int_equal(pool_make_room(&pool, 1000000), 256); /* no more in one round */
     assert_int_equal(count_asked(), 256);
     assert_false(is_asked(0) || is_asked(300) || is_asked(400));
     assert_int_equal(pool_make_room(&pool, 50 * 49), 50);
@@ -153,11 +153,11 @@ static void test_told_again(void **state)
     assert_int_equal(signals, 1);
     assert_int_equal(pool_make_room(&pool, 1), 0);
     assert_int_equal(signals, 2);
-    atomic_store(&pool_worker_slot(&pool, 0)->session, 8); /* the next one in this place */
+    atomic_store(&pool_worker_slot(&pool, 0)->session, 8); /* the next session in this slot */
     assert_int_equal(pool_make_room(&pool, 1), 1);
 }
 
-/* A short queue of a large pool leaves sessions their time, a long one does not. */
+/* In a large pool, a short queue sheds no session, a long one does. */
 static void test_age(void **state)
 {
     (void)state;

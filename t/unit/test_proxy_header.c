@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The PROXY protocol header: what is taken, what is refused, that a reader who trusts `more` never
- * takes an octet of the client's along, and what is built. Headers are handed over in blocks of
- * exactly their size, so that a sanitizer sees a read beyond them.
+ * The PROXY protocol header: what is accepted, what is refused, what is built, and that a reader
+ * that reads `more` octets never reads the client's octets too. Headers are in blocks of exactly
+ * their size, so that a sanitizer sees a read beyond them.
  */
 #include "pop3/proxy_header.h"
 
@@ -44,7 +44,7 @@ static enum proxy_header_result parse(struct proxy_header *header, enum proxy_he
 struct good_row {
     const char *data;
     size_t length;
-    const char *source; /* NULL where the socket's addresses count */
+    const char *source; /* NULL if the socket's addresses are used */
     const char *destination;
 };
 
@@ -121,8 +121,8 @@ static void check_good(const struct good_row *row, enum proxy_header_accept acce
 
     memcpy(data, row->data, row->length);
     memcpy(data + row->length, "USER x\r\n", 8);
-    for (size_t behind = 0; behind <= 8; behind += 8) {
-        enum proxy_header_result result = parse(&header, accept, data, row->length + behind);
+    for (size_t extra = 0; extra <= 8; extra += 8) {
+        enum proxy_header_result result = parse(&header, accept, data, row->length + extra);
 
         if (result != PROXY_HEADER_COMPLETE)
             fail_msg("refused: %.*s", (int)row->length, row->data);
@@ -164,7 +164,7 @@ static void versions_not_taken(void **state)
                          PROXY_HEADER_MALFORMED);
 }
 
-/* Whatever part of a good header has come, it is MORE, and `more` does not reach beyond it. */
+/* Every beginning of a good header gives MORE, and `more` does not reach beyond the header. */
 static void check_prefixes(const struct good_row *row, enum proxy_header_accept accept)
 {
     for (size_t length = 0; length < row->length; length++) {
@@ -191,7 +191,7 @@ static void prefixes(void **state)
     }
 }
 
-/* How many reads a reader needs who takes `more` octets at a time. */
+/* How many reads a reader needs that reads `more` octets at a time. */
 static unsigned count_reads(const struct good_row *row)
 {
     struct proxy_header header;
@@ -359,7 +359,7 @@ static void v1_refuses(void **state)
     }
 }
 
-/* A wrong octet in what every header begins with is noticed with it, not at the end of a line. */
+/* A wrong octet in the beginning common to all headers is refused before the line's end. */
 static void wrong_beginnings(void **state)
 {
     static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Status lines and the end of multi-line replies, the latter against a plain automaton at every
- * cut and every alignment.
+ * Status lines and the end of multi-line replies. The end is compared with a plain automaton, at
+ * every cut and every alignment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,7 +162,7 @@ static void test_unavailable(void **state)
     assert_false(is_unavailable("-ERR no\r\n"));
 }
 
-/* What the scanner must agree with: an automaton that looks at one octet at a time. */
+/* The scanner must agree with this automaton, which reads one octet at a time. */
 static size_t find_end(const char *body, size_t length)
 {
     static const char mark[] = "\r\n.\r\n";
@@ -191,7 +191,7 @@ static size_t scan(const char *body, size_t length, size_t first, size_t step)
 
         if (piece > length - at)
             piece = length - at;
-        copy = malloc(piece); /* its own memory: reading beyond it is seen */
+        copy = malloc(piece); /* a block of its own, so that a read beyond it is found */
         memcpy(copy, body + at, piece);
         taken = reply_end_scan(&end, copy, piece, &is_end);
         free(copy);
@@ -239,7 +239,7 @@ static void test_end_bodies(void **state)
         check_all_cuts(bodies[i], strlen(bodies[i]));
 }
 
-/* Every string over the octets that matter, behind a run of text that moves it over every
+/* Every string over the octets that matter, after a run of text that moves it over every
  * alignment of the vector search. */
 static void test_end_exhaustive(void **state)
 {

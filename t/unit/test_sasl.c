@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SASL messages: strict base64, and for each mechanism what is taken and what is refused. Messages
- * are handed over in blocks of exactly their size, so that a sanitizer sees a read beyond them.
+ * SASL messages: strict base64, and for each mechanism what is accepted and what is refused.
+ * Messages are in blocks of exactly their size, so that a sanitizer sees a read beyond them.
  */
 #include "pop3/sasl.h"
 
@@ -204,7 +204,7 @@ static void base64_refuses(void **state)
         assert_int_equal(length, 0);
         for (size_t j = 0; j < sizeof(data); j++)
             if (data[j] != 0)
-                fail_msg("left something decoded behind: \"%s\"", rows[i]);
+                fail_msg("left something decoded in the buffer: \"%s\"", rows[i]);
     }
 }
 
@@ -589,7 +589,7 @@ static enum sasl_result token_user(enum sasl_mechanism mechanism, const char *me
 struct token_row {
     const char *message;
     size_t length;
-    const char *user; /* NULL where the message is refused */
+    const char *user; /* NULL if the message is refused */
     enum sasl_result result;
 };
 
@@ -602,7 +602,7 @@ struct token_row {
         literal, sizeof(literal) - 1, NULL, result                                                 \
     }
 
-/* What is refused as a message is refused as well when it is to be written again. */
+/* A message that is refused is also refused when it is to be written again. */
 static void check_rows(enum sasl_mechanism mechanism, const struct token_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -883,7 +883,7 @@ static void tokens_at_the_limit(void **state)
     assert_int_equal(length, 0);
 }
 
-/* A buffer without room stays as it is; one with room for a NUL becomes "". */
+/* A buffer without room is not changed; one with room for a NUL becomes "". */
 static void no_room(void **state)
 {
     char text[2] = "x";
@@ -901,7 +901,7 @@ static void no_room(void **state)
     assert_string_equal(text, "");
 }
 
-/* The sizes asked for are the sizes needed, not more. */
+/* The sizes that the header promises are exactly enough. */
 static void exact_room(void **state)
 {
     static const char message[] = "n,a=u,\1auth=Bearer 1234\1\1";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The wait of a process with many tasks: readiness, deadlines, stops and fairness as the blocking
- * wait has them, over socket pairs within one process.
+ * The wait of a process with many tasks: readiness, deadlines, stops and fairness as in the
+ * blocking wait, over socket pairs within one process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,7 @@ static void make_pair(int fds[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 }
 
-/* ---- two that talk to each other, many times over ---- */
+/* ---- two tasks that exchange octets many times ---- */
 
 static int games_over;
 
@@ -66,7 +66,7 @@ static void play(struct task *task)
     stream_open_socket(&stream, self->fd);
     for (int i = 0; i < self->rounds; i++) {
         char octet = (char)i;
-        if (self->done == 0) { /* who begins */
+        if (self->done == 0) { /* the one that begins */
             stream_put(&stream, &octet, 1);
             assert_int_equal(stream_flush(&stream, false, clock_after_ms(5000)), IO_OK);
         }
@@ -102,7 +102,7 @@ static void test_many_dialogues(void **state)
     assert_int_equal(games_over, 2 * GAMES);
 }
 
-/* ---- waiting without saying what became of it ---- */
+/* ---- waiting without reporting the result ---- */
 
 static int octets_read;
 
@@ -236,7 +236,7 @@ static void test_deadlines(void **state)
     }
 }
 
-/* A deadline that comes earlier than the one before. */
+/* A deadline earlier than the last one. */
 static void wait_long_then_short(struct task *task)
 {
     struct player *self = (struct player *)task;
@@ -258,7 +258,7 @@ static void say_one(struct task *task)
     struct player *self = (struct player *)task;
 
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(300)),
-                     IO_DEADLINE); /* is trimmed meanwhile */
+                     IO_DEADLINE); /* its stack is trimmed while it waits */
     assert_int_equal(write(self->fd, "x", 1), 1);
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(100)), IO_DEADLINE);
     wait_close(self->fd);
@@ -296,7 +296,7 @@ static void stop_both(struct task *task)
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(20)), IO_DEADLINE);
     task_stop(&self->other->task);
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(100)), IO_DEADLINE);
-    assert_int_equal(self->done, 1); /* the one, not the other */
+    assert_int_equal(self->done, 1); /* one of the two */
     scheduler_stop_tasks();
     wait_clear_stop();
     assert_int_equal(wait_for(NULL, 0, clock_after_ms(100)), IO_DEADLINE);
@@ -323,7 +323,7 @@ static void test_stop(void **state)
     close(fds[1][1]);
 }
 
-/* ---- the other side is gone ---- */
+/* ---- the other side has closed ---- */
 
 static void see_the_end(struct task *task)
 {
@@ -357,7 +357,7 @@ static void test_end_with_data(void **state)
     }
 }
 
-/* ---- several wait for the same ---- */
+/* ---- several tasks wait for one descriptor ---- */
 
 static int awake;
 
@@ -384,7 +384,7 @@ static void test_shared(void **state)
     wait_close(fds[0]);
 }
 
-/* ---- nobody keeps the others waiting ---- */
+/* ---- no task delays the others ---- */
 
 static bool is_greedy_over;
 

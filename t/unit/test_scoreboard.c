@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scoreboard: the moves of a slot's state, numbers that are bounded whatever stands there, texts
- * that are cut and cleaned, and copies that are whole although another process writes all the time,
- * or died while it did.
+ * The scoreboard: texts are cut and cleaned, and copies are whole although another process writes
+ * all the time or died while it wrote.
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -46,9 +45,9 @@ static void test_moves(void **state)
     (void)state;
     for (int from = 0; from <= SCOREBOARD_STATE_COUNT; from++)
         for (int to = 0; to < SCOREBOARD_STATE_COUNT; to++)
-            assert_int_equal(scoreboard_is_legal_move((enum scoreboard_state)from,
-                                                      (enum scoreboard_state)to),
-                             is_legal(from, to));
+            assert_int_equal(
+                scoreboard_is_legal_move((enum scoreboard_state)from, (enum scoreboard_state)to),
+                is_legal(from, to));
 }
 
 /* The signal that a process dies of which makes the move; 0: it lives. */
@@ -97,7 +96,8 @@ static void test_illegal_move(void **state)
 
 static void test_numbers(void **state)
 {
-    static const int no_index[] = {-1, SESSION_STAGE_COUNT, SCOREBOARD_STATE_COUNT, INT_MAX, INT_MIN};
+    static const int no_index[] = {-1, SESSION_STAGE_COUNT, SCOREBOARD_STATE_COUNT, INT_MAX,
+                                   INT_MIN};
     static const int64_t no_time[] = {INT64_MIN, -1, 1001, INT64_MAX};
     struct scoreboard_slot slot = {0};
 
@@ -208,7 +208,7 @@ static void test_other_process(void **state)
     scoreboard_free(scoreboard, 1);
 }
 
-/* Died in the middle: nothing to show, and the next writer mends it. */
+/* A writer died in the middle: nothing is shown, and the next writer repairs it. */
 static void test_dead_writer(void **state)
 {
     struct scoreboard *scoreboard = scoreboard_new(1);
@@ -228,12 +228,9 @@ static void test_dead_writer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moves),
-        cmocka_unit_test(test_illegal_move),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_other_process),
-        cmocka_unit_test(test_dead_writer),
+        cmocka_unit_test(test_moves),         cmocka_unit_test(test_illegal_move),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_other_process), cmocka_unit_test(test_dead_writer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

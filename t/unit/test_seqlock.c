@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sequence lock: what a reader gets while another process writes without pause, and after a
+ * The sequence lock: what a reader gets while another process writes without a pause, and after a
  * writer has died.
  */
 #include <setjmp.h>

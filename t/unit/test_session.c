@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables of outcomes, and which part of a login name is what.
+ * The tables of outcomes, and the parts of a login name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,7 +126,7 @@ static void test_allowed(void **state)
     check(list, "joe@A.ORG", "joe", "A.ORG:110");
     check(list, "joe@x.b.org", "joe", "x.b.org:110");
     check(list, "joe@c:995", "joe", "c:995");
-    check(list, "joe", "joe", "home:110"); /* our own choice needs no permission */
+    check(list, "joe", "joe", "home:110"); /* the default server need not be on the list */
     check_refused(list, "joe@a.org:110", OUTCOME_SERVER_NOT_ALLOWED);
     check_refused(list, "joe@b.org", OUTCOME_SERVER_NOT_ALLOWED);
     check_refused(list, "joe@c", OUTCOME_SERVER_NOT_ALLOWED);
@@ -141,7 +141,7 @@ static void test_proxy_login(void **state)
     assert_string_equal(session.credentials.proxy_password, "one");
     assert_string_equal(session.credentials.password, "two:three");
     done();
-    /* Nobody to verify it, or no proxy user: a colon is part of the password. */
+    /* Without an acp or a proxy user, a colon is part of the password. */
     assert_int_equal(select_as("server=home", "gate:joe", "one:two"), OUTCOME_NONE);
     assert_string_equal(session.credentials.user, "gate:joe");
     assert_string_equal(session.credentials.password, "one:two");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status over shared memory that a broken-in worker has filled with whatever it likes: every
- * form of it stays a table, JSON, metrics. And the compact form comes back as it went.
+ * The status over shared memory that a broken worker has filled with anything: each form of it
+ * stays a valid table, JSON or metrics. The compact form comes back as it was sent.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,8 +24,8 @@ static struct instance_memory memory = {.name = NULL, .totals = &totals};
 static char name[] = "one";
 static char listen_text[] = "/run/a path\n\"with\"";
 static struct conf_instance instance = {
-    .section = {.name = name, .values = {.listen = listen_text, .max_workers = SLOTS,
-                                            .sessions_per_worker = 1}},
+    .section = {.name = name,
+                .values = {.listen = listen_text, .max_workers = SLOTS, .sessions_per_worker = 1}},
     .values = &instance.section.values};
 static struct generation generation = {.number = 3};
 static struct pool pool = {
@@ -57,7 +57,7 @@ static size_t count(const char *text, char octet)
 
 static void busy(struct scoreboard_slot *slot, int pid, int filler)
 {
-    memset(&slot->texts, filler, sizeof(slot->texts)); /* no end anywhere */
+    memset(&slot->texts, filler, sizeof(slot->texts)); /* without a NUL */
     atomic_store(&slot->pid, pid);
     atomic_store(&slot->state, SCOREBOARD_BUSY);
     atomic_store(&slot->session, 1);
@@ -163,7 +163,7 @@ static void test_compact_form(void **state)
     assert_string_equal(text, again);
     free(again);
     status_view_free(&back);
-    /* Cut anywhere it is refused, but for the last number, which only gets shorter. */
+    /* Cut anywhere it is refused, except within the last number, which only gets shorter. */
     for (size_t length = 1; length + 22 < strlen(text); length++) {
         in = fmemopen(text, length, "r");
         assert_int_equal(status_view_read(&back, in), -1);

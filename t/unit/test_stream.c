@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting for input under a layer that takes octets and has none for us, as TLS does with parts of
- * a record: neither what follows nor the deadline may be missed.
+ * Waiting for input on a layer that takes octets and has none for us, as TLS does with parts of a
+ * record: neither the octets that follow nor the deadline may be missed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ enum { NOISE = '~', LIMIT_MS = 50 };
 static int source;
 static bool is_flood;
 
-/* Takes an octet at a time, and has nothing where it is noise. */
+/* Reads one octet at a time, and returns none if it is noise. */
 static enum io_status read_through(struct stream *stream, void *to, size_t size, size_t *moved_r)
 {
     char *octet = to;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The heap of timers against a plain list of the test's own: whatever is set, moved and cancelled,
- * they come out in order, each once.
+ * The heap of timers, compared with a plain list: whatever is set, moved and cancelled, timers come
+ * out in order and once each.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static int64_t earliest(void)
     return found;
 }
 
-/* Takes out what is due; it must be one of the earliest, or there must be none. Returns whether
+/* Removes the timer that is due; it must be one of the earliest, or none is due. Returns whether
  * there was one. */
 static bool take_due(struct timers *timers, int64_t now_ms)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS between two streams of ours: session tickets over processes, key changes and reloads, for how
- * long a server's certificate is trusted unseen, and what a truncated connection looks like. The
- * certificate is made by openssl(1). The wall clock that our code sees is set here; OpenSSL's own
- * is the true one.
+ * TLS between two of our streams: session tickets across processes, changes of keys and reloads,
+ * how long a server's certificate is trusted without being seen, and truncated connections.
+ * openssl(1) makes the certificate. The test sets the wall clock that our code sees; OpenSSL uses
+ * the real one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 
 enum { LIMIT_MS = 10000, CERTIFICATE_DAYS = 30, DAY_S = 24 * 3600 };
 
-static int64_t ahead_s; /* of the true time */
+static int64_t ahead_s; /* of the real time */
 
 int64_t __wrap_clock_wall_s(void);
 
@@ -37,7 +37,7 @@ int64_t __wrap_clock_wall_s(void)
 static char certificate[64];
 static char directory[] = "/tmp/test_tls_XXXXXX";
 
-/* Without openssl(1) there is nothing to test with. */
+/* Without openssl(1) there is no certificate. */
 static int make_certificate(void **state)
 {
     char command[512];
@@ -221,7 +221,7 @@ static void an_expired_certificate_is_not_trusted(void **state)
     free_ends(&ends);
 }
 
-/* Who does not look at certificates has no reason to look again. */
+/* A context that does not verify certificates has no reason to verify again. */
 static void without_verification_nothing_ends(void **state)
 {
     struct ends ends = new_ends(false);
@@ -267,7 +267,7 @@ static void no_tickets_without_keys(void **state)
     tls_context_free(connector);
 }
 
-/* ---- what goes out, and how ---- */
+/* ---- writes below TLS ---- */
 
 static const struct stream_ops *plain_ops;
 static char pushes[16]; /* for each write below TLS: '+' more follows at once, '.' that is all */
@@ -339,7 +339,7 @@ static void an_end_is_an_end_only_with_goodbye(void **state)
     stream_close(&stream);
     stream = connect_one(acceptor, connector, true);
     assert_int_equal(stream_fill(&stream, 1, clock_after_ms(LIMIT_MS)), IO_FAILED);
-    assert_null(stream_tls_failure(&stream)); /* TLS did what it could */
+    assert_null(stream_tls_failure(&stream)); /* TLS itself did not fail */
     stream_close(&stream);
     while (wait(NULL) != -1)
         continue;

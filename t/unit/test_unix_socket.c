@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stands at the path of a UNIX socket.
+ * What exists at the path of a UNIX socket.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -53,7 +53,7 @@ static void test_served(void **state)
     (void)state;
     assert_int_equal(listen(fd, 0), 0);
     assert_int_equal(unix_socket_check(&address), UNIX_SOCKET_SERVED);
-    /* The queue of none is full now, and nothing waits for it. */
+    /* The queue of length 0 is full now, and the check does not wait for it. */
     assert_int_equal(unix_socket_check(&address), UNIX_SOCKET_SERVED);
     assert_int_equal(symlink(path, link_path), 0);
     assert_int_equal(unix_socket_check(&link_address), UNIX_SOCKET_NOT_ONE);
