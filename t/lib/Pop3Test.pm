@@ -14,11 +14,12 @@
 #
 #     done;
 #
-# A scene is a subtest; at its end its connections are closed, and every
-# process it started must end by itself, with exit status 0, silently, leaving
-# no process behind. done() adds the tests that hold for every file: nothing
-# forbidden reached a fake server, no malformed, unknown or unannounced line is
-# in the log, no password is in it, and no sanitizer had anything to say.
+# A scene is a subtest. At its end its connections are closed, and every process
+# that it started must end by itself, with exit status 0, without a word on
+# standard error, and without a process that goes on. done() adds the tests that
+# every file needs: no fake server got anything forbidden; the log has no line that
+# is malformed, unknown or unexpected, and no password; no sanitizer has reported
+# anything.
 #
 # The program under test is named by the environment variable POP3_PROXY, else
 # it is src/pop3.proxy below the current directory.
@@ -53,16 +54,16 @@ our @EXPORT = (
 );
 
 my %expected;       # event => 1: announced lines of severity warning or worse
-my %excused;        # process numbers whose server the end of a scene took away
+my %excused;        # processes whose server the end of a scene closed
 my (@proxies, @servers, @violations, @secrets, @log_files);
 
-# The product's events and reasons, from its sources. A warning or worse is
-# something a test must have provoked and announced with expect_log(); so is a
-# session that ended for a reason of that level (expect_reason()).
+# The product's events and reasons, from its sources. A test that provokes a
+# warning or worse announces it with expect_log(), and a session that ends for a
+# reason of that severity with expect_reason().
 my %EVENTS  = events();
 my %REASONS = reasons();
 
-# Those of one session.
+# Events of one session.
 my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed connect-failed
     client-log-failed tls-failed);
 
@@ -105,7 +106,7 @@ sub is_sanitized {
 
 # ---- what scenes are made of ----
 
-# server(options): a fake server that is closed at the end of the scene.
+# server(options): a fake server, which the end of the scene closes.
 sub server {
     my $server = Pop3Test::Server->new(@_);
     push @servers, $server if $server;
@@ -122,7 +123,7 @@ sub proxy {
     return $proxy;
 }
 
-# master(keys => values, options): a server of its own; see Pop3Test::Master.
+# master(keys => values, options): the product as a server; see Pop3Test::Master.
 # -in_file: it logs to a file of its own, which loses no line.
 sub master {
     my %option    = @_;
@@ -170,17 +171,17 @@ sub executable { my ($text) = @_; return write_file(directory() . '/run', $text,
 # An access control program in plain sh.
 sub acp { my ($body) = @_; return executable("#!/bin/sh\n$body\n") }
 
-# A FIFO that nobody writes: who opens it for reading waits until he is killed.
+# A FIFO without a writer: a program that opens it for reading waits until it is killed.
 sub never {
     my $path = directory() . '/never';
     POSIX::mkfifo($path, 0666) && chmod 0666, $path or die "$path: $!\n";
     return $path;
 }
 
-# A password that must never be seen in the log.
+# A password that must never appear in the log.
 sub secret { my ($word) = @_; push @secrets, $word; return $word }
 
-# A message of at least $octets octets, the same at every run.
+# A message of at least $octets octets, the same in every run.
 sub message {
     my ($octets) = @_;
     my $head = "From: a\@example.org\r\nSubject: test\r\n\r\n";
@@ -190,8 +191,8 @@ sub message {
     return $head . $body;
 }
 
-# Whether these octets are those of a dialogue up to some point, and behind them
-# nothing or, where a reply may begin, one refusal.
+# Whether these octets are the beginning of a dialogue, and after them nothing or, where
+# a reply may begin, one refusal.
 sub is_part_of_dialogue {
     my ($octets, $whole) = @_;
     return 1 if $octets eq substr $whole, 0, length $octets;
@@ -208,7 +209,7 @@ my $log;
 
 sub _log { return $log ||= Pop3Test::Log->new("$temporary/log") }
 
-# A log file, whose lines undergo the implicit tests as well.
+# A log file; done() tests its lines as well.
 sub log_file { my ($path) = @_; push @log_files, Pop3Test::Log->of_file($path); return $log_files[-1] }
 
 sub expect_reason { $expected{"reason=$_"} = 1 for @_; return }
@@ -237,7 +238,7 @@ sub scene {
     return;
 }
 
-# What a scene that was skipped half-way has left.
+# Closes what a skipped scene has left.
 sub _sweep {
     $_->close   for @proxies, @servers;
     $_->destroy for map { $_->processes } @proxies;
@@ -252,7 +253,7 @@ sub _end_scene {
     my @processes = map { $_->processes } @proxies;
     $_->close for @proxies;
     wait_until(sub { !grep { $_->is_running } @processes }, 0.5);
-    # Those that still wait for a server's reply see the server go now.
+    # A session that still waits for a server's reply now sees the server close.
     $excused{ $_->pid } = 1 for grep { $_->is_running } @processes;
     $_->close for @servers;
     my $ended = wait_until(sub { !grep { $_->is_running } @processes });
@@ -267,7 +268,7 @@ sub _end_scene {
     }
     if (!wait_until(sub { !grep { $_->{name} =~ /^pop3\.proxy/ } orphans() }, 3)) {
         my @left = grep { $_->{name} =~ /^pop3\.proxy/ } orphans();
-        fail("processes left behind: @{[ map { $_->{pid} } @left ]}");
+        fail("processes that go on: @{[ map { $_->{pid} } @left ]}");
         kill 'KILL', map { $_->{pid} } @left;
     }
     push @violations, map { @{ $_->{violations} } } @servers;
@@ -276,7 +277,7 @@ sub _end_scene {
     return;
 }
 
-# The implicit tests, and the plan.
+# The tests that every file needs, and the plan.
 sub done {
     my @lines = map { $_->lines } _log(), @log_files;
     my @bad = grep { defined } map { _complaint($_) } @lines;
@@ -304,7 +305,7 @@ sub _complaint {
     return;
 }
 
-# A file does not say it: then the mildest that the event may have.
+# A log file has no severity: use the mildest that the event may have.
 sub _severity {
     my ($line) = @_;
     return $line->{priority} & 7 if defined $line->{priority};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A POP3 client that can also misbehave: a stream with the few dialogues every
-# test needs. It knows the proxy process that serves it.
+# A POP3 client: a stream with the dialogues that tests need. It knows the process that
+# serves it.
 
 package Pop3Test::Client;
 
@@ -11,13 +11,12 @@ use parent 'Pop3Test::Stream';
 use Pop3Test::Loop qw(wait_until);
 
 our $USER     = 'joe';
-our $PASSWORD = 'Sesam-' . sprintf '%05d', $$;  # must never show up anywhere
+our $PASSWORD = 'Sesam-' . sprintf '%05d', $$;  # must never be seen in a log
 
 sub process { return $_[0]{process} }
 sub port    { return $_[0]{fh}->sockport }
 
-# Sends a command and returns the one reply line. A line that does not begin
-# with a status indicator is never a reply.
+# Sends a command and returns the reply line, which must begin with a status indicator.
 sub ask {
     my ($self, $command, $limit) = @_;
     return $self->send_line($command)->reply($limit);
@@ -78,7 +77,7 @@ sub login {
     return $self;
 }
 
-# The same, but returns the reply to PASS (or to USER, where that is refused).
+# The same, but returns the reply to PASS, or to USER if that is refused.
 sub try_login {
     my ($self, $user, $password) = @_;
     $self->greeting;
@@ -95,15 +94,14 @@ sub quit {
     return $reply;
 }
 
-# The one log line of this session, as a hash; waits for the session's end.
+# The fields of this session's log line; waits for the end of the session.
 sub session_line {
     my ($self) = @_;
     defined $self->{process}->wait or die "client: the session does not end\n";
     return $self->{log}->session_of($self->{process}->pid);
 }
 
-# The events of all lines this session's process has logged, in order; waits
-# for its end.
+# The events of all lines of this session's process, in order; waits for its end.
 sub events {
     my ($self) = @_;
     $self->session_line;

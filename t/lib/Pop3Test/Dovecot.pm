@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A private Dovecot on a loopback port of its own, run as root or as the
-# current user, with one mailbox whose messages a test chooses.
+# A private Dovecot on its own port of loopback, run as root or as the current user,
+# with one mailbox whose messages the test chooses.
 
 package Pop3Test::Dovecot;
 
@@ -22,10 +22,9 @@ sub program {
     return;
 }
 
-# Starts it in $dir; @messages are octets with LF line ends, and a hash among
-# them has options. Dies when it does not serve within the limit. undef when it
-# is not installed.
-# identity  as Pop3Test::Tls makes them: STLS, and TLS on ->tls_port
+# Starts it in $dir. @messages are octets with LF line ends; a hash among them has options.
+# Dies if it does not answer within the limit. Returns undef if it is not installed.
+# identity  made by Pop3Test::Tls: offers STLS, and TLS on ->tls_port
 # more      further lines of configuration
 sub start {
     my ($class, $dir, @messages) = @_;
@@ -90,7 +89,7 @@ sub _write {
     return;
 }
 
-# As root the mailbox belongs to nobody, as Dovecot wants no mail of root's.
+# Under root the mailbox belongs to the user nobody, because Dovecot refuses mail of root.
 sub _owner { return $> == 0 ? ((getpwnam 'nobody')[ 2, 3 ]) : ($>, $) + 0) }
 
 sub _write_mailbox {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A stand-in for the syslog daemon: a datagram socket of the test's own, whose
-# path goes to the product in POP3_PROXY_SYSLOG. A child takes the datagrams
-# at once (the kernel keeps only a few), the test gets them as parsed lines.
+# A substitute for the syslog daemon: a datagram socket, whose path the product gets
+# in POP3_PROXY_SYSLOG. A child reads the datagrams at once, because the kernel keeps
+# only a few; the test gets them as parsed lines.
 
 package Pop3Test::Log;
 
@@ -32,7 +32,7 @@ sub new {
     return $self;
 }
 
-# The same over a log file, for tests that log more than the socket takes.
+# The same from a log file, for tests that log more than the socket takes.
 sub of_file {
     my ($class, $path) = @_;
     my $self = bless { file => $path, lines => [], in => '', at => 0 }, $class;
@@ -57,14 +57,13 @@ sub _follow {
     return;
 }
 
-# The child: datagrams to length-prefixed records, until the test is gone.
+# The child: turns datagrams into length-prefixed records until the test ends.
 sub _collect {
     my ($socket, $write) = @_;
     $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE TERM);
     $SIG{INT} = 'IGNORE';
-    POSIX::nice(-10);   # where it may: it must be ahead of those who write
+    POSIX::nice(-10);   # if allowed: it must be faster than the writers
     open STDOUT, '>', '/dev/null';
-    eval { setpriority 0, 0, -10 };     # the kernel keeps few datagrams; not for everybody
     my $test = getppid;
     while (getppid == $test) {
         vec(my $ready = '', fileno $socket, 1) = 1;
@@ -95,8 +94,8 @@ sub _readable {
     return;
 }
 
-# One line as a hash: raw, severity, pid, text, event, and all fields under
-# `f'. A line that does not follow the format has the key `malformed'.
+# One line as a hash: raw, severity, pid, text, event, and in f all fields. A line that
+# does not follow the format has the key malformed.
 sub parse {
     my ($raw) = @_;
     my $line = { raw => $raw, f => {}, event => '' };
@@ -118,7 +117,7 @@ sub parse {
     return $line;
 }
 
-# Everything logged before this call by anybody, as parsed lines.
+# All lines logged before this call, by any process.
 sub lines {
     my ($self) = @_;
     if (defined $self->{file}) {
@@ -134,7 +133,7 @@ sub lines {
 
 sub with_event { my ($self, $event) = @_; return grep { $_->{event} eq $event } $self->lines }
 
-# The fields of the one session line written by process $pid or a child of it.
+# The fields of the only session line of process $pid.
 sub session_of {
     my ($self, $pid) = @_;
     my @found = grep { $_->{pid} == $pid } $self->with_event('session');
@@ -142,7 +141,7 @@ sub session_of {
     return $found[0]{f};
 }
 
-# What a value stood for before it was escaped.
+# A value before it was escaped.
 sub unescape {
     my ($value) = @_;
     $value =~ s/\A"(.*)"\z/$1/s;

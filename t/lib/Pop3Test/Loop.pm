@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The one place where a test sleeps: a select() loop over everything that can
-# happen to it (clients, fake servers, logs, children). Whatever a test waits
-# for, all the others go on meanwhile, so nothing blocks because a pipe or a
-# log socket is full. Every wait has a limit.
+# The only function in which a test sleeps: a select() loop over clients, fake servers, logs
+# and children. Whatever a test waits for, all of them go on, so that nothing blocks because a
+# pipe or a log socket is full. Every wait has a limit.
 
 package Pop3Test::Loop;
 
@@ -14,8 +13,8 @@ use Time::HiRes ();
 
 our @EXPORT_OK = qw(watch_read watch_write unwatch wait_until pause now each_turn);
 
-# Seconds for any single wait. It tells "now" from "at some limit of the product" on a slow machine
-# as well: a test that wants something at once sets the limits that could end it to far more.
+# Seconds for any single wait. A test that expects something at once sets the product's own limits
+# far above this one, so that it fails if a limit of the product was what ended the wait.
 our $LIMIT = $ENV{POP3_TEST_LIMIT} || 15;
 
 my %reader;     # file number => callback
@@ -24,7 +23,7 @@ my @each_turn;  # called after every select(), e.g. to reap children
 
 use constant SLICE => 0.02;     # how late the end of a child may be noticed
 
-$SIG{PIPE} = 'IGNORE';          # a failed write is an answer, not an end
+$SIG{PIPE} = 'IGNORE';          # a failed write is a result, not the end of the test
 
 sub now { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
@@ -74,8 +73,8 @@ sub wait_until {
     }
 }
 
-# Lets everything else go on for $seconds: only to see that something does
-# *not* happen, or to make a peer slow; never to wait for readiness.
+# Lets everything else go on for $seconds. Only to see that something does *not* happen, or to make
+# a peer slow; never to wait for readiness.
 sub pause { my ($seconds) = @_; wait_until(sub { 0 }, $seconds); return }
 
 1;

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Starts the product as a server of its own: a file in a directory of its own,
-# a listening address on loopback, and the addresses learned from the log. What
-# happens is waited for by log lines and by the kernel's lists of processes,
-# never by the clock.
+# The product as a server: its file is in a directory of its own, it listens on
+# loopback, and the log says on which addresses. A test waits for log lines,
+# for the status and for processes, never for time to pass.
 #
 #     my $master = master(server => $server->address, workers => 2);
 #     my $client = $master->client->login;
@@ -52,7 +51,7 @@ sub new {
 
 # ---- the file ----
 
-# Sets keys; undef removes one. Of one instance with a name in front.
+# Sets keys; undef removes one. With a name before them: keys of that instance.
 sub change {
     my ($self, @change) = @_;
     my $keys = @change % 2 ? { @{ $self->{instances} } }->{ shift @change } : $self->{keys};
@@ -111,8 +110,7 @@ sub ready {
     return $self;
 }
 
-# Another process is the master from now on: a detached one, or the next
-# binary.
+# From now on this process is the master: a detached one, or the next binary.
 sub follow {
     my ($self, $pid) = @_;
     $self->{process} = Pop3Test::Process::adopt($pid, 'master');
@@ -124,16 +122,14 @@ sub process { return $_[0]{process} }
 sub pid     { return $_[0]{process}->pid }
 sub signal  { my ($self, $signal) = @_; kill $signal, $self->pid; return $self }
 
-# Lines of this master with this event; those of its other processes have to
-# be asked of the log.
+# The lines of this master with this event. (For lines of other processes: the log.)
 sub events {
     my ($self, $event) = @_;
     my $pid = $self->pid;
     return grep { $_->{event} eq $event && $_->{pid} == $pid } @{ $self->{log}{lines} };
 }
 
-# Waits for one more line of one of these events than there were, after having
-# called $code. Returns the line.
+# Calls $code and waits for the next line with one of these events. Returns the line.
 sub after {
     my ($self, $code, @events) = @_;
     my $lines  = $self->{log}{lines};
@@ -150,13 +146,13 @@ sub after {
     }) || die "the master does not log @events\n";
 }
 
-# HUP. Returns the line: event=reloaded, or reload-failed.
+# Sends HUP. Returns the line of event=reloaded or event=reload-failed.
 sub reload {
     my ($self) = @_;
     return $self->after(sub { $self->signal('HUP') }, qw(reloaded reload-failed));
 }
 
-# Waits for its end; the exit status, undef when it goes on.
+# Waits for its end. Returns the wait status, undef if it goes on.
 sub wait { my ($self, $limit) = @_; return $self->{process}->wait($limit) }
 
 sub is_running { return $_[0]{process}->is_running }
@@ -262,7 +258,7 @@ sub counts {
     return \%count;
 }
 
-# Waits until as many workers are idle and busy.
+# Waits until exactly so many workers are idle and busy. Returns 'settled', or the counts.
 sub settled {
     my ($self, $idle, $busy, $limit) = @_;
     my $count;
@@ -276,7 +272,7 @@ sub settled {
 
 # ---- clients ----
 
-# Where it listens, in the order of the log; filled in by the last start.
+# The addresses on which it listens, in the order of the log.
 sub addresses {
     my ($self) = @_;
     return map { $_->{f}{text} =~ /^"(.*)"\z/ } $self->events('listening');
@@ -312,7 +308,7 @@ sub connect {
         $option{from} ? (LocalHost => $option{from}) : ());
 }
 
-# The worker that has logged this user in. The name may stand in lines of masters before.
+# The worker that has logged this user in since the last start.
 sub worker_of {
     my ($self, $user) = @_;
     my $line = wait_until(sub {
@@ -322,7 +318,7 @@ sub worker_of {
     return $line->{pid};
 }
 
-# The session line of a client on TCP, once it is there.
+# Waits for the session line of a client on TCP.
 sub session_of {
     my ($self, $client, $limit) = @_;
     my $port = $client->{own_port} // $client->port;
@@ -333,7 +329,7 @@ sub session_of {
 
 # ---- the end ----
 
-# TERM; the exit code.
+# Sends TERM and waits. Returns the exit code.
 sub stop { my ($self) = @_; $self->signal('TERM'); return Pop3Test::Process::exit_code($self->wait) }
 
 sub close {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Mutations of dialogues, the same ones for the same seed (POP3_TEST_SEED,
-# default 1), so that what was found once is found again.
+# Mutations of dialogues. The same seed (POP3_TEST_SEED, default 1) gives the same
+# mutations, so that a failure can be repeated.
 
 package Pop3Test::Mutate;
 
@@ -16,7 +16,7 @@ our @TOKENS = ("\r\n", "\n", "\r", "\n\r", "\r\r\n", '.', "\r\n.\r\n", ".\r\n", 
     "EXPN x\r\n", "USER evil\r\n", "PASS evil\r\n", "STLS\r\n", "AUTH\r\n", '*', '%s%n', '99999999999999999999', '0', '-1',
     'x' x 600, 'y' x 9000, "z\r\n" x 40);
 
-# Call once; says how to repeat the run.
+# Call once at the start. Returns the seed, which repeats the run.
 sub seed {
     my $seed = $ENV{POP3_TEST_SEED} || 1;
     srand $seed;

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Mail programs that poll without pause, each a process of its own: log in,
-# STAT, QUIT, and again, until they are told to stop. They count what an
-# operator would hear complaints about.
+# Mail programs that poll without a pause, each in its own process: login, STAT, QUIT,
+# and again, until they are told to stop. They count failures that a user would notice.
 
 package Pop3Test::Pollers;
 
@@ -64,7 +63,7 @@ sub _session {
             _reply($socket);
         }
         $what = 'end';
-        sysread $socket, my $rest, 1 and die "octets behind the end\n";
+        sysread $socket, my $rest, 1 and die "octets after the end\n";
         1;
     } or die "$what: $@";
     return;
@@ -87,7 +86,7 @@ sub _poll {
 
 sub _rows { my ($self) = @_; return map { [ split / /, $_, 3 ] } split /\n/, $self->{text} =~ s/[^\n]*\z//r }
 
-# Waits until $count more polls have come to their end.
+# Waits until $count more polls have ended.
 sub more {
     my ($self, $count) = @_;
     my $wanted = $count + (() = $self->{text} =~ /\n/g);

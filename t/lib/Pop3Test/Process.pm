@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Children of a test: started with chosen descriptors in a process group of
-# their own, reaped by the loop, killed by their own number at the end at the
-# latest. The test is a child subreaper where the system allows it, so that
-# what a child leaves behind becomes visible as well.
+# The processes of a test, and what /proc says about any process. A child is started with chosen
+# descriptors in its own process group; the loop reaps it; it is killed by its process id at the
+# latest when the test ends. Where the system allows it the test is a child subreaper, so that it
+# also sees the processes that a child leaves running.
 
 package Pop3Test::Process;
 
@@ -23,7 +23,7 @@ my $owner = $$;
 
 each_turn(\&reap);
 
-# Linux only; elsewhere orphans go to init unseen.
+# Linux only; elsewhere orphans go to init and are not seen.
 sub _become_subreaper {
     my %prctl = (x86_64 => 157, aarch64 => 167);
     my $number = $^O eq 'linux' && length pack('P', '') == 8 && $prctl{ (POSIX::uname())[4] };
@@ -52,7 +52,7 @@ sub _child {
     $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE INT TERM HUP QUIT USR1 USR2);
     POSIX::setpgid(0, 0);
     my $fds = $option->{fds} || {};
-    # High copies first: a wanted number may be in use by another handle.
+    # Copy to high numbers first: another handle may use a number that is wanted.
     my %copy = map { $_ => fcntl($fds->{$_}, F_DUPFD, 40) } keys %$fds;
     dup2($copy{$_}, $_) for keys %copy;
     POSIX::close($_) for values %copy;
@@ -69,8 +69,8 @@ sub _child {
     die "exec $option->{command}[0]: $!\n";
 }
 
-# Both ends of a pipe, first the one for a child to write to; what comes is
-# appended to $$text, and the other end closed behind it.
+# Both ends of a pipe, first the one for a child to write to. The loop appends what arrives to
+# $$text, and closes its own end when the child's is closed.
 sub collect {
     my ($text) = @_;
     pipe my $read, my $write or die "pipe: $!\n";
@@ -92,8 +92,8 @@ sub installed {
 
 my $ports_tried = 0;
 
-# A port of 127.0.0.1 for a program that must be told one. It is below those that the kernel gives to
-# sockets of other tests, so that none of them takes it before the program does.
+# A port of 127.0.0.1 for a program that must be told one. It is below the ports that the kernel
+# chooses, so that no other test gets it before the program does.
 sub free_port {
     open my $file, '<', '/proc/sys/net/ipv4/ip_local_port_range';
     my ($lowest) = $file ? <$file> =~ /(\d+)/ : 0;
@@ -105,7 +105,7 @@ sub free_port {
     die "no free port: $@\n";
 }
 
-# Takes over a child that was forked elsewhere.
+# A child that was forked elsewhere.
 sub adopt {
     my ($pid, $name) = @_;
     return $running{$pid} = bless { pid => $pid, name => $name }, __PACKAGE__;
@@ -145,7 +145,7 @@ sub signal {
     return $self;
 }
 
-# Ends it by force, with the group it leads.
+# Kills it with its process group.
 sub destroy {
     my ($self) = @_;
     return if !$self->is_running;
@@ -174,7 +174,7 @@ sub facts {
     return { $text =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
 }
 
-# Process numbers of $pid and everything below it.
+# The process ids of $pid and of all its descendants.
 sub descendants {
     my ($pid) = @_;
     my $all = _processes();
@@ -187,8 +187,8 @@ sub descendants {
     return @found;
 }
 
-# Processes that became ours because their parent went away; zombies among
-# them are reaped and not counted.
+# Processes that became ours because their parent ended. Zombies among them are reaped and
+# not counted.
 sub orphans {
     my $all = _processes();
     my @left;
@@ -207,8 +207,8 @@ sub is_alive {
     return $stat !~ /^\d+ \(.*\) [ZX] /s;
 }
 
-# Runs a command to its end (or the limit): {status, out, err, late}. The
-# loop goes on meanwhile, so it may talk to servers of this very test.
+# Runs a command to its end or the limit: {status, out, err, late}. The loop goes on meanwhile,
+# so the command can talk to servers of this test.
 sub run {
     my ($command, %option) = @_;
     my $limit = delete $option{limit} // 30;

@@ -31,7 +31,7 @@ sub new {
 
 sub port { return $_[0]{listener}->sockport }
 
-# Where a client connects: [::ffff:127.0.0.1] is reached through IPv4.
+# The host for clients: [::ffff:127.0.0.1] is reached over IPv4.
 sub client_host {
     my ($self) = @_;
     return $self->{host} =~ /\A::ffff:(.*)/ ? $1 : $self->{host};
@@ -54,8 +54,8 @@ sub _client {
     return $client;
 }
 
-# A TCP client and the process that serves it. rcvbuf, sndbuf: bounds for the
-# client's kernel buffers.
+# A TCP client and the process that serves it. rcvbuf: the size of the client's receive
+# buffer.
 sub client {
     my ($self, %option) = @_;
     my $socket = IO::Socket::IP->new(
@@ -84,8 +84,7 @@ sub client_on_pipes {
     return $self->_client($our_in, $process, wfh => $our_out);
 }
 
-# Serves everybody who connects from now on, for clients that are programs of
-# their own. Returns the port.
+# From now on serves every connection, for clients that are programs. Returns the port.
 sub serve {
     my ($self) = @_;
     my $listener = $self->{listener};

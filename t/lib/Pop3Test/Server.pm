@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A fake POP3 server on a loopback port of its own. By default it is a small
-# mailbox; hooks replace single replies, and a test may take a connection over
-# and play the server octet by octet. It keeps everything it receives and
-# notes whatever must never reach a server.
+# A fake POP3 server on its own port of loopback. By default it is a small mailbox.
+# Hooks replace single replies, and a test may play the server itself, octet by octet.
+# It keeps everything it receives, and notes what must never reach a server.
 
 package Pop3Test::Server;
 
@@ -24,13 +23,13 @@ our %FORWARDED = map { $_ => 1 }
 # capa      reference to a list of capabilities; without it CAPA is refused
 # password  what PASS must be; without it every one is right
 # on        hooks: VERB => octets to send, or sub ($connection, $argument)
-#           that returns octets, or '' when it answered itself, or undef to
-#           let the mailbox answer
-# script    1: no automatic answers at all; the test talks
+#           that returns octets, '' if it has answered itself, or undef to let the
+#           mailbox answer
+# script    1: no automatic answers; the test plays the server
 #
-# The port stays the server's until the object is gone, also after close(), and on [::1] as well as on
-# 127.0.0.1, where nobody listens: a connection to a server that is closed, or to "localhost", is
-# refused and never reaches the server of another test.
+# The object keeps its port until it is gone, also after close(), and on [::1], where nothing
+# listens, as well as on 127.0.0.1. So a connection to a closed server is refused, and neither it
+# nor one to "localhost" reaches the server of another test.
 sub new {
     my ($class, %option) = @_;
     my $self = bless {
@@ -80,7 +79,7 @@ sub _accept {
 
 sub connections { return @{ $_[0]{connections} } }
 
-# The next connection the test has not seen yet; waits for it.
+# Waits for the next connection that the test has not seen yet.
 sub connection {
     my ($self, $limit) = @_;
     my $list = $self->{connections};
@@ -89,8 +88,8 @@ sub connection {
     return $list->[ $self->{taken}++ ];
 }
 
-# Every line received on any connection, CAPA left out (asking for it is the
-# proxy's own affair), without line ends.
+# Every line received on any connection, without line ends and without CAPA, which the
+# proxy may send on its own.
 sub lines { my ($self) = @_; return map { $_->lines } $self->connections }
 
 # Waits until a line matches.
@@ -129,7 +128,7 @@ use Pop3Test::Loop qw(wait_until);
 
 sub lines { my ($self) = @_; return grep { !/^CAPA$/i } @{ $self->{lines} } }
 
-# Splits what came into lines, notes what must not be there, and answers.
+# Splits the input into lines, notes what is forbidden, and answers.
 sub _input {
     my ($self) = @_;
     my $server = $self->{server};
@@ -177,7 +176,7 @@ sub _answer {
     return $method ? $self->$method($argument) : "-ERR unknown command\r\n";
 }
 
-# A message number that is there and not deleted.
+# A message by its number; undef if it is deleted or does not exist.
 sub _message {
     my ($self, $number) = @_;
     return if $number !~ /^[1-9][0-9]*\z/ || $self->{deleted}{$number};
@@ -189,7 +188,7 @@ sub _present {
     return grep { !$self->{deleted}{$_} } 1 .. @{ $self->{server}{messages} };
 }
 
-# A message as it travels: stuffed, ended.
+# A message as it is sent: dot-stuffed and terminated.
 sub wire {
     my ($message) = @_;
     $message =~ s/^\./../mg;

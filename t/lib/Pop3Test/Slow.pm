@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What tests of time limits share: slow parties, and the measuring of ends.
+# What tests of time limits share: slow parties, and the time at which a session ends.
 
 package Pop3Test::Slow;
 
@@ -13,10 +13,9 @@ use Pop3Test::Loop qw(each_turn now);
 
 our @EXPORT = qw(ends_at drip fill_queue);
 
-# The session of $client ends $limit seconds after $since, not earlier (by
-# more than a tenth). That it ends at this limit is proved by the reason in its
-# log line, and by all other limits being longer than any wait of a test.
-# Returns all that came before the end.
+# The session of $client ends $limit seconds after $since, not more than 0.1 s earlier. The
+# reason in its log line proves that this limit ended it, because all other limits are longer
+# than any wait of a test. Returns what came before the end.
 sub ends_at {
     my ($name, $client, $since, $limit) = @_;
     my $rest = $client->rest;
@@ -37,8 +36,8 @@ sub drip {
     return;
 }
 
-# Fills the queue of a listening IPv4 socket, so that a further connection
-# hangs. Returns the sockets to keep; none where it does not hang here.
+# Fills the queue of a listening IPv4 socket, so that the next connection hangs.
+# Returns the sockets to keep, or none if connections do not hang on this system.
 sub fill_queue {
     my ($listener) = @_;
     listen $listener, 0 or die "listen: $!\n";

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A connection as a test sees it, on either side of the proxy: octets go out
-# without blocking, what arrives is collected in the background. The reading
-# methods wait with a limit and die with what they have when it passes, so a
-# test never hangs and never goes on with half an answer.
+# A connection of a test, on either side of the proxy. Writing never blocks, and what
+# arrives is collected in the background. A reading method waits up to a limit and
+# then dies, so a test never hangs and never goes on with half a reply.
 
 package Pop3Test::Stream;
 
@@ -14,7 +13,7 @@ use IO::Handle ();
 use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY unpack_sockaddr_in6);
 use Pop3Test::Loop qw(watch_read watch_write unwatch wait_until now);
 
-# $out is given where reading and writing use two descriptors (pipes).
+# wfh: another descriptor to write to (pipes).
 sub new {
     my ($class, $fh, %option) = @_;
     my $self = bless {
@@ -26,7 +25,7 @@ sub new {
     return $self;
 }
 
-# Stops and restarts reading: a peer that does not take what it is sent.
+# Stops and restarts reading: a peer that does not read what it is sent.
 sub hold { my ($self) = @_; unwatch($self->{fh}, 'read'); return $self }
 
 sub resume {
@@ -69,7 +68,7 @@ sub _writable {
     return;
 }
 
-# What was to happen behind the last octet.
+# Does what was ordered for the time after the last octet.
 sub _end_of_output {
     my ($self) = @_;
     return if length $self->{out} || !$self->{wfh};
@@ -81,8 +80,8 @@ sub _end_of_output {
     return;
 }
 
-# Sends these octets, now as far as the other end takes them, the rest in the
-# background.
+# Sends these octets, the rest in the background if the other end does not take all
+# of them now.
 sub send {
     my ($self, @octets) = @_;
     return $self if !$self->{wfh};
@@ -93,13 +92,13 @@ sub send {
 
 sub send_line { my ($self, $line) = @_; return $self->send("$line\r\n") }
 
-# Waits until everything given to send() was taken by the kernel.
+# Waits until the kernel has taken everything given to send().
 sub sent {
     my ($self, $limit) = @_;
     return wait_until(sub { !length $self->{out} }, $limit) // $self->_late('sent');
 }
 
-# Ends our direction behind the last octet given to send().
+# Ends our direction after the last octet given to send().
 sub half_close {
     my ($self) = @_;
     $self->{half_close} = 1;
@@ -107,7 +106,7 @@ sub half_close {
     return $self;
 }
 
-# Ends the connection there.
+# Closes the connection after the last octet given to send().
 sub close_when_sent {
     my ($self) = @_;
     $self->{close_when_sent} = 1;
@@ -194,7 +193,7 @@ sub rest {
     return $rest;
 }
 
-# True when the other end closes within the limit without a further octet.
+# True if the other end closes within the limit without another octet.
 sub closes {
     my ($self, $limit) = @_;
     my $rest = $self->rest($limit);
@@ -202,7 +201,7 @@ sub closes {
     return 1;
 }
 
-# True when nothing (no octet, no end) arrives for $seconds.
+# True if nothing arrives for $seconds, neither an octet nor the end.
 sub quiet {
     my ($self, $seconds) = @_;
     return !wait_until(sub { length $self->{in} || $self->{eof} }, $seconds);
@@ -211,9 +210,8 @@ sub quiet {
 # Every octet received so far, read or not.
 sub received { my ($self) = @_; return $self->{all} }
 
-# Waits until the process at the other end has read all we sent. Where the
-# kernel does not tell, a short pause stands in: the test then proves less,
-# but does not fail.
+# Waits until the process at the other end has read all we sent. If the kernel cannot say
+# this, a short pause replaces it: the test then proves less, but does not fail.
 sub taken {
     my ($self) = @_;
     $self->sent;
@@ -223,7 +221,7 @@ sub taken {
         Pop3Test::Loop::pause(0.03);
         return $self;
     }
-    # A look at the queue costs little; a sleep would add up.
+    # Asking for the queue costs little; sleeping each time would take long.
     my $end = now() + $Pop3Test::Loop::LIMIT;
     while (_unread(@ends)) {
         die "$self->{name}: not read in time\n" if now() > $end;
@@ -234,9 +232,9 @@ sub taken {
 
 my $diag;   # the kernel's answers about sockets (NETLINK_SOCK_DIAG), 0: none here
 
-# Octets in the receive queue of the socket at $local that is connected to
-# $remote, [port, address] both; 0 when it is gone, undef when nobody tells.
-# What is sent over loopback is in that queue when send() returns.
+# Octets in the receive queue of the socket at $local that is connected to $remote, both
+# [port, address]; 0 if the socket is gone, undef if the kernel does not say. What is sent
+# over loopback is in that queue when send() returns.
 sub _unread {
     my ($local, $remote) = @_;
     if (!defined $diag) {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# TLS for tests, with the tools that are there: certificates made by openssl,
-# clients that are `openssl s_client' behind two pipes, and stunnel before a
-# fake server. Nothing here needs a Perl module for TLS.
+# TLS for tests, by programs and without a Perl module: openssl makes certificates,
+# `openssl s_client' on two pipes is the client, and stunnel stands before a fake
+# server.
 
 package Pop3Test::Tls;
 
@@ -50,7 +50,7 @@ sub authority {
 # san     reference to a list such as 'DNS:a.example.org'
 # key     'ec' (the default) or 'rsa'
 # days    until it expires, also negative
-# ca      an authority(), else it signs itself
+# ca      an authority(); without it the certificate signs itself
 sub identity {
     my (%option) = @_;
     my $path = "$temporary/" . ++$count;
@@ -84,9 +84,9 @@ sub revocation {
     return "$path.der";
 }
 
-# A client that speaks TLS to a proxy: {stls => 1} begins in the clear. Other
-# options: args (for s_client), commands (s_client takes R as an order). What
-# s_client says of the connection is in ->told, once it has ended.
+# A client that speaks TLS to a proxy; stls => 1 begins in the clear. Other options:
+# args (for s_client), commands (s_client obeys R and others). After the end ->told has
+# what s_client said about the connection.
 sub tls_client {
     my ($proxy, %option) = @_;
     my $port = ref $proxy ? $proxy->{serving} ||= $proxy->serve : $proxy;
@@ -130,13 +130,13 @@ use warnings;
 use parent -norequire, 'Pop3Test::Client';
 use Pop3Test::Loop qw(wait_until);
 
-# With STLS, s_client has taken the greeting for itself.
+# With STLS, s_client reads the greeting itself.
 sub greeting {
     my ($self) = @_;
     return $self->{stls} ? '+OK' : $self->SUPER::greeting;
 }
 
-# Ends like a machine that crashed: the connection closes without close_notify.
+# Kills the client: the connection closes without close_notify.
 sub crash {
     my ($self) = @_;
     kill 'KILL', $self->{s_client}->pid;
@@ -144,7 +144,7 @@ sub crash {
     return $self;
 }
 
-# What s_client said: certificates, session, reasons.
+# What s_client said: certificates, session, errors.
 sub told {
     my ($self) = @_;
     $self->{s_client}->wait(10);
