@@ -11,7 +11,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
-use Errno qw(EINTR EMFILE ENOMEM EAGAIN ECONNRESET ENOBUFS EIO ENOSPC EPIPE ECONNREFUSED EACCES);
+use Errno qw(ECHILD EINTR EMFILE ENOMEM EAGAIN ECONNRESET ENOBUFS EIO ENOSPC EPIPE ECONNREFUSED EACCES);
 
 my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
 plan(skip_all => 'make check builds the library of faults') if !$library;
@@ -160,6 +160,18 @@ walk 'in the helper' => \@policy, 'children',
     recvmsg => [ EINTR, ENOMEM ],
     socket  => [EMFILE],
     connect => [ECONNREFUSED];
+
+scene 'an acp whose exit status is lost does not grant' => sub {
+    for my $status (1, 0) {
+        my $got = session([ '-a', acp("exit $status") ], FAULT_CALL => 'waitpid', FAULT_NUMBER => 1,
+            FAULT_ERRNO => ECHILD + 0, FAULT_PROCESS => 'children');
+        ok $got->{failed}, "exit $status: waitpid() failed";
+        like $got->{octets}, qr/\r\n-ERR \[SYS\/TEMP\][^\r\n]*\r\n\z/, 'refused';
+        is $got->{reason}, 'acp-failed', 'reason';
+    }
+    my ($line) = log_lines('acp-failed');
+    like $line->{f}{error}, qr/exit status/, 'the log says so';
+};
 
 scene 'the dialogue is the same when calls move one octet at a time' => sub {
     my $good = session(\@policy);

@@ -53,7 +53,8 @@ struct acp {
     int exec_error_fd;
     bool is_over_limit;
     bool has_ended;
-    int status;
+    int status;     /* of waitpid(): not granted until the program has said so */
+    int wait_error; /* why there is no exit status; 0: there is one */
     size_t out_seen;
     size_t out_start;
     size_t out_end;
@@ -226,6 +227,13 @@ static enum message_result judge(const struct acp *acp)
         log_failure(acp->session, "time limit; killed with its process group");
         return MESSAGE_RESULT_TIME_LIMIT;
     }
+    if (acp->wait_error != 0) {
+        char why[128];
+
+        snprintf(why, sizeof(why), "its exit status is lost: %s", strerror(acp->wait_error));
+        log_failure(acp->session, why);
+        return MESSAGE_RESULT_FAILED;
+    }
     if (WIFSIGNALED(acp->status)) {
         log_failure(acp->session, strsignal(WTERMSIG(acp->status)));
         return MESSAGE_RESULT_FAILED;
@@ -278,13 +286,24 @@ static void drain_pipes(struct acp *acp)
         continue;
 }
 
+/* The program has ended. Returns false where its exit status cannot be had yet. */
+static bool take_status(struct acp *acp, int flags)
+{
+    pid_t pid = waitpid(acp->pid, &acp->status, flags);
+
+    if (pid == 0 || (pid == -1 && errno == EINTR))
+        return false;
+    acp->wait_error = pid == -1 ? errno : 0;
+    return true;
+}
+
 static void on_ended(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct acp *acp = watcher->data;
 
     if ((events & EV_ERROR) != 0)
         kill(-acp->pid, SIGKILL); /* its end cannot be watched */
-    if (waitpid(acp->pid, &acp->status, (events & EV_ERROR) != 0 ? 0 : WNOHANG) == 0)
+    if (!take_status(acp, (events & EV_ERROR) != 0 ? 0 : WNOHANG))
         return;
     acp->has_ended = true;
     ev_io_stop(loop, watcher);
@@ -434,6 +453,7 @@ void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct mes
     if (acp != NULL) {
         acp->loop = loop;
         acp->answer_fd = answer_fd;
+        acp->status = W_EXITCODE(EXEC_FAILED, 0);
         snprintf(acp->session, sizeof(acp->session), "%s", session);
         if (!fill_environment(environment, setting->prefix, request))
             errno = EPROTO;
