@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use POSIX ();
 use Pop3Test;
 
 # Logs in and out through a proxy with -l; returns the file's content.
@@ -135,6 +136,30 @@ scene 'a planted link is not followed' => sub {
     record('joe', dir => $dir, arguments => [ server()->address ]);
     is read_file($victim), "precious\n", 'its target is untouched';
     ok !-l "$dir/127.0.0.1", 'the link was replaced';
+};
+
+scene 'what is planted under the name of the temporary file' => sub {
+    my $dir    = directory(0777);
+    my $victim = write_file(directory() . '/victim', "precious\n", 0666);
+    my $master = master(server => server()->address, client_log => $dir, login_timeout => 20);
+    my ($helper) = wait_until(sub { my @found = $master->helpers; @found == 1 && $found[0] }) or die "no helper\n";
+    my $temporary = "$dir/.127.0.0.1.$helper";
+    my %plant = (
+        'a FIFO' => sub { POSIX::mkfifo($temporary, 0666) && chmod(0666, $temporary) or die "mkfifo: $!\n" },
+        'a link' => sub { symlink $victim, $temporary or die "symlink: $!\n" },
+        'a second name of a file' => sub { link $victim, $temporary or die "link: $!\n" },
+        'a left file' => sub { write_file($temporary, "an old line that is longer than the new one will be\n" x 9) },
+    );
+    for my $name (sort keys %plant) {
+        unlink "$dir/127.0.0.1";
+        $plant{$name}->();
+        my $client = $master->client->login('joe');
+        like read_file("$dir/127.0.0.1"), qr/\A\d+ 127\.0\.0\.1 joe \S+\n\z/, "$name: the line is written";
+        ok !-l "$dir/127.0.0.1" && -f _, 'to a file of its own';
+        is $client->quit, '+OK bye', 'in order';
+        is_deeply [ $master->helpers ], [$helper], 'by the same helper';
+    }
+    is read_file($victim), "precious\n", 'nothing else is changed';
 };
 
 scene 'a directory that cannot be written does not fail the login' => sub {

@@ -43,9 +43,21 @@ static int write_all(int fd, const char *line)
     return 0;
 }
 
+/* Makes a new file. Workers may write to the directory, so a broken one can plant a FIFO, on which
+ * open() would wait for ever, or a link to another file: whatever is at the path is removed. */
+static int open_new(const char *path)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    int fd = open(path, flags, FILE_MODE);
+
+    if (fd == -1 && errno == EEXIST && unlink(path) == 0)
+        fd = open(path, flags, FILE_MODE);
+    return fd;
+}
+
 static int write_file(const char *path, const char *line)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    int fd = open_new(path);
 
     if (fd == -1)
         return -1;
