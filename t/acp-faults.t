@@ -126,7 +126,7 @@ scene 'a client that leaves while the acp writes' => sub {
     $client->close;
     ok defined $client->process->wait, 'the proxy ends';
     ok wait_until(sub { !is_alive($pid) }), 'the acp as well' or kill 'KILL', $pid;
-    is scalar $server->connections, 0, 'nobody was logged in';
+    is scalar $server->connections, 0, 'no login reached the server';
 };
 
 scene 'a hanging acp ends after its proxy is killed' => sub {
@@ -146,7 +146,7 @@ scene 'output that looks like a log line' => sub {
     $client->try_login;
     $client->closes;
     my @forged = grep { ($_->{f}{reason} // '') eq 'forged' } log_lines();
-    is scalar @forged, 0, 'is none';
+    is scalar @forged, 0, 'no line was forged';
 };
 
 done;

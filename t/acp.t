@@ -199,7 +199,7 @@ scene 'the sample acp: proxy users and their passwords' => sub {
         is exit_code($ask->($user, 'geheim')->{status}), 0, "$user: let in";
         is exit_code($ask->($user, 'falsch')->{status}), 1, 'not with another password';
     }
-    is $ask->('eve', 'geheim')->{out}, "-ERR [AUTH] bad login\n", 'nor anybody else';
+    is $ask->('eve', 'geheim')->{out}, "-ERR [AUTH] bad login\n", 'an unknown user is refused';
 };
 
 scene 'output of an acp that grants' => sub {
@@ -252,8 +252,8 @@ scene 'it starts with default signals' => sub {
         ->client->login;
     my %status = read_file($file) =~ /^(Sig\w+):\s+(\w+)/mg;
     # glibc keeps 32 and 33 for itself; a program cannot set them.
-    is hex(substr $status{SigIgn}, -16) & ~0x180000000, 0, 'none ignored';
-    is $status{SigBlk}, '0000000000000000', 'none blocked';
+    is hex(substr $status{SigIgn}, -16) & ~0x180000000, 0, 'no signal is ignored';
+    is $status{SigBlk}, '0000000000000000', 'no signal is blocked';
     $client->quit;
 };
 
@@ -282,7 +282,7 @@ scene 'an acp that is missing or cannot be executed' => sub {
         cmp_ok scalar(grep { $_->{pid} == $client->process->pid && ($_->{priority} & 7) <= 4 } log_lines()), '>=', 1,
             'said in the log';
     }
-    is scalar $server->connections, 0, 'nobody got in';
+    is scalar $server->connections, 0, 'no login reached the server';
 };
 
 done;

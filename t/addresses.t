@@ -66,7 +66,7 @@ scene 'dead addresses come first' => sub {
     }
     my $server = server(host => '127.0.0.20');
     my $client = proxy('many.example:' . $server->port, { wrapper => $wrapper })->client;
-    like $client->try_login, $own, 'none alive';
+    like $client->try_login, $own, 'no address answers';
     $client->closes;
     is $client->session_line->{reason}, 'connect-failed', 'reason';
 };

@@ -103,7 +103,7 @@ scene 'octets after an urgent one' => sub {
     ($pid) = $daemon->busy_pids;
     is join('', ($client->fetch('RETR 1'))[1]), "line\r\nrest\r\n", 'a message is passed on to its end';
     $client->send_line('STAT');
-    is $client->rest, "+OK 1 2\r\n", 'a spare reply is seen while nobody asks';
+    is $client->rest, "+OK 1 2\r\n", 'a spare reply is noticed without a command';
     ok wait_until(sub { sessions_in_log($daemon, 'server-unsolicited') }, 10), 'reason';
 };
 
@@ -167,7 +167,7 @@ scene 'QUIT lets them finish' => sub {
     my @held   = map { $daemon->client->login } 1 .. 5;
     $daemon->after(sub { $daemon->signal('QUIT') }, 'master-draining');
     my $refused = wait_until(sub { !eval { $daemon->client->greeting; 1 } });
-    ok $refused, 'nobody new comes in';
+    ok $refused, 'new connections are refused';
     for my $client (@held) {
         my (undef, $body) = $client->fetch('RETR 1');
         is $body, "Subject: x\r\n\r\nbody\r\n", 'goes on';

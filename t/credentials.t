@@ -78,7 +78,7 @@ scene 'in arguments after login' => sub {
         next if $octet eq "\r";         # the CR of CRLF
         like $client->ask("RETR 1$octet"), qr/^-ERR/, sprintf 'octet %02x', ord $octet;
     }
-    is $server->saw(qr/RETR/), 0, 'none was passed on';
+    is $server->saw(qr/RETR/), 0, 'no RETR was passed on';
 };
 
 done;

@@ -73,7 +73,7 @@ sub complaint {
     return 'the session does not end' if !defined $status;
     return 'ended by ' . exit_code($status) if $status & 127;
     return 'the dialogue: ' . show($session->{octets}) if !is_part_of_dialogue($session->{octets}, $good);
-    return 'a commitment that nobody asked for'
+    return 'deletions committed without a QUIT'
         if $session->{committed} && index($session->{octets}, "dot\r\n") < 0;
     return "$session->{lines} lines about the session" if $session->{lines} > 1;
     return;

@@ -73,7 +73,7 @@ sub complaints_of_server {
     my @bad = @{ $server->{violations} };
     # Only complete lines count: each ends in LF.
     my %sent = map { map { (forwarded($_) => 1) } $_->{sent} =~ /([^\n]*)\n/g } @round;
-    push @bad, map { 'the server gets what nobody sent: ' . show($_) } grep { !$sent{ forwarded($_) } } $server->lines;
+    push @bad, map { 'the server gets what no client sent: ' . show($_) } grep { !$sent{ forwarded($_) } } $server->lines;
     my $quits = () = join('', map { $_->{sent} } @round) =~ /^quit *\r?\n/mig;
     push @bad, 'more QUITs than were sent' if $server->saw(qr/^QUIT/i) > $quits;
     return @bad;

@@ -150,7 +150,7 @@ scene 'addresses that may not send a header' => sub {
     $client->greeting;
     like $client->ask('PROXY TCP4 10.1.1.1 198.51.100.9 40000 110'), qr/^-ERR/, 'a header is refused';
     $client->quit;
-    is $client->session_line->{client}, '127.0.0.1', 'and believed by nobody';
+    is $client->session_line->{client}, '127.0.0.1', 'and its addresses are ignored';
     $client = $proxy->client;
     $client->greeting;
     $client->send(v2());

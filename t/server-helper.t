@@ -101,7 +101,7 @@ scene 'a program that hangs' => sub {
     };
     like $_->rest, qr/-ERR \[SYS\/TEMP\][^\r\n]*\r\n\z/, 'refused at the limit' for $hang->(2);
     ok wait_until(sub { !grep { is_alive($_) } read_file("$dir/pids") =~ /(\d+)/g }), 'killed with all they started';
-    ok wait_until(sub { 3 + 2 == $master->children }), 'nobody is left';
+    ok wait_until(sub { 3 + 2 == $master->children }), 'no process is left';
     $master->change(acp_timeout => 600)->reload;
     $hang->(4);
     is $master->client->login('good')->quit, '+OK bye', 'others are served meanwhile';

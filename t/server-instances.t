@@ -35,7 +35,7 @@ scene 'one policy inside, another outside' => sub {
     my $outside = $master->client(to => '127.0.0.2')->login('joe@' . $chosen->address);
     like $outside->ask('STAT'), qr/^\+OK 0 /, 'outside: the local one, whatever the name';
     $outside->quit;
-    ok !-e $asked, 'nobody was asked';
+    ok !-e $asked, 'the acp did not run';
     is $local->saw(qr/^USER joe\@/), 1, 'and the name went there whole';
     my %by_name = map { $_->{name} => $_ } @{ $master->status->{instances} };
     is $by_name{internal}{pools}[0]{idle}, 3, 'a pool each';

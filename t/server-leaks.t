@@ -115,7 +115,7 @@ scene 'memory of a worker with TLS' => sub {
     plan(skip_all => 'no smaps_rollup') if !defined memory($worker[0], 'Private_Dirty');
     my $own = sub { (sort { $b <=> $a } map { memory($_, 'Private_Dirty') } @worker)[0] };
     wait_until(sub { $own->() <= 280 });
-    diag(sprintf 'shared with nobody: %d KiB at most', $own->());
+    diag(sprintf 'private memory: %d KiB at most', $own->());
     cmp_ok $own->(), '<=', 280, 'of its own';
     like $_->quit, qr/^\+OK/, 'in order' for @client;
 };

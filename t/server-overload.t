@@ -87,14 +87,14 @@ scene 'sessions that have logged in stay' => sub {
     });
     like +($_->fetch('RETR 1'))[0], qr/^\+OK/, 'served' for @held;
     is $_->quit, '+OK bye', 'to its end' for @held;
-    is scalar(grep { $_->{f}{reason} eq 'shed' && $_->{f}{stage} eq 'relay' } log_lines('session')), 0, 'none was shed';
+    is scalar(grep { $_->{f}{reason} eq 'shed' && $_->{f}{stage} eq 'relay' } log_lines('session')), 0, 'no such session was shed';
 };
 
 scene 'sessions that have logged in hold all places: new connections wait' => sub {
     my $master = master(server => server()->address, workers => 2, max_workers => 3);
     my @held   = map { $master->client->login } 1 .. 3;
     my @wait   = map { $master->client } 1 .. 20;
-    ok $wait[0]->quiet(1), 'nobody is turned away';
+    ok $wait[0]->quiet(1), 'it is not refused';
     is $_->quit, '+OK bye', 'in order' for @held;
     is scalar(grep { $_->login->quit eq '+OK bye' } @wait), 20, 'and all have their turn';
 };

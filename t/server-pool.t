@@ -92,7 +92,7 @@ scene 'a few workers serve quick sessions on a busy processor' => sub {
     my @held = map { $master->client->login("held$_") } 1 .. 5;
     is scalar(grep { $_->ask('NOOP') eq '+OK' } @held), 5, 'sessions that stay call them back';
     $hog->destroy;
-    is $pollers->stop->{broken}, 0, 'nobody was hurt';
+    is $pollers->stop->{broken}, 0, 'no session failed';
     is $_->quit, '+OK bye', 'they end in order' for @held;
 };
 
@@ -175,7 +175,7 @@ scene 'the master is killed' => sub {
     like +($_->fetch('RETR 1'))[0], qr/^\+OK/, 'a session that runs' for @client;
     is $_->quit, '+OK bye', 'ends in order' for @client;
     my $begin = now();
-    ok wait_until(sub { !grep { is_alive($_) } @others }), 'then nobody is left';
+    ok wait_until(sub { !grep { is_alive($_) } @others }), 'then no process is left';
     diag(sprintf 'the last process was gone %.0f ms after the last session', 1000 * (now() - $begin));
 };
 

@@ -64,7 +64,7 @@ scene 'listening addresses are added, removed and changed' => sub {
     my $second = $master->address('127.0.0.2');
     splice @{ $master->{instances} }, 0, 2;
     is $master->write->reload->{event}, 'reloaded', 'one less';
-    ok wait_until(sub { !$master->connect(to => $first) }), 'nobody listens there';
+    ok wait_until(sub { !$master->connect(to => $first) }), 'that address is closed';
     is $held->ask('NOOP'), '+OK', 'its session goes on';
     is $held->quit, '+OK bye', 'to its end';
     is polls($master, to => $second), '+OK bye', 'the other address serves on';
@@ -250,12 +250,12 @@ scene 'while clients poll without pause' => sub {
     my $result = $pollers->stop;
     diag(sprintf '%d reloads, %d sessions, %d refused, %d broken, worst %.0f ms, at most %d processes',
         $reloads, @$result{qw(sessions refused broken)}, 1000 * $result->{worst}, $most);
-    is $result->{refused}, 0, 'none refused';
-    is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
+    is $result->{refused}, 0, 'no connection was refused';
+    is $result->{broken}, 0, 'no session was broken' or diag($result->{remarks});
     is $held->ask('NOOP'), '+OK', 'a session from before the first one';
     is $held->quit, '+OK bye', 'to its end';
     is $master->settled(4), 'settled', 'the last pool is left';
-    ok wait_until(sub { 4 + 2 == $master->children }), 'and nobody else';
+    ok wait_until(sub { 4 + 2 == $master->children }), 'and no other process';
     cmp_ok $most, '<=', 2 * 6 + 6 + 2, 'never many more processes than twice the pool\'s';
 };
 
@@ -268,7 +268,7 @@ scene 'many HUPs' => sub {
     }
     is $client->quit, '+OK bye', 'a session';
     is $master->settled(3), 'settled', 'one pool is left';
-    ok wait_until(sub { 3 + 2 == $master->children }), 'and nobody else';
+    ok wait_until(sub { 3 + 2 == $master->children }), 'and no other process';
 };
 
 done;

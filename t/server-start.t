@@ -128,7 +128,7 @@ scene 'a detached start that fails' => sub {
     my $result = $master->run_to_end;
     is exit_code($result->{status}), 71, 'address in use';
     like $result->{err}, qr/\Apop3\.proxy: [^\n]*\n\z/, 'one line';
-    ok !Pop3Test::Process::orphans(), 'nobody is left';
+    ok !Pop3Test::Process::orphans(), 'no process is left';
 };
 
 scene 'pidfile' => sub {
@@ -146,7 +146,7 @@ scene 'pidfile' => sub {
     $master->wait;
     $master->{processes} = [];
     ok -e $pidfile, 'killed, it leaves the file';
-    ok wait_until(sub { !Pop3Test::Process::orphans() }), 'but nobody';
+    ok wait_until(sub { !Pop3Test::Process::orphans() }), 'but no process';
     my $third = master(server => '127.0.0.1:9', pidfile => $pidfile);
     is read_file($pidfile), $third->pid . "\n", 'and the next one takes it';
     $third->signal('INT');
@@ -157,7 +157,7 @@ scene 'pidfile' => sub {
     rename "$pidfile.new", $pidfile or die $!;
     $fourth->signal('TERM');
     is exit_code($fourth->wait), 0, 'it ends';
-    is read_file($pidfile), "1\n", 'and leaves what somebody else has put there';
+    is read_file($pidfile), "1\n", 'and leaves the file of another process';
 };
 
 scene 'a path that cannot be a pidfile' => sub {
@@ -204,7 +204,7 @@ scene 'a log under /dev may be a link' => sub {
 my @refused = (
     [ 'a port that is in use', 71, qr/conf:\d+: listen = \S+: Address already in use: \S/,
         sub { (listen => server()->address) } ],
-    [ 'an address of nobody', 71, qr/conf:\d+: listen = 192\.0\.2\.1:1110: [^\n]*: no interface/,
+    [ 'an address this machine does not have', 71, qr/conf:\d+: listen = 192\.0\.2\.1:1110: [^\n]*: no interface/,
         sub { (listen => '192.0.2.1:1110') } ],
     [ 'an unknown user', 78, qr/conf:\d+: user = nobody-here\b/, sub { (user => 'nobody-here') } ],
     [ 'root', 78, qr/conf:\d+: user = root\b/, sub { (user => 'root') } ],
@@ -244,7 +244,7 @@ scene 'a socket with a full queue is not a stale one' => sub {
     my $master = master(server => '127.0.0.1:9', listen => $path, -start => 0);
     my $result = $master->run_to_end(limit => 5);
     ok !$result->{late}, 'the start does not hang' ;
-    is exit_code($result->{status}), 71, 'it is somebody\'s';
+    is exit_code($result->{status}), 71, 'it belongs to another program';
     ok -S $path, 'and stays';
 };
 

@@ -194,7 +194,7 @@ scene 'a server that ends without close_notify' => sub {
     $cut->close;
     like $client->rest, $refusal, 'in the middle of QUIT: the client is told';
     is $client->session_line->{reason}, 'server-lost', 'reason';
-    isnt $client->session_line->{commit}, 'done', 'nobody says that it is done';
+    isnt $client->session_line->{commit}, 'done', 'the log does not say that it is done';
 
     ($client, $cut, $connection) = login_through_a_cut(server(script => 1));
     $client->send_line('RETR 1');

@@ -104,8 +104,8 @@ scene 'several upgrades in a row while clients poll' => sub {
     my $result = $pollers->stop;
     diag(sprintf '5 upgrades, %d sessions, %d refused, %d broken, worst %.0f ms',
         @$result{qw(sessions refused broken)}, 1000 * $result->{worst});
-    is $result->{refused}, 0, 'none refused';
-    is $result->{broken}, 0, 'none broken' or diag($result->{remarks});
+    is $result->{refused}, 0, 'no connection was refused';
+    is $result->{broken}, 0, 'no session was broken' or diag($result->{remarks});
     ok wait_until(sub { !grep { is_alive($_) } @old }), 'the old ones are gone';
     is read_file($pidfile), $master->pid . "\n", 'the pidfile names the last one';
     is $master->settled(3), 'settled', 'one pool is left';
@@ -135,9 +135,9 @@ scene 'a new binary that fails' => sub {
     }
     unlink $path;
     $master->after(sub { $master->signal('USR2') }, 'upgrade-failed');
-    is $master->client->login->quit, '+OK bye', 'none at all: the old one serves on';
+    is $master->client->login->quit, '+OK bye', 'no new master: the old one serves';
     my $result = $pollers->stop;
-    is $result->{refused} + $result->{broken}, 0, 'nobody noticed' or diag($result->{remarks});
+    is $result->{refused} + $result->{broken}, 0, 'clients did not notice' or diag($result->{remarks});
     install(program(), $path);
     is $master->reload->{event}, 'reloaded', 'it still reloads';
     my $old = upgrade($master);
@@ -211,7 +211,7 @@ scene 'listening addresses are added and removed by the upgrade' => sub {
     is $master->address('127.0.0.2'), $two, 'kept';
     is $master->client(to => $_)->login->quit, '+OK bye', "served on $_" for $two, $master->address('127.0.0.3');
     ok wait_until(sub { !is_alive($old) }), 'the old one goes';
-    ok !$master->connect(to => $one), 'nobody listens on the one that went';
+    ok !$master->connect(to => $one), 'the removed address is closed';
 };
 
 scene 'with another pidfile' => sub {

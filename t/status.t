@@ -184,7 +184,7 @@ scene 'another file or server at the path of the socket' => sub {
     $daemon->change(control => "$path-2");
     is $daemon->status->{instances}[0]{pools}[-1]{generation}, 2, 'leaves the old one in force';
     unlink "$path-2";
-    is $daemon->reload->{event}, 'reloaded', 'a socket somebody removed';
+    is $daemon->reload->{event}, 'reloaded', 'a socket that was removed';
     is $daemon->status->{pid}, $daemon->pid, 'is there again';
     $daemon->change(control => undef);
     is $daemon->reload->{event}, 'reloaded', 'no socket any more';
@@ -266,7 +266,7 @@ scene 'metrics over HTTP' => sub {
     like $daemon->reload->{text}, qr/event=reload-failed .*metrics_listen = \S+: .*in use/, 'a port in use';
     is +(http($other))[0], 200, 'leaves the old one in force';
     is $daemon->stop, 0, 'ends in order';
-    is http($other), undef, 'nobody listens any more';
+    is http($other), undef, 'the port is closed';
 };
 
 scene 'stuck clients do not hold up others' => sub {
@@ -315,7 +315,7 @@ scene 'the status process ends with the master' => sub {
     my @all = descendants($daemon->pid);
     $daemon->process->signal('KILL');
     ok wait_until(sub { !is_alive($pid) }), 'gone';
-    is $daemon->ask('status'), undef, 'nobody answers';
+    is $daemon->ask('status'), undef, 'the socket does not answer';
     ok wait_until(sub { !grep { is_alive($_) } @all }), 'and all others are gone';
     $daemon->wait;
     $daemon->start;

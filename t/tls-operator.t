@@ -211,7 +211,7 @@ scene 'a client certificate logs in with AUTH EXTERNAL' => sub {
     is + (log_lines('login'))[-1]{f}{user}, 'joe@example.org', 'as the log has it';
     $client = tls_client($master->port);
     $client->greeting;
-    unlike + ($client->fetch('CAPA'))[1], qr/EXTERNAL/, 'not announced to who has none';
+    unlike + ($client->fetch('CAPA'))[1], qr/EXTERNAL/, 'not announced without a certificate';
     like $client->ask('AUTH EXTERNAL ='), qr/^-ERR/, 'and refused';
     $client->quit;
 };
@@ -344,7 +344,7 @@ scene 'authorities in a directory' => sub {
         is exit_code($result->{status}), defined $mistake ? 78 : 0, "$name: exit code";
         like $result->{err}, defined $mistake ? qr/\A\S+:\d+: server_tls_ca = \Q$directory\E: $mistake\n\z/ : qr/\A\z/,
             'and one line';
-        is exit_code($try->($directory, server_tls_verify => 'no')->{status}), 0, 'nobody asks without verification';
+        is exit_code($try->($directory, server_tls_verify => 'no')->{status}), 0, 'not needed without verification';
     }
     my $locked = directory(0700);
     symlink $ca->{certificate}, "$locked/" . hash_of($ca) . '.0' or die "$locked: $!\n";

@@ -122,7 +122,7 @@ scene 'a USER before STLS is forgotten' => sub {
     my $far    = $proxy->client;
     $near->send($far->greeting . "\r\n");
     is $near->line, 'STLS', 's_client begins';
-    like $far->ask('USER evil'), qr/^\+OK/, 'somebody in between says USER';
+    like $far->ask('USER evil'), qr/^\+OK/, 'a man in the middle says USER';
     $far->send_line('STLS');
     $near->send($far->line . "\r\n");
     $_->{in} = '' for $near, $far;
