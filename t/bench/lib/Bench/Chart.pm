@@ -10,7 +10,7 @@ use Bench::Readme;
 use Bench::System qw(slurp);
 use FindBin;
 
-my ($LEFT, $PANEL, $BAR, $ROW, $TOP) = (238, 160, 84, 24, 58);
+my ($LEFT, $PANEL, $BAR, $ROW, $TOP) = (238, 172, 90, 24, 58);
 
 sub escape { my ($text) = @_; $text =~ s/&/&amp;/g; $text =~ s/</&lt;/g; return $text }
 
