@@ -263,3 +263,67 @@ int conf_load(struct conf *conf, const char *path, const struct conf_section *ov
     conf_free(conf);
     return -1;
 }
+
+/* ---- the control socket alone ---- */
+
+static void keep_first(void *context, const char *text)
+{
+    struct error *first = context;
+
+    if (first->text[0] == '\0')
+        error_set(first, "%s", text);
+}
+
+/* The first line that sets `control` under [proxy]; NULL where there is none. */
+static const struct ini_line *find_control(const struct ini *ini)
+{
+    for (size_t i = 0; i < ini->count; i++) {
+        const struct ini_line *line = &ini->lines[i];
+
+        if (!line->is_section && kind_of(ini->lines[line->section].name) == SECTION_PROXY &&
+            conf_key_find(line->name) == CONF_KEY_control)
+            return line;
+    }
+    return NULL;
+}
+
+static int take_control(char **control_r, const struct mistakes *mistakes,
+                        const struct ini_line *line, struct error *error)
+{
+    struct conf_section scratch;
+    char origin[ORIGIN_SIZE];
+    int result;
+
+    mistakes_origin(mistakes, line->number, origin);
+    if (line->value == NULL)
+        return error_set(error, "%s: control: the value cannot be read; pop3.proxy -T says why",
+                         origin);
+    conf_section_init(&scratch, "proxy", origin);
+    result = conf_set(&scratch, CONF_KEY_control, line->value, origin, error);
+    if (result == 0) {
+        *control_r = scratch.values.control;
+        scratch.values.control = NULL;
+    }
+    conf_section_free(&scratch);
+    return result;
+}
+
+int conf_load_control(char **control_r, const char *path, struct error *error)
+{
+    struct mistakes mistakes = {.file = path};
+    struct error first = {.text = ""};
+    const struct ini_line *line;
+    struct ini ini;
+    int result = 0;
+
+    *control_r = NULL;
+    ini_load(&ini, path, &mistakes);
+    line = find_control(&ini);
+    if (line != NULL)
+        result = take_control(control_r, &mistakes, line, error);
+    (void)mistakes_tell(&mistakes, keep_first, &first);
+    if (ini.count == 0 && first.text[0] != '\0')
+        result = error_set(error, "%s", first.text);
+    ini_free(&ini);
+    return result;
+}

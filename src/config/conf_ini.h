@@ -18,4 +18,11 @@ enum { CONF_INSTANCES_MAX = 1000, CONF_NAME_BYTES = 32 };
 int conf_load(struct conf *conf, const char *path, const struct conf_section *overrides,
               conf_report *report, void *context);
 
+/*
+ * Finds the path of the control socket, `control` under [proxy], whatever else is wrong in the file:
+ * when a server must be examined, its file may be half edited. Returns 0 and a copy that the caller
+ * frees, NULL where the file has no such key; or -1 with `error` set.
+ */
+int conf_load_control(char **control_r, const char *path, struct error *error);
+
 #endif

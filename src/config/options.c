@@ -245,11 +245,16 @@ static int refuse_option(int option, const char *argument, struct error *error)
 
 /* ---- what goes with what ---- */
 
-/* With a file, a setting stands in the file and nowhere else. Only what depends on who starts the
- * server, and how, may be given on the command line as well. */
-static bool may_override_file(enum conf_key key)
+static bool is_command(enum options_action action)
 {
-    return key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
+    return action == OPTIONS_STATUS || action == OPTIONS_TOP || action == OPTIONS_METRICS;
+}
+
+/* With a file, a setting stands in the file and nowhere else. Only what depends on who starts the
+ * server, and how, may be given on the command line as well; and for a command, where to ask. */
+static bool may_override_file(const struct options *options, enum conf_key key)
+{
+    return (key == CONF_KEY_control && is_command(options->action)) || key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
            key == CONF_KEY_workers;
 }
 
@@ -261,7 +266,7 @@ static int check_beside_file(const struct options *options, struct error *error)
         return error_set(error, "-b %s: set it in %s, as listen of an [instance NAME]",
                          options->listens[0], options->config_file);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (section->origin[key] != NULL && !may_override_file((enum conf_key)key))
+        if (section->origin[key] != NULL && !may_override_file(options, (enum conf_key)key))
             return error_set(error, "%s: set it in %s: %s = VALUE", section->origin[key],
                              options->config_file, conf_key_info((enum conf_key)key)->name);
     return 0;
@@ -280,12 +285,15 @@ static int take_command(struct options *options, int count, char *const words[],
     };
 
     if (options->action == OPTIONS_TEST)
-        return error_set(error, "unexpected argument \"%s\": -T only checks %s", words[0],
-                         options->config_file);
+        return error_set(error, "unexpected argument \"%s\": -T only checks the settings", words[0]);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(words[0], commands[i].name) == 0)
             options->action = commands[i].action;
-    if (options->action == OPTIONS_SERVER)
+    if (!is_command(options->action) && options->config_file == NULL)
+        return error_set(error, "--control PATH takes a command, not \"%s\": use status, top or "
+                         "metrics; for a server add -b ADDRESS:PORT, or use -f FILE",
+                         words[0]);
+    if (!is_command(options->action))
         return error_set(error, "unknown command \"%s\": use status, top or metrics (servers are "
                          "set in %s)",
                          words[0], options->config_file);
@@ -299,19 +307,24 @@ static int take_command(struct options *options, int count, char *const words[],
     return 0;
 }
 
-static int take_file_operands(struct options *options, int count, char *const words[],
-                              struct error *error)
+static int check_command_flags(const struct options *options, struct error *error)
 {
-    if (options->action == OPTIONS_SESSION)
-        options->action = OPTIONS_SERVER;
-    if (check_beside_file(options, error) == -1 ||
-        (count > 0 && take_command(options, count, words, error) == -1))
-        return -1;
     if (options->as_json && options->action != OPTIONS_STATUS)
         return error_set(error, "--json works only with the command status");
     if (options->is_daemon && options->action != OPTIONS_SERVER)
         return error_set(error, "-d works only when a server is started");
     return 0;
+}
+
+static int take_file_operands(struct options *options, int count, char *const words[],
+                              struct error *error)
+{
+    if (options->action == OPTIONS_SESSION)
+        options->action = OPTIONS_SERVER;
+    if ((count > 0 && take_command(options, count, words, error) == -1) ||
+        check_beside_file(options, error) == -1)
+        return -1;
+    return check_command_flags(options, error);
 }
 
 /* One session has no pool and no master. -u is for a superserver that starts it as root. */
@@ -345,13 +358,37 @@ static int take_server(struct options *options, int count, char *const words[],
     return conf_set(&options->section, CONF_KEY_server, words[0], "command line", error);
 }
 
+/* Only --control: the command is for the server there, however that was started. */
+static bool is_for_control_socket(const struct options *options)
+{
+    return options->listen_count == 0 && options->section.origin[CONF_KEY_control] != NULL;
+}
+
+static int take_control_operands(struct options *options, int count, char *const words[],
+                                 struct error *error)
+{
+    if (count == 0)
+        return error_set(error, "%s needs a command: status, top or metrics; or start a server with "
+                         "-b ADDRESS:PORT",
+                         options->section.origin[CONF_KEY_control]);
+    if (take_command(options, count, words, error) == -1)
+        return -1;
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (options->section.origin[key] != NULL && key != CONF_KEY_control)
+            return error_set(error, "%s does not work with the command %s",
+                             options->section.origin[key], words[0]);
+    return check_command_flags(options, error);
+}
+
 static int take_operands(struct options *options, int count, char *const words[],
                          struct error *error)
 {
     if (options->config_file != NULL)
         return take_file_operands(options, count, words, error);
+    if (is_for_control_socket(options))
+        return take_control_operands(options, count, words, error);
     if (options->as_json)
-        return error_set(error, "--json works only with -f FILE status");
+        return error_set(error, "--json works only with the command status");
     if (options->listen_count > 0 && options->action == OPTIONS_SESSION)
         options->action = OPTIONS_SERVER;
     if (options->listen_count == 0 && check_without_server(options, error) == -1)
@@ -463,7 +500,8 @@ void options_print_help(void)
          "       pop3.proxy -f FILE [-d]\n"
          "           run a server with the instances of FILE, see pop3.proxy.conf(5)\n"
          "       pop3.proxy -f FILE status [--json] | top | metrics\n"
-         "           show what the server of FILE is doing\n"
+         "           show what the server of FILE is doing; --control PATH works\n"
+         "           instead of -f FILE\n"
          "\n"
          "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
          "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"

@@ -12,7 +12,7 @@ enum options_action {
     OPTIONS_SESSION, /* one session on descriptors 0 and 1 */
     OPTIONS_SERVER,  /* a server, from `config_file` or on `listens` */
     OPTIONS_TEST,    /* check the settings of a session or a server */
-    OPTIONS_STATUS,  /* ask the server of `config_file` and print a table, or JSON */
+    OPTIONS_STATUS,  /* ask the server at the control socket and print a table, or JSON */
     OPTIONS_TOP,     /* the same, again and again */
     OPTIONS_METRICS, /* ask for the metrics and print them */
     OPTIONS_HELP,    /* print the help */

@@ -47,20 +47,37 @@ static int run_command(const struct options *options, const char *path)
     }
 }
 
+/* The control socket that the command line names, or else the file. Returns 0, or -1 with `error`
+ * set. The caller frees *path_r. */
+static int find_path(const struct options *options, char **path_r, struct error *error)
+{
+    const char *given = options->section.values.control;
+
+    *path_r = given == NULL ? NULL : strdup(given);
+    if (*path_r != NULL)
+        return 0;
+    if (given != NULL)
+        return error_set(error, "out of memory");
+    if (conf_load_control(path_r, options->config_file, error) == -1)
+        return -1;
+    if (*path_r != NULL)
+        return 0;
+    return error_set(error, "%s: no control socket; set control = PATH under [proxy] and reload the "
+                            "server, or name the socket with --control PATH",
+                     options->config_file);
+}
+
 int control_run(const struct options *options)
 {
-    struct conf conf;
+    struct error error;
+    char *path;
     int code;
 
-    if (conf_load(&conf, options->config_file, &options->section, complain_text, NULL) == -1)
+    if (find_path(options, &path, &error) == -1) {
+        complain("%s", error.text);
         return EX_CONFIG;
-    if (conf.proxy.values.control != NULL) {
-        code = run_command(options, conf.proxy.values.control);
-    } else {
-        complain("%s: no control socket; set control = PATH under [proxy] and reload the server",
-                 options->config_file);
-        code = EX_CONFIG;
     }
-    conf_free(&conf);
+    code = run_command(options, path);
+    free(path);
     return code;
 }
