@@ -202,6 +202,29 @@ scene 'the sample acp: proxy users and their passwords' => sub {
     is $ask->('eve', 'geheim')->{out}, "-ERR [AUTH] bad login\n", 'an unknown user is refused';
 };
 
+scene 'the sample: servers by name and by address' => sub {
+    my $sample = sub {
+        my ($hour) = @_;
+        return executable(read_file("$FindBin::Bin/../contrib/acp/acp.sh") =~ s/^hour=.*/hour=$hour/mr =~ s/^addresses=.*/addresses='127.0.0.2 ::2'/mr);
+    };
+    my $ask = sub {
+        my ($hour, $server) = @_;
+        return run([ $sample->($hour) ], env => { PROXY_CLIENT => '10.0.0.1', PROXY_SERVER => $server });
+    };
+    is exit_code($ask->(12, 'pop.private.example.org')->{status}), 0, 'private mail in the lunch break';
+    is $ask->(13, $_)->{out}, "-ERR [SYS/TEMP] try again later\n", "but not later, at $_" for 'pop.private.example.org', 'private.example.org';
+    is exit_code($ask->(13, $_)->{status}), 0, "$_ at any time" for 'pop.example.org', '10.example.org', '127.0.0.2', '::2';
+    is $ask->(12, $_)->{out}, "-ERR give the name of the server, not its address\n", "$_ goes around names" for '127.0.0.1', '10.1.2.3', '::1', 'fe80::1%2';
+};
+
+scene 'the sample sees one form of a name' => sub {
+    my $sample = executable(read_file("$FindBin::Bin/../contrib/acp/acp.sh") =~ s/^hour=.*/hour=13/mr);
+    for my $server ('pop.PRIVATE.example.org', 'pop.private.example.org.', 'POP.private.EXAMPLE.org.:110') {
+        my $client = proxy('-e', '-a', $sample, '-')->client;
+        is $client->try_login("joe\@$server"), '-ERR [SYS/TEMP] try again later', $server;
+    }
+};
+
 scene 'output of an acp that grants' => sub {
     my $client = proxy('-a', acp('echo "+OK welcome"; exit 0'), server()->address)->client;
     is $client->try_login, '+OK welcome', 'goes to the client as well';

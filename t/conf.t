@@ -87,7 +87,7 @@ END
     is_taken('ports of the kernel\'s choice', inside() =~ s/:1110/:0/r . inside() =~ s/\ba\b/b/r =~ s/:1110/:0/r, 2);
     is_taken('a UNIX socket', "[instance a]\nlisten = $directory/socket\nserver = 127.0.0.1\n", 1);
     is_taken('a name of 32 characters', inside() =~ s/\ba\b/'a.b_c-d9' x 4/er, 1);
-    is_taken('a line of 1000 octets', inside('select_server = yes', 'allow_servers = ' . 'a' x 984), 1);
+    is_taken('a line of 1000 octets', inside('select_server = yes', 'allow_servers = ' . 'aa,' x 327 . 'aaa'), 1);
     is_taken('workers alone raises max_workers', inside('workers = 2000'), 1);
 };
 
@@ -105,8 +105,9 @@ scene 'values' => sub {
     is_refused('a prefix', inside('acp_prefix = 9X'), '4: acp_prefix = 9X: must be letters, digits and _, and not begin with a digit');
     is_refused('delimiters', inside('delimiters = :'),
         '4: delimiters = :: must be punctuation characters that no server name has, such as @%');
-    is_refused('an empty pattern', inside('select_server = yes', 'allow_servers = a,,b'),
-        '5: allow_servers = a,,b: must be server names separated by commas, none of them empty');
+    is_refused("the list $_", inside('select_server = yes', "allow_servers = $_"),
+        "5: allow_servers = $_: must be HOST, HOST:PORT or HOST:* (? and * are wildcards in HOST), separated by commas")
+        for 'a,,b', 'a:1?', 'a b', '[a]', '[fe80::1%nowhere0]';
     is_refused('a user', above('user = :nogroup'), '2: user = :nogroup: must be USER or USER:GROUP');
 };
 
@@ -292,7 +293,7 @@ scene 'the file of servers' => sub {
     write_file($list, "# ours\na.example\n\n  b.example:* # any port\n*.c.example\n");
     is_taken('is there', "@text", 1);
     write_file($list, "a.example\na b\n" . '#' x 5000 . "\nc.example\nd\te\n");
-    is_refused('has mistakes', "@text", map { "$list:$_->[0]: $_->[1]: must be one server name or pattern" }
+    is_refused('has mistakes', "@text", map { "$list:$_->[0]: $_->[1]: must be HOST, HOST:PORT or HOST:* (? and * are wildcards in HOST)" }
             [ 2, 'a b' ], [ 5, 'd?e' ]);
 };
 

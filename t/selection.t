@@ -101,12 +101,11 @@ scene 'the list of servers' => sub {
     my $server = server();
     my ($address, $port) = ($server->address, $server->port);
     my @allowed = (
-        $address, "a.example,$address", "$address,a.example", '127.0.0.1:*', '127.0.0.?:*', '127.*', '*', '*:*',
+        $address, "a.example,$address", "$address,a.example", '127.0.0.1:*', '127.0.0.?:*', '127.*:*', "*:$port", '*:*',
         "a.example , $address",
     );
     is name_at($server, "joe\@$address", '-e', '-s', $_, '-'), 'joe', "-s '$_' allows $address" for @allowed;
-    my @denied = ('127.0.0.1', "127.0.0.1:1$port", '127.0.0.1:', 'localhost:*', '127.0.0.??:*', 'a.example', '127.0.0.1:?',
-        '27.0.0.1:*');
+    my @denied = ('127.0.0.1', '127.0.0.1:1', 'localhost:*', '127.0.0.??:*', 'a.example', '27.0.0.1:*', '*', '127.*', '127.0.0.1*');
     for my $list (@denied) {
         like is_refused("joe\@$address", '-e', '-s', $list, '-'), qr/^-ERR/, "-s '$list' does not allow $address";
     }
@@ -114,6 +113,54 @@ scene 'the list of servers' => sub {
         is name_at($server, "joe\@localhost:$port", '-e', '-s', $pattern, '-'), 'joe', "-s '$pattern'";
     }
     is name_at($server, "joe\@LocalHost:$port", '-e', '-s', 'localhost:*', '-'), 'joe', 'case does not matter';
+    is name_at($server, "joe\@localhost.:$port", '-e', '-s', $_, '-'), 'joe', "nor does a dot at the end, on '$_'"
+        for 'localhost:*', 'localhost.:*', '*.:*';
+    is reason("joe\@$_", '-e', '-s', '127.0.0.1,localhost', '-'), 'server-not-allowed', "$_ is not on a list without ports"
+        for $address, "localhost:$port";
+};
+
+# The reason that the log has for a refused login.
+sub reason {
+    my ($name, @arguments) = @_;
+    my $client = proxy(@arguments)->client;
+    like $client->try_login($name), qr/^-ERR/, "$name [@arguments]: refused";
+    $client->closes;
+    return $client->session_line->{reason};
+}
+
+scene 'a pattern for addresses admits no name' => sub {
+    for my $list ('10.0.0.*', '10.*:*', '10.0.0.?*', '*.0.0.*') {
+        is reason("joe\@$_", '-e', '-s', $list, '-'), 'server-not-allowed', "-s '$list', $_"
+            for '10.0.0.evil.test', '10.0.0.1x', '10.0.0.300';
+    }
+    is reason('joe@10.0.0.1', '-e', '-s', $_, '-'), 'server-not-allowed', "nor does '$_' admit an address" for '*.test', '1*x', '?0.0.0.a';
+};
+
+scene 'a host with a colon that is no address' => sub {
+    my $long = 'a' x 300;
+    is reason("joe\@$_", '-e', '-s', '*.good.test,*:*', '-'), 'bad-server-name', $_
+        for '[fe80::1%a.good.test]', 'fe80::1%a.good.test', '[::1%lo]', 'a::good.test', "$long.good.test", 'a..good.test', '.good.test', 'a.good.test..';
+};
+
+scene 'one form of a server name' => sub {
+    my $server = server();
+    my $v6     = server(host => '::1');
+    my $file   = directory(0777) . '/server';
+    my $acp    = acp("printf '%s %s' \"\$PROXY_SERVER\" \"\$PROXY_SERVERPORT\" >$file");
+    my $told   = sub {
+        my ($at, $name) = @_;
+        my $port = $at->port;
+        name_at($at, "joe\@$name:$port", '-e', '-a', $acp, '-');
+        return read_file($file) =~ s/ \Q$port\E\z//r;
+    };
+    is $told->($server, 'LocalHost'),  'localhost', 'in lower case';
+    is $told->($server, 'localhost.'), 'localhost', 'without a dot at the end';
+    is $told->($server, '127.0.0.1.'), '127.0.0.1', 'an address, too';
+    is $told->($server, '[::FFFF:127.0.0.1]'), '127.0.0.1', 'an IPv4 address in IPv6 notation';
+SKIP: {
+        skip 'no IPv6 loopback here', 1 if !$v6;
+        is $told->($v6, '[0:0:0:0::0001]'), '::1', 'an IPv6 address';
+    }
 };
 
 scene 'names are not looked up to match the list' => sub {
@@ -134,7 +181,7 @@ scene 'a server off the list: the acp is not run' => sub {
     my $acp    = acp("echo x >>$mark");
     is_refused("joe\@$server->{host}:$server->{port}", '-e', '-s', 'a.example', '-a', $acp, '-');
     ok !-e $mark, 'no trace of the acp';
-    is name_at($server, 'joe@' . $server->address, '-e', '-s', '127*', '-a', $acp, '-'), 'joe', 'on the list';
+    is name_at($server, 'joe@' . $server->address, '-e', '-s', '127*:*', '-a', $acp, '-'), 'joe', 'on the list';
     ok -e $mark, 'there it runs';
 };
 
@@ -148,8 +195,9 @@ scene 'the default port is 110' => sub {
     is name_at($server, "joe\@$host", '-e', '-a', acp("echo \$PROXY_SERVERPORT >$mark"), '-'), 'joe', 'selected';
     is read_file($mark), "110\n", 'the acp is told';
     is name_at($server, "joe\@$host", '-e', '-s', $host, '-'), 'joe', 'on the list without a port';
-    is_refused("joe\@$host:110", '-e', '-s', $host, '-');
-    is_refused("joe\@$host", '-e', '-s', "$host:110", '-');
+    is name_at($server, "joe\@$host:110", '-e', '-s', $host, '-'), 'joe', 'and with it';
+    is name_at($server, "joe\@$host", '-e', '-s', "$host:110", '-'), 'joe', 'on the list with it';
+    is_refused("joe\@$host:1110", '-e', '-s', $host, '-');
     is name_at($server, "joe\@$host:110", '-e', '-s', "$host:*", '-'), 'joe', 'any port';
 };
 

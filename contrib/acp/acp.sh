@@ -19,11 +19,17 @@ inside='127.0.0.0/8 10.0.0.0/8 192.168.0.0/16'
 # should.
 users=/etc/pop3.proxy/users
 
+# Servers that clients may give by address, and the default server if it is an
+# address. PROXY_SERVER is a name in lower case without a dot at its end, or an
+# address. A client that gives the address of a server goes around every rule for
+# its name, so all other addresses are refused.
+addresses='127.0.0.1 ::1'
+
 # Which servers may be used when: some in the lunch break only, all others during
 # the day.
 may_now() {
     case $PROXY_SERVER in
-    *.private.example.org)
+    *.private.example.org | private.example.org)
         [ "$hour" = 12 ] || deny '[SYS/TEMP] try again later' "private use: $PROXY_SERVER"
         ;;
     *)
@@ -69,6 +75,23 @@ is_inside() {
     return 1
 }
 
+# An IPv6 address has a colon, an IPv4 address only digits and dots.
+is_address() {
+    case $1 in
+    *:*) return 0 ;;
+    *[!0-9.]*) return 1 ;;
+    esac
+}
+
+# Ends the session of a client that gave an address that is not in the list.
+check_address() {
+    is_address "$PROXY_SERVER" || return 0
+    case " $addresses " in
+    *" $PROXY_SERVER "*) ;;
+    *) deny 'give the name of the server, not its address' "server by address: $PROXY_SERVER" ;;
+    esac
+}
+
 # is_user NAME PASSWORD. An unknown name takes as long as a wrong password. The
 # password goes through a pipe, because other users can see arguments.
 is_user() {
@@ -91,5 +114,6 @@ if ! is_inside; then
     [ -n "$PROXY_USERNAME" ] || deny '[AUTH] log in as proxyuser:user@server' 'no proxy login'
     is_user "$PROXY_USERNAME" "$PROXY_PASSWD" || deny '[AUTH] bad login' 'wrong proxy login'
 fi
+check_address
 may_now
 exit 0

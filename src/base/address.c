@@ -40,6 +40,14 @@ static bool is_name(const char *text)
     return *text == '\0';
 }
 
+/* A name without an empty label: ".a", "a..b" and "a." would be further spellings. */
+static bool is_host_name(const char *text)
+{
+    size_t length = strlen(text);
+
+    return is_name(text) && text[0] != '.' && text[length - 1] != '.' && strstr(text, "..") == NULL;
+}
+
 /* A number has one spelling only: no sign, no blank, no leading zero. */
 static bool parse_decimal(const char *text, size_t digits_max, unsigned long max,
                           unsigned long *value_r)
@@ -114,19 +122,41 @@ static char *cut_port(char *text, bool *is_bracketed_r, const char **port_r)
     return text;
 }
 
-static bool is_host(const char *host, bool is_bracketed)
+/* Makes the one form of an IPv6 literal. A literal whose scope is no interface is no host: it must
+ * not go to the DNS as a name. */
+static int take_v6(struct host_port *hp, const char *literal)
 {
-    struct in6_addr v6;
-    const char *scope;
+    char text[ADDRESS_TEXT_SIZE];
+    struct address address;
+
+    if (strchr(literal, ':') == NULL || address_from_literal(&address, literal, 0) == -1)
+        return -1;
+    snprintf(hp->host, sizeof(hp->host), "%s", address_host_text(&address, text));
+    hp->is_literal = true;
+    return 0;
+}
+
+/* `host` is changed. */
+static int take_host(struct host_port *hp, char *host, bool is_bracketed)
+{
+    size_t length = strlen(host);
+    struct in_addr v4;
 
     if (is_bracketed || strchr(host, ':') != NULL)
-        return parse_v6(host, &v6, &scope);
-    return is_name(host);
+        return take_v6(hp, host);
+    if (length > 1 && host[length - 1] == '.')
+        host[--length] = '\0';
+    if (length >= sizeof(hp->host) || !is_host_name(host))
+        return -1;
+    for (size_t i = 0; i <= length; i++)
+        hp->host[i] = octet_lower(host[i]);
+    hp->is_literal = inet_pton(AF_INET, host, &v4) == 1;
+    return 0;
 }
 
 int host_port_parse(struct host_port *hp, const char *text)
 {
-    char copy[HOST_PORT_TEXT_SIZE];
+    char copy[HOST_PORT_TEXT_SIZE + 1]; /* the dot at the end of a host is not kept */
     size_t length = strlen(text);
     const char *port;
     char *host;
@@ -138,13 +168,10 @@ int host_port_parse(struct host_port *hp, const char *text)
         return -1;
     memcpy(copy, text, length + 1);
     host = cut_port(copy, &is_bracketed, &port);
-    if (host == NULL || strlen(host) >= sizeof(hp->host) || !is_host(host, is_bracketed))
+    if (host == NULL || (port != NULL && (!parse_port(port, &number) || number == 0)) ||
+        take_host(hp, host, is_bracketed) == -1)
         return -1;
-    if (port != NULL && (!parse_port(port, &number) || number == 0))
-        return -1;
-    memcpy(hp->host, host, strlen(host) + 1);
     hp->port = number;
-    hp->is_bracketed = is_bracketed;
     return 0;
 }
 

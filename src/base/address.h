@@ -36,19 +36,26 @@ struct address_network {
     unsigned bits;
 };
 
-/* A host and a port as they were written. port is 0 where there was none. */
+/* A host and a port as text and number, before any lookup. */
 struct host_port {
-    char host[ADDRESS_HOST_SIZE]; /* without brackets; a name, an IPv4 or an IPv6 literal */
-    uint16_t port;
-    bool is_bracketed; /* the host was in [ ]: it is an IPv6 literal */
+    char host[ADDRESS_HOST_SIZE]; /* in one form, without brackets */
+    uint16_t port;                /* 0 where none was written */
+    bool is_literal;              /* the host is an IPv4 or IPv6 address, not a name */
 };
 
 /*
- * Splits "host", "host:port", "[v6]" or "[v6]:port". An IPv6 literal without brackets ("::1") has
- * no port. A host consists of letters, digits, '-', '_' and '.', and does not start with '-'; an
- * IPv6 literal has ':' too, and may have a scope. A port is 1 to 65535, in decimal digits without
- * leading zeros. Returns 0, or -1 with `*hp` all zero where the text is something else or the host
- * is too long.
+ * Splits "host", "host:port", "[v6]" or "[v6]:port". An IPv6 address without brackets ("::1") is
+ * taken whole, without a port.
+ *
+ * However a host is written, one form of it results, so that the allow list, the access control
+ * program, caches and TLS all decide about the same text: a name or IPv4 address in lower case and
+ * without a dot at its end, an IPv6 address as address_host_text() writes it (so ::ffff:10.0.0.1 is
+ * 10.0.0.1).
+ *
+ * Returns 0, or -1 when the text is none of these: a name has letters, digits, '-', '_' and '.', no
+ * empty label, no '-' at its beginning and at most 255 octets; a host with a colon is an IPv6
+ * address; a port is 1 to 65535 in decimal digits without leading zeros. `*hp` is all zero after a
+ * failure.
  */
 int host_port_parse(struct host_port *hp, const char *text);
 

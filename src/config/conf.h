@@ -14,7 +14,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
-#include "base/pattern.h"
+#include "base/host_list.h"
 #include "config/conf_section.h"
 #include "tls/tls.h"
 
@@ -49,7 +49,7 @@ struct conf_instance {
     struct host_port server; /* its port is filled in */
     unsigned capabilities;   /* bit mask of those that may be announced */
     unsigned mechanisms;     /* bit mask of the SASL mechanisms that are offered */
-    struct pattern_list *allowed;    /* NULL: the client may choose every server */
+    struct host_list *allowed;    /* NULL: the client may choose every server */
     struct address_network *proxies; /* the load balancers that send a PROXY header */
     size_t proxy_count;
     struct tls_context *client_tls; /* towards clients; NULL: none */

@@ -42,10 +42,10 @@ int conf_allow_init(struct conf_instance *instance, struct error *error)
 
     if (!has_list(values))
         return 0;
-    instance->allowed = pattern_list_new();
+    instance->allowed = host_list_new();
     if (instance->allowed == NULL ||
         (values->allow_servers != NULL &&
-         pattern_list_add_csv(instance->allowed, values->allow_servers) == -1))
+         host_list_add_csv(instance->allowed, values->allow_servers) == -1))
         return error_set(error, "%s: allow_servers: %s",
                          conf_origin(&instance->section, CONF_KEY_allow_servers), strerror(errno));
     return 0;
@@ -66,7 +66,7 @@ static char *trim_line(char *line)
     return line;
 }
 
-static int add_lines(struct pattern_list *list, FILE *file, const char *path, conf_report *report,
+static int add_lines(struct host_list *list, FILE *file, const char *path, conf_report *report,
                      void *context)
 {
     struct error error;
@@ -77,9 +77,10 @@ static int add_lines(struct pattern_list *list, FILE *file, const char *path, co
     for (unsigned number = 1; getline(&line, &size, file) != -1; number++) {
         const char *pattern = trim_line(line);
 
-        if (pattern[0] == '\0' || pattern_list_add(list, pattern) == 0)
+        if (pattern[0] == '\0' || host_list_add(list, pattern) == 0)
             continue;
-        error_set(&error, "%s:%u: %.*s: must be one server name or pattern", path, number,
+        error_set(&error, "%s:%u: %.*s: must be HOST, HOST:PORT or HOST:* (? and * are "
+                  "wildcards in HOST)", path, number,
                   PATTERN_SHOWN, pattern);
         report(context, error.text);
         result = -1;

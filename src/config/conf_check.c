@@ -13,7 +13,7 @@
 #include "base/address.h"
 #include "base/list.h"
 #include "base/octet.h"
-#include "base/pattern.h"
+#include "base/host_list.h"
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
 
@@ -29,14 +29,15 @@ int conf_check_SERVER(const char *value, struct error *error)
     return 0;
 }
 
-int conf_check_PATTERNS(const char *value, struct error *error)
+int conf_check_SERVERS(const char *value, struct error *error)
 {
-    struct pattern_list *list = pattern_list_new();
-    int result = list == NULL ? -1 : pattern_list_add_csv(list, value);
+    struct host_list *list = host_list_new();
+    int result = list == NULL ? -1 : host_list_add_csv(list, value);
 
-    pattern_list_free(list);
+    host_list_free(list);
     if (result == -1)
-        return error_set(error, "must be server names separated by commas, none of them empty");
+        return error_set(error, "must be HOST, HOST:PORT or HOST:* (? and * are wildcards in HOST), "
+                                "separated by commas");
     return 0;
 }
 

@@ -12,7 +12,7 @@
 typedef int conf_check(const char *value, struct error *error);
 
 conf_check conf_check_SERVER;
-conf_check conf_check_PATTERNS;
+conf_check conf_check_SERVERS;
 conf_check conf_check_PATH;
 conf_check conf_check_PATHS;
 conf_check conf_check_CAPABILITIES;

@@ -282,7 +282,7 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
 
 void conf_instance_free(struct conf_instance *instance)
 {
-    pattern_list_free(instance->allowed);
+    host_list_free(instance->allowed);
     free(instance->proxies);
     tls_context_free(instance->client_tls);
     tls_context_free(instance->server_tls);

@@ -28,17 +28,18 @@ static bool is_part_of_proxy_user(const struct session *session, const char *del
            host_port_parse(&parsed, delimiter + 1) == -1;
 }
 
-/* Checks the server part against the allow list exactly as the client wrote it, then parses it. */
+/* The name is parsed first: the list and all that follows see the same form of it. */
 static enum outcome take_server(struct session *session, const char *text)
 {
-    const struct pattern_list *allowed = session->start->conf->allowed;
+    const struct conf_instance *conf = session->start->conf;
 
-    if (allowed != NULL && !pattern_list_is_match(allowed, text))
-        return OUTCOME_SERVER_NOT_ALLOWED;
     if (host_port_parse(&session->server_name, text) == -1)
         return OUTCOME_BAD_SERVER_NAME;
     if (session->server_name.port == 0)
-        session->server_name.port = session->start->conf->server_port;
+        session->server_name.port = conf->server_port;
+    if (conf->allowed != NULL &&
+        !host_list_is_match(conf->allowed, &session->server_name, conf->server_port))
+        return OUTCOME_SERVER_NOT_ALLOWED;
     return OUTCOME_NONE;
 }
 

@@ -43,23 +43,28 @@ static void host_port_takes(void **state)
         const char *text;
         const char *host;
         uint16_t port;
-        bool is_bracketed;
+        bool is_literal;
     } rows[] = {
         {"pop.example.net", "pop.example.net", 0, false},
         {"pop.example.net:110", "pop.example.net", 110, false},
-        {"POP-3_a.example.net.:65535", "POP-3_a.example.net.", 65535, false},
+        {"POP-3_a.example.net.:65535", "pop-3_a.example.net", 65535, false},
         {"h:1", "h", 1, false},
-        {"azAZ09_", "azAZ09_", 0, false},
-        {"10.0.0.1:995", "10.0.0.1", 995, false},
-        {"::1", "::1", 0, false},
-        {"2001:db8::1", "2001:db8::1", 0, false},
-        {"2001:db8::1:110", "2001:db8::1:110", 0, false},
-        {"::ffff:1.2.3.4", "::ffff:1.2.3.4", 0, false},
-        {"fe80::1%eth0", "fe80::1%eth0", 0, false},
+        {"h.:1", "h", 1, false},
+        {"azAZ09_", "azaz09_", 0, false},
+        {"10.0.0.1:995", "10.0.0.1", 995, true},
+        {"10.0.0.1.", "10.0.0.1", 0, true},
+        {"10.0.0.300", "10.0.0.300", 0, false},
+        {"10.0.0.evil.test", "10.0.0.evil.test", 0, false},
+        {"::1", "::1", 0, true},
+        {"0:0:0:0:0:0:0:1", "::1", 0, true},
+        {"2001:DB8::0001", "2001:db8::1", 0, true},
+        {"2001:db8::1:110", "2001:db8::1:110", 0, true},
+        {"::ffff:1.2.3.4", "1.2.3.4", 0, true},
+        {"[::FFFF:0102:304]:110", "1.2.3.4", 110, true},
+        {"fe80::1%lo", "fe80::1%1", 0, true},
         {"[::1]", "::1", 0, true},
         {"[::1]:110", "::1", 110, true},
-        {"[fe80::1%eth0.7]:110", "fe80::1%eth0.7", 110, true},
-        {"fe80::1%fifteen-octets0", "fe80::1%fifteen-octets0", 0, false},
+        {"[fe80::1%7]:110", "fe80::1%7", 110, true},
     };
 
     (void)state;
@@ -71,7 +76,7 @@ static void host_port_takes(void **state)
             fail_msg("refused: %s", rows[i].text);
         assert_string_equal(hp.host, rows[i].host);
         assert_int_equal(hp.port, rows[i].port);
-        assert_int_equal(hp.is_bracketed, rows[i].is_bracketed);
+        assert_int_equal(hp.is_literal, rows[i].is_literal);
     }
 }
 
@@ -108,6 +113,12 @@ static void host_port_refuses(void **state)
         "h$st",
         "h,st",
         "h\x7fst",
+        ".",
+        "..",
+        ".host",
+        "ho..st",
+        "host..",
+        "host..:110",
         "-",
         "-host",
         "-host:110",
@@ -138,6 +149,10 @@ static void host_port_refuses(void **state)
         "[fe80::1%a%b]:110",
         "[fe80::1%eth0/]:110",
         "[fe80::1%sixteen-octets00]:1",
+        "[fe80::1%a.good.test]",
+        "fe80::1%a.good.test",
+        "fe80::1%nowhere0",
+        "[::1.]:110",
         "::ffff:1.2.3.4.5",
         "12345::",
         "g::1",
