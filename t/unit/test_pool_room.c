@@ -137,10 +137,10 @@ static void test_who_stays(void **state)
     (void)state;
     atomic_store(&put(0, GREEDY, OLD_MS)->is_logged_in, 1);
     atomic_store(&put(1, GREEDY, OLD_MS)->state, SCOREBOARD_IDLE);
-    atomic_store(&put(2, GREEDY, OLD_MS)->stage, SESSION_STAGE_LOGIN + 1);
+    atomic_store(&put(2, MODEST, OLD_MS)->stage, SESSION_STAGE_SERVER_LOGIN);
     put(3, GREEDY, 0);
     assert_int_equal(pool_make_room(&pool, 1000), 0);
-    atomic_store(&put(4, GREEDY, 10001)->stage, SESSION_STAGE_LOGIN + 1);
+    atomic_store(&put(4, SINGLE, 10001)->stage, SESSION_STAGE_SERVER_LOGIN);
     assert_int_equal(pool_make_room(&pool, 1000), 1);
     assert_true(is_asked(4));
 }
@@ -155,6 +155,53 @@ static void test_told_again(void **state)
     assert_int_equal(signals, 2);
     atomic_store(&pool_worker_slot(&pool, 0)->session, 8); /* the next session in this slot */
     assert_int_equal(pool_make_room(&pool, 1), 1);
+}
+
+static struct scoreboard_slot *put_at_stage(size_t place, uint64_t key, enum session_stage stage,
+                                            int age_ms)
+{
+    struct scoreboard_slot *slot = put(place, key, age_ms);
+
+    atomic_store(&slot->stage, (int)stage);
+    return slot;
+}
+
+/* A password is being tried: an address that holds one or two places has ten seconds for it. One
+ * that holds a good share of the pool has no more time than a silent client. */
+static void test_share(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        put_at_stage(i, SINGLE, SESSION_STAGE_SERVER_LOGIN, 9000);
+    for (size_t i = 2; i < 2 + PLACES / 8; i++)
+        put_at_stage(i, GREEDY, i % 2 == 0 ? SESSION_STAGE_SERVER_LOGIN : SESSION_STAGE_ACCESS,
+                     OLD_MS);
+    assert_int_equal(pool_make_room(&pool, 1000000), PLACES / 8);
+    assert_false(is_asked(0) || is_asked(1));
+}
+
+/* Between the two the time goes down quickly with the number of places. */
+static void test_few_places(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        put_at_stage(i, MODEST, SESSION_STAGE_SERVER_LOGIN, i == 0 ? 2600 : 2000);
+    for (size_t i = 4; i < 14; i++)
+        put_at_stage(i, GREEDY, SESSION_STAGE_SERVER_LOGIN, 600);
+    assert_int_equal(pool_make_room(&pool, 1000000), 11);
+    assert_true(is_asked(0) && is_asked(4) && is_asked(13));
+    assert_false(is_asked(1));
+}
+
+/* No password waits for an answer while a name is looked up or a server does not answer. */
+static void test_connecting(void **state)
+{
+    (void)state;
+    put_at_stage(0, SINGLE, SESSION_STAGE_RESOLVE, OLD_MS);
+    put_at_stage(1, MODEST, SESSION_STAGE_CONNECT, OLD_MS);
+    put_at_stage(2, GREEDY, SESSION_STAGE_CONNECT, 50);
+    assert_int_equal(pool_make_room(&pool, 1000), 2);
+    assert_true(is_asked(0) && is_asked(1));
 }
 
 /* In a large pool, a short queue sheds no session, a long one does. */
@@ -173,6 +220,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_next_address, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_who_stays, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_told_again, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_share, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_few_places, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_connecting, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_age, make_pool, free_pool),
     };
 
