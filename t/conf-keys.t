@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use Pop3Test::Tables qw(file_text conf_keys totals);
+use Pop3Test::Tables qw(file_text conf_keys totals gauges);
 
 my @rows = conf_keys();
 my %key  = map { $_->{name} => $_ } @rows;
@@ -93,6 +93,10 @@ my $operation = file_text("man/pop3.proxy-operation.7");
 for my $total (totals()) {
     like($operation, qr/^\.It Li .*\b$total->{heading}\b/m, "the manual has the heading $total->{heading}");
     like($operation, qr/^\.Li .*\b$total->{metric}_total\b/m, "the manual has the metric $total->{metric}_total");
+}
+for my $gauge (gauges()) {
+    like($operation, qr/^\.It Li .*\b$gauge->{heading}\b/m, "the manual has the heading $gauge->{heading}");
+    like($operation, qr/^\.Li .*\b$gauge->{metric}\b/m, "the manual has the metric $gauge->{metric}");
 }
 
 done_testing;

@@ -56,4 +56,28 @@ scene 'asking needs no more of the file than the control socket' => sub {
     is exit_code($result->{status}), 64, 'an unknown command';
 };
 
+# A worker with many sessions is idle for the pool as long as it has a free place. People want to know how
+# many sessions there are.
+scene 'what a pool carries now' => sub {
+    my $server = server();
+    my %pool   = (server => $server->address, workers => 1, max_workers => 2, max_per_ip => 0);
+    for my $case ([ 1, 2, 2, 2 ], [ 64, 30, 1, 128 ]) {
+        my ($per_worker, $count, $busy, $places) = @$case;
+        my $master  = master(%pool, sessions_per_worker => $per_worker);
+        my @clients = map { $master->client->login } 1 .. $count;
+        my $status  = $master->shows(sub { @{ $_[0]{sessions} } == $count });
+        my $shown   = $status->{instances}[0]{pools}[0];
+        is $shown->{busy}, $busy, "$per_worker a worker: busy workers";
+        is $shown->{idle} + $shown->{starting}, 0, 'others' if $count == 2;
+        is $shown->{sessions}, $count, 'sessions';
+        is $shown->{places}, $places, 'places';
+        my $metrics = $master->ask('metrics');
+        like $metrics, qr/^pop3_proxy_current_sessions\{instance="\w+"\} $count$/m, 'metrics: sessions';
+        like $metrics, qr/^pop3_proxy_session_places\{instance="\w+"\} $places$/m, 'metrics: places';
+        like $master->ask('status'), qr/^INSTANCE .* BUSY .* SESSIONS  PLACES\n\S.* $busy .* $count +$places$/m, 'the table';
+        $_->quit for @clients;
+        ok $master->shows(sub { my $now = $_[0]{instances}[0]{pools}[0]; $now->{busy} == 0 && $now->{sessions} == 0 }), 'and none';
+    }
+};
+
 done;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Columns, keys and metrics of the totals come from pool/totals.def, and reasons from
+ * Columns, keys and metrics come from pool/totals.def and status/gauges.def, reasons from
  * session/outcome.def; no list of them is repeated here.
  */
 #include "status/status_render.h"
@@ -127,17 +127,33 @@ static const struct {
 #undef OCTETS
 };
 
+static const struct {
+    const char *field;
+    const char *metric;
+    const char *heading;
+    const char *help;
+    bool is_newest; /* the instance's number is that of its newest pool, not the sum */
+} gauges[STATUS_GAUGE_COUNT] = {
+#define OVER_ALL false
+#define NEWEST   true
+#define GAUGE(field, sum, metric, heading, help)                                                   \
+    [STATUS_GAUGE_##field] = {#field, metric, heading, help, sum},
+#include "status/gauges.def"
+#undef GAUGE
+#undef OVER_ALL
+#undef NEWEST
+};
+
 static void draw_pools(struct table *table, const struct drawing *drawing)
 {
-    static const char *const headings[] = {"GENERATION", "IDLE",    "BUSY",
-                                           "STARTING",   "LEAVING", "MAX"};
     const struct status_view *view = drawing->view;
 
     cell(table, LEFT, "INSTANCE");
     cell(table, LEFT, "LISTEN");
     cell(table, LEFT, "STATE");
-    for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
-        cell(table, RIGHT, headings[i]);
+    cell(table, RIGHT, "GENERATION");
+    for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++)
+        cell(table, RIGHT, gauges[i].heading);
     end_row(table);
     for (const struct status_pool *pool = view->pools; pool < view->pools + view->pool_count;
          pool++) {
@@ -145,11 +161,8 @@ static void draw_pools(struct table *table, const struct drawing *drawing)
         cell(table, LEFT, pool->listen);
         cell(table, LEFT, pool->state);
         number(table, "%u", pool->generation);
-        number(table, "%" PRIu64, pool->idle);
-        number(table, "%" PRIu64, pool->busy);
-        number(table, "%" PRIu64, pool->starting);
-        number(table, "%" PRIu64, pool->leaving);
-        number(table, "%" PRIu64, pool->max);
+        for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++)
+            number(table, "%" PRIu64, pool->gauges[i]);
         end_row(table);
     }
 }
@@ -340,11 +353,8 @@ static void json_pool(const struct status_pool *pool, FILE *out)
     fputc(',', out);
     json_text(out, "state", pool->state);
     json_number(out, "generation", pool->generation);
-    json_number(out, "idle", pool->idle);
-    json_number(out, "busy", pool->busy);
-    json_number(out, "starting", pool->starting);
-    json_number(out, "leaving", pool->leaving);
-    json_number(out, "max", pool->max);
+    for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++)
+        json_number(out, gauges[i].field, pool->gauges[i]);
     fputc('}', out);
 }
 
@@ -473,58 +483,36 @@ static void metrics_outcomes(const struct status_view *view, FILE *out)
         }
 }
 
-/* The sum over the instance's pools: after a reload, workers that finish their sessions count
- * too. */
-static struct status_pool sum_pools(const struct status_view *view, size_t instance)
+/* After a reload, workers of older pools that finish their sessions count too, but what the
+ * instance may have is what its newest pool may have. */
+static uint64_t gauge_of_instance(const struct status_view *view, size_t instance, size_t gauge)
 {
-    struct status_pool sum = {.instance = instance};
+    unsigned newest = 0;
+    uint64_t value = 0;
 
     for (size_t i = 0; i < view->pool_count; i++) {
         const struct status_pool *pool = &view->pools[i];
+
         if (pool->instance != instance)
             continue;
-        sum.idle += pool->idle;
-        sum.busy += pool->busy;
-        sum.starting += pool->starting;
-        sum.leaving += pool->leaving;
-        if (pool->generation >= sum.generation) {
-            sum.generation = pool->generation;
-            sum.max = pool->max;
+        if (!gauges[gauge].is_newest)
+            value += pool->gauges[gauge];
+        else if (pool->generation >= newest)
+            value = pool->gauges[gauge];
+        newest = pool->generation > newest ? pool->generation : newest;
+    }
+    return value;
+}
+
+static void metrics_gauges(const struct status_view *view, FILE *out)
+{
+    for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++) {
+        metric_head(out, gauges[i].metric, "gauge", gauges[i].help);
+        for (size_t j = 0; j < view->instance_count; j++) {
+            metric_begin(out, gauges[i].metric, view->instances[j].name);
+            metric_end(out, gauge_of_instance(view, j, i));
         }
     }
-    return sum;
-}
-
-static void metric_gauge(const struct status_view *view, FILE *out, const char *name,
-                         const char *help, size_t offset)
-{
-    metric_head(out, name, "gauge", help);
-    for (size_t i = 0; i < view->instance_count; i++) {
-        struct status_pool sum = sum_pools(view, i);
-        uint64_t value;
-
-        memcpy(&value, (const char *)&sum + offset, sizeof(value));
-        metric_begin(out, name, view->instances[i].name);
-        metric_end(out, value);
-    }
-}
-
-static void metrics_workers(const struct status_view *view, FILE *out)
-{
-    static const struct {
-        const char *name;
-        const char *help;
-        size_t offset;
-    } gauges[] = {
-        {"workers_idle", "Workers waiting for a connection.", offsetof(struct status_pool, idle)},
-        {"workers_busy", "Workers serving a session.", offsetof(struct status_pool, busy)},
-        {"workers_starting", "Workers forked that do not wait yet.",
-         offsetof(struct status_pool, starting)},
-        {"workers_max", "Workers the pool may grow to.", offsetof(struct status_pool, max)},
-    };
-
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        metric_gauge(view, out, gauges[i].name, gauges[i].help, gauges[i].offset);
 }
 
 void status_render_metrics(const struct status_view *view, FILE *out)
@@ -533,7 +521,7 @@ void status_render_metrics(const struct status_view *view, FILE *out)
     fprintf(out, "pop3_proxy_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     metric_head(out, "uptime_seconds", "gauge", "How long the master has been running.");
     fprintf(out, "pop3_proxy_uptime_seconds %.3f\n", (double)view->up_ms / 1e3);
-    metrics_workers(view, out);
+    metrics_gauges(view, out);
     metrics_totals(view, out);
     metrics_outcomes(view, out);
 }

@@ -106,61 +106,79 @@ static void take_session(struct status_view *view, const struct scoreboard_slot 
         view->session_count++;
 }
 
-static void take_sessions(struct status_view *view, const struct pool *pool,
-                          struct scoreboard_slot *worker, pid_t pid)
+/* Returns how many sessions there are. */
+static size_t take_sessions(struct status_view *view, const struct pool *pool,
+                            struct scoreboard_slot *worker, pid_t pid)
 {
+    size_t before = view->session_count;
     struct scoreboard_slot *slot;
 
     for (size_t at = 0; (slot = pool_next_place(pool, worker, &at)) != NULL;)
         if (scoreboard_state(slot) == SCOREBOARD_BUSY)
             take_session(view, slot, pid);
+    return view->session_count - before;
+}
+
+/* For the pool a worker is idle while it has a free place. People want to know whether it serves
+ * anybody. */
+static enum status_gauge gauge_of(enum scoreboard_state state, size_t session_count)
+{
+    switch (state) {
+    case SCOREBOARD_STARTING:
+        return STATUS_GAUGE_starting;
+    case SCOREBOARD_IDLE:
+    case SCOREBOARD_RESTING:
+        return session_count > 0 ? STATUS_GAUGE_busy : STATUS_GAUGE_idle;
+    case SCOREBOARD_BUSY:
+        return STATUS_GAUGE_busy;
+    case SCOREBOARD_LEAVING:
+        return STATUS_GAUGE_leaving;
+    case SCOREBOARD_FREE:
+    case SCOREBOARD_STATE_COUNT:
+        break;
+    }
+    return STATUS_GAUGE_COUNT;
 }
 
 static void take_worker(struct status_view *view, struct status_pool *pool, const struct pool *from,
                         struct scoreboard_slot *slot)
 {
     pid_t pid = atomic_load(&slot->pid);
+    enum status_gauge gauge;
+    size_t session_count;
 
     if (pid == 0)
         return;
-    take_sessions(view, from, slot, pid);
-    switch (scoreboard_state(slot)) {
-    case SCOREBOARD_STARTING:
-        pool->starting++;
-        break;
-    case SCOREBOARD_IDLE:
-    case SCOREBOARD_RESTING:
-        pool->idle++;
-        break;
-    case SCOREBOARD_BUSY:
-        pool->busy++;
-        break;
-    case SCOREBOARD_LEAVING:
-        pool->leaving++;
-        break;
-    case SCOREBOARD_FREE:
-    case SCOREBOARD_STATE_COUNT:
-        break;
-    }
+    session_count = take_sessions(view, from, slot, pid);
+    gauge = gauge_of(scoreboard_state(slot), session_count);
+    pool->gauges[STATUS_GAUGE_sessions] += session_count;
+    if (gauge != STATUS_GAUGE_COUNT)
+        pool->gauges[gauge]++;
 }
 
-static bool is_over(const struct status_pool *pool, enum pool_state state)
+static bool has_worker(const struct status_pool *pool)
 {
-    return state != POOL_RUNNING && pool->idle + pool->busy + pool->starting + pool->leaving == 0;
+    const uint64_t *gauges = pool->gauges;
+
+    return gauges[STATUS_GAUGE_idle] + gauges[STATUS_GAUGE_busy] + gauges[STATUS_GAUGE_starting] +
+               gauges[STATUS_GAUGE_leaving] >
+           0;
 }
 
 static void take_pool(struct status_view *view, const struct pool *from)
 {
     struct status_pool *pool = &view->pools[view->pool_count];
+    uint64_t max = (uint64_t)from->instance->values->max_workers;
     size_t end = atomic_load(&from->scoreboard->workers_end);
 
-    *pool = (struct status_pool){.generation = from->generation->number,
-                                 .max = (uint64_t)from->instance->values->max_workers};
+    *pool = (struct status_pool){.generation = from->generation->number};
+    pool->gauges[STATUS_GAUGE_max] = max;
+    pool->gauges[STATUS_GAUGE_places] = max * from->places;
     put_word(pool->listen, sizeof(pool->listen), from->instance->values->listen);
     put_word(pool->state, sizeof(pool->state), state_word(from->state));
     for (size_t i = 0; i < end && i < from->worker_count; i++)
         take_worker(view, pool, from, pool_worker_slot(from, i));
-    if (is_over(pool, from->state))
+    if (from->state != POOL_RUNNING && !has_worker(pool))
         return;
     pool->instance = find_instance(view, from);
     view->pool_count++;
@@ -251,21 +269,26 @@ static const char *or_dash(const char *text)
     return text[0] == '\0' ? "-" : text;
 }
 
+static void write_numbers(const uint64_t *numbers, size_t count, FILE *out)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, " %" PRIu64, numbers[i]);
+}
+
 static void write_instance(const struct status_instance *instance, FILE *out)
 {
-    fprintf(out, "%s", or_dash(instance->name));
-    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
-        fprintf(out, " %" PRIu64, instance->totals[i]);
-    for (size_t i = 0; i < OUTCOME_COUNT; i++)
-        fprintf(out, " %" PRIu64, instance->outcomes[i]);
+    fputs(or_dash(instance->name), out);
+    write_numbers(instance->totals, STATUS_TOTAL_COUNT, out);
+    write_numbers(instance->outcomes, OUTCOME_COUNT, out);
     fputc('\n', out);
 }
 
 static void write_pool(const struct status_pool *pool, FILE *out)
 {
-    fprintf(out, "%zu %s %s %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-            pool->instance, or_dash(pool->listen), or_dash(pool->state), pool->generation,
-            pool->idle, pool->busy, pool->starting, pool->leaving, pool->max);
+    fprintf(out, "%zu %s %s %u", pool->instance, or_dash(pool->listen), or_dash(pool->state),
+            pool->generation);
+    write_numbers(pool->gauges, STATUS_GAUGE_COUNT, out);
+    fputc('\n', out);
 }
 
 static void write_session(const struct status_session *session, FILE *out)
@@ -289,27 +312,29 @@ void status_view_write(const struct status_view *view, FILE *out)
         write_session(&view->sessions[i], out);
 }
 
-static int read_instance(struct status_instance *instance, FILE *in)
+static int read_numbers(uint64_t *numbers, size_t count, FILE *in)
 {
-    if (fscanf(in, "%63s", instance->name) != 1)
-        return -1;
-    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
-        if (fscanf(in, "%" SCNu64, &instance->totals[i]) != 1)
-            return -1;
-    for (size_t i = 0; i < OUTCOME_COUNT; i++)
-        if (fscanf(in, "%" SCNu64, &instance->outcomes[i]) != 1)
+    for (size_t i = 0; i < count; i++)
+        if (fscanf(in, "%" SCNu64, &numbers[i]) != 1)
             return -1;
     return 0;
 }
 
+static int read_instance(struct status_instance *instance, FILE *in)
+{
+    if (fscanf(in, "%63s", instance->name) != 1 ||
+        read_numbers(instance->totals, STATUS_TOTAL_COUNT, in) == -1)
+        return -1;
+    return read_numbers(instance->outcomes, OUTCOME_COUNT, in);
+}
+
 static int read_pool(struct status_pool *pool, size_t instance_count, FILE *in)
 {
-    int count =
-        fscanf(in, "%zu %127s %23s %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-               &pool->instance, pool->listen, pool->state, &pool->generation, &pool->idle,
-               &pool->busy, &pool->starting, &pool->leaving, &pool->max);
-
-    return count == 9 && pool->instance < instance_count ? 0 : -1;
+    if (fscanf(in, "%zu %127s %23s %u", &pool->instance, pool->listen, pool->state,
+               &pool->generation) != 4 ||
+        pool->instance >= instance_count)
+        return -1;
+    return read_numbers(pool->gauges, STATUS_GAUGE_COUNT, in);
 }
 
 static int read_session(struct status_session *session, size_t pool_count, FILE *in)

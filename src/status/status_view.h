@@ -26,6 +26,13 @@ enum status_total {
     STATUS_TOTAL_COUNT
 };
 
+enum status_gauge {
+#define GAUGE(field, ...) STATUS_GAUGE_##field,
+#include "status/gauges.def"
+#undef GAUGE
+    STATUS_GAUGE_COUNT
+};
+
 /* The sums of an instance over all its pools. */
 struct status_instance {
     char name[STATUS_NAME_SIZE];
@@ -39,11 +46,7 @@ struct status_pool {
     char listen[STATUS_ADDRESS_SIZE];
     char state[STATUS_WORD_SIZE];
     unsigned generation;
-    uint64_t idle;
-    uint64_t busy;
-    uint64_t starting;
-    uint64_t leaving;
-    uint64_t max;
+    uint64_t gauges[STATUS_GAUGE_COUNT];
 };
 
 struct status_session {

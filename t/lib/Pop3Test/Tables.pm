@@ -10,7 +10,7 @@ use warnings;
 use Exporter 'import';
 use FindBin;
 
-our @EXPORT_OK = qw(file_text rows conf_keys events logged_events reasons totals);
+our @EXPORT_OK = qw(file_text rows conf_keys events logged_events reasons totals gauges);
 
 my $top = "$FindBin::Bin/..";
 my %SEVERITY = (ALERT => 1, ERROR => 3, WARNING => 4, NOTICE => 5, INFO => 6);
@@ -92,6 +92,12 @@ sub logged_events {
 sub totals {
     return map { my ($name, undef, $metric, $heading) = @$_; { name => $name, metric => $metric, heading => $heading } }
         rows('pool/totals.def', 'TOTAL');
+}
+
+# What is shown of a pool as it is now: the same.
+sub gauges {
+    return map { my ($name, undef, $metric, $heading) = @$_; { name => $name, metric => $metric, heading => $heading } }
+        rows('status/gauges.def', 'GAUGE');
 }
 
 1;
