@@ -9,30 +9,17 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
-use Pop3Test::Loop qw(watch_read unwatch);
+use Pop3Test::Loop qw(unwatch);
+use Pop3Test::Names;
 use Pop3Test::Slow;
-use Socket qw(:DEFAULT inet_pton);
 
 expect_log(qw(resolve-failed connect-failed));
 expect_reason(qw(resolve-failed resolve-timeout login-timeout connect-failed connect-timeout));
 
 my $own = qr/^-ERR \[SYS\/TEMP\] ./;
 
-# A command that executes the rest with these files instead of /etc/hosts and
-# /etc/resolv.conf.
-sub with_files {
-    my ($hosts, $resolv) = @_;
-    my $dir = directory();
-    write_file("$dir/hosts",  $hosts);
-    write_file("$dir/resolv", $resolv // "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
-    return [ qw(unshare -m sh -c),
-        'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv" /etc/resolv.conf && exec "$@"', $dir ];
-}
-
-my $probe = run([ @{ with_files('') }, 'true' ]);
-if (exit_code($probe->{status}) ne 0) {
-    plan(skip_all => 'cannot have a mount namespace: ' . ($probe->{err} =~ s/\n.*//sr));
-}
+my $why_not = why_no_namespace();
+plan(skip_all => $why_not) if defined $why_not;
 
 # Servers on the same port of several addresses.
 sub servers_on {
@@ -96,51 +83,11 @@ scene 'an unknown name' => sub {
 
 # ---- a name server of our own ----
 
-# Answers on a random loopback address with what $answer->($name, $type)
-# returns: a list of records [type, data], [] for "no such name", undef for
-# silence, or a string of octets to send as they are.
-sub name_server {
-    my ($answer) = @_;
-    for (1 .. 20) {
-        my $ip = join '.', 127, 1 + int rand 250, 1 + int rand 250, 1 + int rand 250;
-        socket my $socket, PF_INET, SOCK_DGRAM, 0 or die $!;
-        bind $socket, pack_sockaddr_in(53, inet_aton($ip)) or next;
-        $socket->blocking(0);
-        my $asked = 0;
-        watch_read($socket, sub {
-            my $from = recv $socket, my $query, 4096, 0;
-            $asked++;
-            my $reply = _reply($query, $answer);
-            send $socket, $reply, 0, $from if defined $from && defined $reply;
-        });
-        return { ip => $ip, socket => $socket, asked => \$asked,
-            wrapper => with_files("127.0.0.1 localhost\n", "nameserver $ip\n") };
-    }
-    die "no name server address is free\n";
-}
-
-sub _reply {
-    my ($query, $answer) = @_;
-    my ($id)     = unpack 'n', $query;
-    my ($at, @labels) = (12);
-    while (my $length = ord substr $query, $at, 1) {
-        push @labels, substr $query, $at + 1, $length;
-        $at += $length + 1;
-    }
-    my $type    = unpack 'n', substr $query, $at + 1, 2;
-    my $records = $answer->(lc join('.', @labels), $type) // return;
-    return $records if !ref $records;
-    my @same = grep { $_->[0] == $type } @$records;
-    my $code = @$records ? 0 : 3;
-    return pack('n6', $id, 0x8180 | $code, 1, scalar @same, 0, 0) . substr($query, 12, $at + 5 - 12)
-        . join '', map { pack 'n n n N n/a*', 0xc00c, $_->[0], 1, 60, $_->[1] } @same;
-}
-
 scene 'a name from a name server' => sub {
     my $server = server(host => '127.0.0.7');
-    my $dns = name_server(sub { [ [ 1, inet_aton('127.0.0.6') ], [ 1, inet_aton('127.0.0.7') ], [ 28, inet_pton(AF_INET6, '::1') ] ] });
+    my $dns = name_server(sub { [ A('127.0.0.6'), A('127.0.0.7'), AAAA('::1') ] });
     is login_to('pop.example', $server->port, $dns->{wrapper})->quit, '+OK bye', 'the living of three addresses';
-    ok ${ $dns->{asked} }, 'the name server was asked';
+    ok $dns->asked(qr/pop/), 'the name server was asked';
 };
 
 scene 'no such name' => sub {
@@ -172,16 +119,16 @@ scene 'a client that leaves while a name is looked up' => sub {
     my $client = proxy('--login-timeout', 5, 'pop.example', { wrapper => $dns->{wrapper} })->client;
     $client->greeting;
     $client->send("USER joe\r\nPASS x\r\n");
-    wait_until(sub { ${ $dns->{asked} } });
+    wait_until(sub { $dns->asked(qr/pop/) });
     $client->reset;
     ok defined $client->process->wait, 'the session ends at the limit at the latest';
 };
 
 scene 'entries of the allow list are not looked up' => sub {
-    my $dns    = name_server(sub { [ [ 1, inet_aton('127.0.0.1') ] ] });
+    my $dns    = name_server(sub { [ A('127.0.0.1') ] });
     my $client = proxy('-e', '-s', '127.0.0.1', '-', { wrapper => $dns->{wrapper} })->client;
     like $client->try_login('joe@pop.example'), qr/^-ERR/, 'refused';
-    is ${ $dns->{asked} }, 0, 'no question was asked';
+    is $dns->asked(qr/./), 0, 'no question was asked';
 };
 
 done;

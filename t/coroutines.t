@@ -154,7 +154,7 @@ scene 'TERM ends all sessions, each with a reply' => sub {
     $_->greeting for @waiting;
     my @held = map { $daemon->client->login } 1 .. 10;
     $daemon->signal('TERM');
-    my $told = grep { $_->line =~ /^-ERR \[SYS\/TEMP\] the proxy is being stopped/ } @waiting;
+    my $told = grep { $_->line =~ /^-ERR \[SYS\/TEMP\] the proxy is stopping/ } @waiting;
     is $told, 10, 'those at their login are told';
     $_->closes for @waiting, @held;
     is exit_code($daemon->wait), 0, 'ends in order';

@@ -45,11 +45,11 @@ scene 'few descriptors, none of the superserver\'s' => sub {
     my $server = server(messages => ["Subject: x\r\n\r\n"]);
     my $client = proxy('-a', acp('exit 0'), '-l', directory(0777), $server->address)->client->login;
     for my $pid (descendants($client->process->pid)) {
-        my @open = map { s{.*/}{}r } glob "/proc/$pid/fd/*";
+        my @open = descriptors($pid);
         cmp_ok scalar @open, '<=', 12, "at most a dozen: @open";
     }
     $client->fetch("RETR 1") for 1 .. 50;
-    my @after = glob '/proc/' . $client->process->pid . '/fd/*';
+    my @after = descriptors($client->process->pid);
     cmp_ok scalar @after, '<=', 12, 'nor later';
     $client->quit;
 };
@@ -79,7 +79,7 @@ scene 'standard error is the client\'s connection, as inetd does it' => sub {
 
 scene 'a mistake in the options under inetd, where standard error is the client' => sub {
     expect_log('configuration');
-    my %mistake = ('-t: ' => [ '-t', 'x' ], 'no-such-user' => [ '-u', 'no-such-user' ], '/no/such/list' => [ '-e', '--allow-servers-file', '/no/such/list' ]);
+    my %mistake = ('-t: timeout = x: ' => [ '-t', 'x' ], 'no-such-user' => [ '-u', 'no-such-user' ], '/no/such/list' => [ '-e', '--allow-servers-file', '/no/such/list' ]);
     for my $named (sort keys %mistake) {
         for my $stderr ('socket', 'pipe') {
             my $client = proxy(@{ $mistake{$named} }, server()->address, { stderr => $stderr, any_exit => 1, any_stderr => 1 })->client;

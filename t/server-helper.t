@@ -8,8 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
-use Pop3Test::Loop qw(watch_read unwatch);
-use IO::Socket::IP;
+use Pop3Test::Names;
 
 sub helper {
     my ($master) = @_;
@@ -126,61 +125,31 @@ scene 'a session that ends also ends its program' => sub {
     ok wait_until(sub { !is_alive($pid) }), 'and the program with it';
 };
 
-# A name server for one name: answers A with the address and notes each query.
-sub name_server {
-    my ($ttl) = @_;
-    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.253', LocalPort => 53, Proto => 'udp') or return;
-    $socket->blocking(0);
-    my $self = { socket => $socket, queries => [], address => '127.0.0.1', is_silent => 0 };
-    watch_read($socket, sub {
-        while (defined(my $from = recv $socket, my $query, 512, 0)) {
-            my $question = substr $query, 12;
-            my ($name, $type) = ('', 0);
-            while ($question =~ /\G([\x01-\x3f])/gc) {
-                my $length = ord $1;
-                $name .= substr($question, pos $question, $length) . '.';
-                pos($question) += $length;
-            }
-            my $end = pos($question) + 5;
-            $type = unpack 'n', substr $question, pos($question) + 1, 2;
-            push @{ $self->{queries} }, "$name $type";
-            next if $self->{is_silent};
-            my $answer = $type == 1 ? pack('n3Nn', 0xc00c, 1, 1, $ttl, 4) . pack('C4', split /\./, $self->{address}) : '';
-            send $socket, substr($query, 0, 2) . pack('n5', 0x8180, 1, length $answer ? 1 : 0, 0, 0)
-                . substr($question, 0, $end) . $answer, 0, $from;
-        }
-    });
-    return $self;
-}
-
 scene 'names: one query for each time to live; a limit when nobody answers' => sub {
-    plan(skip_all => 'not run by root') if !is_root();
-    my $resolv  = write_file(directory() . '/resolv.conf', "nameserver 127.0.0.253\noptions timeout:1 attempts:1\n");
-    my $wrapper = [ 'unshare', '-m', 'sh', '-c', "mount --bind $resolv /etc/resolv.conf && exec \"\$@\"", 'sh' ];
-    plan(skip_all => 'no mount namespaces') if run([ @$wrapper, 'true' ])->{status};
-    my $names = name_server(30) or plan(skip_all => 'port 53 is not free');
+    my $why_not = why_no_namespace();
+    plan(skip_all => $why_not) if defined $why_not;
+    my ($address, $is_silent) = ('127.0.0.1', 0);
+    my $names = name_server(sub { $is_silent ? undef : [ A($address, 30) ] });
     expect_reason(qw(resolve-timeout resolve-failed login-timeout));
     expect_log('resolve-failed');
     my $server = server();
-    my $master = master(server => "mail.example.org:$server->{port}", workers => 4, login_timeout => 2, -wrapper => $wrapper);
+    my $master = master(server => "mail.example.org:$server->{port}", workers => 4, login_timeout => 2,
+        -wrapper => $names->{wrapper});
     is $master->client->login->quit, '+OK bye', 'resolved';
-    my $once = grep { / 1\z/ } @{ $names->{queries} };
-    is $once, 1, 'by one query';
-    $names->{address} = '127.0.0.99';
+    is $names->asked(qr/ 1\z/), 1, 'by one query';
+    $address = '127.0.0.99';
     is $master->client->login("n$_")->quit, '+OK bye', "session $_" for 1 .. 10;
-    is scalar(grep { / 1\z/ } @{ $names->{queries} }), 1, 'which serves all sessions of all workers';
+    is $names->asked(qr/ 1\z/), 1, 'which serves all sessions of all workers';
     @{ $names->{queries} } = ();
-    $names->{is_silent} = 1;
+    $is_silent = 1;
     $master->change(select_server => 'yes', delimiters => '@')->reload;
     my @client = map { $master->client } 1 .. 4;
     $_->send("USER joe\@silent.example.org\r\nPASS x\r\n") for @client;
     like $_->rest, qr/-ERR \[SYS\/TEMP\][^\r\n]*\r\n\z/, 'nobody answers' for @client;
     is $master->session_of($_)->{reason}, 'login-timeout', 'the limit holds' for @client;
-    cmp_ok scalar(grep { /silent.* 1\z/ } @{ $names->{queries} }), '<=', 4, 'and one query stood for all';
-    $names->{is_silent} = 0;
-    $names->{address}   = '127.0.0.1';
+    cmp_ok $names->asked(qr/silent.* 1\z/), '<=', 4, 'and one query stood for all';
+    ($address, $is_silent) = ('127.0.0.1', 0);
     is $master->client->login("joe\@silent.example.org:$server->{port}")->quit, '+OK bye', 'asked again when it answers';
-    unwatch($names->{socket});
 };
 
 done;

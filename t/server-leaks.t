@@ -12,8 +12,6 @@ use Pop3Test::Tls;
 
 expect_log('log-lines-lost');
 
-sub descriptors { return scalar(() = glob "/proc/$_[0]/fd/*") }
-
 # A figure of smaps_rollup in KiB.
 sub memory {
     my ($pid, $what) = @_;
@@ -42,7 +40,7 @@ sub snapshot {
     my ($master) = @_;
     my %state;
     for my $pid ($master->pid, $master->children) {
-        $state{$pid} = { fds => is_root() ? descriptors($pid) : 0, memory => memory($pid, 'Anonymous') // 0 };
+        $state{$pid} = { fds => is_root() ? scalar(descriptors($pid)) : 0, memory => memory($pid, 'Anonymous') // 0 };
     }
     return \%state;
 }

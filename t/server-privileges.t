@@ -11,8 +11,6 @@ use Pop3Test;
 
 sub core_limit { return (read_file("/proc/$_[0]/limits") =~ /^Max core file size\s+(\S+)\s+(\S+)/m)[ 0, 1 ] }
 
-sub descriptors { return map { s{.*/}{}r } glob "/proc/$_[0]/fd/*" }
-
 sub plan_root { plan(skip_all => 'not run by root') if !is_root() }
 
 # No process that talks to clients or servers is root.
@@ -79,7 +77,7 @@ scene 'few descriptors' => sub {
     }
     my $busy = $master->worker_of('descriptors');
     cmp_ok scalar(descriptors($busy)), '<=', 12, 'and with a session: ' . join ' ', descriptors($busy);
-    my @listening = grep { /socket:/ } map { readlink "/proc/$busy/fd/$_" } descriptors($busy);
+    my @listening = grep { /^socket:/ } descriptors($busy);
     cmp_ok scalar @listening, '<=', 5, 'its instance\'s sockets only';
     $client->quit;
     my $result = $master->settled(6);

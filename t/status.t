@@ -292,7 +292,7 @@ scene 'the status process is started again' => sub {
         my $facts = facts($pid);
         is $facts->{Uid} =~ s/\s.*//r, is_root() ? 65535 : $>, 'without privileges';
         is hex $facts->{CapEff}, 0, 'nor capabilities' if is_root();
-        my @open = glob "/proc/$pid/fd/*";
+        my @open = descriptors($pid);
         cmp_ok scalar @open, '<=', 12, 'and few descriptors: ' . scalar @open;
         kill 'KILL', $pid;
         ok wait_until(sub { ($daemon->status_pid // $pid) != $pid }), "killed and back ($time)";

@@ -40,7 +40,7 @@ use Pop3Test::Log;
 use Pop3Test::Loop qw(wait_until pause now);
 use Pop3Test::Master;
 use Pop3Test::Pollers;
-use Pop3Test::Process qw(run installed orphans descendants is_alive facts exit_code);
+use Pop3Test::Process qw(run installed orphans descendants is_alive facts descriptors exit_code);
 use Pop3Test::Proxy;
 use Pop3Test::Server;
 use Pop3Test::Stream;
@@ -49,7 +49,7 @@ use Pop3Test::Tables qw(events reasons);
 our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
-        acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts is_root
+        acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts descriptors is_root
         is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
 

@@ -18,7 +18,7 @@ use IO::Socket::UNIX;
 use JSON::PP ();
 use Pop3Test::Client;
 use Pop3Test::Loop qw(wait_until);
-use Pop3Test::Process qw(collect descendants is_alive facts);
+use Pop3Test::Process qw(collect descendants is_alive facts descriptors);
 use Pop3Test::Stream;
 use parent 'Pop3Test::Product';
 
@@ -165,13 +165,15 @@ sub children {
     return grep { $_ != $pid && is_alive($_) && (facts($_)->{PPid} // 0) == $pid } descendants($pid);
 }
 
-# A worker catches TERM and ignores INT; a process that was forked just now still
-# treats signals as the master does.
+# The kinds of its processes, told by their signals: a worker takes TERM, by a handler or from a
+# descriptor, and ignores INT; the others ignore both. A process that was forked just now has all of
+# them blocked.
 sub is_worker {
     my ($pid) = @_;
     my $facts = facts($pid);
-    my ($caught, $ignored) = map { hex substr $facts->{$_} // '0', -8 } qw(SigCgt SigIgn);
-    return $caught & 1 << 14 && $ignored & 1 << 1;
+    my ($caught, $blocked, $ignored) = map { hex substr $facts->{$_} // '0', -8 } qw(SigCgt SigBlk SigIgn);
+    my ($int, $term) = (1 << 1, 1 << 14);
+    return ($caught | $blocked) & $term && $ignored & $int && !($blocked & $int);
 }
 
 # The workers; with a number, waits until there are at least so many. The server is ready with the
@@ -193,13 +195,10 @@ sub helpers {
     return @helpers;
 }
 
-# The status process: it reads its signals from a descriptor.
+# The status process: like a worker it may not gain privileges.
 sub status_pid {
     my ($self) = @_;
-    for my $pid ($self->children) {
-        return $pid if grep { (readlink($_) // '') =~ /signalfd/ } glob "/proc/$pid/fd/*";
-    }
-    return;
+    return (grep { !is_worker($_) && facts($_)->{NoNewPrivs} && grep { /signalfd/ } descriptors($_) } $self->children)[0];
 }
 
 # ---- the control socket ----

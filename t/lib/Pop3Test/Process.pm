@@ -16,7 +16,7 @@ use IO::Socket::IP;
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts exit_code);
+our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts descriptors exit_code);
 
 my %running;    # pid => object
 my $owner = $$;
@@ -172,6 +172,13 @@ sub facts {
     local $/;
     my $text = <$file> // '';
     return { $text =~ /^(\w+):[ \t]*(.*?)[ \t]*$/mg };
+}
+
+# What the open descriptors of a process lead to, one text each.
+sub descriptors {
+    my ($pid) = @_;
+    my @all = map { readlink($_) // '' } glob "/proc/$pid/fd/*";
+    return @all;
 }
 
 # The process ids of $pid and of all its descendants.
