@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Coroutines and the pool of their stacks. The pool belongs to the process.
+ * Coroutines, and the pool of their stacks, of which each process has one.
  */
 #include "io/coroutine.h"
 
@@ -28,24 +28,24 @@ enum { STACK_BYTES = 1024 * 1024 };
 enum { STACK_BYTES = 128 * 1024 };
 #endif
 
-enum { CHUNK_STACKS = 64 }; /* mapped at once */
+enum { CHUNK_STACKS = 64 }; /* in one mapping */
 
-/* Pages that fault without being a mapping of their own (Linux 6.13); older headers lack it. */
+/* Makes guard pages inside a mapping, without splitting it (Linux 6.13); older headers lack it. */
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
 
 static struct coroutine *current;
-static void *resumer; /* the stack pointer of who resumed the current one */
+static void *resumer; /* the stack pointer of the caller of coroutine_resume() */
 
 /* ---- stacks ---- */
 
-/* The unused ones, most recently used last. The first `cold_count` of them hold no memory. */
+/* The unused stacks, the most recently used one last. The first `cold_count` hold no memory. */
 static struct {
     char **unused;
     size_t unused_count;
     size_t cold_count;
-    size_t made; /* all there are, and the room in `unused` */
+    size_t made; /* in use or not; `unused` has room for all */
     size_t page_bytes;
 } stacks;
 
@@ -56,7 +56,7 @@ static int guard(char *page)
     return mprotect(page, stacks.page_bytes, PROT_NONE);
 }
 
-/* Maps a chunk of stacks into the pool, all cold. */
+/* Maps a chunk of stacks, which hold no memory yet, and puts them into the pool. */
 static int make_stacks(void)
 {
     size_t bytes = (size_t)STACK_BYTES * CHUNK_STACKS;
@@ -71,7 +71,7 @@ static int make_stacks(void)
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED)
         return -1;
-    /* A huge page would give every coroutine the memory of sixteen stacks. */
+    /* A huge page, touched once, would take the memory of sixteen stacks. */
     (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
     for (size_t i = 0; i < CHUNK_STACKS; i++) {
         if (guard(memory + i * STACK_BYTES) == -1) {
@@ -89,7 +89,7 @@ static int make_stacks(void)
     return 0;
 }
 
-/* The lowest octet of a stack, its guard page; NULL when there is no memory. */
+/* Returns the lowest octet of a stack, where its guard page is; NULL without memory. */
 static char *take_stack(void)
 {
     if (stacks.unused_count == 0 && make_stacks() == -1)
@@ -175,7 +175,7 @@ static inline void switch_out(struct coroutine *self)
 
 #endif
 
-/* Where a new stack begins. It never returns: there is nothing to return to. */
+/* The first function on a new stack. It never returns: there is no frame to return to. */
 static void enter(void)
 {
     struct coroutine *self = current;
@@ -224,11 +224,6 @@ void coroutine_suspend(void)
     struct coroutine *self = current;
 
     switch_out(self);
-}
-
-struct coroutine *coroutine_current(void)
-{
-    return current;
 }
 
 bool coroutine_is_supported(void)

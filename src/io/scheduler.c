@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop: run those who are ready, fire the timers that are due, sleep in epoll, note what is
- * ready. All news of a turn are noted before anybody runs, so a task finds both its sides as they
- * were at the same moment, and no news concern a descriptor that was closed in between.
+ * A turn of the loop: sleep in epoll and note which descriptors are ready, fire the timers that are
+ * due, run the tasks that are ready. All events of a turn are noted before any task runs. So a task
+ * sees both its sides as they were at one moment, and no event is for a descriptor that a task has
+ * closed meanwhile.
  */
 #include "io/scheduler.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -17,33 +17,35 @@
 #include "io/wait.h"
 
 enum {
-    EVENTS_MAX = 256, /* news taken in one turn */
-    /* So often in a row a task may find its descriptors ready before others get their turn: a
-     * transfer that never has to wait passes 4 MiB then. */
+    EVENTS_MAX = 256, /* taken in one turn */
+    /* A task that finds its descriptors ready this many times in a row lets others run: a transfer
+     * that never has to wait has passed 4 MiB by then. */
     WAITS_IN_A_ROW = 16,
     TRIM_AFTER_MS = 1000, /* of sleep */
-    /* Unused memory that is kept for the next rush; what is beyond goes back once a second. */
+    /* Unused memory that is kept for the next rush. More is given back once a second. */
     STACKS_KEPT = 64,
     BLOCKS_KEPT = 32,
     HOUSEKEEPING_MS = 1000,
-    /* So many timers fire, and so many stacks are given back, before others get their turn. */
+    /* At most this many timers fire, and stacks are given back, in one turn. */
     CHORES_IN_A_ROW = 256,
     HOUSEKEEPING_SOON_MS = 50,
 };
 
-/* What is known of a descriptor. Bits are those of epoll. */
+/* What is known of a descriptor. The masks have the bits EPOLLIN and EPOLLOUT. */
 struct descriptor {
     union {
-        struct task *task; /* who sleeps until it is ready */
+        struct task *task; /* sleeps until it is ready; NULL: none */
         struct watcher *watcher;
     };
-    unsigned char watched; /* EPOLLIN, EPOLLOUT: the kernel tells; 0: it does not know of it */
-    unsigned char ready;   /* EPOLLIN, EPOLLOUT: as of the last news */
-    unsigned char doubted; /* of these: a wait has returned since, nobody said what became of it */
-    unsigned char ended;   /* of these directions: no attempt will ever have to wait again */
-    bool is_broken;        /* both ended: POLLHUP */
-    bool is_urgent; /* urgent data came: a read may have ended at it, not where no more was */
-    bool is_shared; /* several tasks have slept for it at once */
+    unsigned char watched; /* directions that are registered with epoll */
+    unsigned char ready;   /* directions that were ready when the kernel last reported them */
+    unsigned char
+        doubted; /* of these: a wait has returned one as ready, and no wait_note() followed */
+    unsigned char ended; /* directions in which no attempt will ever have to wait again */
+    bool is_broken;      /* both directions have ended: POLLHUP */
+    bool is_urgent;      /* urgent data has come: a short read may have ended there, and not at the
+                          * end of what has arrived */
+    bool is_shared;      /* several tasks have slept for it at once */
     bool is_watcher;
 };
 
@@ -51,12 +53,12 @@ static struct {
     int epoll_fd;
     struct descriptor *descriptors;
     size_t descriptor_count;
-    struct timers timers;
+    struct heap timers; /* the earliest one first */
     struct timer housekeeping;
     int64_t now_ms; /* when the last sleep ended */
     struct task *tasks;
     size_t task_count;
-    struct task *ready_first; /* in the order in which they became so */
+    struct task *ready_first; /* in the order in which they became ready */
     struct task **ready_end;
     struct task *current;
 } scheduler;
@@ -83,7 +85,7 @@ static void run_task(struct task *task)
     scheduler.current = NULL;
 }
 
-/* Those that become ready meanwhile have to wait for the next turn: descriptors come first. */
+/* A task that becomes ready meanwhile runs in the next turn, after new events. */
 static void run_ready(void)
 {
     struct task *task = scheduler.ready_first;
@@ -99,26 +101,58 @@ static void run_ready(void)
 
 /* ---- timers ---- */
 
-static struct task *task_of(struct timer *timer)
+static struct timer *timer_of(const struct heap_item *item)
 {
-    return (struct task *)(void *)((char *)timer - offsetof(struct task, timer));
+    return HEAP_OWNER(item, struct timer, item);
 }
 
-/* The task sleeps: its timer must fire when there is something to do about it, or earlier. */
+static bool is_earlier(const struct heap_item *a, const struct heap_item *b)
+{
+    return timer_of(a)->at_ms < timer_of(b)->at_ms;
+}
+
+/* The earliest timer; NULL when none is set. */
+static struct timer *first_timer(void)
+{
+    return scheduler.timers.count > 0 ? timer_of(heap_first(&scheduler.timers)) : NULL;
+}
+
+static void timer_set(struct timer *timer, int64_t at_ms)
+{
+    timer->at_ms = at_ms;
+    heap_put(&scheduler.timers, &timer->item);
+}
+
+/* Takes out the earliest timer if it is due; else returns NULL. */
+static struct timer *take_due_timer(void)
+{
+    struct timer *first = first_timer();
+
+    if (first == NULL || first->at_ms > scheduler.now_ms)
+        return NULL;
+    heap_remove(&scheduler.timers, &first->item);
+    return first;
+}
+
+/*
+ * Makes sure that the timer of a sleeping task fires in time. A deadline mostly moves to later,
+ * with each read or write: the timer then stays where it is. When it fires, on_timer() checks
+ * whether the deadline has really passed, and sets it again if not.
+ */
 static void set_timer(struct task *task)
 {
     int64_t at_ms = task->deadline_ms;
 
     if (!task->is_trimmed)
         at_ms = clock_earlier(at_ms, task->asleep_ms + TRIM_AFTER_MS);
-    if (at_ms != CLOCK_NEVER && (!timer_is_set(&task->timer) || task->timer.at_ms > at_ms))
-        timer_set(&scheduler.timers, &task->timer, at_ms);
+    if (at_ms != CLOCK_NEVER && (!heap_has(&task->timer.item) || task->timer.at_ms > at_ms))
+        timer_set(&task->timer, at_ms);
 }
 
 static void on_timer(struct task *task)
 {
     if (!task->is_asleep)
-        return; /* the next sleep sets it */
+        return; /* its next sleep sets the timer again */
     if (task->deadline_ms <= scheduler.now_ms) {
         make_ready(task);
         return;
@@ -130,33 +164,32 @@ static void on_timer(struct task *task)
     set_timer(task);
 }
 
-/* Gives back what a rush has left behind. */
+/* Gives memory that a rush has left unused back to the system. */
 static void keep_house(void)
 {
     buffer_pool_trim(BLOCKS_KEPT);
     if (!coroutine_trim_unused(STACKS_KEPT, CHORES_IN_A_ROW))
-        timer_set(&scheduler.timers, &scheduler.housekeeping,
-                  scheduler.now_ms + HOUSEKEEPING_SOON_MS);
+        timer_set(&scheduler.housekeeping, scheduler.now_ms + HOUSEKEEPING_SOON_MS);
 }
 
 static void fire_timers(void)
 {
     for (int i = 0; i < CHORES_IN_A_ROW; i++) {
-        struct timer *timer = timers_take_due(&scheduler.timers, scheduler.now_ms);
+        struct timer *timer = take_due_timer();
 
         if (timer == NULL)
             return;
         if (timer == &scheduler.housekeeping)
             keep_house();
         else
-            on_timer(task_of(timer));
+            on_timer(HEAP_OWNER(timer, struct task, timer));
     }
 }
 
 /* ---- descriptors ---- */
 
-/* Asks the kernel for news of the descriptor from now on, beginning with how it is now. */
-static int tell_kernel(int fd, struct descriptor *descriptor, unsigned char watched)
+/* Registers the descriptor with epoll, which first reports how it is now. */
+static int register_with_epoll(int fd, struct descriptor *descriptor, unsigned char watched)
 {
     struct epoll_event event = {.events = watched | EPOLLPRI | EPOLLRDHUP | EPOLLET,
                                 .data = {.fd = fd}};
@@ -168,7 +201,8 @@ static int tell_kernel(int fd, struct descriptor *descriptor, unsigned char watc
     return 0;
 }
 
-/* Reading is always of interest; room to write only once somebody had none. */
+/* Registers what a wait needs and is not registered yet. Input is always included; room to write
+ * only once a task has waited for it. */
 static int make_known(const struct pollfd *wanted)
 {
     unsigned char watched = EPOLLIN | (wanted->events & POLLOUT ? EPOLLOUT : 0);
@@ -181,10 +215,10 @@ static int make_known(const struct pollfd *wanted)
     descriptor = &scheduler.descriptors[wanted->fd];
     if ((watched & ~descriptor->watched) == 0)
         return 0;
-    return tell_kernel(wanted->fd, descriptor, watched | descriptor->watched);
+    return register_with_epoll(wanted->fd, descriptor, watched | descriptor->watched);
 }
 
-/* Looks where nobody said what became of the last readiness. */
+/* Asks the kernel, where no wait_note() has said what became of the last readiness. */
 static void resolve_doubt(int fd, struct descriptor *descriptor, short events)
 {
     struct pollfd one = {.fd = fd, .events = events};
@@ -199,7 +233,7 @@ static void resolve_doubt(int fd, struct descriptor *descriptor, short events)
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLIN < 256 && EPOLLOUT < 256,
                "epoll's bits are poll's, and fit");
 
-/* Fills revents as far as is known. Returns how many descriptors are ready. */
+/* Fills in revents. Returns how many descriptors are ready. */
 static unsigned collect(struct pollfd *fds, unsigned count)
 {
     unsigned ready = 0;
@@ -260,8 +294,8 @@ static void sleep_until(struct task *task, struct pollfd *fds, unsigned count, i
     detach(task);
 }
 
-/* wait_for() with a deadline that has passed: what counts is how it is at this moment. */
-static enum io_status look(struct pollfd *fds, unsigned count)
+/* wait_for() with CLOCK_PASSED: asks how the descriptors are at this very moment. */
+static enum io_status check_once(struct pollfd *fds, unsigned count)
 {
     int ready = poll(fds, count, 0);
 
@@ -277,7 +311,7 @@ static enum io_status wait_in_task(struct pollfd *fds, unsigned count, int64_t d
     if (task->is_stopped)
         return IO_STOPPED;
     if (deadline_ms == CLOCK_PASSED)
-        return look(fds, count);
+        return check_once(fds, count);
     for (unsigned i = 0; i < count; i++)
         if (fds[i].fd != -1 && make_known(&fds[i]) == -1)
             return IO_FAILED;
@@ -306,7 +340,7 @@ static void note(int fd, short event, bool is_exhausted)
     struct descriptor *descriptor = known_descriptor(fd);
 
     if (descriptor == NULL || (descriptor->is_urgent && event == POLLIN))
-        return; /* nobody said what became of it: it stays in doubt */
+        return; /* it stays in doubt */
     descriptor->doubted &= (unsigned char)~event;
     if (is_exhausted)
         descriptor->ready &= (unsigned char)~event;
@@ -348,13 +382,13 @@ static void unlink_task(struct task *task)
     scheduler.task_count--;
 }
 
-/* The last lines on the task's own stack. */
+/* The last function that runs on the task's own stack. */
 static void end_task(struct task *task)
 {
-    timer_cancel(&scheduler.timers, &task->timer);
+    heap_remove(&scheduler.timers, &task->timer.item);
     unlink_task(task);
-    if (!timer_is_set(&scheduler.housekeeping))
-        timer_set(&scheduler.timers, &scheduler.housekeeping, scheduler.now_ms + HOUSEKEEPING_MS);
+    if (!heap_has(&scheduler.housekeeping.item))
+        timer_set(&scheduler.housekeeping, scheduler.now_ms + HOUSEKEEPING_MS);
 }
 
 static void run_to_end(struct coroutine *coroutine)
@@ -369,7 +403,8 @@ void *task_new(size_t size, void (*run)(struct task *self))
 {
     struct task *task;
 
-    if (!timers_reserve(&scheduler.timers, scheduler.task_count + 2))
+    /* A timer for each task, and the housekeeping. */
+    if (!heap_reserve(&scheduler.timers, scheduler.task_count + 2))
         return NULL;
     task = coroutine_new(size, run_to_end);
     if (task == NULL)
@@ -385,11 +420,6 @@ void task_stop(struct task *task)
     task->is_stopped = true;
     if (task->is_asleep)
         make_ready(task);
-}
-
-void task_clear_stop(struct task *task)
-{
-    task->is_stopped = false;
 }
 
 void scheduler_stop_tasks(void)
@@ -429,7 +459,7 @@ void scheduler_unwatch(struct watcher *watcher)
     forget(watcher->fd);
 }
 
-/* ---- news ---- */
+/* ---- events ---- */
 
 static bool is_waiting_for(const struct task *task, int fd, unsigned char directions)
 {
@@ -446,10 +476,10 @@ static void wake_all_that_wait_for(int fd, unsigned char directions)
             make_ready(task);
 }
 
-static void take_news_of(int fd, uint32_t events)
+static void take_events_of(int fd, uint32_t events)
 {
     struct descriptor *descriptor = &scheduler.descriptors[fd];
-    unsigned char news = events & (EPOLLIN | EPOLLOUT);
+    unsigned char ready = events & (EPOLLIN | EPOLLOUT);
 
     if (descriptor->watched == 0)
         return;
@@ -465,42 +495,42 @@ static void take_news_of(int fd, uint32_t events)
         descriptor->ended |= EPOLLIN | EPOLLOUT;
         descriptor->is_broken = true;
     }
-    descriptor->ready |= news;
-    descriptor->doubted &= (unsigned char)~news;
-    news |= descriptor->ended;
+    descriptor->ready |= ready;
+    descriptor->doubted &= (unsigned char)~ready;
+    ready |= descriptor->ended;
     if (descriptor->is_shared)
-        wake_all_that_wait_for(fd, news);
-    else if (descriptor->task != NULL && is_waiting_for(descriptor->task, fd, news))
+        wake_all_that_wait_for(fd, ready);
+    else if (descriptor->task != NULL && is_waiting_for(descriptor->task, fd, ready))
         make_ready(descriptor->task);
 }
 
-/* For epoll: -1 is for ever. */
+/* The time limit for epoll_wait(); -1: none. */
 static int sleep_limit_ms(void)
 {
-    int64_t next_ms = timers_next_ms(&scheduler.timers);
+    const struct timer *first = first_timer();
     int64_t left_ms;
 
     if (scheduler.ready_first != NULL)
         return 0;
-    if (next_ms == CLOCK_NEVER)
+    if (first == NULL)
         return -1;
-    left_ms = next_ms - clock_now_ms();
+    left_ms = first->at_ms - clock_now_ms();
     if (left_ms > INT_MAX)
         return INT_MAX;
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
-static void take_news(void)
+static void take_events(void)
 {
     static struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(scheduler.epoll_fd, events, EVENTS_MAX, sleep_limit_ms());
 
     scheduler.now_ms = clock_now_ms();
     for (int i = 0; i < count; i++)
-        take_news_of(events[i].data.fd, events[i].events);
+        take_events_of(events[i].data.fd, events[i].events);
 }
 
-/* ---- the whole ---- */
+/* ---- the scheduler ---- */
 
 static const struct wait_backend backend = {
     .wait = wait_in_task,
@@ -511,10 +541,11 @@ static const struct wait_backend backend = {
 
 int scheduler_open(size_t descriptors)
 {
-    /* From calloc(): what is never used of it is never touched. */
+    /* calloc() does not touch the memory, so entries that are never used cost none. */
     scheduler.descriptors = calloc(descriptors, sizeof(*scheduler.descriptors));
     scheduler.descriptor_count = descriptors;
     scheduler.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    scheduler.timers.is_before = is_earlier;
     scheduler.ready_end = &scheduler.ready_first;
     scheduler.now_ms = clock_now_ms();
     if (scheduler.descriptors == NULL || scheduler.epoll_fd == -1)
@@ -526,7 +557,7 @@ int scheduler_open(size_t descriptors)
 void scheduler_run(bool (*is_over)(void))
 {
     while (!is_over()) {
-        take_news();
+        take_events();
         fire_timers();
         run_ready();
     }
