@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pipe lives no longer than the transfer it is made for, so that no octet of one session can come
- * out in another. Users without privileges have a common store of pages for their pipes
- * (/proc/sys/fs/pipe-user-pages-soft); once it is used up pipes are small, and reading is cheaper.
+ * A pipe exists only for one transfer, so that no octet of a session can come out in another.
+ *
+ * All pipes of a user without privileges share a number of pages
+ * (/proc/sys/fs/pipe-user-pages-soft). Once these are in use, new pipes are small, and reading
+ * costs less than splicing through them.
  */
 #include "io/bypass.h"
 
@@ -12,18 +14,18 @@
 #include <unistd.h>
 
 enum {
-    /* A piece of a segment takes a page's place, so this holds more octets from fast senders, and
-     * fewer from those that send by small packets. */
+    /* Each piece of a packet uses one of the pipe's entries, whatever its length. So a pipe holds
+     * more octets than this of a sender with large packets, and fewer of one with small packets. */
     PIPE_BYTES = 128 * 1024,
     PIPE_LEAST_BYTES = 64 * 1024,
-    BYPASSES_MAX = 24, /* at once in a process: its account of descriptors has only some to spare */
+    BYPASSES_MAX = 24, /* in a process: few of its descriptors are left for pipes */
 };
 
 static unsigned open_count;
 
 /* ---- beginning and end ---- */
 
-/* splice() asks the socket itself whether it may sleep, so its status flags must say no. */
+/* splice() sleeps unless the socket itself is nonblocking; SPLICE_F_NONBLOCK concerns the pipe. */
 static bool make_nonblocking(struct bypass *bypass, int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -55,7 +57,8 @@ bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to)
         return false;
     bypass->is_open = true;
     open_count++;
-    /* An octet out of band would be seen by a look, and not be moved. */
+    /* recv() with MSG_PEEK would show an urgent octet among the others, but splice() would skip it.
+     */
     (void)setsockopt(from->read_fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
     if (make_nonblocking(bypass, to->write_fd))
         return true;

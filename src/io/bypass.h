@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Octets that go from one socket to another without coming through this process's memory: the
- * kernel hands its pages on by splice(2), by way of a pipe. Whoever must know what passes looks
- * first, by stream_try_peek(), and then takes no more than it has seen.
+ * Moves octets from one socket to another inside the kernel, by splice(2) through a pipe, without a
+ * copy to this process. A caller that must know the octets first peeks at them with
+ * stream_try_peek(), and then takes no more than it has seen.
  *
- * What is taken is what was seen, as long as nobody writes into pages that have been sent: a sender
- * on this very machine that lent the kernel its own pages (vmsplice(), MSG_ZEROCOPY) could. By that
- * it deceives us about its own octets, which it could have sent as it liked anyway.
+ * The octets that are taken are the ones that were seen, with one exception: a sender on this very
+ * machine that lent its own pages to the kernel (vmsplice(), MSG_ZEROCOPY) can still write into
+ * them. It gains nothing, as it could have sent those octets in the first place.
  */
 #ifndef IO_BYPASS_H
 #define IO_BYPASS_H
@@ -14,24 +14,27 @@
 #include "io/stream.h"
 
 struct bypass {
-    int fds[2];  /* the pipe: to take from, to put into */
-    size_t held; /* octets on their way in it */
+    int fds[2];  /* the pipe: its reading end, its writing end */
+    size_t held; /* octets that are in the pipe */
     bool is_open;
-    bool has_made_nonblocking; /* the socket that it gives to */
+    bool has_made_nonblocking; /* it has set the status flags of the receiving socket */
 };
 
-/* Makes a way between two sockets. False where there is none, which is no failure: TLS, descriptors
- * that may be shared, or no pipe of a size that pays. `bypass` is all zeros before. */
+/* Opens a bypass between two sockets; `bypass` must be all zeros. Returns false where there can be
+ * none, and the octets must be read and written: with TLS, with descriptors that other processes
+ * may share, or where the system gives us no pipe that is large enough to save time. */
 bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to);
 
-/* What is held is dropped. `to` is the stream it was opened with. Closing twice is fine. */
+/* Closes it and drops the octets in the pipe. `to` is the stream that it was opened with. Does
+ * nothing when it is closed already. */
 void bypass_close(struct bypass *bypass, struct stream *to);
 
-/* Takes up to `length` octets that are known to be there. Returns how many; 0 when the pipe is full
- * or, if it is empty, because the kernel cannot do it here: they are to be read then. */
+/* Takes up to `length` octets, which must have arrived, into the pipe. Returns how many. 0: the
+ * pipe is full, or, if nothing is held, the kernel cannot splice here, so the caller must read
+ * them. */
 size_t bypass_take(struct bypass *bypass, const struct stream *from, size_t length);
 
-/* One attempt to hand on what is held, as stream_try_write(). */
+/* Tries once to send octets from the pipe, with the results of stream_try_write(). */
 enum io_status bypass_give(struct bypass *bypass, struct stream *to, size_t *moved_r);
 
 #endif

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The switch from one stack to another, for each processor; for coroutine.c alone.
+ * The switch from one stack to another, for each kind of processor. Only coroutine.c includes this.
  *
  *   void coroutine_switch(void **save, void *to)
- *       Puts the registers that a function must preserve on the stack, its pointer into *save, and
- *       takes up where `to` was saved. No system call; the signal mask stays as it is.
+ *       Saves the registers that a function must preserve on the current stack, stores the stack
+ *       pointer in *save, and continues where `to` was saved. It makes no system call, and leaves
+ *       the signal mask and the floating point modes, which nobody changes, as they are.
  *   void *coroutine_prepare(char *top, void (*enter)(void))
- *       A stack on which coroutine_switch() will find `enter`, as if it had just been called.
+ *       Returns a stack pointer below `top`; coroutine_switch() to it calls `enter`.
+ *   bool coroutine_can_switch(void)
+ *       See coroutine_is_supported().
  *
- * Floating point modes are left alone: nobody changes them. Other processors than these go by
- * ucontext, which asks the system at each switch.
+ * On other processors it uses ucontext, which makes a system call for each switch.
  */
 #ifndef IO_COROUTINE_SWITCH_H
 #define IO_COROUTINE_SWITCH_H
@@ -51,8 +53,8 @@ enum { SAVED_REGISTERS = 6 };
 
 static inline void *coroutine_prepare(char *top, void (*enter)(void))
 {
-    /* Above the address to return to lies a zero: the return address of `enter`, where a debugger
-     * stops; with it the stack is aligned as after a call. */
+    /* After the address of `enter` comes a zero, the return address of `enter`: there a debugger
+     * stops, and the stack is aligned as it is after a call. */
     uint64_t frame[SAVED_REGISTERS + 2] = {0};
     char *bottom = top - sizeof(frame) - 8 - (uintptr_t)top % 16;
 
@@ -62,12 +64,12 @@ static inline void *coroutine_prepare(char *top, void (*enter)(void))
     return bottom;
 }
 
-/* The shadow stack, if the process has one, would not follow. */
+/* A switch does not change the shadow stack, if the process has one. */
 static inline bool coroutine_can_switch(void)
 {
     uint64_t shadow_stack = 0;
 
-    __asm__ volatile("rdsspq %0" : "+r"(shadow_stack)); /* does nothing where there is none */
+    __asm__ volatile("rdsspq %0" : "+r"(shadow_stack)); /* without one: a no-op */
     return shadow_stack == 0;
 }
 
@@ -133,12 +135,12 @@ static inline bool coroutine_can_switch(void)
 
 #include <ucontext.h>
 
-/* The context itself lies on the stack that it saves: no memory besides. */
+/* The context lies on the stack that it saves, so it needs no memory of its own. */
 static void __attribute__((noinline)) coroutine_switch(void **save, void *to)
 {
     ucontext_t here;
 
-    /* It stays on its stack while the other side runs. */
+    /* `here` exists until this stack is switched to again. */
     /* cppcheck-suppress autoVariables */
     *save = &here;
     (void)swapcontext(&here, to);

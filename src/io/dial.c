@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connecting with overlapping attempts, so that a dead first address costs a moment and not the
- * whole connect limit.
+ * Attempts to connect overlap, so that a dead first address costs a quarter of a second and not the
+ * whole time limit.
  */
 #include "io/dial.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 enum { NEXT_ATTEMPT_MS = 250 };
 
 struct attempts {
-    struct pollfd fds[DIAL_ADDRESSES_MAX]; /* fd -1: not begun, or failed */
+    struct pollfd fds[DIAL_ADDRESSES_MAX]; /* fd -1: the attempt has failed */
     size_t begun;
     size_t alive;
     int last_error;
@@ -27,7 +27,7 @@ static int open_socket(const struct address *to, int flags, int socket_buffer_by
 
     if (fd == -1)
         return -1;
-    /* Neither option decides over success: a UNIX socket has no TCP_NODELAY. */
+    /* We can do without either option; a UNIX socket has no TCP_NODELAY. */
     if (to->sa.sa_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (socket_buffer_bytes > 0)
@@ -36,17 +36,9 @@ static int open_socket(const struct address *to, int flags, int socket_buffer_by
     return fd;
 }
 
-static int close_failed(int fd)
-{
-    int error = errno;
-
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* The greeting is answered at once, so its acknowledgement can ride along: a packet less. Not to be
- * said before the connection stands, or the server would wait for its last acknowledgement. */
+/* We answer the greeting at once, so the acknowledgement of the greeting can share that packet.
+ * Call it only once the connection is made: before, it would delay the last packet of the
+ * handshake. */
 static void expect_dialogue(int fd)
 {
     int off = 0;
@@ -60,11 +52,11 @@ static int begin_connect(const struct address *to, int socket_buffer_bytes)
 
     if (fd == -1 || connect(fd, &to->sa, to->length) == 0 || errno == EINPROGRESS)
         return fd;
-    return close_failed(fd);
+    return file_close_failed(fd);
 }
 
-/* To one address, where the process may sleep in connect() itself: what comes out is a socket in
- * whose calls one can sleep. IO_AGAIN: interrupted; begin anew the other way. */
+/* Connects to one address and sleeps in connect() itself. The socket is blocking, as reading in
+ * calls that sleep needs it. IO_AGAIN: a signal has interrupted it; begin again the other way. */
 static enum io_status connect_asleep(const struct address *to, int socket_buffer_bytes,
                                      int64_t deadline_ms, int *fd_r)
 {
@@ -84,7 +76,7 @@ static enum io_status connect_asleep(const struct address *to, int socket_buffer
         expect_dialogue(*fd_r);
         return IO_OK;
     }
-    close_failed(*fd_r);
+    file_close_failed(*fd_r);
     if (errno == EINTR)
         return IO_AGAIN;
     return errno == EINPROGRESS || errno == EAGAIN ? IO_DEADLINE : IO_FAILED;
@@ -110,7 +102,7 @@ static void drop(struct attempts *attempts, size_t i)
     attempts->alive--;
 }
 
-/* Why an attempt with news has failed; 0 when it is connected. Only a broken one is asked. */
+/* Returns 0 when an attempt that poll() has reported is connected, else its error. */
 static int error_of(const struct pollfd *attempt)
 {
     int error = 0;
@@ -121,8 +113,8 @@ static int error_of(const struct pollfd *attempt)
     return getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1 ? errno : error;
 }
 
-/* Looks at the attempts that have news. Returns the index of one that is connected, or the number
- * of attempts when none is. */
+/* Checks the attempts that poll() has reported, and closes those that have failed. Returns the
+ * index of one that is connected, or attempts->begun when there is none. */
 static size_t collect(struct attempts *attempts)
 {
     for (size_t i = 0; i < attempts->begun; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connecting to a server that has several addresses.
+ * Connects to a server that may have several addresses.
  */
 #ifndef IO_DIAL_H
 #define IO_DIAL_H
@@ -12,17 +12,20 @@
 #include "io/wait.h"
 
 enum {
-    DIAL_ADDRESSES_MAX = 16, /* further addresses of a name are not tried */
+    DIAL_ADDRESSES_MAX = 16, /* no more addresses of a name are tried */
 };
 
 /*
- * Connects to the first of `count` addresses that answers. They are tried in order, each as soon
- * as the one before has failed or has been silent for a moment, while the earlier attempts go on
- * (RFC 8305, section 5). Small writes are sent at once (TCP_NODELAY), and `socket_buffer_bytes`
- * bounds what the kernel holds of what is to be read (0: the system's default).
+ * Connects to the first of `count` addresses that answers. Tries them in order: the next one begins
+ * as soon as the one before it has failed, or has not answered for a quarter of a second; earlier
+ * attempts go on meanwhile (RFC 8305, section 5).
  *
- * IO_OK: *fd_r is the caller's to close and *chosen_r the index of the address. IO_FAILED: all
- * refused, errno as the last one said. IO_DEADLINE, IO_STOPPED: nothing is left open.
+ * The socket sends small writes at once (TCP_NODELAY). `socket_buffer_bytes` is its receive buffer;
+ * 0: the system's default.
+ *
+ * IO_OK: *fd_r is connected, *chosen_r is the index of its address, and the caller closes it with
+ * wait_close(). IO_FAILED: no address could be connected; errno is that of the last one.
+ * IO_DEADLINE, IO_STOPPED: as wait_for().
  */
 enum io_status dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
                     int64_t deadline_ms, int *fd_r, size_t *chosen_r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buffered half of a stream, the same over every kind of connection. Knows nothing of POP3 and
- * nothing of what moves the octets.
+ * The part of a stream that every kind of connection shares: its buffers, and waiting. Knows
+ * nothing of POP3, and moves octets only through the stream's operations.
  */
 #include "io/stream.h"
 
@@ -22,7 +22,7 @@ void stream_close(struct stream *stream)
     stream->write_status = IO_FAILED;
 }
 
-/* How to read: once, or until the deadline. */
+/* Reads once; with a deadline the call itself may sleep. */
 static enum io_status attempt(struct stream *stream, void *to, size_t size, const int64_t *deadline,
                               size_t *moved_r)
 {
@@ -58,8 +58,8 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit)
     return fill(stream, limit, NULL);
 }
 
-/* Octets may come all the time without one for us among them: parts of a TLS record, a ticket. So
- * the deadline is looked at behind them as well. */
+/* A peer can keep the socket ready and never send an octet for us: parts of a TLS record, tickets.
+ * So the deadline is also checked after an attempt that has read nothing. */
 static enum io_status wait_and_fill(struct stream *stream, size_t limit, int64_t deadline_ms)
 {
     enum io_status status = IO_AGAIN;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A two-way byte stream to one peer: an input buffer, an output buffer, and a small table of
- * operations that moves octets. Whether a socket, a pair of descriptors or TLS is behind it, only
- * the table knows.
+ * A byte stream in both directions to one peer: an input buffer, an output buffer, and a table of
+ * operations that move octets. Only the operations know whether they work on a socket, on a pair of
+ * descriptors, or through TLS.
  *
- * Every function that may sleep takes a deadline (monotonic milliseconds). The first failure of a
- * direction sticks: later calls return it again, so output is checked once, at the flush.
+ * Every function that may sleep takes a deadline (monotonic milliseconds). When a direction fails
+ * it stays failed, and later calls return the failure again. So a caller can put several texts and
+ * check only the flush.
  */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
@@ -20,46 +21,53 @@
 struct stream;
 
 /*
- * One attempt each; never sleeps. IO_AGAIN leaves in stream->read_wants / write_wants what to wait
- * for. `read` returns IO_EOF at the end; *moved_r is set with IO_OK only.
+ * Each operation makes one attempt and, except `receive`, never sleeps. With IO_AGAIN,
+ * stream->read_wants or write_wants holds the poll events to wait for. `read` returns IO_EOF at the
+ * end of the input. *moved_r is set only with IO_OK.
  */
 struct stream_ops {
     enum io_status (*read)(struct stream *stream, void *to, size_t size, size_t *moved_r);
     enum io_status (*write)(struct stream *stream, const void *from, size_t length, bool has_more,
                             size_t *moved_r);
-    /* The same as read, but sleeps until the deadline; IO_AGAIN where it cannot. May be NULL. */
+    /* As `read`, but sleeps until the deadline; IO_AGAIN: wait in wait_for(). May be NULL. See
+     * wait.h, "Reading in calls that sleep". */
     enum io_status (*receive)(struct stream *stream, void *to, size_t size, int64_t deadline_ms,
                               size_t *moved_r);
-    /* The same as read, but leaves there what it has read. NULL where others than the next read
-     * could take it. */
+    /* As `read`, but the octets stay in the socket. NULL where a layer such as TLS changes them. */
     enum io_status (*peek)(struct stream *stream, void *to, size_t size, size_t *seen_r);
-    bool (*has_pending)(const struct stream *stream); /* input is held below us: do not wait */
-    void (*close)(struct stream *stream);             /* says goodbye if the layer has one */
+    /* The layer holds input that `read` may return: poll() would not see it, so do not wait. */
+    bool (*has_pending)(const struct stream *stream);
+    /* Tells the peer where the protocol has a way to, and closes the descriptors. */
+    void (*close)(struct stream *stream);
 };
 
 struct stream {
     const struct stream_ops *ops; /* NULL while closed */
-    void *layer;                  /* belongs to ops */
-    bool is_own_socket; /* and nothing lies over it: its status flags may be set for a while */
+    void *layer;                  /* for the operations alone */
+    bool is_own_socket; /* a socket that no other process has, without TLS: a bypass may set its
+                         * status flags */
     int read_fd;
     int write_fd;
-    short read_wants; /* poll events that make the next attempt worth while */
+    short read_wants; /* poll events to wait for before the next attempt */
     short write_wants;
-    uint64_t emptied_at; /* wait_instant() when a read left nothing behind; 0: it left something */
-    enum io_status read_status; /* sticky; IO_OK while more may come */
+    uint64_t emptied_at; /* wait_instant() when a read left the socket empty; 0: it did not */
+    enum io_status read_status; /* stays once it is not IO_OK */
     enum io_status write_status;
-    int64_t receive_limit_ms; /* the socket's own, as it was last set; 0: none */
+    int64_t receive_limit_ms; /* SO_RCVTIMEO as we have last set it; 0: not set */
     struct buffer in;
     struct buffer out;
 };
 
-/* Begins a stream over a connected socket that is this process's alone, and over any two descriptors:
- * a pipe each, a terminal, twice the same socket. The stream owns them from here on; stream_close()
- * closes them. The file status flags of the two are left alone, for they may be shared. */
+/* Begins a stream over a connected socket that no other process has. The stream owns it:
+ * stream_close() closes it. */
 void stream_open_socket(struct stream *stream, int fd);
+
+/* The same over two descriptors, such as two pipes, a terminal, or twice the same socket. Other
+ * processes may have them too, so their file status flags are not changed. */
 void stream_open_fds(struct stream *stream, int read_fd, int write_fd);
 
-/* Closes both descriptors and drops what is buffered, wiping secrets. Closing twice is fine. */
+/* Drops what is buffered, wiping secrets, and closes both descriptors. Does nothing when the stream
+ * is closed already. */
 void stream_close(struct stream *stream);
 
 static inline bool stream_is_open(const struct stream *stream)
@@ -67,35 +75,36 @@ static inline bool stream_is_open(const struct stream *stream)
     return stream->ops != NULL;
 }
 
-/* One attempt to read up to `limit` octets into the input buffer. IO_OK: some came. IO_AGAIN:
- * nothing there, or no room. */
+/* Tries once to read up to `limit` octets into the input buffer. IO_OK: at least one was read.
+ * IO_AGAIN: there are none, or the buffer is full. */
 enum io_status stream_try_fill(struct stream *stream, size_t limit);
 
-/* Waits for input and reads up to `limit` octets into the input buffer. IO_OK: some came. */
+/* Waits for input and reads up to `limit` octets into the input buffer. IO_OK: at least one was
+ * read. */
 enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms);
 
-/* One attempt to see up to `size` octets of input, which stay where they are: the next to read, or
- * to be taken by a bypass, which is the only use of it. The input buffer must be empty. */
+/* Tries once to copy up to `size` octets of input that stay in the socket, for a bypass to take.
+ * The stream must have the operation `peek`, and its input buffer must be empty. */
 enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r);
 
-/* Waits for what should not come, and reads up to `limit` octets of it. IO_DEADLINE: none came by
- * then. CLOCK_PASSED looks and does not sleep. */
+/* Waits for input that should not come, and reads up to `limit` octets of it. IO_DEADLINE: none
+ * came. With CLOCK_PASSED it does not sleep. */
 enum io_status stream_listen(struct stream *stream, size_t limit, int64_t until_ms);
 
-/* Tells the peer at once what has arrived: one that holds a small segment back for the
- * acknowledgement of the last (Nagle) then sends it. */
+/* Sends an acknowledgement at once, instead of a while later. A peer that holds back a small
+ * segment until its last one is acknowledged (Nagle) then sends it. */
 void stream_acknowledge(struct stream *stream);
 
-/* Appends to the output buffer; nothing is sent. Output beyond the buffer's size makes the stream
- * fail (callers send replies of bounded size). */
+/* Append to the output buffer; nothing is sent. If the buffer is full the stream fails: callers put
+ * replies of bounded size, and flush in time. */
 void stream_put(struct stream *stream, const void *data, size_t length);
 void stream_put_text(struct stream *stream, const char *text);
 
-/* Sends the output buffer. `has_more` says that more follows at once: the kernel may keep the last
- * segment back for it. */
+/* Sends the output buffer. `has_more`: more output follows at once, and the kernel may hold back
+ * the last segment for it. */
 enum io_status stream_flush(struct stream *stream, bool has_more, int64_t deadline_ms);
 
-/* One attempt to write straight from the caller's memory; the output buffer must be empty. */
+/* Tries once to write from the caller's memory. The output buffer must be empty. */
 enum io_status stream_try_write(struct stream *stream, const void *data, size_t length,
                                 bool has_more, size_t *moved_r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A stream over plain descriptors: a socket, or whatever a superserver or a person at a terminal
- * gave us as standard input and output.
+ * Streams over plain descriptors: a socket, or the standard input and output that a superserver or
+ * a terminal has given us.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,10 +14,8 @@
 #include "io/stream.h"
 
 enum {
-    LATE_MS = 200, /* by which a limit may be missed */
-    /* Asleep in recv() at most. What takes longer is for wait_for(), which then gives memory back.
-     */
-    RECEIVE_MAX_MS = 250,
+    LATE_MS = 200,        /* a read in recv() may last this much longer than its deadline */
+    RECEIVE_MAX_MS = 250, /* a longer wait is for wait_for(), which also gives memory back */
 };
 
 static bool is_again(int error)
@@ -33,9 +31,10 @@ static enum io_status result(ssize_t moved, size_t *moved_r)
     return moved == 0 ? IO_EOF : IO_OK;
 }
 
-/* A short read has left nothing, unless it ended at urgent data, which has no place in POP3. The
- * scheduler hears of that from the kernel; where there is none, a peer that hides octets behind it
- * from the look at the same instant gains what it has by sending them a moment later. */
+/* A read that returns less than it asked for has emptied the socket, unless it has ended at urgent
+ * data, which POP3 does not use. The scheduler learns of urgent data from the kernel. Without a
+ * scheduler, a peer can hide octets after urgent data from a check at the same instant; it gains no
+ * more than by sending them a little later. */
 static enum io_status received(struct stream *stream, ssize_t moved, size_t size, size_t *moved_r)
 {
     bool is_emptied = moved < (ssize_t)size;
@@ -50,7 +49,7 @@ static enum io_status socket_read(struct stream *stream, void *to, size_t size, 
     return received(stream, recv(stream->read_fd, to, size, MSG_DONTWAIT), size, moved_r);
 }
 
-/* More than was seen comes with news of its own. */
+/* Octets that arrive after these make the socket ready again. */
 static enum io_status socket_peek(struct stream *stream, void *to, size_t size, size_t *seen_r)
 {
     ssize_t seen = recv(stream->read_fd, to, size, MSG_DONTWAIT | MSG_PEEK);
@@ -60,8 +59,8 @@ static enum io_status socket_peek(struct stream *stream, void *to, size_t size, 
     return result(seen, seen_r);
 }
 
-/* Sets the socket's own limit unless the one it has is about right: too early is no harm, for the
- * deadline is looked at again. */
+/* Sets the socket's time limit (SO_RCVTIMEO), unless the limit that it has is short enough. A limit
+ * that is too short does no harm, as the caller then waits on. */
 static void limit_receive(struct stream *stream, int64_t left_ms)
 {
     int64_t limit_ms = left_ms < RECEIVE_MAX_MS ? left_ms : RECEIVE_MAX_MS;
@@ -73,8 +72,8 @@ static void limit_receive(struct stream *stream, int64_t left_ms)
         stream->receive_limit_ms = limit_ms;
 }
 
-/* Sleeps in recv(). A signal that comes just before it is not noticed; whoever sent it says it
- * again. IO_AGAIN at the socket's own limit, and from a socket that does not sleep. */
+/* Sleeps in recv(). IO_AGAIN when the socket's time limit has passed, after a signal, and from a
+ * nonblocking socket. See wait.h, "Reading in calls that sleep". */
 static enum io_status socket_receive(struct stream *stream, void *to, size_t size,
                                      int64_t deadline_ms, size_t *moved_r)
 {
@@ -103,15 +102,14 @@ static enum io_status socket_write(struct stream *stream, const void *from, size
     return result(moved, moved_r);
 }
 
-/* Pipes and terminals are left in the mode in which they were given to us, because others may share
- * them: the caller has waited for them to be ready, and then one read() and a write() of at most
- * PIPE_BUF octets do not sleep. */
+/* Other processes may share pipes and terminals, so they stay in blocking mode. After poll() has
+ * reported one ready, one read(), or one write() of at most PIPE_BUF octets, does not sleep. */
 static enum io_status plain_read(struct stream *stream, void *to, size_t size, size_t *moved_r)
 {
     struct pollfd ready = {.fd = stream->read_fd, .events = POLLIN};
 
     if (poll(&ready, 1, 0) != 1)
-        return IO_AGAIN; /* also when it was interrupted: the next wait tells what is wrong */
+        return IO_AGAIN; /* not ready, or poll() has failed: then the next wait reports it */
     return result(read(stream->read_fd, to, size), moved_r);
 }
 
@@ -122,7 +120,7 @@ static enum io_status plain_write(struct stream *stream, const void *from, size_
 
     (void)has_more;
     if (poll(&ready, 1, 0) != 1)
-        return IO_AGAIN; /* also when it was interrupted: the next wait tells what is wrong */
+        return IO_AGAIN; /* not ready, or poll() has failed: then the next wait reports it */
     return result(write(stream->write_fd, from, length < PIPE_BUF ? length : PIPE_BUF), moved_r);
 }
 
@@ -191,6 +189,6 @@ void stream_acknowledge(struct stream *stream)
 {
     int on = 1;
 
-    /* Not every descriptor is a TCP socket, and nothing depends on it but speed and caution. */
+    /* It fails where the descriptor is not a TCP socket, and does no harm there. */
     (void)setsockopt(stream->read_fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sleep of a process that serves one session at a time: ppoll() with the signals let in. Where
- * it serves many, all is handed to the backend.
+ * The waits of a process that serves one session at a time: ppoll() with the signals open. In a
+ * process that serves many, the backend does the work.
  */
 #include "io/wait.h"
 
@@ -15,12 +15,12 @@
 
 enum {
     TRIM_AFTER_MS = 1000,
-    SLEEP_MAX_MS = 24 * 3600 * 1000, /* then it looks at the deadline again */
+    SLEEP_MAX_MS = 24 * 3600 * 1000, /* then the deadline is checked again */
 };
 
 static volatile sig_atomic_t stop_requested PROCESS_OWN;
 static sigset_t asleep_mask;
-static int has_mask;
+static bool has_mask; /* asleep_mask is set */
 static const struct wait_backend *backend;
 static uint64_t instant PROCESS_OWN = 1;
 
@@ -32,7 +32,7 @@ void wait_use(const struct wait_backend *used)
 void wait_open_signals(const sigset_t *blocked)
 {
     sigprocmask(SIG_BLOCK, blocked, &asleep_mask);
-    has_mask = 1;
+    has_mask = true;
 }
 
 void wait_request_stop(void)
@@ -48,12 +48,12 @@ void wait_clear_stop(void)
         stop_requested = 0;
 }
 
-int wait_is_stop_requested(void)
+bool wait_is_stop_requested(void)
 {
-    return stop_requested;
+    return stop_requested != 0;
 }
 
-/* The time left until the deadline, but `most_ms` at most. */
+/* The time left until the deadline, at most `most_ms`. */
 static struct timespec time_left(int64_t deadline_ms, int64_t most_ms)
 {
     int64_t left_ms = most_ms;
@@ -68,8 +68,8 @@ static struct timespec time_left(int64_t deadline_ms, int64_t most_ms)
                              .tv_nsec = (long)(left_ms % 1000) * 1000000};
 }
 
-/* A long sleep: the peer thinks, or has forgotten us. What the session has used of memory so far,
- * and can do without, serves others meanwhile. */
+/* The wait has become long: gives memory that the session has used, and does not need now, back to
+ * the system. */
 static void trim(void)
 {
     buffer_pool_trim(0);

@@ -193,7 +193,7 @@ static uint8_t act_next(void)
 enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms);
 enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms);
 void __wrap_wait_clear_stop(void);
-int __wrap_wait_is_stop_requested(void);
+bool __wrap_wait_is_stop_requested(void);
 bool __wrap_wait_may_sleep_in_calls(void);
 uint64_t __real_wait_instant(void);
 uint64_t __wrap_wait_instant(void);
@@ -242,7 +242,7 @@ bool __wrap_wait_may_sleep_in_calls(void)
     return false;
 }
 
-int __wrap_wait_is_stop_requested(void)
+bool __wrap_wait_is_stop_requested(void)
 {
     return is_stop_requested;
 }
