@@ -80,4 +80,46 @@ scene 'what a pool carries now' => sub {
     }
 };
 
+scene 'a reload that failed is shown until one succeeds' => sub {
+    expect_log(qw(reload-failed configuration));
+    my $master = master(server => server()->address);
+    my $before = time;
+    my $loaded = $master->status->{loaded_at};
+    cmp_ok abs($loaded - $before), '<', 60, 'when the settings were read';
+    is $master->status->{reload_failed}, undef, 'no reload has failed';
+    like $master->ask('metrics'), qr/^pop3_proxy_reload_failed 0$/m, 'metrics say so';
+    my $text   = read_file($master->{path});
+    my $lines  = $text =~ tr/\n//;
+    my $taken  = server();
+    my $own    = directory(0700) . '/link';
+    symlink '/tmp', $own or die $!;
+    my %broken = (
+        'two mistakes'           => [ "$text\nwrokers = 3\nmoretypos = 4\n", $lines + 2, qr/wrokers = 3: unknown key; [^"\n]*\(1 more mistake\)/ ],
+        'a port that is in use'  => [ "$text\n[instance two]\nlisten = @{[ $taken->address ]}\nserver = 127.0.0.1:9\n", $lines + 3, qr/listen = \S+: Address already in use/ ],
+        'a log that is a link'   => [ "[proxy]\nlog = $own\n" . $text =~ s/^log = .*\n//mr =~ s/^\[proxy\]\n//r, 2, qr/cannot open the log file \Q$own\E: / ],
+        'a pidfile in no directory' => [ "[proxy]\npidfile = /no/such/dir/pid\n" . $text =~ s/^pidfile = .*\n//mr =~ s/^\[proxy\]\n//r, 2, qr/pidfile = / ],
+    );
+    for my $name (sort keys %broken) {
+        my ($file, $line, $words) = @{ $broken{$name} };
+        write_file($master->{path}, $file);
+        $master->signal('HUP');
+        my $status = $master->shows(sub { (($_[0]{reload_failed} || {})->{why} // '') =~ $words });
+        my $failed = $status->{reload_failed};
+        like $failed->{why} // '', qr/\A\Q$master->{path}\E:$line: $words/, "$name: why, and which line";
+        cmp_ok $failed->{at} // 0, '>=', $before, "$name: when";
+        is $status->{loaded_at}, $loaded, "$name: the settings of before are in force";
+        like $master->ask('status'), qr/^the reload at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d failed: \Q$master->{path}\E:$line: $words/m, "$name: the table";
+        my $metrics = $master->ask('metrics');
+        like $metrics, qr/^pop3_proxy_reload_failed 1$/m, "$name: metrics";
+        like $metrics, qr/^pop3_proxy_reload_failed_info\{origin="\Q$master->{path}\E:$line"\} 1$/m, "$name: with the line";
+    }
+    write_file($master->{path}, $text);
+    is $master->reload->{event}, 'reloaded', 'a good file is taken';
+    my $status = $master->status;
+    is $status->{reload_failed}, undef, 'and the failure is gone';
+    cmp_ok $status->{loaded_at}, '>=', $loaded, 'the settings are new';
+    unlike $master->ask('status'), qr/failed:/, 'from the table';
+    like $master->ask('metrics'), qr/^pop3_proxy_reload_failed 0$/m, 'and the metrics';
+};
+
 done;

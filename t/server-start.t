@@ -139,7 +139,7 @@ scene 'pidfile' => sub {
     my $second = master(server => '127.0.0.1:9', pidfile => $pidfile, -start => 0);
     my $result = $second->run_to_end;
     is exit_code($result->{status}), 71, 'a second start is refused';
-    like $result->{err}, qr/\Apop3\.proxy: pidfile = \Q$pidfile\E: [^\n]*running[^\n]*process @{[ $master->pid ]}\b[^\n]*\n\z/,
+    like $result->{err}, qr/\Apop3\.proxy: \S+conf:\d+: pidfile = \Q$pidfile\E: [^\n]*running[^\n]*process @{[ $master->pid ]}\b[^\n]*\n\z/,
         'with a line that names file and process';
     is read_file($pidfile), $master->pid . "\n", 'and leaves the file alone';
     kill 'KILL', $master->pid;
@@ -164,11 +164,11 @@ scene 'a path that cannot be a pidfile' => sub {
     my $master = master(server => '127.0.0.1:9', pidfile => '/no/such/directory/pid', -start => 0);
     my $result = $master->run_to_end;
     is exit_code($result->{status}), 71, 'exit status';
-    like $result->{err}, qr{\Apop3\.proxy: pidfile = /no/such/directory/pid: No such file or directory\n\z}, 'one line';
+    like $result->{err}, qr{\Apop3\.proxy: \S+conf:\d+: pidfile = /no/such/directory/pid: No such file or directory\n\z}, 'one line';
     my $fifo = directory() . '/fifo';
     POSIX::mkfifo($fifo, 0600) or die $!;
     $result = master(server => '127.0.0.1:9', pidfile => $fifo, -start => 0)->run_to_end;
-    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$fifo\E: not a regular file; [^\n]+\n\z}, 'no file';
+    like $result->{err}, qr{\Apop3\.proxy: \S+conf:\d+: pidfile = \Q$fifo\E: not a regular file; [^\n]+\n\z}, 'no file';
     ok -p $fifo, 'which stays';
 };
 
@@ -179,7 +179,7 @@ scene 'a pidfile with another name, and a log that is a link' => sub {
     link $victim, $link or die $!;
     my $result = master(server => '127.0.0.1:9', pidfile => $link, -start => 0)->run_to_end;
     is exit_code($result->{status}), 71, 'a hard link: exit status';
-    like $result->{err}, qr{\Apop3\.proxy: pidfile = \Q$link\E: the file has another name; [^\n]+\n\z}, 'one line';
+    like $result->{err}, qr{\Apop3\.proxy: \S+conf:\d+: pidfile = \Q$link\E: the file has another name; [^\n]+\n\z}, 'one line';
     unlink $link or die $!;
     symlink $victim, $link or die $!;
     for my $key (qw(pidfile log)) {

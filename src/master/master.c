@@ -150,13 +150,25 @@ static void drain(enum phase next, const char *why)
 
 /* ---- a configuration comes into force ---- */
 
+/* Puts the place where the key was set before an error about its value. Always returns -1. */
+static int add_origin(const struct conf_section *proxy, enum conf_key key, struct error *error)
+{
+    struct error copy = *error;
+
+    if (proxy->origin[key] != NULL)
+        error_set(error, "%s: %s", proxy->origin[key], copy.text);
+    return -1;
+}
+
 /* A user who starts the server at a terminal wants to see the log there. */
 static int open_log(const struct conf *conf, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
     bool is_by_hand = proxy->origin[CONF_KEY_log] == NULL && master.is_at_terminal;
 
-    return log_open(is_by_hand ? "stderr" : proxy->values.log, error);
+    if (log_open(is_by_hand ? "stderr" : proxy->values.log, error) == 0)
+        return 0;
+    return add_origin(proxy, CONF_KEY_log, error);
 }
 
 /* Undoes prepare(). */
@@ -172,10 +184,13 @@ static void abandon(struct pool *pools)
  * `error` set. */
 static struct pool *prepare(struct generation *generation, struct error *error)
 {
+    const struct conf_section *proxy = &generation->conf.proxy;
     struct pool *pools;
 
-    if (pidfile_prepare(generation->conf.proxy.values.pidfile, error) == -1)
+    if (pidfile_prepare(proxy->values.pidfile, error) == -1) {
+        add_origin(proxy, CONF_KEY_pidfile, error);
         return NULL;
+    }
     pools = pool_list_new(generation, error);
     if (pools != NULL && status_prepare(&generation->conf, error) == 0)
         return pools;
@@ -226,21 +241,49 @@ static void on_handed_over(size_t left)
 static void fail_reload(const char *why)
 {
     log_message(EVENT_RELOAD_FAILED, "%s; the old settings stay in force", why);
+    status_note_failed_reload(why);
     if (!handover_is_pending())
         notify_ready();
 }
 
+/* What is wrong with a new file: the first mistake, and how many there are. */
+struct complaints {
+    unsigned count;
+    struct error first;
+};
+
+static void note_complaint(void *context, const char *text)
+{
+    struct complaints *complaints = context;
+
+    log_message(EVENT_CONFIGURATION, "%s", text);
+    if (complaints->count++ == 0)
+        error_set(&complaints->first, "%s", text);
+}
+
+static const char *summary(const struct complaints *complaints, struct error *error)
+{
+    unsigned more = complaints->count == 0 ? 0 : complaints->count - 1;
+
+    if (more == 0)
+        error_set(error, "%s", complaints->first.text);
+    else
+        error_set(error, "%.400s (%u more mistake%s)", complaints->first.text, more,
+                  more == 1 ? "" : "s");
+    return error->text;
+}
+
 static void reload(void)
 {
-    enum log_level level = LOG_LEVEL_ERROR;
+    struct complaints complaints = {.count = 0};
     struct generation *generation;
     struct pool *pools;
     struct error error;
 
     notify_reloading();
-    generation = generation_load(master.options, report_to_log, &level);
+    generation = generation_load(master.options, note_complaint, &complaints);
     if (generation == NULL) {
-        fail_reload("the file cannot be used");
+        fail_reload(summary(&complaints, &error));
         return;
     }
     pools = prepare(generation, &error);

@@ -62,8 +62,9 @@ static int find_path(const struct options *options, char **path_r, struct error 
         return -1;
     if (*path_r != NULL)
         return 0;
-    return error_set(error, "%s: no control socket; set control = PATH under [proxy] and reload the "
-                            "server, or name the socket with --control PATH",
+    return error_set(error,
+                     "%s: no control socket; set control = PATH under [proxy] and reload the "
+                     "server, or name the socket with --control PATH",
                      options->config_file);
 }
 

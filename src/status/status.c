@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "status/status_process.h"
 #include "status/status_sockets.h"
 
@@ -26,6 +28,7 @@ static const struct back_off_limits limits = {.min_ms = 100, .max_ms = 10000, .f
 static struct {
     int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
     struct pool *const *pools; /* the master's list, as it changes */
+    struct status_reloads *reloads;
     uid_t uid;
     gid_t gid;
     pid_t pid; /* 0: none */
@@ -58,6 +61,7 @@ static double fork_later_s(void)
 static void fork_process(void)
 {
     struct status_process process = {.pools = *status.pools,
+                                     .reloads = status.reloads,
                                      .started_ms = status.started_ms,
                                      .control_fd = status_sockets_control(),
                                      .metrics_fd = status_sockets_metrics(),
@@ -95,6 +99,15 @@ bool status_reap(pid_t pid)
 
 /* ---- for the master ---- */
 
+static void note_reload(const struct status_reload *reload)
+{
+    if (status.reloads == NULL)
+        return;
+    seqlock_begin_write(&status.reloads->lock);
+    status.reloads->last = *reload;
+    seqlock_end_write(&status.reloads->lock);
+}
+
 int status_check(const struct conf *conf, struct error *error)
 {
 #ifndef HAVE_MICROHTTPD
@@ -115,6 +128,8 @@ int status_prepare(const struct conf *conf, struct error *error)
 {
     if (status.started_ms == 0)
         status.started_ms = clock_now_ms();
+    if (status.reloads == NULL)
+        status.reloads = shared_new(sizeof(*status.reloads));
     if (status_check(conf, error) == -1)
         return -1;
     return status_sockets_prepare(&conf->proxy, error);
@@ -136,10 +151,22 @@ void status_restart(struct pool *const *pools, const struct conf *conf)
 {
     end_process();
     status_sockets_commit();
+    note_reload(&(struct status_reload){.loaded_at = clock_wall_s()});
     status.pools = pools;
     status.uid = conf->uid;
     status.gid = conf->gid;
     status_refresh();
+}
+
+void status_note_failed_reload(const char *why)
+{
+    struct status_reload failed = {.failed_at = clock_wall_s()};
+
+    if (status.reloads == NULL)
+        return;
+    failed.loaded_at = status.reloads->last.loaded_at;
+    snprintf(failed.why, sizeof(failed.why), "%s", why);
+    note_reload(&failed);
 }
 
 void status_stop(void)

@@ -35,6 +35,10 @@ void status_forget(void);
 /* Replaces the process, after the pools in the list or their states have changed. */
 void status_refresh(void);
 
+/* Notes that a reload has failed, and why ("ORIGIN: what is wrong"). It is shown until
+ * status_restart() says that settings are in force that are new. */
+void status_note_failed_reload(const char *why);
+
 /* Call it for each child that has ended. Returns true if it was the status process, which is then
  * started again, after a pause that grows if it keeps dying. */
 bool status_reap(pid_t pid);

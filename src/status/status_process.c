@@ -85,15 +85,26 @@ static render *find_render(const char *request)
     return NULL;
 }
 
+static struct status_reload last_reload(void)
+{
+    const struct status_reloads *reloads = process.start->reloads;
+    struct status_reload last = {0};
+
+    if (reloads != NULL && !seqlock_read(&reloads->lock, &last, &reloads->last, sizeof(last)))
+        last = (struct status_reload){0};
+    return last;
+}
+
 static void write_answer(FILE *out, render *how)
 {
+    struct status_reload reload = last_reload();
     struct status_view view;
 
     if (how == NULL) {
         refuse(out);
         return;
     }
-    if (status_view_take(&view, process.start->pools, process.start->started_ms) == 0) {
+    if (status_view_take(&view, process.start->pools, process.start->started_ms, &reload) == 0) {
         status_view_sort(&view, STATUS_BY_AGE);
         how(&view, out);
     } else {

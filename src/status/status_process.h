@@ -13,16 +13,25 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "base/seqlock.h"
 #include "pool/pool.h"
+#include "status/status_view.h"
 
 /* The signal by which the master tells it to leave. */
 enum { STATUS_SIGNAL_LEAVE = SIGUSR1 };
 
+/* What came of reloads, in memory that the master shares with the process. */
+struct status_reloads {
+    struct seqlock lock;
+    struct status_reload last;
+};
+
 struct status_process {
     const struct pool *pools;
-    int64_t started_ms; /* of the server, monotonic */
-    int control_fd;     /* listens and does not block; -1: none */
-    int metrics_fd;     /* the same */
+    const struct status_reloads *reloads; /* shared; NULL where there was no memory for it */
+    int64_t started_ms;                   /* of the server, monotonic */
+    int control_fd;                       /* listens and does not block; -1: none */
+    int metrics_fd;                       /* the same */
     uid_t uid;
     gid_t gid;
     pid_t master_pid;

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/local_time.h"
+
 #include "config.h"
 
 enum { COLUMNS_MAX = 16, TEXT_SIZE = 32 };
@@ -290,12 +292,22 @@ static void draw_sessions(struct table *table, const struct drawing *drawing)
         draw_session(table, view, &view->sessions[i]);
 }
 
+static void draw_reload(const struct status_reload *reload, FILE *out)
+{
+    struct local_time at = local_time_at(reload->failed_at);
+
+    if (reload->failed_at != 0)
+        fprintf(out, "the reload at %04d-%02d-%02d %02d:%02d:%02d failed: %s\n\n", at.year,
+                at.month, at.day, at.hour, at.minute, at.second, reload->why);
+}
+
 static void draw_head(const struct status_view *view, FILE *out)
 {
     char age[TEXT_SIZE];
 
     fprintf(out, "pop3.proxy %s  pid %d  up %s  sessions %zu\n\n", PACKAGE_VERSION,
             (int)view->master_pid, short_age(age, view->up_ms), view->session_count);
+    draw_reload(&view->reload, out);
 }
 
 void status_render_table(const struct status_view *view, FILE *out)
@@ -415,12 +427,27 @@ static void json_session(const struct status_view *view, const struct status_ses
     fputc('}', out);
 }
 
+static void json_reload(const struct status_reload *reload, FILE *out)
+{
+    json_number(out, "loaded_at", (uint64_t)reload->loaded_at);
+    fputs(",\"reload_failed\":", out);
+    if (reload->failed_at == 0) {
+        fputs("null", out);
+        return;
+    }
+    fputc('{', out);
+    json_text(out, "why", reload->why);
+    json_number(out, "at", (uint64_t)reload->failed_at);
+    fputc('}', out);
+}
+
 void status_render_json(const struct status_view *view, FILE *out)
 {
     fputc('{', out);
     json_text(out, "version", PACKAGE_VERSION);
     json_number(out, "pid", (uint64_t)view->master_pid);
     json_number(out, "up_ms", (uint64_t)view->up_ms);
+    json_reload(&view->reload, out);
     fputs(",\"instances\":[", out);
     for (size_t i = 0; i < view->instance_count; i++) {
         fputs(i == 0 ? "\n" : ",\n", out);
@@ -441,16 +468,22 @@ static void metric_head(FILE *out, const char *name, const char *type, const cha
     fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
 }
 
+static void metric_label(FILE *out, const char *name, const char *value, size_t length)
+{
+    fprintf(out, "%s=\"", name);
+    for (size_t i = 0; i < length; i++) {
+        if (value[i] == '"' || value[i] == '\\')
+            fputc('\\', out);
+        fputc(value[i], out);
+    }
+    fputc('"', out);
+}
+
 /* Writes the name and the first label; more labels may follow. */
 static void metric_begin(FILE *out, const char *name, const char *instance)
 {
-    fprintf(out, "pop3_proxy_%s{instance=\"", name);
-    for (; *instance != '\0'; instance++) {
-        if (*instance == '"' || *instance == '\\')
-            fputc('\\', out);
-        fputc(*instance, out);
-    }
-    fputc('"', out);
+    fprintf(out, "pop3_proxy_%s{", name);
+    metric_label(out, "instance", instance, strlen(instance));
 }
 
 static void metric_end(FILE *out, uint64_t value)
@@ -515,12 +548,34 @@ static void metrics_gauges(const struct status_view *view, FILE *out)
     }
 }
 
+/* Which line is wrong, but not what it says: anybody may read the metrics. */
+static void metrics_reload(const struct status_reload *reload, FILE *out)
+{
+    const char *end = strstr(reload->why, ": ");
+
+    metric_head(out, "loaded_timestamp_seconds", "gauge", "When the settings in force were read.");
+    fprintf(out, "pop3_proxy_loaded_timestamp_seconds %" PRId64 "\n", reload->loaded_at);
+    metric_head(out, "reload_failed", "gauge", "1 if the last reload has failed.");
+    fprintf(out, "pop3_proxy_reload_failed %d\n", reload->failed_at != 0);
+    if (reload->failed_at == 0)
+        return;
+    metric_head(out, "reload_failed_timestamp_seconds", "gauge",
+                "When the last reload has failed.");
+    fprintf(out, "pop3_proxy_reload_failed_timestamp_seconds %" PRId64 "\n", reload->failed_at);
+    metric_head(out, "reload_failed_info", "gauge",
+                "The line for which the last reload has failed.");
+    fputs("pop3_proxy_reload_failed_info{", out);
+    metric_label(out, "origin", reload->why, end == NULL ? 0 : (size_t)(end - reload->why));
+    metric_end(out, 1);
+}
+
 void status_render_metrics(const struct status_view *view, FILE *out)
 {
     metric_head(out, "info", "gauge", "The version of the running server.");
     fprintf(out, "pop3_proxy_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     metric_head(out, "uptime_seconds", "gauge", "How long the master has been running.");
     fprintf(out, "pop3_proxy_uptime_seconds %.3f\n", (double)view->up_ms / 1e3);
+    metrics_reload(&view->reload, out);
     metrics_gauges(view, out);
     metrics_totals(view, out);
     metrics_outcomes(view, out);

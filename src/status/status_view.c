@@ -201,11 +201,13 @@ static int make_room(struct status_view *view, size_t pool_count, size_t session
     return view->instances == NULL || view->pools == NULL || view->sessions == NULL ? -1 : 0;
 }
 
-int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms)
+int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms,
+                     const struct status_reload *reload)
 {
     int64_t now_ms = clock_now_ms();
 
-    *view = (struct status_view){.up_ms = now_ms - started_ms,
+    *view = (struct status_view){.reload = *reload,
+                                 .up_ms = now_ms - started_ms,
                                  .taken_ms = now_ms,
                                  .master_pid = pools == NULL ? 0 : pools->master_pid};
     if (make_room(view, count_pools(pools), count_slots(pools)) == -1)
@@ -304,6 +306,8 @@ void status_view_write(const struct status_view *view, FILE *out)
     fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu\n",
             (int)view->master_pid, view->up_ms, view->taken_ms, view->instance_count,
             view->pool_count, view->session_count);
+    fprintf(out, "%" PRId64 " %" PRId64 " %s\n", view->reload.loaded_at, view->reload.failed_at,
+            or_dash(view->reload.why));
     for (size_t i = 0; i < view->instance_count; i++)
         write_instance(&view->instances[i], out);
     for (size_t i = 0; i < view->pool_count; i++)
@@ -349,6 +353,18 @@ static int read_session(struct status_session *session, size_t pool_count, FILE 
     return count == 9 && session->pool < pool_count ? 0 : -1;
 }
 
+/* Its text has blanks, so it ends with the line. */
+static int read_reload(struct status_reload *reload, FILE *in)
+{
+    int count = fscanf(in, "%" SCNd64 " %" SCNd64 " %511[^\n]", &reload->loaded_at,
+                       &reload->failed_at, reload->why);
+
+    _Static_assert(sizeof(reload->why) == 512, "the width in the format above");
+    if (reload->failed_at == 0)
+        reload->why[0] = '\0';
+    return count == 3 ? 0 : -1;
+}
+
 static int read_head(struct status_view *view, FILE *in)
 {
     char version[STATUS_WORD_SIZE];
@@ -358,9 +374,9 @@ static int read_head(struct status_view *view, FILE *in)
                &view->taken_ms, &view->instance_count, &view->pool_count, &view->session_count);
 
     view->master_pid = pid;
-    if (count != 7 || strcmp(version, PACKAGE_VERSION) != 0 ||
-        view->instance_count > view->pool_count || view->pool_count > STATUS_POOLS_MAX ||
-        view->session_count > STATUS_SESSIONS_MAX)
+    if (count != 7 || read_reload(&view->reload, in) == -1 ||
+        strcmp(version, PACKAGE_VERSION) != 0 || view->instance_count > view->pool_count ||
+        view->pool_count > STATUS_POOLS_MAX || view->session_count > STATUS_SESSIONS_MAX)
         return -1;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "base/error.h"
 #include "pool/pool.h"
 #include "pool/scoreboard.h"
 #include "session/outcome.h"
@@ -58,7 +59,15 @@ struct status_session {
     uint64_t octets;
 };
 
+/* What came of reloads. Times are seconds since 1970. */
+struct status_reload {
+    int64_t loaded_at;         /* when the settings in force were read */
+    int64_t failed_at;         /* when the last reload failed; 0: it did not */
+    char why[ERROR_TEXT_SIZE]; /* "ORIGIN: what is wrong", one line; empty where no reload failed */
+};
+
 struct status_view {
+    struct status_reload reload;
     pid_t master_pid;
     int64_t up_ms;    /* since the server was started */
     int64_t taken_ms; /* monotonic */
@@ -71,12 +80,13 @@ struct status_view {
 };
 
 /*
- * Copies what the pools' shared memory says now. `started_ms` is when the server was started, on
- * the monotonic clock. A worker that was broken into may have written anything to the shared
- * memory, so no number from there is used as an index or a size. Returns 0, or -1 when there is no
- * memory; call status_view_free() in either case.
+ * Copies what the pools' shared memory says now, and `reload`. `started_ms` is when the server was
+ * started, on the monotonic clock. A worker that was broken into may have written anything to the
+ * shared memory, so no number from there is used as an index or a size. Returns 0, or -1 when there
+ * is no memory; call status_view_free() in either case.
  */
-int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms);
+int status_view_take(struct status_view *view, const struct pool *pools, int64_t started_ms,
+                     const struct status_reload *reload);
 
 /* Writes and reads the compact form: a line for each instance, pool and session. Reading returns 0,
  * or -1 when the text is incomplete or comes from another version of this program; call

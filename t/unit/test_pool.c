@@ -202,7 +202,7 @@ static void test_memory(void **state)
     start_worker(0);
     pool_rest_call_all(&pool);
     (void)pool_make_room(&pool, 1);
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &(struct status_reload){0}), 0);
     status_view_free(&view);
     free(memory.totals);
     assert_in_range(count_pages(), 1, 2);

@@ -31,6 +31,9 @@ static struct generation generation = {.number = 3};
 static struct pool pool = {
     .instance = &instance, .generation = &generation, .memory = &memory, .master_pid = 77};
 
+static const struct status_reload reload = {
+    .loaded_at = 5, .failed_at = 7, .why = "conf:3: \"words\" and a blank"};
+
 typedef void render(const struct status_view *view, FILE *out);
 
 static char *text_of(render *how, const struct status_view *view)
@@ -100,12 +103,12 @@ static void test_table(void **state)
     char *text;
 
     (void)state;
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &reload), 0);
     assert_int_equal(view.session_count, 3);
     text = text_of(status_render_table, &view);
     assert_printable(text);
-    /* head 2, pools 3, totals 3, reasons 2, sessions 4 */
-    assert_int_equal(count(text, '\n'), 14);
+    /* head 2, reload 2, pools 3, totals 3, reasons 2, sessions 4 */
+    assert_int_equal(count(text, '\n'), 16);
     free(text);
     status_view_free(&view);
 }
@@ -117,14 +120,14 @@ static void test_json(void **state)
     const char *quoted;
 
     (void)state;
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &reload), 0);
     text = text_of(status_render_json, &view);
     assert_printable(text);
     /* Each of the second session's four texts is full of quotes, all of them escaped; so are the
-     * two of `listen`. */
+     * two of `listen` and the two of the reload. */
     quoted = strstr(text, "\"user\":\"\\\"\\\"");
     assert_non_null(quoted);
-    assert_int_equal(count(text, '\\'), 31 + 3 * 63 + 2);
+    assert_int_equal(count(text, '\\'), 31 + 3 * 63 + 2 + 2);
     free(text);
     status_view_free(&view);
 }
@@ -135,7 +138,7 @@ static void test_metrics(void **state)
     char *text;
 
     (void)state;
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &reload), 0);
     text = text_of(status_render_metrics, &view);
     assert_printable(text);
     assert_non_null(strstr(text, "pop3_proxy_workers_busy{instance=\"one\"} 3\n"));
@@ -154,13 +157,14 @@ static void test_compact_form(void **state)
     FILE *in;
 
     (void)state;
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &reload), 0);
     text = text_of(status_view_write, &view);
     in = fmemopen(text, strlen(text), "r");
     assert_int_equal(status_view_read(&back, in), 0);
     fclose(in);
     again = text_of(status_view_write, &back);
     assert_string_equal(text, again);
+    assert_string_equal(back.reload.why, reload.why);
     free(again);
     status_view_free(&back);
     /* Cut anywhere it is refused, except within the last number, which only gets shorter. */
@@ -182,7 +186,7 @@ static void test_order(void **state)
     atomic_store(&pool.scoreboard->slots[0].started_ms, 2);
     atomic_store(&pool.scoreboard->slots[1].started_ms, 1);
     atomic_store(&pool.scoreboard->slots[2].octets, 1);
-    assert_int_equal(status_view_take(&view, &pool, 0), 0);
+    assert_int_equal(status_view_take(&view, &pool, 0, &reload), 0);
     status_view_sort(&view, STATUS_BY_AGE);
     assert_int_equal(view.sessions[0].pid, 11);
     assert_int_equal(view.sessions[1].pid, 10);
