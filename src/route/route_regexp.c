@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Patterns and values. The key is what a client typed, so PCRE2 gets a bounded number of steps, and
+ * what a group inserts is checked: a login "x@evil.example" must not make the value "store-$1" name
+ * the server evil.example.
+ */
+#include "route/route_regexp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#ifdef HAVE_PCRE2
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+enum {
+    FILE_BYTES_MAX = 1024 * 1024,
+    MATCH_LIMIT = 100000, /* steps; a usual match takes some tens */
+    HEAP_LIMIT_KIB = 1024,
+    GROUPS_MAX = 9,
+};
+
+struct rule {
+    pcre2_code *code;
+    char *value;
+    unsigned line;
+};
+
+struct route_regexp {
+    struct stat state;
+    struct rule *rules;
+    size_t count;
+    pcre2_match_data *match;
+    pcre2_match_context *limits;
+};
+
+/* ---- reading ---- */
+
+/* The whole file with a NUL after it, or NULL with `error` set. */
+static char *read_file(const char *path, struct stat *state, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    char *text = NULL;
+    size_t size;
+
+    if (fd == -1 || fstat(fd, state) == -1) {
+        error_set(error, "%s: %s", path, strerror(errno));
+    } else if (!S_ISREG(state->st_mode)) {
+        error_set(error, "%s: not a regular file", path);
+    } else if (state->st_size > FILE_BYTES_MAX) {
+        error_set(error, "%s: larger than a megabyte; use a cdb or file table for single users",
+                  path);
+    } else {
+        size = (size_t)state->st_size;
+        text = calloc(1, size + 1);
+        if (text == NULL || read(fd, text, size) != (ssize_t)size) {
+            error_set(error, "%s: %s", path, text == NULL ? "out of memory" : "cannot be read");
+            free(text);
+            text = NULL;
+        }
+    }
+    if (fd != -1)
+        close(fd);
+    return text;
+}
+
+static bool is_blank(char octet)
+{
+    return octet == ' ' || octet == '\t';
+}
+
+/* Splits the line in place. Returns the value, or NULL when there is none. */
+static char *split(char *line)
+{
+    char *end = line + strcspn(line, " \t");
+    char *value = end;
+
+    if (*end == '\0') { /* perdition takes "pattern:value", too */
+        end = strchr(line, ':');
+        if (end == NULL)
+            return NULL;
+        value = end + 1;
+    }
+    while (is_blank(*value))
+        value++;
+    if (end > line && *end != ':' && end[-1] == ':')
+        end--;
+    *end = '\0';
+    return end > line && *value != '\0' ? value : NULL;
+}
+
+/* Every `$` of a value is followed by what it stands for, and by a group that there is. */
+static const char *wrong_reference(const char *value, uint32_t groups)
+{
+    for (; *value != '\0'; value++) {
+        if (*value != '$')
+            continue;
+        value++;
+        if (*value == '$')
+            continue;
+        if (*value < '0' || *value > '9')
+            return "expected a digit or another $ after $";
+        if ((uint32_t)(*value - '0') > groups)
+            return "the value refers to a group that the pattern does not have";
+    }
+    return NULL;
+}
+
+static int add_rule(struct route_regexp *table, const char *pattern, const char *value,
+                    unsigned line, struct error *error)
+{
+    struct rule rule = {.line = line};
+    struct rule *grown;
+    uint32_t groups = 0;
+    PCRE2_UCHAR text[128];
+    PCRE2_SIZE at;
+    int code;
+
+    rule.code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                              PCRE2_CASELESS | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
+    if (rule.code == NULL) {
+        pcre2_get_error_message(code, text, sizeof(text));
+        return error_set(error, "the pattern is malformed at octet %zu: %s", (size_t)at,
+                         (const char *)text);
+    }
+    pcre2_pattern_info(rule.code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    grown = reallocarray(table->rules, table->count + 1, sizeof(rule));
+    if (grown != NULL)
+        table->rules = grown;
+    if (wrong_reference(value, groups) != NULL)
+        error_set(error, "%s", wrong_reference(value, groups));
+    else if (grown == NULL || (rule.value = strdup(value)) == NULL)
+        error_set(error, "out of memory");
+    if (rule.value == NULL) {
+        pcre2_code_free(rule.code);
+        return -1;
+    }
+    table->rules[table->count++] = rule;
+    return 0;
+}
+
+static void end_line(char *line)
+{
+    size_t length = strlen(line);
+
+    while (length > 0 && (is_blank(line[length - 1]) || line[length - 1] == '\r'))
+        length--;
+    line[length] = '\0';
+}
+
+/* One line of the file. */
+static int parse_line(struct route_regexp *table, char *line, unsigned number, bool *is_loose_r,
+                      struct error *error)
+{
+    char *value;
+
+    *is_loose_r = false;
+    end_line(line);
+    if (line[0] == '#' || line[strspn(line, " \t")] == '\0')
+        return 0;
+    value = split(line);
+    if (value == NULL)
+        return error_set(error, "expected a pattern, then blanks, then a value");
+    *is_loose_r = line[0] != '^' && strncmp(line, "(?", 2) != 0;
+    return add_rule(table, line, value, number, error);
+}
+
+static int parse(struct route_regexp *table, const char *path, char *text,
+                 route_warning *warn, void *context, struct error *error)
+{
+    unsigned number = 0;
+    struct error what;
+    bool is_loose;
+    char *line;
+
+    while ((line = strsep(&text, "\n")) != NULL) {
+        number++;
+        if (parse_line(table, line, number, &is_loose, &what) == -1)
+            return error_set(error, "%s:%u: %s", path, number, what.text);
+        if (is_loose && warn != NULL) {
+            error_set(&what, "%s:%u: the pattern matches anywhere in a key; begin it with ^", path,
+                      number);
+            warn(context, what.text);
+        }
+    }
+    return 0;
+}
+
+struct route_regexp *route_regexp_load(const char *path, route_warning *warn, void *context,
+                                       struct error *error)
+{
+    struct route_regexp *table = calloc(1, sizeof(*table));
+    char *text;
+    bool is_good;
+
+    if (table == NULL) {
+        error_set(error, "%s: out of memory", path);
+        return NULL;
+    }
+    table->match = pcre2_match_data_create(GROUPS_MAX + 1, NULL);
+    table->limits = pcre2_match_context_create(NULL);
+    text = read_file(path, &table->state, error);
+    if (text == NULL || table->match == NULL || table->limits == NULL) {
+        free(text);
+        route_regexp_free(table);
+        return NULL;
+    }
+    pcre2_set_match_limit(table->limits, MATCH_LIMIT);
+    pcre2_set_heap_limit(table->limits, HEAP_LIMIT_KIB);
+    if (strlen(text) < (size_t)table->state.st_size)
+        is_good = error_set(error, "%s: a NUL octet; is this a text file?", path) == 0;
+    else
+        is_good = parse(table, path, text, warn, context, error) == 0;
+    free(text);
+    if (!is_good) {
+        route_regexp_free(table);
+        return NULL;
+    }
+    return table;
+}
+
+void route_regexp_free(struct route_regexp *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        pcre2_code_free(table->rules[i].code);
+        explicit_bzero(table->rules[i].value, strlen(table->rules[i].value));
+        free(table->rules[i].value);
+    }
+    free(table->rules);
+    pcre2_match_data_free(table->match);
+    pcre2_match_context_free(table->limits);
+    free(table);
+}
+
+const struct stat *route_regexp_state(const struct route_regexp *table)
+{
+    return &table->state;
+}
+
+/* ---- the value ---- */
+
+/* A value under construction, and what was inserted into the current word. */
+struct expansion {
+    char *value;
+    size_t length;
+    size_t word;        /* where the current word begins */
+    bool has_name;      /* the rule itself has written "name=" in this word */
+    bool has_separator; /* an insertion has brought an @ or : that is the last one so far */
+};
+
+static bool put(struct expansion *to, const char *text, size_t length)
+{
+    if (length > ROUTE_VALUE_MAX - to->length)
+        return false;
+    memcpy(to->value + to->length, text, length);
+    to->length += length;
+    return true;
+}
+
+/* An octet of the rule's own. Its @ makes all before it the login, whatever was inserted there. */
+static bool put_own(struct expansion *to, char octet)
+{
+    if (is_blank(octet))
+        *to = (struct expansion){.value = to->value, .length = to->length};
+    else if (octet == '@')
+        to->has_separator = false;
+    else if (octet == '=' && !to->has_separator)
+        to->has_name = true;
+    return put(to, &octet, 1);
+}
+
+/* What a group has matched. Returns false for octets that could end the word or a quoted text. */
+static bool put_group(struct expansion *to, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char octet = (unsigned char)text[i];
+
+        if (octet <= 0x20 || octet == 0x7f || octet == '"' || octet == '\\')
+            return false;
+        if (to->has_name)
+            continue;
+        if (octet == '=')
+            return false; /* it would make a field of the word */
+        if (octet == '@' || octet == ':')
+            to->has_separator = true;
+    }
+    return put(to, text, length);
+}
+
+static enum route_result expand(const struct route_regexp *table, const struct rule *rule,
+                                const char *key, struct expansion *to, struct error *error)
+{
+    const PCRE2_SIZE *groups = pcre2_get_ovector_pointer(table->match);
+    bool fits = true;
+
+    for (const char *c = rule->value; *c != '\0' && fits; c++) {
+        size_t group;
+
+        if (is_blank(*c) && to->has_separator)
+            break;
+        if (*c != '$' || c[1] == '$') {
+            c += *c == '$';
+            fits = put_own(to, *c);
+            continue;
+        }
+        c++;
+        group = 2 * (size_t)(*c - '0');
+        if (groups[group] != PCRE2_UNSET &&
+            !put_group(to, key + groups[group], groups[group + 1] - groups[group])) {
+            error_set(error, "line %u: what the pattern matched does not fit into the value",
+                      rule->line);
+            return ROUTE_FAILED;
+        }
+    }
+    if (to->has_separator) {
+        error_set(error, "line %u: what the pattern matched would name another server", rule->line);
+        return ROUTE_FAILED;
+    }
+    if (!fits) {
+        error_set(error, "line %u: the value is too long", rule->line);
+        return ROUTE_FAILED;
+    }
+    return ROUTE_FOUND;
+}
+
+enum route_result route_regexp_find(const struct route_regexp *table, const char *key,
+                                    char value[ROUTE_VALUE_MAX], size_t *length_r,
+                                    struct error *error)
+{
+    struct expansion to = {.value = value};
+    enum route_result result = ROUTE_NOT_FOUND;
+
+    for (size_t i = 0; i < table->count && result == ROUTE_NOT_FOUND; i++) {
+        int matched = pcre2_match(table->rules[i].code, (PCRE2_SPTR)key, strlen(key), 0, 0,
+                                  table->match, table->limits);
+
+        if (matched == PCRE2_ERROR_NOMATCH)
+            continue;
+        if (matched < 0) {
+            error_set(error, "line %u: the pattern takes too many steps", table->rules[i].line);
+            return ROUTE_FAILED;
+        }
+        result = expand(table, &table->rules[i], key, &to, error);
+    }
+    *length_r = to.length;
+    return result;
+}
+#endif
