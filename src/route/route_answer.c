@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/octet.h"
+
 void route_answer_init(struct route_answer *answer, enum route_result result)
 {
     answer->result = result;
@@ -42,7 +44,7 @@ bool route_answer_set_text(struct route_answer *answer, enum route_field field, 
     if (!route_answer_set(answer, field, text, length))
         return false;
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)kept[i] < 0x20 || kept[i] == 0x7f)
+        if (octet_is_control(kept[i]))
             kept[i] = '?';
     return true;
 }

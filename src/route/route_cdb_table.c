@@ -9,12 +9,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "route/route_table.h"
 #include "route/route_watch.h"
 
@@ -33,21 +32,15 @@ struct cdb_table {
 /* Returns the descriptor of the mapped database, or -1 with `error` set. */
 static int map_file(const char *path, struct cdb *cdb, struct error *error)
 {
-    struct stat state;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = file_open_regular(path, NULL);
 
-    if (fd == -1 || fstat(fd, &state) == -1) {
-        error_set(error, "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(state.st_mode)) {
-        error_set(error, "%s: not a regular file", path);
-    } else if (cdb_init(cdb, fd) != 0) {
-        error_set(error, "%s: not a cdb file; make it with cdb -c or postmap cdb:", path);
-    } else {
+    if (fd == -1)
+        return error_set(error, "%s: %s", path, errno == EINVAL || errno == EISDIR
+                                                    ? "not a regular file" : strerror(errno));
+    if (cdb_init(cdb, fd) == 0)
         return fd;
-    }
-    if (fd != -1)
-        close(fd);
-    return -1;
+    error_set(error, "%s: not a cdb file; make it with cdb -c or postmap cdb:", path);
+    return file_close_failed(fd);
 }
 
 static int try_cdb(const char *location, const struct route_environment *environment,

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/octet.h"
+
 #include "route/route_value.h"
 
 enum { ESCAPE = 1, ID_DIGITS_MAX = 10 };
@@ -105,7 +107,7 @@ static bool is_id(const char *word, size_t length, uint32_t id)
     if (length == 0 || length > ID_DIGITS_MAX)
         return false;
     for (size_t i = 0; i < length; i++) {
-        if (word[i] < '0' || word[i] > '9')
+        if (!octet_is_digit(word[i]))
             return false;
         value = value * 10 + (uint64_t)(word[i] - '0');
     }

@@ -10,12 +10,14 @@
 #include "route/route_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/octet.h"
 #include "route/route_key.h"
 #include "route/route_value.h"
 
@@ -47,21 +49,15 @@ struct route_file {
 
 static int open_regular(const char *path, struct stat *state, struct error *error)
 {
-    /* Without blocking: a FIFO would wait for its writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = file_open_regular(path, state);
 
-    if (fd == -1 || fstat(fd, state) == -1) {
-        error_set(error, "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(state->st_mode)) {
-        error_set(error, "%s: not a regular file", path);
-    } else if (state->st_size > FILE_BYTES_MAX) {
-        error_set(error, "%s: larger than 4 GiB; use a cdb table", path);
-    } else {
+    if (fd == -1)
+        error_set(error, "%s: %s", path, errno == EINVAL || errno == EISDIR
+                                             ? "not a regular file" : strerror(errno));
+    if (fd == -1 || state->st_size <= FILE_BYTES_MAX)
         return fd;
-    }
-    if (fd != -1)
-        close(fd);
-    return -1;
+    error_set(error, "%s: larger than 4 GiB; use a cdb table", path);
+    return file_close_failed(fd);
 }
 
 struct route_file *route_file_open(const char *path, const struct route_environment *environment,
@@ -145,20 +141,11 @@ static int read_some(struct route_file *file, struct error *error)
 
 /* ---- the hash of keys ---- */
 
-/* FNV-1a. The keys are the operator's, so nobody can choose them to collide. */
-static size_t hash_key(const char *key)
-{
-    uint64_t hash = 14695981039346656037u;
-
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (unsigned char)*key) * 1099511628211u;
-    return (size_t)(hash ^ (hash >> 32));
-}
-
-/* The slot of the key, or the free one where it would be. */
+/* The slot of the key, or the free one where it would be. The keys are the operator's, so nobody
+ * can choose them to collide. */
 static uint32_t *find_slot(const struct route_file *file, const char *key)
 {
-    size_t i = hash_key(key) & (file->slot_count - 1);
+    size_t i = (size_t)hash_text(key) & (file->slot_count - 1);
 
     while (file->slots[i] != 0 && strcmp(file->text + file->slots[i] - 1, key) != 0)
         i = (i + 1) & (file->slot_count - 1);
@@ -191,11 +178,6 @@ static int make_room(struct route_file *file)
 static int complain(const struct route_file *file, struct error *error, const char *what)
 {
     return error_set(error, "%s:%u: %s", file->path, file->lines, what);
-}
-
-static bool is_blank(char octet)
-{
-    return octet == ' ' || octet == '\t';
 }
 
 /* The line at which the text at `offset` stands. Line ends stay in the text, so they are counted:
@@ -249,11 +231,10 @@ static size_t take_key(char *line, size_t length)
 {
     size_t i = 0;
 
-    while (i < length && line[i] != ':' && !is_blank(line[i])) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+    while (i < length && line[i] != ':' && !octet_is_blank(line[i])) {
+        if (octet_is_control(line[i]))
             return 0;
-        if (line[i] >= 'A' && line[i] <= 'Z')
-            line[i] = (char)(line[i] - 'A' + 'a');
+        line[i] = octet_lower(line[i]);
         i++;
     }
     return i < length && i < ROUTE_KEY_SIZE ? i : 0;
@@ -266,12 +247,12 @@ static int parse_line(struct route_file *file, char *line, size_t length, struct
     size_t value = key + 1;
 
     if (key == 0)
-        return complain(file, error, is_blank(line[0]) || line[0] == ':'
+        return complain(file, error, octet_is_blank(line[0]) || line[0] == ':'
                                          ? "the line begins without a key"
                                          : "expected a key, then a colon or blanks, then a value");
-    while (value < length && is_blank(line[value]))
+    while (value < length && octet_is_blank(line[value]))
         value++;
-    while (length > value && is_blank(line[length - 1]))
+    while (length > value && octet_is_blank(line[length - 1]))
         length--;
     if (check_value(file, line + value, length - value, error) == -1)
         return -1;
@@ -283,7 +264,7 @@ static bool says_nothing(const char *line, size_t length)
 {
     size_t i = 0;
 
-    while (i < length && is_blank(line[i]))
+    while (i < length && octet_is_blank(line[i]))
         i++;
     return i == length || line[0] == '#';
 }
@@ -327,10 +308,10 @@ const char *route_file_find(const struct route_file *file, const char *key, size
     if (offset == 0)
         return NULL;
     value = file->text + offset - 1 + strlen(key) + 1;
-    while (is_blank(*value))
+    while (octet_is_blank(*value))
         value++;
     length = strcspn(value, "\n");
-    while (length > 0 && (is_blank(value[length - 1]) || value[length - 1] == '\r'))
+    while (length > 0 && (octet_is_blank(value[length - 1]) || value[length - 1] == '\r'))
         length--;
     *length_r = length;
     return value;

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/octet.h"
+
 /* A part of the login or the connection. */
 struct part {
     const char *text; /* NULL: missing */
@@ -62,7 +64,7 @@ int route_key_check(const char *template, size_t length, struct error *error)
     if (length == 0)
         return error_set(error, "a key is empty");
     for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)template[i] <= 0x20 || template[i] == 0x7f)
+        if (octet_is_blank(template[i]) || octet_is_control(template[i]))
             return error_set(error, "a key has no blanks in it");
         if (template[i] != '\\')
             continue;
@@ -71,13 +73,6 @@ int route_key_check(const char *template, size_t length, struct error *error)
         i++;
     }
     return 0;
-}
-
-static void lower(char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
 }
 
 bool route_key_make(const char *template, size_t length, const struct route_key_parts *parts,
@@ -95,6 +90,7 @@ bool route_key_make(const char *template, size_t length, const struct route_key_
         made += part.length;
     }
     key[made] = '\0';
-    lower(key);
+    for (char *c = key; *c != '\0'; c++)
+        *c = octet_lower(*c);
     return made > 0;
 }

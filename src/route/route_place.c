@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/unix_socket.h"
 #include "route/route_lanes.h"
 
 enum { TEXT_SIZE = 512 };
@@ -51,19 +51,16 @@ int route_place_parse(struct route_place *place, const char *text, size_t length
 
 bool route_place_is_served(const struct route_place *place, struct error *error)
 {
-    int result;
-    int fd;
+    enum unix_socket state;
 
     if (place->address.sa.sa_family != AF_UNIX)
         return true;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    result = fd == -1 ? -1 : connect(fd, &place->address.sa, place->address.length);
-    if (result == -1 && errno != EAGAIN)
-        error_set(error, "%s: nobody listens on this socket: %s",
-                  place->address.local.sun_path, strerror(errno));
-    else
-        result = 0;
-    if (fd != -1)
-        close(fd);
-    return result == 0;
+    state = unix_socket_check(&place->address);
+    if (state == UNIX_SOCKET_SERVED)
+        return true;
+    error_set(error, "%s: %s", place->address.local.sun_path,
+              state == UNIX_SOCKET_UNKNOWN ? strerror(errno)
+              : state == UNIX_SOCKET_NOT_ONE ? "this is no socket"
+                                             : "nobody listens on this socket");
+    return false;
 }

@@ -7,12 +7,13 @@
 #include "route/route_regexp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/octet.h"
 #include "config.h"
 
 #ifdef HAVE_PCRE2
@@ -42,37 +43,39 @@ struct route_regexp {
 
 /* ---- reading ---- */
 
+/* Fills the memory with the file. Returns 0 or -1. */
+static int read_text(int fd, char *text, size_t size)
+{
+    ssize_t got = read(fd, text, size);
+
+    return got == (ssize_t)size ? 0 : -1;
+}
+
 /* The whole file with a NUL after it, or NULL with `error` set. */
 static char *read_file(const char *path, struct stat *state, struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = file_open_regular(path, state);
     char *text = NULL;
-    size_t size;
 
-    if (fd == -1 || fstat(fd, state) == -1) {
-        error_set(error, "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(state->st_mode)) {
-        error_set(error, "%s: not a regular file", path);
-    } else if (state->st_size > FILE_BYTES_MAX) {
+    if (fd == -1) {
+        error_set(error, "%s: %s", path, errno == EINVAL || errno == EISDIR
+                                             ? "not a regular file" : strerror(errno));
+        return NULL;
+    }
+    if (state->st_size > FILE_BYTES_MAX) {
         error_set(error, "%s: larger than a megabyte; use a cdb or file table for single users",
                   path);
-    } else {
-        size = (size_t)state->st_size;
-        text = calloc(1, size + 1);
-        if (text == NULL || read(fd, text, size) != (ssize_t)size) {
-            error_set(error, "%s: %s", path, text == NULL ? "out of memory" : "cannot be read");
-            free(text);
-            text = NULL;
-        }
-    }
-    if (fd != -1)
         close(fd);
+        return NULL;
+    }
+    text = calloc(1, (size_t)state->st_size + 1);
+    if (text == NULL || read_text(fd, text, (size_t)state->st_size) == -1) {
+        error_set(error, "%s: %s", path, text == NULL ? "out of memory" : "cannot be read");
+        free(text);
+        text = NULL;
+    }
+    close(fd);
     return text;
-}
-
-static bool is_blank(char octet)
-{
-    return octet == ' ' || octet == '\t';
 }
 
 /* Splits the line in place. Returns the value, or NULL when there is none. */
@@ -87,7 +90,7 @@ static char *split(char *line)
             return NULL;
         value = end + 1;
     }
-    while (is_blank(*value))
+    while (octet_is_blank(*value))
         value++;
     if (end > line && *end != ':' && end[-1] == ':')
         end--;
@@ -149,7 +152,7 @@ static void end_line(char *line)
 {
     size_t length = strlen(line);
 
-    while (length > 0 && (is_blank(line[length - 1]) || line[length - 1] == '\r'))
+    while (length > 0 && (octet_is_blank(line[length - 1]) || line[length - 1] == '\r'))
         length--;
     line[length] = '\0';
 }
@@ -268,7 +271,7 @@ static bool put(struct expansion *to, const char *text, size_t length)
 /* An octet of the rule's own. Its @ makes all before it the login, whatever was inserted there. */
 static bool put_own(struct expansion *to, char octet)
 {
-    if (is_blank(octet))
+    if (octet_is_blank(octet))
         *to = (struct expansion){.value = to->value, .length = to->length};
     else if (octet == '@')
         to->has_separator = false;
@@ -281,9 +284,9 @@ static bool put_own(struct expansion *to, char octet)
 static bool put_group(struct expansion *to, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        unsigned char octet = (unsigned char)text[i];
+        char octet = text[i];
 
-        if (octet <= 0x20 || octet == 0x7f || octet == '"' || octet == '\\')
+        if (octet_is_blank(octet) || octet_is_control(octet) || octet == '"' || octet == '\\')
             return false;
         if (to->has_name)
             continue;
@@ -304,7 +307,7 @@ static enum route_result expand(const struct route_regexp *table, const struct r
     for (const char *c = rule->value; *c != '\0' && fits; c++) {
         size_t group;
 
-        if (is_blank(*c) && to->has_separator)
+        if (octet_is_blank(*c) && to->has_separator)
             break;
         if (*c != '$' || c[1] == '$') {
             c += *c == '$';

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/octet.h"
+
 enum { ANSWER_MAX = ROUTE_VALUE_MAX + 16, REASON_MAX = 200 };
 
 ssize_t route_netstring_read(const char *data, size_t length, const char **text_r,
@@ -15,7 +17,7 @@ ssize_t route_netstring_read(const char *data, size_t length, const char **text_
     size_t size = 0;
     size_t i = 0;
 
-    for (; i < length && data[i] >= '0' && data[i] <= '9'; i++) {
+    for (; i < length && octet_is_digit(data[i]); i++) {
         size = size * 10 + (size_t)(data[i] - '0');
         if (size > ANSWER_MAX || (i == 1 && data[0] == '0'))
             return -1;

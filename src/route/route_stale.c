@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 enum { WAYS = 2, SETS = ROUTE_STALE_MAX / WAYS };
 
 /* The octets after `key` are its NUL and the memory of the answer. */
@@ -47,11 +49,7 @@ void route_stale_free(struct route_stale *stale)
 
 static size_t set_of(size_t table, const char *key)
 {
-    uint64_t hash = 14695981039346656037u ^ table;
-
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (unsigned char)*key) * 1099511628211u;
-    return (size_t)(hash >> 32) % SETS;
+    return (size_t)(hash_number(hash_text(key) + table) >> 32) % SETS;
 }
 
 static bool is_of(const struct kept *kept, size_t table, const char *key)

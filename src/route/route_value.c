@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/octet.h"
 #include "pop3/sasl.h"
 
 enum route_check {
@@ -37,20 +38,10 @@ static const char *const ignored[] = {"proxy", "proxy_maybe", "nopassword", "use
 
 enum { PORT_DIGITS_MAX = 5, TIME_DIGITS_MAX = 15, SHOWN_MAX = 40, MECHANISM_SIZE = 24 };
 
-static bool is_blank(char octet)
-{
-    return octet == ' ' || octet == '\t';
-}
-
-static bool is_control(char octet)
-{
-    return (unsigned char)octet < 0x20 || octet == 0x7f;
-}
-
 static bool has_control(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (is_control(text[i]))
+        if (octet_is_control(text[i]))
             return true;
     return false;
 }
@@ -73,7 +64,7 @@ static bool is_digits(const char *text, size_t length, size_t most)
     if (length == 0 || length > most)
         return false;
     for (size_t i = 0; i < length; i++)
-        if (text[i] < '0' || text[i] > '9')
+        if (!octet_is_digit(text[i]))
             return false;
     return true;
 }
@@ -81,7 +72,7 @@ static bool is_digits(const char *text, size_t length, size_t most)
 static bool is_name(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (is_blank(text[i]) || is_control(text[i]))
+        if (octet_is_blank(text[i]) || octet_is_control(text[i]))
             return false;
     return length > 0;
 }
@@ -227,7 +218,7 @@ static void note_unknown(struct route_answer *answer, const char *name, size_t l
     if (answer->unknown != NULL || kept >= sizeof(answer->memory) - answer->length)
         return;
     for (size_t i = 0; i < kept; i++)
-        text[i] = is_control(name[i]) || (unsigned char)name[i] >= 0x7f ? '?' : name[i];
+        text[i] = octet_is_graphic(name[i]) ? name[i] : '?';
     text[kept] = '\0';
     answer->length += kept + 1;
     answer->unknown = text;
@@ -302,7 +293,7 @@ struct reader {
 
 static void skip_blanks(struct reader *reader)
 {
-    while (reader->at < reader->end && is_blank(*reader->at))
+    while (reader->at < reader->end && octet_is_blank(*reader->at))
         reader->at++;
 }
 
@@ -310,7 +301,7 @@ static size_t word_length(const struct reader *reader)
 {
     const char *to = reader->at;
 
-    while (to < reader->end && !is_blank(*to))
+    while (to < reader->end && !octet_is_blank(*to))
         to++;
     return (size_t)(to - reader->at);
 }
@@ -321,7 +312,7 @@ static size_t name_length(const char *text, size_t length)
     size_t i = 0;
 
     while (i < length && ((text[i] >= 'a' && text[i] <= 'z') || text[i] == '_' ||
-                          (i > 0 && text[i] >= '0' && text[i] <= '9')))
+                          (i > 0 && octet_is_digit(text[i]))))
         i++;
     return i;
 }
@@ -341,7 +332,7 @@ static ssize_t read_quoted(struct reader *reader, char *plain)
     if (reader->at == reader->end)
         return -1;
     reader->at++;
-    return reader->at == reader->end || is_blank(*reader->at) ? (ssize_t)length : -1;
+    return reader->at == reader->end || octet_is_blank(*reader->at) ? (ssize_t)length : -1;
 }
 
 static int read_quoted_field(struct reader *reader, struct route_answer *answer, const char *name,

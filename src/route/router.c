@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "route/route_stale.h"
 
@@ -62,31 +63,13 @@ struct router {
 
 /* ---- lists of the configuration ---- */
 
-/* The next part of a list separated by commas, without the blanks around it. False at its end. */
-static bool next_part(const char **at, const char **part, size_t *length)
-{
-    const char *end;
-
-    if (*at == NULL)
-        return false;
-    *part = *at + strspn(*at, " \t");
-    end = *part + strcspn(*part, ",");
-    *at = *end == ',' ? end + 1 : NULL;
-    while (end > *part && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *length = (size_t)(end - *part);
-    return true;
-}
-
 int router_check_keys(const char *keys, struct error *error)
 {
-    const char *at = keys;
-    const char *part;
-    size_t length;
+    struct list_entry key;
     size_t count = 0;
 
-    while (next_part(&at, &part, &length)) {
-        if (route_key_check(part, length, error) == -1)
+    while (list_next(&keys, &key)) {
+        if (route_key_check(key.text, key.length, error) == -1)
             return -1;
         if (++count > ROUTER_KEYS_MAX)
             return error_set(error, "more than %d keys", ROUTER_KEYS_MAX);
@@ -114,13 +97,11 @@ static int check_table(const char *name, struct error *error)
 static int for_each_table(const char *tables, int (*take)(void *context, const char *name),
                           void *context)
 {
-    const char *at = tables;
-    const char *part;
-    size_t length;
+    struct list_entry table;
     int result = 0;
 
-    while (result == 0 && next_part(&at, &part, &length)) {
-        char *name = strndup(part, length);
+    while (result == 0 && list_next(&tables, &table)) {
+        char *name = strndup(table.text, table.length);
         result = name == NULL ? -1 : take(context, name);
         free(name);
     }
@@ -268,13 +249,12 @@ static size_t make_keys(const struct router_settings *settings,
                         const struct route_key_parts *parts,
                         char keys[ROUTER_KEYS_MAX][ROUTE_KEY_SIZE])
 {
-    const char *at = settings->keys;
-    const char *part;
-    size_t length;
+    const char *templates = settings->keys;
+    struct list_entry key;
     size_t size = 0;
 
     for (size_t i = 0; i < ROUTER_KEYS_MAX; i++) {
-        if (next_part(&at, &part, &length) && route_key_make(part, length, parts, keys[i]))
+        if (list_next(&templates, &key) && route_key_make(key.text, key.length, parts, keys[i]))
             size += strlen(keys[i]) + 1;
         else
             keys[i][0] = '\0';
