@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "config/conf_route.h"
+
 /* ---- no two on one address ---- */
 
 /* Whether the kernel would refuse the second of two listening addresses. Port 0 stands for a new
@@ -104,6 +106,8 @@ void conf_check_whole(struct conf *conf, struct mistakes *mistakes)
     struct error error;
 
     check_listens(conf, mistakes);
+    for (size_t i = 0; i < conf->count; i++)
+        conf_route_try(&conf->instances[i], mistakes_take, mistakes);
     mistakes->is_incomplete |= conf->proxy.is_incomplete;
     if (conf_find_user(&conf->proxy, &conf->uid, &conf->gid, &error) == -1)
         mistakes_take(mistakes, error.text);

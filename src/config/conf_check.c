@@ -16,6 +16,7 @@
 #include "base/host_list.h"
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
+#include "route/router.h"
 
 /* Room for all capabilities that can be announced, with commas. */
 enum { WORDS_SIZE = 128 };
@@ -137,6 +138,16 @@ int conf_check_USER(const char *value, struct error *error)
         (colon != NULL && (colon[1] == '\0' || strchr(colon + 1, ':') != NULL)))
         return error_set(error, "must be USER or USER:GROUP");
     return 0;
+}
+
+int conf_check_ROUTES(const char *value, struct error *error)
+{
+    return router_check_tables(value, error);
+}
+
+int conf_check_ROUTE_KEYS(const char *value, struct error *error)
+{
+    return router_check_keys(value, error);
 }
 
 int conf_check_DELIMITERS(const char *value, struct error *error)

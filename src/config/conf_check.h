@@ -25,6 +25,8 @@ conf_check conf_check_LOG;
 conf_check conf_check_USER;
 conf_check conf_check_DELIMITERS;
 conf_check conf_check_PREFIX;
+conf_check conf_check_ROUTES;
+conf_check conf_check_ROUTE_KEYS;
 
 /* The addresses and networks of a list separated by commas, in memory that the caller frees.
  * Returns 0, or -1 when an entry is neither; nothing is allocated then. */

@@ -125,6 +125,10 @@ static const struct {
     {CONF_KEY_server_tls_certificate, CONF_KEY_server_tls},
     {CONF_KEY_server_tls_key, CONF_KEY_server_tls_certificate},
     {CONF_KEY_proxy_protocol_from, CONF_KEY_proxy_protocol},
+    {CONF_KEY_route_key, CONF_KEY_route},
+    {CONF_KEY_route_timeout, CONF_KEY_route},
+    {CONF_KEY_route_stale, CONF_KEY_route},
+    {CONF_KEY_route_password, CONF_KEY_route},
 };
 
 static int refuse_need(const char *origin, const char *key, const struct conf_key_info *needed,
@@ -147,6 +151,9 @@ static int check_needs(struct conf_instance *instance, struct error *error)
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
         const char *origin = section->origin[needs[i].key];
 
+        /* A routing table may ask for TLS with a server. */
+        if (needs[i].needed == CONF_KEY_server_tls && section->values.route != NULL)
+            continue;
         if (origin != NULL && section->origin[needs[i].needed] == NULL)
             return refuse_need(origin, conf_key_info(needs[i].key)->name,
                                conf_key_info(needs[i].needed), error);
@@ -178,10 +185,10 @@ static int set_server(struct conf_instance *instance, struct error *error)
     instance->has_server = values->server != NULL && strcmp(values->server, "-") != 0;
     if (section->is_wrong[CONF_KEY_server] || section->is_wrong[CONF_KEY_select_server])
         return 0;
-    if (!instance->has_server && !values->select_server)
+    if (!instance->has_server && !values->select_server && values->route == NULL)
         return error_set(error,
-                         "%s%s: no server to connect to: set server = HOST[:PORT], or let the "
-                         "client choose with select_server = yes (-e)",
+                         "%s%s: no server to connect to: set server = HOST[:PORT], let the client "
+                         "choose with select_server = yes (-e), or ask tables with route",
                          origin, values->server != NULL ? ": server = -" : "");
     if (!instance->has_server)
         return 0;

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "config/conf_route.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
 
@@ -335,6 +336,7 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_memory(survey, section);
     check_coroutines(survey, section);
     check_descriptors(survey, section);
+    conf_route_warn(instance, mistakes_take, &survey->warnings);
     if (is_test) {
         check_server_name(survey, instance);
         check_certificates(survey, instance);

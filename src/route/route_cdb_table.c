@@ -44,14 +44,12 @@ static int map_file(const char *path, struct cdb *cdb, struct error *error)
 }
 
 static int try_cdb(const char *location, const struct route_environment *environment,
-                   route_warning *warn, void *context, struct error *error)
+                   struct error *error)
 {
     struct cdb cdb;
     int fd = map_file(location, &cdb, error);
 
     (void)environment;
-    (void)warn;
-    (void)context;
     if (fd == -1)
         return -1;
     cdb_free(&cdb);

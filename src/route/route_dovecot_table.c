@@ -75,18 +75,13 @@ static int check_dovecot(const char *location, struct error *error)
     return parse_location(location, &place, error);
 }
 
-static int try_dovecot(const char *location, const struct route_environment *environment,
-                       route_warning *warn, void *context, struct error *error)
+static void warn_dovecot(const char *location, route_warning *warn, void *context)
 {
     struct route_place place;
-    struct error what;
+    struct error error;
 
-    (void)environment;
-    if (parse_location(location, &place, error) == -1)
-        return -1;
-    if (!route_place_is_served(&place, &what))
-        warn(context, what.text);
-    return 0;
+    if (parse_location(location, &place, &error) == 0 && !route_place_is_served(&place, &error))
+        warn(context, error.text);
 }
 
 static struct route_table *open_dovecot(struct ev_loop *loop, const char *location,
@@ -123,7 +118,7 @@ static void close_dovecot(struct route_table *table)
 const struct route_table_ops route_dovecot_table = {
     .scheme = "dovecot",
     .check = check_dovecot,
-    .try = try_dovecot,
+    .warn = warn_dovecot,
     .open = open_dovecot,
     .ask = ask_dovecot,
     .close = close_dovecot,

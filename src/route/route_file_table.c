@@ -53,7 +53,7 @@ static void on_read(struct ev_loop *loop, ev_idle *watcher, int events)
     route_file_free(table->file);
     table->file = table->reading;
     table->reading = NULL;
-    log_message(LOG_LEVEL_INFO, "route-table-read", "%s: %zu keys", table->watch.path,
+    log_message(EVENT_ROUTE_TABLE_READ, "%s: %zu keys", table->watch.path,
                 route_file_count(table->file));
 }
 
@@ -98,12 +98,10 @@ static struct route_file *read_whole(const char *path, const struct route_enviro
 }
 
 static int try_file(const char *location, const struct route_environment *environment,
-                    route_warning *warn, void *context, struct error *error)
+                    struct error *error)
 {
     struct route_file *file = read_whole(location, environment, error);
 
-    (void)warn;
-    (void)context;
     if (file == NULL)
         return -1;
     route_file_free(file);

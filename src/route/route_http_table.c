@@ -386,30 +386,24 @@ static int check_unix(const char *location, struct error *error)
 
 #ifdef HAVE_CURL
 static int try_library(const char *location, const struct route_environment *environment,
-                       route_warning *warn, void *context, struct error *error)
+                       struct error *error)
 {
     (void)location;
     (void)environment;
-    (void)warn;
-    (void)context;
     return load_library(error);
 }
 
-static int try_unix(const char *location, const struct route_environment *environment,
-                    route_warning *warn, void *context, struct error *error)
+static void warn_unix(const char *location, route_warning *warn, void *context)
 {
     char text[ROUTE_HTTP_HEADER_MAX];
     int length = snprintf(text, sizeof(text), "unix:%.*s", (int)socket_path_length(location),
                           location);
     struct route_place place;
-    struct error what;
+    struct error error;
 
-    if (try_library(location, environment, warn, context, error) == -1 ||
-        route_place_parse(&place, text, (size_t)length, error) == -1)
-        return -1;
-    if (!route_place_is_served(&place, &what))
-        warn(context, what.text);
-    return 0;
+    if (route_place_parse(&place, text, (size_t)length, &error) == 0 &&
+        !route_place_is_served(&place, &error))
+        warn(context, error.text);
 }
 
 static void close_http(struct route_table *base)
@@ -491,21 +485,21 @@ static struct route_table *open_unix(struct ev_loop *loop, const char *location,
     snprintf(url, sizeof(url), "http://localhost%s", location + length + 1);
     return open_url(loop, &route_unix_table, url, location, length, environment);
 }
-#define HTTP_OPERATIONS(try_it, open_it)                                                           \
-    .try = (try_it), .open = (open_it), .ask = ask_http, .close = close_http
+#define HTTP_OPERATIONS(warn_it, open_it)                                                          \
+    .try = try_library, .warn = (warn_it), .open = (open_it), .ask = ask_http, .close = close_http
 #else
-#define HTTP_OPERATIONS(try_it, open_it) .package = "libcurl4-openssl-dev"
+#define HTTP_OPERATIONS(warn_it, open_it) .package = "libcurl4-openssl-dev"
 #endif
 
 const struct route_table_ops route_http_table = {.scheme = "http",
                                                  .is_told_password = true,
                                                  .check = check_url,
-                                                 HTTP_OPERATIONS(try_library, open_http)};
+                                                 HTTP_OPERATIONS(NULL, open_http)};
 const struct route_table_ops route_https_table = {.scheme = "https",
                                                   .is_told_password = true,
                                                   .check = check_url,
-                                                  HTTP_OPERATIONS(try_library, open_https)};
+                                                  HTTP_OPERATIONS(NULL, open_https)};
 const struct route_table_ops route_unix_table = {.scheme = "unix",
                                                  .is_told_password = true,
                                                  .check = check_unix,
-                                                 HTTP_OPERATIONS(try_unix, open_unix)};
+                                                 HTTP_OPERATIONS(warn_unix, open_unix)};

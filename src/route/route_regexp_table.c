@@ -19,15 +19,22 @@ struct regexp_table {
 };
 
 static int try_regexp(const char *location, const struct route_environment *environment,
-                      route_warning *warn, void *context, struct error *error)
+                      struct error *error)
 {
-    struct route_regexp *rules = route_regexp_load(location, warn, context, error);
+    struct route_regexp *rules = route_regexp_load(location, NULL, NULL, error);
 
     (void)environment;
     if (rules == NULL)
         return -1;
     route_regexp_free(rules);
     return 0;
+}
+
+static void warn_regexp(const char *location, route_warning *warn, void *context)
+{
+    struct error error;
+
+    route_regexp_free(route_regexp_load(location, warn, context, &error));
 }
 
 static void on_changed(void *owner)
@@ -106,6 +113,7 @@ const struct route_table_ops route_regexp_table = {
     .check = route_check_path,
 #ifdef HAVE_PCRE2
     .try = try_regexp,
+    .warn = warn_regexp,
     .open = open_regexp,
     .ask = ask_regexp,
     .close = close_regexp,

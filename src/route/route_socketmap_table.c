@@ -73,19 +73,14 @@ static int check_socketmap(const char *location, struct error *error)
     return parse_location(location, &place, &name, error);
 }
 
-static int try_socketmap(const char *location, const struct route_environment *environment,
-                         route_warning *warn, void *context, struct error *error)
+static void warn_socketmap(const char *location, route_warning *warn, void *context)
 {
     struct route_place place;
     const char *name;
-    struct error what;
+    struct error error;
 
-    (void)environment;
-    if (parse_location(location, &place, &name, error) == -1)
-        return -1;
-    if (!route_place_is_served(&place, &what))
-        warn(context, what.text);
-    return 0;
+    if (parse_location(location, &place, &name, &error) == 0 && !route_place_is_served(&place, &error))
+        warn(context, error.text);
 }
 
 static struct route_table *open_socketmap(struct ev_loop *loop, const char *location,
@@ -122,7 +117,7 @@ static void close_socketmap(struct route_table *table)
 const struct route_table_ops route_socketmap_table = {
     .scheme = "socketmap",
     .check = check_socketmap,
-    .try = try_socketmap,
+    .warn = warn_socketmap,
     .open = open_socketmap,
     .ask = ask_socketmap,
     .close = close_socketmap,

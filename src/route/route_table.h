@@ -60,11 +60,12 @@ struct route_table_ops {
 
     /* Checks how the rest of the text after the scheme is written. Returns 0, or -1 with `error`. */
     int (*check)(const char *location, struct error *error);
-    /* Tries the table when the configuration is checked. A missing or broken file is a mistake:
-     * returns -1 with `error` set. What only may be wrong, as a socket that nobody listens on, is a
-     * warning. */
+    /* Tries the table when the configuration is checked. Returns 0, or -1 with `error` set: a file is
+     * missing or broken. NULL: nothing can be found out. */
     int (*try)(const char *location, const struct route_environment *environment,
-               route_warning *warn, void *context, struct error *error);
+               struct error *error);
+    /* Tells what may be wrong: a socket that nobody listens on. NULL: nothing. */
+    void (*warn)(const char *location, route_warning *warn, void *context);
     /* Opens it on the loop. NULL when there is no memory; whatever else is wrong with the table
      * comes out as failed answers. `location` and `environment` stay valid until close(). */
     struct route_table *(*open)(struct ev_loop *loop, const char *location,

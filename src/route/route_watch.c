@@ -17,7 +17,7 @@
 void route_watch_complain(struct route_watch *watch, const char *text, bool has_old_content)
 {
     snprintf(watch->why, sizeof(watch->why), "%s", text);
-    log_message(LOG_LEVEL_ERROR, "route-table-broken", "%s%s", text,
+    log_message(EVENT_ROUTE_TABLE_BROKEN, "%s%s", text,
                 has_old_content ? "; the old content stays in force" : "");
 }
 
@@ -29,7 +29,7 @@ static void note_gone(struct route_watch *watch, int error)
     memset(&watch->tried, 0, sizeof(watch->tried)); /* if it comes back, it is new */
     watch->gone(watch->owner);
     snprintf(watch->why, sizeof(watch->why), "%s: %s", watch->path, strerror(error));
-    log_message(LOG_LEVEL_ERROR, "route-table-broken", "%s", watch->why);
+    log_message(EVENT_ROUTE_TABLE_BROKEN, "%s", watch->why);
 }
 
 static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)

@@ -130,37 +130,49 @@ int router_check_tables(const char *tables, struct error *error)
     return for_each_table(tables, check_next, &check);
 }
 
-struct table_trial {
+struct trial {
     const struct route_environment *environment;
-    route_warning *mistake;
-    route_warning *warn;
+    route_warning *tell;
     void *context;
-    int result;
 };
 
 static int try_next(void *context, const char *name)
 {
-    struct table_trial *trial = context;
+    struct trial *trial = context;
     const char *location;
     const struct route_table_ops *ops = route_table_find(name, &location);
     struct error error;
 
-    if (ops == NULL || ops->try == NULL)
-        return 0; /* router_check_tables() has said so */
-    if (ops->try(location, trial->environment, trial->warn, trial->context, &error) == -1) {
-        trial->mistake(trial->context, error.text);
-        trial->result = -1;
-    }
+    if (ops != NULL && ops->try != NULL &&
+        ops->try(location, trial->environment, &error) == -1)
+        trial->tell(trial->context, error.text);
     return 0;
 }
 
-int router_try_tables(const char *tables, const struct route_environment *environment,
-                      route_warning *mistake, route_warning *warn, void *context)
+void router_try_tables(const char *tables, const struct route_environment *environment,
+                       route_warning *mistake, void *context)
 {
-    struct table_trial trial = {
-        .environment = environment, .mistake = mistake, .warn = warn, .context = context};
+    struct trial trial = {.environment = environment, .tell = mistake, .context = context};
 
-    return for_each_table(tables, try_next, &trial) == -1 ? -1 : trial.result;
+    (void)for_each_table(tables, try_next, &trial);
+}
+
+static int warn_next(void *context, const char *name)
+{
+    struct trial *trial = context;
+    const char *location;
+    const struct route_table_ops *ops = route_table_find(name, &location);
+
+    if (ops != NULL && ops->warn != NULL)
+        ops->warn(location, trial->tell, trial->context);
+    return 0;
+}
+
+void router_warn_of_tables(const char *tables, route_warning *warn, void *context)
+{
+    struct trial trial = {.tell = warn, .context = context};
+
+    (void)for_each_table(tables, warn_next, &trial);
 }
 
 /* ---- opening and closing ---- */
@@ -328,7 +340,7 @@ static void log_failure(struct named_table *table, const struct search *search, 
         table->unlogged++;
         return;
     }
-    log_begin(&line, LOG_LEVEL_ERROR, "route-failed");
+    log_begin(&line, EVENT_ROUTE_FAILED);
     log_add(&line, "session", search->question.session);
     log_add(&line, "table", table->name);
     log_add(&line, "key", search->question.key);
@@ -347,7 +359,7 @@ static void log_unknown_field(struct named_table *table, const struct route_answ
     if (answer->unknown == NULL || table->has_unknown_logged)
         return;
     table->has_unknown_logged = true;
-    log_begin(&line, LOG_LEVEL_WARNING, "route-field-ignored");
+    log_begin(&line, EVENT_ROUTE_FIELD_IGNORED);
     log_add(&line, "table", table->name);
     log_add(&line, "field", answer->unknown);
     log_end(&line);

@@ -54,10 +54,13 @@ typedef void router_reply(void *context, const struct router_result *result);
 int router_check_tables(const char *tables, struct error *error);
 int router_check_keys(const char *keys, struct error *error);
 
-/* Tries every table, as the check of the configuration does. Calls `mistake` with each table that
- * is missing or broken and `warn` with what may be wrong. Returns 0, or -1 after a mistake. */
-int router_try_tables(const char *tables, const struct route_environment *environment,
-                      route_warning *mistake, route_warning *warn, void *context);
+/* Reads every table, as the check of the configuration does, and calls `mistake` with each that is
+ * missing or broken. */
+void router_try_tables(const char *tables, const struct route_environment *environment,
+                       route_warning *mistake, void *context);
+
+/* Calls `warn` with what may be wrong with the tables. */
+void router_warn_of_tables(const char *tables, route_warning *warn, void *context);
 
 /* Opens the tables. NULL when there is no memory. */
 struct router *router_new(struct ev_loop *loop, const struct router_settings *settings);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Routing as the configuration sees it: reading the tables when it is checked, so that a mistake in
+ * one is found before any user meets it.
+ */
+#include "config/conf_route.h"
+
+/* Puts the origin of the key before the text of a mistake or warning. */
+struct teller {
+    const struct conf_section *section;
+    conf_report *report;
+    void *context;
+};
+
+static void tell(void *context, const char *text)
+{
+    struct teller *teller = context;
+    struct error error;
+
+    error_set(&error, "%s: route: %s", conf_origin(teller->section, CONF_KEY_route), text);
+    teller->report(teller->context, error.text);
+}
+
+struct router_settings conf_route_settings(const struct conf_instance *instance)
+{
+    const struct conf_values *values = instance->values;
+
+    return (struct router_settings){
+        .tables = values->route,
+        .keys = values->route_key,
+        .stale_ms = values->route_stale * 1000,
+        .is_password_told = values->route_password,
+        .environment = {.timeout_ms = values->route_timeout * 1000},
+    };
+}
+
+static bool has_tables(const struct conf_instance *instance)
+{
+    return instance->values->route != NULL && !instance->section.is_wrong[CONF_KEY_route];
+}
+
+void conf_route_try(const struct conf_instance *instance, conf_report *report, void *context)
+{
+    struct teller teller = {.section = &instance->section, .report = report, .context = context};
+    struct router_settings settings = conf_route_settings(instance);
+
+    if (has_tables(instance))
+        router_try_tables(settings.tables, &settings.environment, tell, &teller);
+}
+
+void conf_route_warn(const struct conf_instance *instance, conf_report *report, void *context)
+{
+    struct teller teller = {.section = &instance->section, .report = report, .context = context};
+
+    if (has_tables(instance))
+        router_warn_of_tables(instance->values->route, tell, &teller);
+}
