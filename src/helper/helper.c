@@ -100,17 +100,16 @@ static enum io_status ask(struct helper *helper, const struct message *request, 
 /* Is called for each message of an answer. Returns IO_AGAIN where more must follow. */
 typedef enum io_status answer_handler(void *context, char *data, size_t length);
 
-static enum io_status receive_answer(int fd, answer_handler *handle, void *context,
-                                     int64_t deadline_ms)
+static enum io_status receive_into(char *data, size_t size, int fd, answer_handler *handle,
+                                   void *context, int64_t deadline_ms)
 {
-    char data[MESSAGE_OUTPUT_BYTES + 16];
     enum io_status status;
 
     do {
         size_t length;
         int passed_fd;
 
-        status = message_receive(fd, data, sizeof(data), deadline_ms, &length, &passed_fd);
+        status = message_receive(fd, data, size, deadline_ms, &length, &passed_fd);
         if (passed_fd != -1 && status == IO_OK)
             close(passed_fd); /* a helper passes none: do not keep it */
         if (status == IO_OK)
@@ -119,9 +118,38 @@ static enum io_status receive_answer(int fd, answer_handler *handle, void *conte
     return status;
 }
 
+static enum io_status receive_answer(int fd, answer_handler *handle, void *context,
+                                     int64_t deadline_ms)
+{
+    char data[MESSAGE_OUTPUT_BYTES + 16];
+
+    return receive_into(data, sizeof(data), fd, handle, context, deadline_ms);
+}
+
+/* For an answer that may have passwords in it, and may be longer than a small stack has room for. */
+static enum io_status receive_secret(int fd, answer_handler *handle, void *context,
+                                     int64_t deadline_ms)
+{
+    struct buffer scratch = {.is_secret = true};
+    size_t size;
+    char *data = buffer_room(&scratch, HELPER_ROUTED_BYTES, &size);
+    enum io_status status;
+
+    if (data == NULL)
+        return IO_FAILED;
+    status = receive_into(data, HELPER_ROUTED_BYTES, fd, handle, context, deadline_ms);
+    buffer_added(&scratch, HELPER_ROUTED_BYTES);
+    buffer_clear(&scratch);
+    return status;
+}
+
+typedef enum io_status answer_receiver(int fd, answer_handler *handle, void *context,
+                                       int64_t deadline_ms);
+
 /* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
-static enum io_status call(struct helper *helper, const struct message *request,
-                           answer_handler *handle, void *context, int64_t deadline_ms)
+static enum io_status call_for(answer_receiver *receive, struct helper *helper,
+                               const struct message *request, answer_handler *handle,
+                               void *context, int64_t deadline_ms)
 {
     enum io_status status = IO_EOF;
 
@@ -130,7 +158,7 @@ static enum io_status call(struct helper *helper, const struct message *request,
 
         status = ask(helper, request, deadline_ms, &fd);
         if (status == IO_OK) {
-            status = receive_answer(fd, handle, context, deadline_ms);
+            status = receive(fd, handle, context, deadline_ms);
             wait_close(fd);
         } else if (status == IO_FAILED && errno == EPIPE) {
             status = IO_EOF;
@@ -139,6 +167,12 @@ static enum io_status call(struct helper *helper, const struct message *request,
             forget_helper(helper);
     }
     return status == IO_EOF ? IO_FAILED : status;
+}
+
+static enum io_status call(struct helper *helper, const struct message *request,
+                           answer_handler *handle, void *context, int64_t deadline_ms)
+{
+    return call_for(receive_answer, helper, request, handle, context, deadline_ms);
 }
 
 /* ---- the requests ---- */
@@ -169,6 +203,85 @@ enum io_status helper_resolve(struct helper *helper, const char *session, const 
     status = call(helper, &request, take_addresses, addresses, deadline_ms);
     for (size_t i = 0; status == IO_OK && i < addresses->count; i++)
         address_set_port(&addresses->list[i], port);
+    return status;
+}
+
+struct route_answer_reader {
+    helper_take_route *take;
+    void *context;
+    struct helper_addresses *addresses;
+    bool is_routed;
+};
+
+static enum io_status read_routed(struct route_answer_reader *reader, char *data, size_t length)
+{
+    struct helper_routed routed;
+    struct message message;
+    int64_t result;
+
+    if (message_open(&message, data, length) != MESSAGE_ROUTED) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    result = message_get_number(&message);
+    routed.is_stale = message_get_number(&message) != 0;
+    routed.table = message_get(&message);
+    for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
+        routed.fields[i] = message_get_marked(&message);
+    if (!message_is_done(&message) || result < 0 || result >= ROUTE_RESULT_COUNT) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    routed.result = (enum route_result)result;
+    return reader->take(reader->context, &routed);
+}
+
+/* The route, then the addresses. */
+static enum io_status take_routed(void *context, char *data, size_t length)
+{
+    struct route_answer_reader *reader = context;
+    enum io_status status;
+
+    if (reader->is_routed)
+        return take_addresses(reader->addresses, data, length);
+    reader->is_routed = true;
+    status = read_routed(reader, data, length);
+    return status == IO_OK ? IO_AGAIN : status;
+}
+
+static void put_question(struct message *message, const struct helper_question *question)
+{
+    message_put(message, question->login);
+    message_put(message, question->password);
+    message_put(message, question->client);
+    message_put(message, question->client_port);
+    message_put(message, question->local);
+    message_put(message, question->local_port);
+    message_put_number(message, question->is_tls);
+}
+
+enum io_status helper_route(struct helper *helper, const char *session,
+                            const struct helper_question *question, helper_take_route *take,
+                            void *context, int64_t deadline_ms,
+                            struct helper_addresses *addresses)
+{
+    struct route_answer_reader reader = {
+        .take = take, .context = context, .addresses = addresses};
+    struct buffer scratch = {.is_secret = true};
+    struct message request;
+    size_t room;
+    char *memory = buffer_room(&scratch, MESSAGE_BYTES, &room);
+    enum io_status status;
+
+    addresses->count = 0;
+    if (memory == NULL)
+        return IO_FAILED;
+    message_begin(&request, memory, room, MESSAGE_ROUTE);
+    message_put(&request, session);
+    put_question(&request, question);
+    buffer_added(&scratch, request.length);
+    status = call_for(receive_secret, helper, &request, take_routed, &reader, deadline_ms);
+    buffer_clear(&scratch);
     return status;
 }
 

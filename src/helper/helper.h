@@ -20,6 +20,7 @@
 #include "config/conf.h"
 #include "io/dial.h"
 #include "io/wait.h"
+#include "route/route_answer.h"
 
 /* How to reach a helper. */
 struct helper {
@@ -42,6 +43,33 @@ struct helper_access {
 #undef ACP_VARIABLE
 };
 
+enum {
+    /* Octets of a routing answer as a message: every field, with its marks. */
+    HELPER_ROUTED_BYTES = ROUTE_ANSWER_BYTES + 2 * ROUTE_FIELD_COUNT + 1024,
+};
+
+/* What routing tables are told of a login. No text is NULL. */
+struct helper_question {
+    const char *login;
+    const char *password; /* "" where there is none */
+    const char *client;
+    const char *client_port;
+    const char *local;
+    const char *local_port;
+    bool is_tls;
+};
+
+/* What they have answered. */
+struct helper_routed {
+    enum route_result result;
+    bool is_stale;     /* the table failed, and its last answer stands in */
+    const char *table; /* that decided; "" when none knows the user */
+    const char *fields[ROUTE_FIELD_COUNT];
+};
+
+/* Takes the answer, whose texts are valid during the call: they may be passwords. */
+typedef enum io_status helper_take_route(void *context, const struct helper_routed *routed);
+
 /* Is called with each piece of what the acp prints. Returns IO_OK to go on; any other status ends
  * the request with this status. */
 typedef enum io_status helper_output(void *context, const char *data, size_t length);
@@ -63,6 +91,17 @@ void helper_close(struct helper *helper);
 enum io_status helper_resolve(struct helper *helper, const char *session, const char *host,
                               uint16_t port, int64_t deadline_ms,
                               struct helper_addresses *addresses);
+
+/*
+ * Asks the routing tables of the instance for the login, and calls `take` with the answer, whose
+ * status other than IO_OK ends the request. `addresses` are those of the server that the answer
+ * names, or of the instance's, without a port; none where that is a literal, or has no address.
+ * IO_DEADLINE, IO_STOPPED, IO_FAILED as for helper_resolve().
+ */
+enum io_status helper_route(struct helper *helper, const char *session,
+                            const struct helper_question *question, helper_take_route *take,
+                            void *context, int64_t deadline_ms,
+                            struct helper_addresses *addresses);
 
 /*
  * Runs the acp of the instance. IO_OK: it has ended by itself, and *granted_r says how.

@@ -22,6 +22,7 @@
 #include "helper/job.h"
 #include "helper/message.h"
 #include "helper/resolver.h"
+#include "helper/route_job.h"
 
 struct helper_process {
     const struct conf_instance *conf;
@@ -69,6 +70,8 @@ static void serve(struct helper_process *helper, char *data, size_t length, int 
         serve_resolve(&request, answer_fd);
     else if (kind == MESSAGE_ACCESS && setting.program != NULL)
         acp_run(helper->loop, &setting, &request, answer_fd);
+    else if (kind == MESSAGE_ROUTE)
+        route_job_run(&request, answer_fd);
     else if (kind == MESSAGE_RECORD_CLIENT)
         serve_record(values, &request, answer_fd);
     else
@@ -132,7 +135,8 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     if (!helper->has_askers && acp_running() == 0)
         ev_break(loop, EVBREAK_ALL);
-    if (helper->is_relieved && acp_running() == 0 && resolver_running() == 0)
+    if (helper->is_relieved && acp_running() == 0 && resolver_running() == 0 &&
+        route_job_running() == 0)
         ev_break(loop, EVBREAK_ALL);
 }
 
@@ -151,7 +155,8 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     /* Never the default loop: that one may be the master's, inherited by the fork. */
     own =
         (struct helper_process){.conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
-    if (own.loop == NULL || resolver_init(own.loop) == -1) {
+    if (own.loop == NULL || resolver_init(own.loop) == -1 ||
+        route_job_init(own.loop, conf) == -1) {
         log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;
     }
@@ -169,4 +174,5 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     ev_timer_start(own.loop, &own.nudge);
     ev_run(own.loop, 0);
     resolver_end();
+    route_job_end();
 }

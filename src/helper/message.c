@@ -32,6 +32,20 @@ void message_put(struct message *message, const char *text)
     message->length += length + 1;
 }
 
+void message_put_marked(struct message *message, const char *text)
+{
+    if (text == NULL) {
+        message_put(message, "");
+        return;
+    }
+    if (message->size - message->length < strlen(text) + 2) {
+        message->is_bad = true;
+        return;
+    }
+    message->data[message->length++] = '=';
+    message_put(message, text);
+}
+
 void message_put_number(struct message *message, int64_t number)
 {
     char digits[24];
@@ -59,6 +73,13 @@ const char *message_get(struct message *message)
     }
     message->at += (size_t)(end - text) + 1;
     return text;
+}
+
+const char *message_get_marked(struct message *message)
+{
+    const char *text = message_get(message);
+
+    return text[0] == '=' ? text + 1 : NULL;
 }
 
 int64_t message_get_number(struct message *message)

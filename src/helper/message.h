@@ -25,6 +25,10 @@ enum message_kind {
     MESSAGE_RESOLVE = 1,   /* session id, host */
     MESSAGE_ACCESS,        /* session id, time limit in ms, the values in the order of acp.def */
     MESSAGE_RECORD_CLIENT, /* session id, file name, line */
+    MESSAGE_ROUTE,         /* session id, then the members of struct helper_question */
+    MESSAGE_ROUTED,        /* result, whether it is stale, table, then a text for each field: "="
+                              and its value, or nothing where it is not set. MESSAGE_ADDRESSES of the
+                              server follows. */
     MESSAGE_ADDRESSES,     /* struct helper_addresses as it is in memory */
     MESSAGE_OUTPUT,        /* octets that the acp printed */
     MESSAGE_RESULT,        /* one octet of enum message_result */
@@ -48,12 +52,16 @@ struct message {
 
 void message_begin(struct message *message, char *memory, size_t size, enum message_kind kind);
 void message_put(struct message *message, const char *text); /* NULL: an empty text */
+/* Puts "=" and the text, or nothing at all for NULL: message_get_marked() tells them apart. */
+void message_put_marked(struct message *message, const char *text);
 void message_put_number(struct message *message, int64_t number);
 
 /* Begins to read. Returns the kind, or 0 for an empty message. */
 int message_open(struct message *message, char *data, size_t length);
 /* The next field, which points into the message; "", with is_bad set, where there is none. */
 const char *message_get(struct message *message);
+/* NULL where NULL was put. */
+const char *message_get_marked(struct message *message);
 int64_t message_get_number(struct message *message);
 /* Every field that was asked for was there, and no other is left. */
 bool message_is_done(const struct message *message);

@@ -31,7 +31,8 @@ enum {
 
 struct asker {
     struct asker *next;
-    int answer_fd;
+    resolver_answer *answer;
+    void *context;
 };
 
 struct name {
@@ -230,9 +231,7 @@ static void answer_askers(struct name *name)
     name->askers = NULL;
     while (asker != NULL) {
         struct asker *next = asker->next;
-        (void)job_answer(asker->answer_fd, MESSAGE_ADDRESSES, &name->addresses,
-                         sizeof(name->addresses));
-        close(asker->answer_fd);
+        asker->answer(asker->context, &name->addresses);
         free(asker);
         asker = next;
     }
@@ -299,7 +298,7 @@ static void start_lookup(struct name *name)
     set_timer();
 }
 
-void resolver_ask(const char *session, const char *host, int answer_fd)
+void resolver_call(const char *session, const char *host, resolver_answer *answer, void *context)
 {
     struct name *name = find_name(host);
     struct asker *asker = malloc(sizeof(*asker));
@@ -310,11 +309,11 @@ void resolver_ask(const char *session, const char *host, int answer_fd)
         name = add_name(host);
     if (name == NULL || asker == NULL) {
         free(asker);
-        close(answer_fd);
+        answer(context, NULL);
         return;
     }
     bool is_under_way = name->askers != NULL;
-    *asker = (struct asker){.next = name->askers, .answer_fd = answer_fd};
+    *asker = (struct asker){.next = name->askers, .answer = answer, .context = context};
     name->askers = asker;
     if (is_under_way)
         return;
@@ -325,6 +324,21 @@ void resolver_ask(const char *session, const char *host, int answer_fd)
     snprintf(name->session, sizeof(name->session), "%s", session);
     follow_resolv_conf();
     start_lookup(name);
+}
+
+/* The context is the descriptor. */
+static void send_addresses(void *context, const struct helper_addresses *addresses)
+{
+    int answer_fd = (int)(intptr_t)context;
+
+    if (addresses != NULL)
+        (void)job_answer(answer_fd, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
+    close(answer_fd);
+}
+
+void resolver_ask(const char *session, const char *host, int answer_fd)
+{
+    resolver_call(session, host, send_addresses, (void *)(intptr_t)answer_fd);
 }
 
 unsigned resolver_running(void)

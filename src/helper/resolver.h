@@ -8,6 +8,8 @@
 
 #include <ev.h>
 
+#include "helper/helper.h"
+
 /* Sets up the resolver library. Returns 0, or -1 after logging that it failed. */
 int resolver_init(struct ev_loop *loop);
 void resolver_end(void);
@@ -18,5 +20,10 @@ unsigned resolver_running(void);
 /* Looks up `host`, sends the addresses as MESSAGE_ADDRESSES to `answer_fd` and closes it. `session`
  * is the id of the session that asks, for the log. */
 void resolver_ask(const char *session, const char *host, int answer_fd);
+
+/* The same for a part of the helper: calls `answer` once, possibly before it returns. The addresses
+ * are valid during the call; NULL: out of memory. */
+typedef void resolver_answer(void *context, const struct helper_addresses *addresses);
+void resolver_call(const char *session, const char *host, resolver_answer *answer, void *context);
 
 #endif

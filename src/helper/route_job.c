@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Routing as a job of the helper.
+ */
+#include "helper/route_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/conf_route.h"
+#include "helper/helper.h"
+#include "helper/job.h"
+#include "helper/resolver.h"
+
+static struct {
+    const struct conf_instance *conf;
+    struct router_settings settings;
+    struct router *router; /* NULL: the instance has no tables */
+} own;
+
+/* A request that waits for the tables, then for the addresses. */
+struct route_job {
+    int answer_fd;
+    char session[MESSAGE_SESSION_SIZE];
+};
+
+/* ---- for tables whose server has a name ---- */
+
+struct name_question {
+    route_resolved *resolved;
+    void *who;
+};
+
+static void pass_address(void *context, const struct helper_addresses *addresses)
+{
+    struct name_question question = *(struct name_question *)context;
+
+    free(context);
+    question.resolved(question.who, addresses == NULL || addresses->count == 0
+                                        ? NULL : &addresses->list[0]);
+}
+
+static void resolve_for_table(void *context, const char *host, route_resolved *resolved, void *who)
+{
+    struct name_question *question = malloc(sizeof(*question));
+
+    (void)context;
+    if (question == NULL) {
+        resolved(who, NULL);
+        return;
+    }
+    *question = (struct name_question){.resolved = resolved, .who = who};
+    resolver_call("", host, pass_address, question);
+}
+
+/* ---- the answer ---- */
+
+static void send_addresses(void *context, const struct helper_addresses *addresses)
+{
+    struct route_job *job = context;
+
+    if (addresses != NULL)
+        (void)job_answer(job->answer_fd, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
+    close(job->answer_fd);
+    free(job);
+}
+
+/* The host that the session will connect to; NULL: none, or a literal. */
+static const char *host_to_resolve(const struct route_answer *answer)
+{
+    const char *host = answer->fields[ROUTE_FIELD_HOST];
+    struct address literal;
+
+    if (answer->result != ROUTE_FOUND && answer->result != ROUTE_NOT_FOUND)
+        return NULL;
+    if (answer->fields[ROUTE_FIELD_GROUP] != NULL)
+        return NULL;
+    if (host == NULL && own.conf->has_server)
+        host = own.conf->server.host;
+    return host == NULL || address_from_literal(&literal, host, 0) == 0 ? NULL : host;
+}
+
+static void put_result(struct message *message, const struct router_result *result)
+{
+    const struct route_answer *answer = result->answer;
+
+    message_put_number(message, (int64_t)answer->result);
+    message_put_number(message, result->is_stale);
+    message_put(message, result->table);
+    for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
+        message_put_marked(message, answer->fields[i]);
+}
+
+static void on_found(void *context, const struct router_result *result)
+{
+    static const struct helper_addresses none;
+    struct route_job *job = context;
+    const char *host = host_to_resolve(result->answer);
+    char memory[HELPER_ROUTED_BYTES];
+    struct message message;
+
+    message_begin(&message, memory, sizeof(memory), MESSAGE_ROUTED);
+    put_result(&message, result);
+    if (message.is_bad ||
+        job_answer(job->answer_fd, MESSAGE_ROUTED, memory + 1, message.length - 1) != IO_OK) {
+        close(job->answer_fd); /* the session takes it for a failure */
+        free(job);
+    } else if (host != NULL) {
+        resolver_call(job->session, host, send_addresses, job);
+    } else {
+        send_addresses(job, &none);
+    }
+    explicit_bzero(memory, message.length);
+}
+
+/* ---- the request ---- */
+
+int route_job_init(struct ev_loop *loop, const struct conf_instance *conf)
+{
+    own.conf = conf;
+    own.settings = conf_route_settings(conf);
+    own.settings.environment.resolve = resolve_for_table;
+    if (own.settings.tables == NULL)
+        return 0;
+    own.router = router_new(loop, &own.settings);
+    return own.router == NULL ? -1 : 0;
+}
+
+void route_job_end(void)
+{
+    router_free(own.router);
+    own.router = NULL;
+}
+
+size_t route_job_running(void)
+{
+    return own.router == NULL ? 0 : router_running(own.router);
+}
+
+void route_job_run(struct message *message, int answer_fd)
+{
+    struct route_job *job = malloc(sizeof(*job));
+    struct router_request request = {
+        .session = message_get(message),
+        .parts = {.login = message_get(message)},
+        .password = message_get(message),
+    };
+
+    request.parts.client = message_get(message);
+    request.parts.client_port = message_get(message);
+    request.parts.local = message_get(message);
+    request.parts.local_port = message_get(message);
+    request.is_tls = message_get_number(message) != 0;
+    request.attempt = 1;
+    request.parts.delimiters = own.conf->values->delimiters;
+    if (job == NULL || own.router == NULL || !message_is_done(message)) {
+        close(answer_fd);
+        free(job);
+        return;
+    }
+    if (request.password[0] == '\0')
+        request.password = NULL;
+    job->answer_fd = answer_fd;
+    snprintf(job->session, sizeof(job->session), "%s", request.session);
+    router_ask(own.router, &request, on_found, job);
+}
