@@ -53,6 +53,7 @@ struct conf_instance {
     struct address_network *proxies; /* the load balancers that send a PROXY header */
     size_t proxy_count;
     struct tls_context *client_tls; /* towards clients; NULL: none */
+    struct tls_context *server_tls_any; /* the same, and takes any certificate; for routing */
     struct tls_context *server_tls; /* towards servers; NULL: none */
 };
 

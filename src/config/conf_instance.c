@@ -293,6 +293,7 @@ void conf_instance_free(struct conf_instance *instance)
     free(instance->proxies);
     tls_context_free(instance->client_tls);
     tls_context_free(instance->server_tls);
+    tls_context_free(instance->server_tls_any);
     conf_section_free(&instance->section);
     *instance = (struct conf_instance){0};
 }

@@ -84,6 +84,18 @@ static int present_certificate(struct conf_instance *instance, struct error *err
                      conf_origin(&instance->section, CONF_KEY_server_tls_certificate), why.text);
 }
 
+/* A routing table may ask for TLS with a server whose certificate nobody has signed. */
+static int make_any(struct conf_instance *instance, struct error *error)
+{
+    const struct tls_servers_settings settings = {.verify = false};
+    struct error why;
+
+    instance->server_tls_any = tls_context_for_servers(&settings, &why);
+    if (instance->server_tls_any != NULL)
+        return 0;
+    return error_set(error, "%s: %s", conf_origin(&instance->section, CONF_KEY_route), why.text);
+}
+
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = instance->values;
@@ -93,7 +105,7 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     };
     struct error why;
 
-    if (values->server_tls == CONF_SERVER_TLS_NO ||
+    if ((values->server_tls == CONF_SERVER_TLS_NO && values->route == NULL) ||
         instance->section.is_wrong[CONF_KEY_server_tls_ca])
         return 0;
     if (check_ca_in_chroot(instance, error) == -1)
@@ -104,5 +116,7 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
                          conf_origin(&instance->section, values->server_tls_ca != NULL ? CONF_KEY_server_tls_ca
                                                                           : CONF_KEY_server_tls),
                          why.text);
+    if (values->route != NULL && make_any(instance, error) == -1)
+        return -1;
     return present_certificate(instance, error);
 }

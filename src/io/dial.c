@@ -6,6 +6,7 @@
 #include "io/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include "base/clock.h"
@@ -20,7 +21,18 @@ struct attempts {
     int last_error;
 };
 
-static int open_socket(const struct address *to, int flags, int socket_buffer_bytes)
+/* Until connect() chooses the port, each server has all of them (IP_BIND_ADDRESS_NO_PORT). */
+static int bind_source(int fd, const struct address *source)
+{
+    int on = 1;
+
+    if (source == NULL)
+        return fd;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    return bind(fd, &source->sa, source->length) == 0 ? fd : file_close_failed(fd);
+}
+
+static int open_socket(const struct address *to, int flags, const struct dial_settings *settings)
 {
     int on = 1;
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
@@ -30,10 +42,10 @@ static int open_socket(const struct address *to, int flags, int socket_buffer_by
     /* We can do without either option; a UNIX socket has no TCP_NODELAY. */
     if (to->sa.sa_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (socket_buffer_bytes > 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &socket_buffer_bytes,
-                         sizeof(socket_buffer_bytes));
-    return fd;
+    if (settings->socket_buffer_bytes > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &settings->socket_buffer_bytes,
+                         sizeof(settings->socket_buffer_bytes));
+    return bind_source(fd, settings->source);
 }
 
 /* We answer the greeting at once, so the acknowledgement of the greeting can share that packet.
@@ -46,9 +58,9 @@ static void expect_dialogue(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 }
 
-static int begin_connect(const struct address *to, int socket_buffer_bytes)
+static int begin_connect(const struct address *to, const struct dial_settings *settings)
 {
-    int fd = open_socket(to, SOCK_NONBLOCK, socket_buffer_bytes);
+    int fd = open_socket(to, SOCK_NONBLOCK, settings);
 
     if (fd == -1 || connect(fd, &to->sa, to->length) == 0 || errno == EINPROGRESS)
         return fd;
@@ -57,7 +69,7 @@ static int begin_connect(const struct address *to, int socket_buffer_bytes)
 
 /* Connects to one address and sleeps in connect() itself. The socket is blocking, as reading in
  * calls that sleep needs it. IO_AGAIN: a signal has interrupted it; begin again the other way. */
-static enum io_status connect_asleep(const struct address *to, int socket_buffer_bytes,
+static enum io_status connect_asleep(const struct address *to, const struct dial_settings *settings,
                                      int64_t deadline_ms, int *fd_r)
 {
     int64_t left_ms = deadline_ms - clock_now_ms();
@@ -68,7 +80,7 @@ static enum io_status connect_asleep(const struct address *to, int socket_buffer
         return IO_STOPPED;
     if (left_ms <= 0)
         return IO_DEADLINE;
-    *fd_r = open_socket(to, 0, socket_buffer_bytes);
+    *fd_r = open_socket(to, 0, settings);
     if (*fd_r == -1)
         return IO_FAILED;
     if (setsockopt(*fd_r, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
@@ -83,9 +95,9 @@ static enum io_status connect_asleep(const struct address *to, int socket_buffer
 }
 
 static void begin_next(struct attempts *attempts, const struct address *addresses,
-                       int socket_buffer_bytes)
+                       const struct dial_settings *settings)
 {
-    int fd = begin_connect(&addresses[attempts->begun], socket_buffer_bytes);
+    int fd = begin_connect(&addresses[attempts->begun], settings);
 
     attempts->fds[attempts->begun] = (struct pollfd){.fd = fd, .events = POLLOUT};
     attempts->begun++;
@@ -138,7 +150,7 @@ static void drop_all_but(struct attempts *attempts, size_t kept)
             drop(attempts, i);
 }
 
-enum io_status dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+enum io_status dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                     int64_t deadline_ms, int *fd_r, size_t *chosen_r)
 {
     struct attempts attempts = {.last_error = EADDRNOTAVAIL};
@@ -148,7 +160,7 @@ enum io_status dial(const struct address *addresses, size_t count, int socket_bu
         count = DIAL_ADDRESSES_MAX;
     if (count == 1 && wait_may_sleep_in_calls()) {
         *chosen_r = 0;
-        status = connect_asleep(&addresses[0], socket_buffer_bytes, deadline_ms, fd_r);
+        status = connect_asleep(&addresses[0], settings, deadline_ms, fd_r);
         if (status != IO_AGAIN)
             return status;
     }
@@ -156,7 +168,7 @@ enum io_status dial(const struct address *addresses, size_t count, int socket_bu
         int64_t until_ms = deadline_ms;
 
         if (attempts.begun < count) {
-            begin_next(&attempts, addresses, socket_buffer_bytes);
+            begin_next(&attempts, addresses, settings);
             if (attempts.alive == 0)
                 continue;
             if (attempts.begun < count)

@@ -15,6 +15,12 @@ enum {
     DIAL_ADDRESSES_MAX = 16, /* no more addresses of a name are tried */
 };
 
+/* How to connect. */
+struct dial_settings {
+    const struct address *source; /* our own address; NULL: the kernel chooses one */
+    int socket_buffer_bytes;      /* see dial() */
+};
+
 /*
  * Connects to the first of `count` addresses that answers. Tries them in order: the next one begins
  * as soon as the one before it has failed, or has not answered for a quarter of a second; earlier
@@ -27,7 +33,8 @@ enum {
  * wait_close(). IO_FAILED: no address could be connected; errno is that of the last one.
  * IO_DEADLINE, IO_STOPPED: as wait_for().
  */
-enum io_status dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
-                    int64_t deadline_ms, int *fd_r, size_t *chosen_r);
+enum io_status dial(const struct address *addresses, size_t count,
+                    const struct dial_settings *settings, int64_t deadline_ms, int *fd_r,
+                    size_t *chosen_r);
 
 #endif

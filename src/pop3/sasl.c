@@ -6,6 +6,7 @@
 #include "pop3/sasl.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -303,9 +304,10 @@ enum sasl_result sasl_plain_decode(const char *message, size_t length, char *use
     return result;
 }
 
-enum sasl_result sasl_plain_encode(const char *user, const char *password, char *text, size_t size,
-                                   size_t *length_r)
+enum sasl_result sasl_plain_encode(const char *authzid, const char *user, const char *password,
+                                   char *text, size_t size, size_t *length_r)
 {
+    size_t authzid_length = strlen(authzid);
     size_t user_length = strlen(user);
     size_t password_length = strlen(password);
     struct encoder encoder;
@@ -313,13 +315,16 @@ enum sasl_result sasl_plain_encode(const char *user, const char *password, char 
 
     *length_r = 0;
     clear_text(text, size);
+    if (result == SASL_OK && authzid_length > 0)
+        result = sasl_credential_check(authzid, authzid_length, false);
     if (result == SASL_OK)
         result = sasl_credential_check(password, password_length, true);
     if (result == SASL_OK)
-        result = encoder_start(&encoder, user_length + password_length + 2, text, size);
+        result = encoder_start(&encoder, authzid_length + user_length + password_length + 2, text,
+                               size);
     if (result != SASL_OK)
         return result;
-    encoder_put(&encoder, "", 1);
+    encoder_put(&encoder, authzid, authzid_length + 1);
     encoder_put(&encoder, user, user_length + 1);
     encoder_put(&encoder, password, password_length);
     encoder_finish(&encoder, length_r);
@@ -598,4 +603,15 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
     encoder_put(&encoder, name.start + name.length, length - before - name.length);
     encoder_finish(&encoder, length_r);
     return SASL_OK;
+}
+
+size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size)
+{
+    int length = 0;
+
+    if (mechanism == SASL_MECHANISM_XOAUTH2)
+        length = snprintf(message, size, "user=x\x01" "auth=Bearer %s\x01\x01", token);
+    else if (mechanism == SASL_MECHANISM_OAUTHBEARER)
+        length = snprintf(message, size, "n,a=x,\x01" "auth=Bearer %s\x01\x01", token);
+    return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }

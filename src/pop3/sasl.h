@@ -100,10 +100,10 @@ enum sasl_result sasl_credential_check(const char *text, size_t length, bool all
 enum sasl_result sasl_plain_decode(const char *message, size_t length, char *user, size_t user_size,
                                    char *password, size_t password_size);
 
-/* Encodes a PLAIN message with an empty authzid in base64, for AUTH PLAIN at the server. Both texts
- * are checked like any credential. */
-enum sasl_result sasl_plain_encode(const char *user, const char *password, char *text, size_t size,
-                                   size_t *length_r);
+/* The base64 of a PLAIN message for AUTH PLAIN at the server. `authzid` names the mailbox that a master
+ * user opens; "" where the user opens his own. All texts are checked like any credential. */
+enum sasl_result sasl_plain_encode(const char *authzid, const char *user, const char *password,
+                                   char *text, size_t size, size_t *length_r);
 
 /* Decodes one step of LOGIN: the message is the user name or, with allow_8bit, the password.
  * Clients may send the user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
@@ -133,6 +133,10 @@ enum sasl_result sasl_token_user(enum sasl_mechanism mechanism, const char *mess
 enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *message,
                                    size_t length, const char *user, char *text, size_t size,
                                    size_t *length_r);
+
+/* The initial response of a token mechanism with this token, for sasl_token_encode(), which
+ * puts the user's name in. Returns its length, or 0 where it does not fit or the mechanism has no token. */
+size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size);
 
 /* Decodes EXTERNAL (RFC 4422 appendix A): the message is the authzid. `user` becomes "" for an
  * empty message: the client's certificate names the user then. SASL_BAD_OCTET, SASL_TOO_LONG. */

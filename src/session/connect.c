@@ -30,6 +30,10 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     const struct host_port *name = &session->server_name;
     enum io_status status;
 
+    if (session->route.addresses != NULL) {
+        *found = *session->route.addresses;
+        return OUTCOME_NONE;
+    }
     found->count = 1;
     if (address_from_literal(&found->list[0], name->host, name->port) == 0)
         return OUTCOME_NONE;
@@ -91,6 +95,8 @@ enum outcome connect_run(struct session *session)
     const struct conf_values *values = session->values;
     int64_t deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(values->connect_timeout * 1000));
+    struct dial_settings settings = {.source = session->route.source,
+                                     .socket_buffer_bytes = (int)values->socket_buffer};
     struct helper_addresses found;
     size_t chosen;
     int fd;
@@ -101,8 +107,8 @@ enum outcome connect_run(struct session *session)
     if (is_loop(session, &found))
         return OUTCOME_LOOP;
     session_enter(session, SESSION_STAGE_CONNECT);
-    outcome = dial_outcome(session, dial(found.list, found.count, (int)values->socket_buffer,
-                                         deadline_ms, &fd, &chosen));
+    outcome = dial_outcome(session, dial(found.list, found.count, &settings, deadline_ms, &fd,
+                                         &chosen));
     if (outcome != OUTCOME_NONE)
         return outcome;
     stream_open_socket(&session->server, fd);

@@ -142,7 +142,7 @@ static bool is_xclient_due(const struct session *session, bool is_offered)
 {
     const struct conf_values *values = session->values;
 
-    return values->send_xclient && (is_offered || values->server_tls == CONF_SERVER_TLS_STLS);
+    return values->send_xclient && (is_offered || session->route.tls == CONF_SERVER_TLS_STLS);
 }
 
 enum outcome identity_send_xclient(struct session *session, bool is_offered)

@@ -3,6 +3,7 @@
  * The stage that selects the server: splits the login name into user and server, and checks that
  * the server is allowed.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "session/stages.h"
@@ -40,15 +41,17 @@ static enum outcome take_server(struct session *session, const char *text)
     if (conf->allowed != NULL &&
         !host_list_is_match(conf->allowed, &session->server_name, conf->server_port))
         return OUTCOME_SERVER_NOT_ALLOWED;
+    snprintf(session->route.name, sizeof(session->route.name), "client");
     return OUTCOME_NONE;
 }
 
 static enum outcome take_default_server(struct session *session)
 {
-    if (!session->start->conf->has_server)
-        return OUTCOME_NO_SERVER;
+    snprintf(session->route.name, sizeof(session->route.name), "default");
     session->server_name = session->start->conf->server;
-    return OUTCOME_NONE;
+    /* Without one, a routing table may name the server. */
+    return session->start->conf->has_server || session->values->route != NULL ? OUTCOME_NONE
+                                                                             : OUTCOME_NO_SERVER;
 }
 
 /* Splits the manual's "proxy-user:server-user" and "proxy-pass:server-pass". Only an acp can check
@@ -102,6 +105,7 @@ enum outcome select_run(struct session *session)
     const char *server = "";
     enum outcome outcome;
 
+    session->route.tls = (enum conf_server_tls)session->values->server_tls;
     /* EXTERNAL: a certificate names one user. A part of that name would be another user. */
     if (!is_external || !is_named_by_certificate(session))
         split_name(session, &server);

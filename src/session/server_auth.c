@@ -14,9 +14,11 @@
 enum { COMMAND_BYTES_SAFE = 255 };
 
 /* The initial response in base64, in the memory of the credentials. NULL if there is no room. */
-static const char *encode(struct credentials *credentials, enum sasl_mechanism mechanism)
+static const char *encode(struct session *session, enum sasl_mechanism mechanism)
 {
+    struct credentials *credentials = &session->credentials;
     const char *user = credentials->user;
+    const char *master = session->route.master;
     char *text = credentials_room(credentials, SASL_BASE64_BUFFER_SIZE);
     enum sasl_result result = SASL_TOO_LONG;
     size_t length;
@@ -24,8 +26,8 @@ static const char *encode(struct credentials *credentials, enum sasl_mechanism m
     if (text == NULL)
         return NULL;
     if (mechanism == SASL_MECHANISM_PLAIN)
-        result =
-            sasl_plain_encode(user, credentials->password, text, SASL_BASE64_BUFFER_SIZE, &length);
+        result = sasl_plain_encode(master == NULL ? "" : user, master == NULL ? user : master,
+                                   credentials->password, text, SASL_BASE64_BUFFER_SIZE, &length);
     else if (mechanism == SASL_MECHANISM_EXTERNAL)
         result = sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
     else
@@ -59,7 +61,7 @@ enum outcome server_auth(struct session *session, struct server_reply *reply)
     enum sasl_mechanism mechanism =
         credentials_have_password(credentials) ? SASL_MECHANISM_PLAIN : credentials->mechanism;
     const char *name = sasl_mechanism_info(mechanism)->name;
-    const char *text = encode(credentials, mechanism);
+    const char *text = encode(session, mechanism);
     bool has_sent =
         text != NULL && strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
     enum outcome outcome;

@@ -131,7 +131,8 @@ static enum outcome send_credential(struct session *session, const char *keyword
 static enum outcome log_in(struct session *session, struct server_reply *reply)
 {
     const struct credentials *credentials = &session->credentials;
-    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN;
+    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN ||
+                    session->route.master != NULL;
     enum outcome outcome;
 
     session->is_login_sent = true;

@@ -25,7 +25,8 @@ typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
     identity_run, admission_run, open_run,    login_run,        attempt_run,
-    select_run,   access_run,    connect_run, server_login_run, relay_run,
+    select_run,   route_run,     access_run,  connect_run,      server_login_run,
+    relay_run,
 };
 
 /* ---- the log line of a session ---- */
@@ -54,6 +55,7 @@ static void log_session(const struct session *session, enum outcome outcome, con
         log_add(&line, "via", address_host_text(&session->proxy_address, via));
     log_add(&line, "user", session->user);
     log_add(&line, "server", session_server_text(session, server));
+    log_add(&line, "route", session->route.name);
     log_add_number(&line, "octets", (int64_t)session->reply_octets);
     log_add_number(&line, "retrieved", (int64_t)session->retrieved);
     log_add_number(&line, "deleted", (int64_t)session->deleted);

@@ -72,6 +72,19 @@ struct session_start {
     size_t own_address_count;             /* 0: not known */
 };
 
+enum { SESSION_ROUTE_SIZE = 64 }; /* for logs; longer names of tables are cut there */
+
+/* How this session's server is reached, and what to log in with: as for all sessions of the instance
+ * unless a routing table says otherwise. The pointers lead into the memory of the credentials. */
+struct session_route {
+    char name[SESSION_ROUTE_SIZE]; /* the table that decided, or "client" or "default" */
+    enum conf_server_tls tls;
+    bool is_any_certificate;
+    const char *master; /* the user whose password opens the mailbox; NULL: the user's own */
+    const struct address *source;             /* our address towards the server; NULL: any */
+    const struct helper_addresses *addresses; /* of the server; NULL: not resolved yet */
+};
+
 struct session {
     const struct session_start *start;
     const struct conf_values *values; /* those of start->conf */
@@ -102,6 +115,7 @@ struct session {
     struct credentials credentials;
     char user[SESSION_USER_SIZE]; /* as sent to the server, for logs */
     struct host_port server_name; /* as selected; port 0 until one is */
+    struct session_route route;
 
     unsigned refused; /* commands */
     uint64_t reply_octets;

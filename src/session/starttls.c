@@ -91,9 +91,12 @@ enum outcome client_stls(struct session *session, const struct command *command)
 static enum outcome connect_tls(struct session *session)
 {
     const struct host_port *name = &session->server_name;
+    const struct conf_instance *conf = session->start->conf;
+    struct tls_context *context =
+        session->route.is_any_certificate ? conf->server_tls_any : conf->server_tls;
     enum io_status status =
-        stream_tls_connect(&session->server, session->start->conf->server_tls, name->host,
-                           name->port, server_login_deadline_ms(session));
+        stream_tls_connect(&session->server, context, name->host, name->port,
+                           server_login_deadline_ms(session));
 
     switch (status) {
     case IO_OK:
@@ -110,7 +113,7 @@ static enum outcome connect_tls(struct session *session)
 
 enum outcome server_tls_implicit(struct session *session)
 {
-    if (session->values->server_tls != CONF_SERVER_TLS_IMPLICIT)
+    if (session->route.tls != CONF_SERVER_TLS_IMPLICIT)
         return OUTCOME_NONE;
     return connect_tls(session);
 }
@@ -120,7 +123,7 @@ enum outcome server_stls(struct session *session)
     struct server_reply reply;
     enum outcome outcome;
 
-    if (session->values->server_tls != CONF_SERVER_TLS_STLS)
+    if (session->route.tls != CONF_SERVER_TLS_STLS)
         return OUTCOME_NONE;
     outcome =
         server_exchange(session, (const char *const[]){"STLS", NULL}, server_reply_read, &reply);

@@ -38,7 +38,7 @@ static void fuzz_plain(const char *message, size_t length)
     }
     check_credential(user, false);
     check_credential(password, true);
-    CHECK(sasl_plain_encode(user, password, text, sizeof(text), &text_length) == SASL_OK);
+    CHECK(sasl_plain_encode("", user, password, text, sizeof(text), &text_length) == SASL_OK);
     CHECK(sasl_base64_decode(text, text_length, again, sizeof(again), &again_length) == SASL_OK);
     CHECK(sasl_plain_decode(again, again_length, user2, sizeof(user2), password2,
                             sizeof(password2)) == SASL_OK);

@@ -371,7 +371,7 @@ int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
 
 /* ---- doubles: connecting, the helper, the log ---- */
 
-enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r);
 enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, const char *host,
                                      uint16_t port, int64_t deadline_ms,
@@ -384,10 +384,10 @@ enum io_status __wrap_helper_record_client(struct helper *helper, const char *se
                                            int64_t deadline_ms);
 void __wrap_log_end(struct log_line *line);
 
-enum io_status __wrap_dial(const struct address *addresses, size_t count, int socket_buffer_bytes,
+enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r)
 {
-    (void)socket_buffer_bytes;
+    (void)settings;
     CHECK(count > 0 && addresses[0].sa.sa_family != AF_UNSPEC && peers.server_fd == -1);
     if (is_stop_requested)
         return IO_STOPPED;

@@ -490,7 +490,7 @@ static void plain_encodes(void **state)
     size_t length = 0;
 
     (void)state;
-    assert_int_equal(sasl_plain_encode("tim", "tanstaaftanstaaf", text, sizeof(text), &length),
+    assert_int_equal(sasl_plain_encode("", "tim", "tanstaaftanstaaf", text, sizeof(text), &length),
                      SASL_OK);
     assert_string_equal(text, "AHRpbQB0YW5zdGFhZnRhbnN0YWFm");
     assert_int_equal(length, strlen(text));
@@ -523,7 +523,7 @@ static void plain_encode_refuses(void **state)
         char text[BUFFER_SIZE] = "x";
         size_t length = 99;
         enum sasl_result result =
-            sasl_plain_encode(rows[i].user, rows[i].password, text, rows[i].size, &length);
+            sasl_plain_encode("", rows[i].user, rows[i].password, text, rows[i].size, &length);
 
         if (result != rows[i].result)
             fail_msg("row %zu: %s", i, sasl_result_word(result));
@@ -909,7 +909,7 @@ static void exact_room(void **state)
     size_t length;
 
     (void)state;
-    assert_int_equal(sasl_plain_encode("u", "pwd", text, SASL_BASE64_SIZE(6), &length), SASL_OK);
+    assert_int_equal(sasl_plain_encode("", "u", "pwd", text, SASL_BASE64_SIZE(6), &length), SASL_OK);
     assert_int_equal(sasl_token_encode(SASL_MECHANISM_OAUTHBEARER, MESSAGE(message), ",", text,
                                        sizeof(text), &length),
                      SASL_OK);
