@@ -350,7 +350,9 @@ static int take_server(struct options *options, int count, char *const words[],
                          "it",
                          words[1]);
     if (count == 0) {
-        if (options->section.values.server == NULL && !options->section.values.select_server)
+        const struct conf_values *values = &options->section.values;
+
+        if (values->server == NULL && !values->select_server && values->route == NULL)
             return error_set(error, "no server given: add HOST[:PORT], or let the client choose with "
                              "-e; see pop3.proxy --help");
         return 0;

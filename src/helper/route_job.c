@@ -142,18 +142,16 @@ size_t route_job_running(void)
 void route_job_run(struct message *message, int answer_fd)
 {
     struct route_job *job = malloc(sizeof(*job));
-    struct router_request request = {
-        .session = message_get(message),
-        .parts = {.login = message_get(message)},
-        .password = message_get(message),
-    };
+    struct router_request request = {.attempt = 1};
 
+    request.session = message_get(message);
+    request.parts.login = message_get(message);
+    request.password = message_get(message);
     request.parts.client = message_get(message);
     request.parts.client_port = message_get(message);
     request.parts.local = message_get(message);
     request.parts.local_port = message_get(message);
     request.is_tls = message_get_number(message) != 0;
-    request.attempt = 1;
     request.parts.delimiters = own.conf->values->delimiters;
     if (job == NULL || own.router == NULL || !message_is_done(message)) {
         close(answer_fd);
