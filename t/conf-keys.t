@@ -16,7 +16,7 @@ my %key  = map { $_->{name} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
 # The default of max_per_ip depends on max_workers and sessions_per_worker.
-my %default_in_words = (max_per_ip => 'half of all sessions');
+my %default_in_words = ( route_key => '\eU, @\ed',max_per_ip => 'half of all sessions');
 
 # ---- the example: one paragraph for each key, below its comment ----
 

@@ -426,11 +426,25 @@ static void resume(struct search *search)
     }
 }
 
+/* The answer names a group that is not configured. */
+static bool is_lost(const struct router *router, const struct route_answer *answer)
+{
+    const struct route_environment *environment = &router->settings->environment;
+    const char *group = answer->fields[ROUTE_FIELD_GROUP];
+
+    return answer->result == ROUTE_FOUND && group != NULL && environment->has_group != NULL &&
+           !environment->has_group(environment->context, group);
+}
+
 static void on_reply(void *context, struct route_answer *answer, const char *why)
 {
     struct inquiry *inquiry = context;
     struct router *router = inquiry->router;
 
+    if (is_lost(router, answer)) {
+        route_answer_init(answer, ROUTE_FAILED);
+        why = "the answer names a group that is not configured";
+    }
     unlink_inquiry(inquiry);
     remember(router, inquiry, answer);
     inquiry->is_answered = true;

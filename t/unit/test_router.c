@@ -244,6 +244,25 @@ static void test_refusal_and_failure_end_the_search(void **state)
     router_free(router);
 }
 
+static bool has_no_group(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    return false;
+}
+
+static void test_unknown_group_fails(void **state)
+{
+    struct router *router = new_router("fake:a");
+
+    (void)state;
+    settings.environment.has_group = has_no_group;
+    search_for(router, "anna");
+    answer_value(0, "group:stores");
+    assert_string_equal(results, "fake:a anna failed -;");
+    router_free(router);
+}
+
 static void test_key_that_cannot_be_made_is_skipped(void **state)
 {
     struct router *router = new_router("fake:a");
@@ -393,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_nobody_knows),
         cmocka_unit_test(test_first_that_knows_answers_at_once),
         cmocka_unit_test(test_refusal_and_failure_end_the_search),
+        cmocka_unit_test(test_unknown_group_fails),
         cmocka_unit_test(test_key_that_cannot_be_made_is_skipped),
         cmocka_unit_test(test_equal_questions_are_asked_once),
         cmocka_unit_test(test_all_who_wait_go_on),
