@@ -123,7 +123,7 @@ static void test_allowed(void **state)
 
     (void)state;
     check(list, "joe@a.org", "joe", "a.org:110");
-    check(list, "joe@A.ORG", "joe", "A.ORG:110");
+    check(list, "joe@A.ORG", "joe", "a.org:110");
     check(list, "joe@x.b.org", "joe", "x.b.org:110");
     check(list, "joe@c:995", "joe", "c:995");
     check(list, "joe", "joe", "home:110"); /* the default server need not be on the list */
