@@ -155,6 +155,123 @@ scene 'a mail store that is down does not count as a wrong password' => sub {
     is $master->client->login->quit, '+OK bye', 'and let in once it is up';
 };
 
+# A server that keeps its answers to PASS until release() is called; then it gives them at once.
+sub holding_server {
+    my %option = @_;
+    my $server = server(%option);
+    $server->{kept}     = [];
+    $server->{on}{PASS} = sub {
+        my ($connection, $password) = @_;
+        return $server->{is_released} ? undef : do { push @{ $server->{kept} }, [ $connection, $password ]; '' };
+    };
+    return $server;
+}
+
+sub release {
+    my ($server) = @_;
+    $server->{is_released} = 1;
+    for (splice @{ $server->{kept} }) {
+        my ($connection, $password) = @$_;
+        $connection->send(($server->{password} // $password) eq $password ? "+OK in\r\n" : "-ERR no\r\n");
+    }
+    return;
+}
+
+# Not more passwords have reached the server than may fail since $begin.
+sub few_tried {
+    my ($server, $limit, $begin) = @_;
+    my $tried = $server->saw(qr/^PASS /);
+    return cmp_ok $tried, '<=', $limit + (now() - $begin) / 2, "no more passwords than may fail: $tried";
+}
+
+for my $many (1, 40) {
+    my $kind = $many == 1 ? 'one session a worker' : 'many sessions a worker';
+    my %pool = $many == 1 ? (workers => 60) : (workers => 2, sessions_per_worker => 40);
+
+    scene "a burst of wrong passwords at once, $kind" => sub {
+        my $server = holding_server(password => 'right');
+        my $master = master(server => $server->address, login_failures => 10, max_per_ip => 0, %pool);
+        my $begin  = now();
+        my @client = map { $master->client(from => '127.0.0.77') } 1 .. 40;
+        $_->send("USER joe\r\nPASS wrong\r\n") for @client;
+        ok wait_until(sub { $server->saw(qr/^PASS /) >= 10 }), 'as many are tried as may fail';
+        release($server);
+        like $_->rest, qr/-ERR [^\r\n]*\r\n\z/, 'each has an answer' for @client;
+        few_tried($server, 10, $begin);
+        is $master->client(from => '127.0.0.78')->login('joe', 'right')->quit, '+OK bye', 'another address logs in';
+        ok wait_until(sub { eval { $master->client(from => '127.0.0.77')->login('joe', 'right')->quit eq '+OK bye' } }, 15),
+            'the address owes no more than the limit, and soon logs in again';
+    };
+
+    scene "many good users of one address, $kind" => sub {
+        my $server = holding_server(password => 'right');
+        my $master = master(server => $server->address, login_failures => 10, max_per_ip => 0, %pool);
+        my @client = map { $master->client(from => '127.0.0.77') } 1 .. 40;
+        $_->send("USER joe\r\nPASS right\r\n") for @client;
+        ok wait_until(sub { $server->saw(qr/^PASS /) >= 10 }), 'some are at the server';
+        release($server);
+        for (@client) {
+            $_->greeting;
+            like $_->line, qr/^\+OK/, 'USER';
+            like $_->line, qr/^\+OK/, 'all log in';
+        }
+        is $_->quit, '+OK bye', 'and are served' for @client;
+    };
+}
+
+scene 'a client that hangs up before the answer has failed all the same' => sub {
+    my $server = holding_server(password => 'right');
+    my $master = master(server => $server->address, login_failures => 3, workers => 20, max_per_ip => 0);
+    my $begin  = now();
+    my $before = () = log_lines('session');
+    for (1 .. 20) {
+        my $client = $master->client(from => '127.0.0.77');
+        $client->send("USER joe\r\nPASS wrong\r\n");
+        $client->greeting;
+        $client->close;
+    }
+    ok wait_until(sub { $server->saw(qr/^PASS /) >= 3 }), 'the server has some passwords';
+    release($server);
+    ok wait_until(sub { log_lines('session') == $before + 20 }), 'the sessions are over';
+    few_tried($server, 3, $begin);
+};
+
+scene 'a session that is shed while its password is tried has failed' => sub {
+    expect_reason('shed');
+    my $server = holding_server(password => 'right');
+    my $master = master(server => $server->address, login_failures => 8, max_per_ip => 0, workers => 8, max_workers => 8);
+    my $begin  = now();
+    my @client = map { my $client = $master->client(from => '127.0.0.77'); $client->send("USER joe\r\nPASS wrong\r\n"); $client } 1 .. 8;
+    ok wait_until(sub { $server->saw(qr/^PASS /) == 8 }), 'the server has eight passwords';
+    my @queue = map { $master->client(from => '127.0.0.78') } 1 .. 20;
+    ok wait_until(sub { 6 <= grep { $_->{eof} } @client }), 'sessions are shed until two places are left';
+    $_->close for @queue;
+    release($server);
+    like $_->rest, qr/^-ERR [^\r\n]*\r\n\z/m, 'each has an answer' for @client;
+    for (1 .. 10) {
+        my $client = $master->client(from => '127.0.0.77');
+        $client->send("USER joe\r\nPASS wrong\r\n");
+        like $client->rest, qr/^-ERR [^\r\n]*\r\n\z/m, 'the next has one';
+    }
+    few_tried($server, 8, $begin);
+};
+
+scene 'a worker that dies gives back what its sessions held' => sub {
+    expect_log(qw(worker-died fork-throttled));
+    my $server = holding_server(password => 'right');
+    my $master = master(server => $server->address, login_failures => 3, max_per_ip => 2, workers => 8);
+    for my $number (1, 2) {
+        my $client = $master->client(from => '127.0.0.77');
+        $client->send("USER joe\r\nPASS wrong\r\n");
+        ok wait_until(sub { $server->saw(qr/^PASS /) == $number }), 'the server has the password';
+    }
+    kill KILL => $master->workers;
+    ok wait_until(sub { log_lines('worker-died') >= 2 }), 'the workers die';
+    release($server);
+    ok wait_until(sub { eval { $master->client(from => '127.0.0.77')->login('joe', 'right')->quit eq '+OK bye' } }),
+        'the address has its places again, and one attempt left';
+};
+
 scene 'passwords are guessed in parallel, and during a reload' => sub {
     my $server = server(password => 'right');
     my $master = master(server => $server->address, workers => 30, login_failures => 10);

@@ -1,59 +1,149 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a pool wants to know of a session, written where the master and the status process read it.
+ * Written for the master and the status process, which read the slot, and for all workers, which
+ * share the account table.
  */
 #include "pool/place.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "io/wait.h"
 #include "pool/account.h"
 
-static void give_share_back(struct place *place)
+static struct account_table *accounts_of(const struct place *place)
+{
+    return place->pool->memory->accounts;
+}
+
+static uint64_t key_of(const struct session *session)
+{
+    return address_account_key(&session->client_address);
+}
+
+static void end_attempt(struct place *place, bool has_failed)
+{
+    struct scoreboard_slot *slot = place->slot;
+
+    if (atomic_load(&slot->login) != SCOREBOARD_LOGIN_UNDER_WAY)
+        return;
+    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
+    account_end_attempt(accounts_of(place), atomic_load(&slot->account), has_failed,
+                        clock_now_ms());
+}
+
+static void give_back(struct place *place)
 {
     uint64_t key = atomic_exchange(&place->slot->account, 0);
 
     if (key != 0)
-        account_give_place_back(place->pool->memory->accounts, key);
+        account_give_place_back(accounts_of(place), key);
 }
 
 /* ---- while it runs ---- */
 
+static void log_crowded(const struct place *place)
+{
+    enum { LOG_EVERY_MS = 10000 };
+    _Atomic int64_t *said_ms = &place->pool->memory->totals->crowded_said_ms;
+    int64_t now_ms = clock_now_ms();
+    int64_t last_ms = atomic_load(said_ms);
+
+    if (now_ms - last_ms >= LOG_EVERY_MS &&
+        atomic_compare_exchange_strong(said_ms, &last_ms, now_ms))
+        log_message(EVENT_ACCOUNTS_FULL,
+                    "instance %s: failed logins from many addresses; new addresses are refused",
+                    place->pool->instance->section.name);
+}
+
+/* Counts the session for its address, unless that is done already. */
+static enum outcome take_place(struct place *place, const struct session *session)
+{
+    int limit = (int)place->pool->instance->values->max_per_ip;
+
+    if (atomic_load(&place->slot->account) != 0)
+        return OUTCOME_NONE;
+    switch (account_take_place(accounts_of(place), key_of(session), limit, clock_now_ms())) {
+    case ACCOUNT_GRANTED:
+        atomic_store(&place->slot->account, key_of(session));
+        return OUTCOME_NONE;
+    case ACCOUNT_UNCOUNTED:
+        return OUTCOME_NONE;
+    case ACCOUNT_REFUSED:
+        return OUTCOME_TOO_MANY_PER_IP;
+    case ACCOUNT_CROWDED:
+        log_crowded(place);
+        return OUTCOME_TOO_MANY_FAILURES;
+    case ACCOUNT_WAIT:
+        break;
+    }
+    return OUTCOME_INTERNAL;
+}
+
+static int failure_limit(const struct place *place)
+{
+    return (int)place->pool->instance->values->login_failures;
+}
+
 static enum outcome admit(void *context, const struct session *session)
 {
     struct place *place = context;
-    struct account_table *accounts = place->pool->memory->accounts;
-    const struct conf_values *values = place->pool->instance->values;
-    uint64_t key = address_account_key(&session->client_address);
-    int64_t now_ms = clock_now_ms();
     char client[ADDRESS_TEXT_SIZE];
 
     scoreboard_write_texts(place->slot, session->id,
                            address_host_text(&session->client_address, client), "", "");
-    if (!account_may_try(accounts, key, (int)values->login_failures, 0, now_ms))
+    if (account_is_locked(accounts_of(place), key_of(session), failure_limit(place),
+                          clock_now_ms()))
         return OUTCOME_TOO_MANY_FAILURES;
-    if (!account_take_place(accounts, key, (int)values->max_per_ip, now_ms))
-        return OUTCOME_TOO_MANY_PER_IP;
-    atomic_store(&place->slot->account, key);
-    return OUTCOME_NONE;
+    return take_place(place, session);
 }
 
+/* As many attempts of the address are under way as may fail: waits until one of them has ended. It
+ * asks often at first, as most servers answer soon. */
+static enum outcome wait_for_turn(struct place *place, const struct session *session,
+                                  enum account_answer *answer_r)
+{
+    enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 64 };
+    enum io_status status = IO_DEADLINE;
+
+    for (int pause_ms = PAUSE_MIN_MS; *answer_r == ACCOUNT_WAIT && status == IO_DEADLINE;
+         pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS) {
+        if (clock_now_ms() >= session->login_deadline_ms)
+            return OUTCOME_LOGIN_TIMEOUT;
+        status = wait_for(NULL, 0, clock_after_ms(pause_ms));
+        *answer_r = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
+                                          clock_now_ms());
+    }
+    return client_outcome(status == IO_DEADLINE ? IO_OK : status, OUTCOME_LOGIN_TIMEOUT);
+}
+
+/* A second attempt of the same session follows one that has failed. */
 static enum outcome may_log_in(void *context, const struct session *session)
 {
     struct place *place = context;
-    bool may_try = account_may_try(
-        place->pool->memory->accounts, address_account_key(&session->client_address),
-        (int)place->pool->instance->values->login_failures, 1, clock_now_ms());
+    enum outcome outcome = take_place(place, session);
+    enum account_answer answer;
 
-    return may_try ? OUTCOME_NONE : OUTCOME_TOO_MANY_FAILURES;
+    end_attempt(place, true);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    answer = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
+                                   clock_now_ms());
+    outcome = wait_for_turn(place, session, &answer);
+    if (answer == ACCOUNT_GRANTED)
+        atomic_store(&place->slot->login, SCOREBOARD_LOGIN_UNDER_WAY);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    return answer == ACCOUNT_REFUSED ? OUTCOME_TOO_MANY_FAILURES : OUTCOME_NONE;
 }
 
 static void logged_in(struct place *place)
 {
-    atomic_store(&place->slot->is_logged_in, true);
+    end_attempt(place, false);
+    atomic_store(&place->slot->login, SCOREBOARD_LOGIN_DONE);
     if (place->is_shed && !place->is_stopping)
-        wait_clear_stop(); /* asked too late: who has logged in stays */
+        wait_clear_stop(); /* asked too late: a session that has logged in stays */
     place->is_shed = 0;
-    give_share_back(place);
+    give_back(place);
     scoreboard_add(&place->pool->memory->totals->logins, 1);
 }
 
@@ -101,7 +191,7 @@ void place_begin(struct place *place)
     if (!place->is_stopping)
         wait_clear_stop();
     atomic_fetch_add(&slot->session, 1);
-    atomic_store(&slot->is_logged_in, 0);
+    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
     atomic_store(&slot->octets, 0);
     atomic_store(&slot->started_ms, clock_now_ms());
@@ -118,15 +208,20 @@ static void count_session(struct place *place, const struct session *session, en
     scoreboard_add(&totals->deleted, session->deleted);
     scoreboard_add(&totals->refused, session->refused);
     scoreboard_add(&totals->outcomes[outcome], 1);
-    if (outcome_is_failed_login(outcome))
-        account_count_failure(place->pool->memory->accounts,
-                              address_account_key(&session->client_address), clock_now_ms());
+}
+
+/* Its password was tried, but the pool did not wait for the answer. Otherwise an attacker that
+ * holds all places could have a new password tried whenever a session is shed. */
+static bool is_shed_in_login(const struct session *session, enum outcome outcome)
+{
+    return outcome == OUTCOME_SHED && session->is_login_sent;
 }
 
 void place_end(struct place *place, const struct session *session, enum outcome outcome)
 {
     count_session(place, session, outcome);
-    give_share_back(place);
+    end_attempt(place, outcome_is_failed_login(outcome) || is_shed_in_login(session, outcome));
+    give_back(place);
     atomic_store(&place->slot->started_ms, clock_now_ms());
 }
 
@@ -135,7 +230,7 @@ bool place_shed(struct place *place)
     const struct scoreboard_slot *slot = place->slot;
 
     if (atomic_load(&slot->shed_session) != atomic_load(&slot->session) ||
-        atomic_load(&slot->is_logged_in))
+        atomic_load(&slot->login) == SCOREBOARD_LOGIN_DONE)
         return false;
     place->is_shed = 1;
     return true;

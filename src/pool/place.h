@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A place of a worker for one session: its slot in the scoreboard, the share of its client's
- * address in the pool, and what the pool wants to know while the session runs.
+ * A place: the seat of one session in a worker. It shows the session in its slot of the scoreboard,
+ * counts it for its client's address and in the totals, and says whether it may begin and log in.
  */
 #ifndef POOL_PLACE_H
 #define POOL_PLACE_H
@@ -15,19 +15,19 @@
 struct place {
     struct pool *pool;
     struct scoreboard_slot *slot;
-    struct session_watch watch;
-    volatile sig_atomic_t is_shed;     /* the stop is for this session, to make room */
-    volatile sig_atomic_t is_stopping; /* the stop is for good */
+    struct session_watch watch;        /* what the session calls; see session.h */
+    volatile sig_atomic_t is_shed;     /* a stop was requested for this session, to make room */
+    volatile sig_atomic_t is_stopping; /* a stop was requested for good */
 };
 
 void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *slot);
 
-/* A session begins; and has ended like this. */
+/* Call these when a session begins at this place, and when it has ended. */
 void place_begin(struct place *place);
 void place_end(struct place *place, const struct session *session, enum outcome outcome);
 
-/* The master wants room: true when it is this session that has to go, which must then be stopped.
- * Async-signal-safe. */
+/* The master has signalled that it wants room. Returns true if it is this session that must end:
+ * the caller then stops it. Async-signal-safe. */
 bool place_shed(struct place *place);
 
 #endif

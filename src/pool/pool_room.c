@@ -13,12 +13,13 @@
 #include "pool/worker.h"
 
 enum {
-    AGE_MIN_MS = 100,          /* a session younger than this is no hindrance yet */
-    AGE_MAX_MS = 500,          /* and one older than this is, if the queue does not move */
-    AGE_LOGGING_IN_MS = 10000, /* the same while a password is tried, for an address with few places */
-    FEW_PLACES = 2,            /* a user's mail program, or two of them behind one address */
-    LARGE_SHARE = 8,           /* an address that holds an eighth of the pool holds the others up */
-    VICTIMS_MAX = 256,         /* at one poll; the next one follows soon */
+    AGE_MIN_MS = 100, /* a session younger than this is no hindrance yet */
+    AGE_MAX_MS = 500, /* and one older than this is, if the queue does not move */
+    AGE_LOGGING_IN_MS =
+        10000,         /* the same while a password is tried, for an address with few places */
+    FEW_PLACES = 2,    /* a user's mail program, or two of them behind one address */
+    LARGE_SHARE = 8,   /* an address that holds an eighth of the pool holds the others up */
+    VICTIMS_MAX = 256, /* at one poll; the next one follows soon */
 };
 
 struct victim {
@@ -120,15 +121,16 @@ static void consider(const struct pool *pool, struct scoreboard_slot *slot, int6
         offer(victims, slot, places, session_ms);
 }
 
-/* Goes through all places. The signal to a worker with one session may have come just before it fell
- * asleep, and had no effect: it is sent again. */
+/* Goes through all places. The signal to a worker with one session may have come just before it
+ * fell asleep, and had no effect: it is sent again. */
 static void find_victims(const struct pool *pool, int64_t age_ms, struct victims *victims)
 {
     int64_t now_ms = clock_now_ms();
     struct scoreboard_slot *slot;
 
     for (size_t at = 0; (slot = pool_next_session(pool, &at)) != NULL;) {
-        if (scoreboard_state(slot) != SCOREBOARD_BUSY || atomic_load(&slot->is_logged_in))
+        if (scoreboard_state(slot) != SCOREBOARD_BUSY ||
+            atomic_load(&slot->login) == SCOREBOARD_LOGIN_DONE)
             continue;
         if (!is_asked(slot))
             consider(pool, slot, now_ms, age_ms, victims);

@@ -43,10 +43,10 @@ enum {
 
 /* A process that dies at once will do so again. A fork that failed may succeed at any moment, when
  * a limit is lifted, and a try costs little. */
-static const struct back_off_limits after_deaths = {.min_ms = 100, .max_ms = 10000,
-                                                    .forget_ms = 5000};
-static const struct back_off_limits after_failed_forks = {.min_ms = 100, .max_ms = 400,
-                                                          .forget_ms = 5000};
+static const struct back_off_limits after_deaths = {
+    .min_ms = 100, .max_ms = 10000, .forget_ms = 5000};
+static const struct back_off_limits after_failed_forks = {
+    .min_ms = 100, .max_ms = 400, .forget_ms = 5000};
 
 /* ---- counting ---- */
 

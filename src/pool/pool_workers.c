@@ -113,12 +113,18 @@ size_t pool_fork_workers(struct pool *pool, size_t count)
     return forked;
 }
 
+/* A login that was under way counts as failed: a password that ends workers is not to be tried
+ * faster than others. */
 static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
 {
+    struct account_table *accounts = pool->memory->accounts;
     uint64_t key = atomic_exchange(&slot->account, 0);
 
+    if (atomic_load(&slot->login) == SCOREBOARD_LOGIN_UNDER_WAY)
+        account_end_attempt(accounts, key, true, clock_now_ms());
     if (key != 0)
-        account_give_place_back(pool->memory->accounts, key);
+        account_give_place_back(accounts, key);
+    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     scoreboard_set_state(slot, SCOREBOARD_FREE);
 }
 

@@ -39,8 +39,7 @@ bool scoreboard_is_legal_move(enum scoreboard_state from, enum scoreboard_state 
     case SCOREBOARD_STARTING:
         return from == SCOREBOARD_FREE;
     case SCOREBOARD_IDLE:
-        return from == SCOREBOARD_STARTING || from == SCOREBOARD_BUSY ||
-               from == SCOREBOARD_RESTING;
+        return from == SCOREBOARD_STARTING || from == SCOREBOARD_BUSY || from == SCOREBOARD_RESTING;
     case SCOREBOARD_BUSY:
         return from == SCOREBOARD_IDLE || from == SCOREBOARD_FREE;
     case SCOREBOARD_LEAVING:
@@ -76,7 +75,7 @@ enum scoreboard_state scoreboard_state(const struct scoreboard_slot *slot)
 void scoreboard_clear(struct scoreboard_slot *slot)
 {
     scoreboard_set_state(slot, SCOREBOARD_FREE);
-    atomic_store(&slot->is_logged_in, 0);
+    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     atomic_store(&slot->session, 0);
     atomic_store(&slot->shed_session, 0);
     atomic_store(&slot->session_count, 0);

@@ -56,6 +56,13 @@ enum scoreboard_state {
     SCOREBOARD_STATE_COUNT
 };
 
+/* How far the login of a slot's session is. */
+enum scoreboard_login {
+    SCOREBOARD_LOGIN_NONE,      /* not tried, or not counted */
+    SCOREBOARD_LOGIN_UNDER_WAY, /* counted in the account table as an attempt under way */
+    SCOREBOARD_LOGIN_DONE,      /* logged in: the session is never shed */
+};
+
 /* The texts of a session, for people. */
 struct scoreboard_texts {
     char id[SCOREBOARD_ID_SIZE];
@@ -68,7 +75,7 @@ struct scoreboard_slot {
     _Atomic int pid;   /* of a worker's own slot, to be shown; 0: free */
     _Atomic int state; /* read it by scoreboard_state() */
     _Atomic int stage; /* of the session; read it by scoreboard_stage() */
-    _Atomic int is_logged_in;      /* 0: not yet; a session that has logged in is never shed */
+    _Atomic int login;             /* compare it with an enum scoreboard_login */
     _Atomic uint32_t session;      /* counts this worker's sessions */
     _Atomic uint32_t shed_session; /* the master asks this one to end */
     _Atomic int64_t started_ms;    /* monotonic: when the session began, or the wait for one */
@@ -89,6 +96,7 @@ struct scoreboard_totals {
 #include "pool/totals.def"
 #undef TOTAL
     _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
+    _Atomic int64_t crowded_said_ms; /* when a worker last logged that the account table is full */
 };
 
 /* The slots of a pool and what its processes tell each other. */

@@ -74,7 +74,7 @@ static struct scoreboard_slot *put(size_t place, uint64_t key, int age_ms)
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
     atomic_store(&slot->started_ms, clock_now_ms() - age_ms);
     atomic_store(&slot->account, key);
-    assert_true(account_take_place(memory.accounts, key, 0, 0));
+    assert_int_equal(account_take_place(memory.accounts, key, 0, 0), ACCOUNT_GRANTED);
     return slot;
 }
 
@@ -135,7 +135,7 @@ static void test_next_address(void **state)
 static void test_who_stays(void **state)
 {
     (void)state;
-    atomic_store(&put(0, GREEDY, OLD_MS)->is_logged_in, 1);
+    atomic_store(&put(0, GREEDY, OLD_MS)->login, SCOREBOARD_LOGIN_DONE);
     atomic_store(&put(1, GREEDY, OLD_MS)->state, SCOREBOARD_IDLE);
     atomic_store(&put(2, MODEST, OLD_MS)->stage, SESSION_STAGE_SERVER_LOGIN);
     put(3, GREEDY, 0);
