@@ -11,6 +11,13 @@ die() {
     exit 1
 }
 
+# make cannot work in a directory whose path has a blank.
+check_path() {
+    case $top in
+    *[[:space:]]*) die "there is a blank in the path $top, which make cannot handle; move the tree" ;;
+    esac
+}
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 is_debian() { has apt-get && has dpkg-query; }

@@ -16,7 +16,7 @@ sub text { return read_file("$top/$_[0]") }
 # The values of a key in a systemd unit.
 sub unit {
     my ($name, $key) = @_;
-    return map { split ' ' } text("contrib/systemd/$name") =~ /^\Q$key\E=(.*)$/mg;
+    return map { split ' ' } example("systemd/$name") =~ /^\Q$key\E=(.*)$/mg;
 }
 
 # A copy of a script with other values for the variables at its top.
@@ -35,7 +35,7 @@ scene 'the units may write where the examples want to' => sub {
     my %wanted = map { $_ => 1 }
         (map { text($_) =~ m{(?:pidfile|control|client_log|log) = (/\S+)}g } qw(conf/pop3.proxy.conf man/pop3.proxy.conf.5)),
         (map { text($_) =~ m{-d -p (/\S+)}g } qw(README.md man/pop3.proxy.8)),
-        text('contrib/init/pop3-proxy') =~ /^pidfile=(.+)$/m;
+        example('init/pop3-proxy') =~ /^pidfile=(.+)$/m;
     cmp_ok scalar keys %wanted, '>', 2, 'paths: ' . join ' ', sort keys %wanted;
     my @writable = map { "$base{$_}/" . (unit('pop3-proxy.service', "${_}Directory"))[0] } sort keys %base;
     for my $path (sort keys %wanted) {
@@ -43,19 +43,35 @@ scene 'the units may write where the examples want to' => sub {
     }
     for my $unit ('pop3-proxy.service', 'pop3-proxy@.service') {
         is_deeply [ unit($unit, 'ProtectSystem') ], ['strict'], "$unit: nothing else";
-        my ($pidfile) = text("contrib/systemd/$unit") =~ m{^ExecStart=.* -p (\S+)}m;
+        my ($pidfile) = example("systemd/$unit") =~ m{^ExecStart=.* -p (\S+)}m;
         like $pidfile, qr{\A/run/\Q@{[ unit($unit, 'RuntimeDirectory') ]}\E/}, "$unit: its pidfile";
-        like text("contrib/systemd/$unit"), qr{^#\s+log = /var/log/\Q@{[ map { s/%i/NAME/r } unit($unit, 'LogsDirectory') ]}\E/log }m,
+        like example("systemd/$unit"), qr{^#\s+log = /var/log/\Q@{[ map { s/%i/NAME/r } unit($unit, 'LogsDirectory') ]}\E/log }m,
             "$unit: its log";
     }
 };
 
 scene 'logrotate rotates the logs of the units' => sub {
-    my ($logs) = text('contrib/logrotate/pop3-proxy') =~ /^(\/[^{]+?)\s*\{/m;
-    my ($pidfiles) = text('contrib/logrotate/pop3-proxy') =~ /for pidfile in (.+?);/;
+    my ($logs) = example('logrotate/pop3-proxy') =~ /^(\/[^{]+?)\s*\{/m;
+    my ($pidfiles) = example('logrotate/pop3-proxy') =~ /for pidfile in (.+?);/;
     my $of = sub { join ' ', map { s/%i/*/r } map { "$_[0]/" . (unit($_, $_[1]))[0] . "/$_[2]" } 'pop3-proxy.service', 'pop3-proxy@.service' };
     is $logs, $of->('/var/log', 'LogsDirectory', 'log'), 'logs';
     is $pidfiles, $of->('/run', 'RuntimeDirectory', 'pid'), 'pidfiles';
+};
+
+# ---- what the build has filled in ----
+
+scene 'the examples name the installed program' => sub {
+    my @names = map { s{.*/contrib/}{}r =~ s/\.in\z//r } glob "$top/contrib/*/*.in";
+    cmp_ok scalar @names, '>', 5, 'there are such examples';
+    my %programs;
+    for my $name (@names) {
+        my $text = example($name);
+        unlike $text, qr/@\w+@/, "$name: every path is filled in";
+        $programs{$_}++ for $text =~ m{(\S*/s?bin/pop3\.proxy)(?= |$)}mg;
+    }
+    my ($program, @others) = map { s/.*=//r } keys %programs;
+    like $program, qr{\A/.+/s?bin/pop3\.proxy\z}, 'a whole path';
+    is_deeply \@others, [], 'the same in all';
 };
 
 # ---- what runs ----
@@ -66,7 +82,7 @@ scene 'the init script' => sub {
     my $logs      = "$directory/new/logs";
     my $pidfile   = "$directory/new/run/pid";
     my $sound     = "[proxy]\nlog = $logs/log\n[instance a]\nlisten = 127.0.0.1:0\nserver = 127.0.0.1\nworkers = 1\n";
-    my $script    = with_values(text('contrib/init/pop3-proxy'),
+    my $script    = with_values(example('init/pop3-proxy'),
         program => program(), conf => $conf, pidfile => $pidfile, logs => $logs);
     my $does = sub {
         my ($word, $code, $out, $err) = @_;
@@ -89,7 +105,7 @@ scene 'the init script' => sub {
     write_file($conf, "$sound\nnonsense = 1\n");
     $does->($_, 78, qr/\A\z/, qr/nonsense = 1: unknown key/) for qw(reload restart);
     write_file($conf, $sound);
-    my ($rotate) = text('contrib/logrotate/pop3-proxy') =~ /^\s*postrotate\n(.*)^\s*endscript/ms;
+    my ($rotate) = example('logrotate/pop3-proxy') =~ /^\s*postrotate\n(.*)^\s*endscript/ms;
     $rotate =~ s{/run/pop3\.proxy}{$directory/new/run}g;
     is exit_code(run([ 'sh', '-c', $rotate ])->{status}), 0, 'what logrotate runs';
     ok $logged->('log-reopened'), 'reopens the log';

@@ -66,7 +66,7 @@ sub start_and_read {
 # A file of contrib/ with other values: pairs of the old and the new text.
 sub contrib {
     my ($name, @pairs) = @_;
-    my $text = read_file("$FindBin::Bin/../contrib/$name");
+    my $text = example($name) =~ s{\S+/sbin/pop3\.proxy}{program()}egr;
     while (my ($from, $to) = splice @pairs, 0, 2) {
         $text =~ s/\Q$from\E/$to/ or die "contrib/$name has no $from\n";
     }
@@ -77,7 +77,7 @@ with_superserver('tcpserver' => sub {
     my ($path, $address) = @_;
     my $script = executable(contrib('tcpserver/run', 'exec tcpserver' => "exec $path -1 -l0", '0 110' => '127.0.0.1 0',
         '-u 65535 -g 65534' => '',      # that user may not execute what is built here
-        '/usr/local/sbin/pop3.proxy' => program(), 'mail.example.net' => $address));
+        'mail.example.net' => $address));
     return start_and_read(qr/^(\d+)$/m, 1, $script);
 });
 
@@ -98,7 +98,7 @@ with_superserver('xinetd' => sub {
     my $dir  = directory();
     my $own  = join "\n    ", '{', 'type = UNLISTED', "port = $port", 'bind = ::ffff:127.0.0.1', "env = POP3_PROXY_SYSLOG=$log_path";
     my $conf = write_file("$dir/conf", contrib('xinetd/pop3-proxy', '{' => $own, nobody => $name,
-        '/usr/local/sbin/pop3.proxy' => program(), 'mail.example.net' => $address));
+        'mail.example.net' => $address));
     return (spawn(command => [ $path, '-dontfork', '-f', $conf, '-filelog', "$dir/log", '-pidfile', "$dir/pid" ]), $port);
 });
 

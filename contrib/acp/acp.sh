@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# A sample access control program: pop3.proxy -e -a /usr/local/libexec/acp.sh ...
+# A sample access control program: pop3.proxy -e -a /PATH/acp.sh ...
 #
 # Exit status 0 grants access, any other denies it. Standard output goes to the
 # client, standard error to the log. The variables hold what strangers have typed,

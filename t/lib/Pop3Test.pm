@@ -48,7 +48,7 @@ use Pop3Test::Tables qw(events reasons);
 
 our @EXPORT = (
     @Test::More::EXPORT,
-    qw(scene done proxy master pollers server run wait_until pause now program directory write_file read_file
+    qw(scene done example proxy master pollers server run wait_until pause now program directory write_file read_file
         acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts descriptors is_root
         is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
@@ -161,6 +161,13 @@ sub read_file {
     open my $file, '<:raw', $path or die "$path: $!\n";
     local $/;
     return <$file> // '';
+}
+
+# An example of contrib/: as the build has made it, else as it is in the sources.
+sub example {
+    my ($name) = @_;
+    my ($path) = grep { -e } map { "$_/contrib/$name" } program() =~ s{/src/[^/]*\z}{}r, "$FindBin::Bin/..";
+    return read_file($path // die "contrib/$name is neither built nor in the sources\n");
 }
 
 sub b64 { my ($octets) = @_; return MIME::Base64::encode_base64($octets, '') }
