@@ -63,7 +63,7 @@ static struct {
     struct task *current;
 } scheduler;
 
-/* ---- who runs next ---- */
+/* ---- which task runs next ---- */
 
 static void make_ready(struct task *task)
 {

@@ -37,7 +37,8 @@ struct stream_ops {
     enum io_status (*peek)(struct stream *stream, void *to, size_t size, size_t *seen_r);
     /* The layer holds input that `read` may return: poll() would not see it, so do not wait. */
     bool (*has_pending)(const struct stream *stream);
-    /* Tells the peer where the protocol has a way to, and closes the descriptors. */
+    /* Announces the end to the peer, where the protocol has a way to, and closes both
+     * descriptors. */
     void (*close)(struct stream *stream);
 };
 

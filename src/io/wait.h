@@ -40,7 +40,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /* The result of an attempt to move octets, or of a wait. */
