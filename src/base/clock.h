@@ -15,6 +15,9 @@
 /* Milliseconds on the monotonic clock. */
 int64_t clock_now_ms(void);
 
+/* Microseconds on the same clock, for durations that are shorter. */
+int64_t clock_now_us(void);
+
 /* Seconds since 1970 on the wall clock, for people and other programs. */
 int64_t clock_wall_s(void);
 

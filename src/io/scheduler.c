@@ -17,10 +17,8 @@
 #include "io/wait.h"
 
 enum {
-    EVENTS_MAX = 256, /* taken in one turn */
-    /* A task that finds its descriptors ready this many times in a row lets others run: a transfer
-     * that never has to wait has passed 4 MiB by then. */
-    WAITS_IN_A_ROW = 16,
+    EVENTS_MAX = 256,     /* taken in one turn */
+    SLICE_US = 1000,      /* a task that does not sleep for this long lets others run */
     TRIM_AFTER_MS = 1000, /* of sleep */
     /* Unused memory that is kept for the next rush. More is given back once a second. */
     STACKS_KEPT = 64,
@@ -49,6 +47,12 @@ struct descriptor {
     bool is_watcher;
 };
 
+/* Tasks to be run, the one that came first in front. */
+struct queue {
+    struct task *first;
+    struct task **end; /* where the next one goes */
+};
+
 static struct {
     int epoll_fd;
     struct descriptor *descriptors;
@@ -58,27 +62,36 @@ static struct {
     int64_t now_ms; /* when the last sleep ended */
     struct task *tasks;
     size_t task_count;
-    struct task *ready_first; /* in the order in which they became ready */
-    struct task **ready_end;
+    struct queue ready; /* what they slept for has come */
+    struct queue busy;  /* they have used up a slice of time */
     struct task *current;
 } scheduler;
 
 /* ---- which task runs next ---- */
 
-static void make_ready(struct task *task)
+static void empty_queue(struct queue *queue)
 {
-    if (task->is_ready)
-        return;
+    *queue = (struct queue){.end = &queue->first};
+}
+
+static void put_in_queue(struct queue *queue, struct task *task)
+{
     task->is_ready = true;
     task->next_ready = NULL;
-    *scheduler.ready_end = task;
-    scheduler.ready_end = &task->next_ready;
+    *queue->end = task;
+    queue->end = &task->next_ready;
+}
+
+static void make_ready(struct task *task)
+{
+    if (!task->is_ready)
+        put_in_queue(&scheduler.ready, task);
 }
 
 static void run_task(struct task *task)
 {
     task->is_ready = false;
-    task->waits = 0;
+    task->busy_since_us = 0;
     wait_pass();
     scheduler.current = task;
     (void)coroutine_resume(&task->coroutine);
@@ -88,14 +101,39 @@ static void run_task(struct task *task)
 /* A task that becomes ready meanwhile runs in the next turn, after new events. */
 static void run_ready(void)
 {
-    struct task *task = scheduler.ready_first;
+    struct task *task = scheduler.ready.first;
 
-    scheduler.ready_first = NULL;
-    scheduler.ready_end = &scheduler.ready_first;
+    empty_queue(&scheduler.ready);
     while (task != NULL) {
         struct task *next = task->next_ready;
         run_task(task);
         task = next;
+    }
+}
+
+static void run_one_busy(void)
+{
+    struct task *task = scheduler.busy.first;
+
+    if (task == NULL)
+        return;
+    scheduler.busy.first = task->next_ready;
+    if (scheduler.busy.first == NULL)
+        empty_queue(&scheduler.busy);
+    run_task(task);
+}
+
+/* For a running task that goes on without sleep: lets others run once it has done so for a slice of
+ * time. */
+static void share_time(struct task *task)
+{
+    int64_t now_us = clock_now_us();
+
+    if (task->busy_since_us == 0)
+        task->busy_since_us = now_us;
+    else if (now_us - task->busy_since_us >= SLICE_US) {
+        put_in_queue(&scheduler.busy, task);
+        coroutine_suspend();
     }
 }
 
@@ -315,19 +353,24 @@ static enum io_status wait_in_task(struct pollfd *fds, unsigned count, int64_t d
     for (unsigned i = 0; i < count; i++)
         if (fds[i].fd != -1 && make_known(&fds[i]) == -1)
             return IO_FAILED;
-    while (collect(fds, count) == 0) {
+    if (collect(fds, count) > 0) {
+        share_time(task);
+        return IO_OK;
+    }
+    do {
         if (deadline_ms <= scheduler.now_ms)
             return IO_DEADLINE;
         sleep_until(task, fds, count, deadline_ms);
-        task->waits = 0;
         if (task->is_stopped)
             return IO_STOPPED;
-    }
-    if (++task->waits > WAITS_IN_A_ROW) {
-        make_ready(task);
-        coroutine_suspend();
-    }
+    } while (collect(fds, count) == 0);
     return IO_OK;
+}
+
+static void pause_task(void)
+{
+    if (scheduler.current != NULL)
+        share_time(scheduler.current);
 }
 
 static struct descriptor *known_descriptor(int fd)
@@ -510,7 +553,7 @@ static int sleep_limit_ms(void)
     const struct timer *first = first_timer();
     int64_t left_ms;
 
-    if (scheduler.ready_first != NULL)
+    if (scheduler.ready.first != NULL || scheduler.busy.first != NULL)
         return 0;
     if (first == NULL)
         return -1;
@@ -535,6 +578,7 @@ static void take_events(void)
 static const struct wait_backend backend = {
     .wait = wait_in_task,
     .note = note,
+    .pause = pause_task,
     .forget = forget,
     .clear_stop = clear_own_stop,
 };
@@ -546,7 +590,8 @@ int scheduler_open(size_t descriptors)
     scheduler.descriptor_count = descriptors;
     scheduler.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     scheduler.timers.is_before = is_earlier;
-    scheduler.ready_end = &scheduler.ready_first;
+    empty_queue(&scheduler.ready);
+    empty_queue(&scheduler.busy);
     scheduler.now_ms = clock_now_ms();
     if (scheduler.descriptors == NULL || scheduler.epoll_fd == -1)
         return -1;
@@ -560,5 +605,6 @@ void scheduler_run(bool (*is_over)(void))
         take_events();
         fire_timers();
         run_ready();
+        run_one_busy();
     }
 }

@@ -8,6 +8,11 @@
  * same scheduler over libev made 3.2 calls of epoll_ctl() a poll session instead of 2, and cost 4 %
  * more CPU (80 interleaved pairs of runs; half of them between 0.3 and 8 %); a fetch cost 3 % more.
  *
+ * Fairness: a task that goes on for a millisecond without sleeping, because it finds its descriptors
+ * ready each time, has to let others run. It then waits in a queue of its own, of which one task
+ * runs in each turn of the loop. So, however many tasks are busy, those that sleep between their
+ * steps are delayed by one millisecond a turn.
+ *
  * A task that sleeps long gives the part of its stack that it does not use back to the system.
  */
 #ifndef IO_SCHEDULER_H
@@ -38,10 +43,10 @@ struct task {
     unsigned count;
     int64_t deadline_ms; /* or until then */
     int64_t asleep_ms;   /* when it fell asleep */
-    unsigned waits;      /* that found a descriptor ready, since it last slept */
+    int64_t busy_since_us; /* when it first went on without sleep; 0: not since it last slept */
     struct timer timer;
     bool is_asleep;
-    bool is_ready; /* in the queue of those to be run */
+    bool is_ready; /* in one of the queues of those to be run */
     bool is_stopped;
     bool is_trimmed;
 };

@@ -66,7 +66,9 @@ static enum io_status wait_and_fill(struct stream *stream, size_t limit, int64_t
 
     while (status == IO_AGAIN) {
         status = IO_OK;
-        if (!stream->ops->has_pending(stream))
+        if (stream->ops->has_pending(stream))
+            wait_pause();
+        else
             status = wait_for_one(stream->read_fd, stream->read_wants, deadline_ms);
         if (status == IO_OK)
             status = stream_try_fill(stream, limit);

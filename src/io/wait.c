@@ -121,6 +121,12 @@ void wait_note(int fd, short event, bool is_exhausted)
         backend->note(fd, event, is_exhausted);
 }
 
+void wait_pause(void)
+{
+    if (backend != NULL)
+        backend->pause();
+}
+
 uint64_t wait_instant(void)
 {
     return instant;

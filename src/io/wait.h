@@ -70,6 +70,10 @@ enum io_status wait_for_one(int fd, short events, int64_t deadline_ms);
  */
 void wait_note(int fd, short event, bool is_exhausted);
 
+/* Call it in a loop that may go on for long without a wait, because its input is in our memory. Where
+ * sessions share a process, one that has run for a while lets the others run. */
+void wait_pause(void);
+
 /* Whether reading and connecting may sleep in their own calls; see above. */
 bool wait_may_sleep_in_calls(void);
 
@@ -99,11 +103,12 @@ bool wait_is_stop_requested(void);
 struct wait_backend {
     enum io_status (*wait)(struct pollfd *fds, unsigned count, int64_t deadline_ms);
     void (*note)(int fd, short event, bool is_exhausted);
+    void (*pause)(void);
     void (*forget)(int fd); /* the descriptor is about to be closed */
     void (*clear_stop)(void);
 };
 
-/* Lets this process wait by `backend`, which must stay, from now on. */
+/* Lets this process wait by `backend`, which must stay, from now on; NULL: without one. */
 void wait_use(const struct wait_backend *backend);
 
 #endif

@@ -128,8 +128,10 @@ static enum outcome wait_for_either(struct session *session, int64_t deadline_ms
     enum io_status status;
 
     if (session->client.ops->has_pending(&session->client) ||
-        session->server.ops->has_pending(&session->server))
+        session->server.ops->has_pending(&session->server)) {
+        wait_pause();
         return server_check_quiet(session);
+    }
     status = wait_for(fds, 2, deadline_ms);
     if (status != IO_OK)
         return client_outcome(status, OUTCOME_IDLE_TIMEOUT);

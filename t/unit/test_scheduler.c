@@ -419,6 +419,125 @@ static void test_fair(void **state)
     run_all();
 }
 
+/* ---- a task that never has to wait yields, by time ---- */
+
+enum { SLICE_MS = 1, WORKERS = 5, ROUNDS = 20, SETTLED = 3 };
+
+static const struct task *last_to_work;
+static int slices;       /* how often a worker began to run */
+static int steps;        /* of work in the current slice */
+static int steps_most;   /* in one slice */
+static int slices_most;  /* between two turns of the light task */
+static int slices_begun; /* when it had its last turn */
+static bool is_work_over;
+
+/* Uses the processor for longer than a slice. */
+static void work_long(void)
+{
+    int64_t until_ms = clock_after_ms(2 * SLICE_MS + 1);
+
+    while (clock_now_ms() < until_ms)
+        continue;
+}
+
+static void count_step(const struct task *self)
+{
+    if (last_to_work != self) {
+        last_to_work = self;
+        slices++;
+        steps = 0;
+    }
+    if (++steps > steps_most)
+        steps_most = steps;
+}
+
+/* Finds its descriptor ready each time. */
+static void work_and_wait(struct task *task)
+{
+    struct player *self = (struct player *)task;
+
+    while (!is_work_over) {
+        count_step(task);
+        work_long();
+        assert_int_equal(wait_for_one(self->fd, POLLIN, clock_after_ms(60000)), IO_OK);
+    }
+}
+
+/* Does not wait at all: its input is in our memory. */
+static void work_and_pause(struct task *task)
+{
+    while (!is_work_over) {
+        count_step(task);
+        work_long();
+        wait_pause();
+    }
+}
+
+/* The two play with each other, and what they do takes no time. */
+static void serve_lightly(struct task *task)
+{
+    struct player *self = (struct player *)task;
+    char octet = 0;
+
+    for (int i = 0; i < self->rounds; i++) {
+        if (self->done == 0)
+            assert_int_equal(write(self->fd, "x", 1), 1);
+        assert_int_equal(wait_for_one(self->fd, POLLIN, clock_after_ms(60000)), IO_OK);
+        assert_int_equal(read(self->fd, &octet, 1), 1);
+        wait_note(self->fd, POLLIN, true);
+        if (self->done == 1)
+            assert_int_equal(write(self->fd, "x", 1), 1);
+        if (i < SETTLED)
+            steps_most = 0;
+        else if (slices - slices_begun > slices_most)
+            slices_most = slices - slices_begun;
+        slices_begun = slices;
+        last_to_work = NULL;
+    }
+    is_work_over = true;
+}
+
+static void work_beside_a_game(void (*work)(struct task *), int fd)
+{
+    int fds[2];
+
+    is_work_over = false;
+    last_to_work = NULL;
+    slices = steps = steps_most = slices_most = slices_begun = 0;
+    for (int i = 0; i < WORKERS; i++)
+        player_new(work, fd);
+    make_pair(fds);
+    for (int k = 0; k < 2; k++) {
+        struct player *player = player_new(serve_lightly, fds[k]);
+        player->rounds = ROUNDS;
+        player->done = k;
+    }
+    run_all();
+    wait_close(fds[0]);
+    wait_close(fds[1]);
+    assert_true(slices > 0);
+    assert_in_range(steps_most, 1, 2); /* each took longer than a slice, and starts it at its end */
+    assert_in_range(slices_most, 0, 2); /* not one of each worker */
+}
+
+static void test_slices(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    make_pair(fds);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    work_beside_a_game(work_and_wait, fds[0]);
+    wait_close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_pauses(void **state)
+{
+    (void)state;
+    work_beside_a_game(work_and_pause, -1);
+}
+
 static int open_once(void **state)
 {
     (void)state;
@@ -437,7 +556,10 @@ int main(void)
         cmocka_unit_test(test_end_with_data),
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_pauses),
     };
 
+    alarm(60); /* nothing here may hang */
     return coroutine_is_supported() ? cmocka_run_group_tests(tests, open_once, NULL) : 77;
 }

@@ -42,6 +42,12 @@ static bool has_nothing(const struct stream *stream)
     return false;
 }
 
+static bool has_all(const struct stream *stream)
+{
+    (void)stream;
+    return true;
+}
+
 static void close_fd(struct stream *stream)
 {
     close(stream->read_fd);
@@ -49,6 +55,9 @@ static void close_fd(struct stream *stream)
 
 static const struct stream_ops noisy_ops = {
     .read = read_through, .has_pending = has_nothing, .close = close_fd};
+
+static const struct stream_ops full_ops = {
+    .read = read_through, .has_pending = has_all, .close = close_fd};
 
 static void open_noisy(struct stream *stream, const char *octets, size_t length)
 {
@@ -107,12 +116,58 @@ static void test_noise_without_end_ends_at_the_deadline(void **state)
     close_both(&stream);
 }
 
+/* ---- input that the layer holds ---- */
+
+static int pauses;
+
+static enum io_status wait_in_vain(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    (void)fds;
+    (void)count;
+    (void)deadline_ms;
+    return IO_FAILED;
+}
+
+static void count_pause(void)
+{
+    pauses++;
+}
+
+static void note_nothing(int fd, short event, bool is_exhausted)
+{
+    (void)fd;
+    (void)event;
+    (void)is_exhausted;
+}
+
+static const struct wait_backend counting = {
+    .wait = wait_in_vain, .note = note_nothing, .pause = count_pause};
+
+/* It is taken without a wait, so others must get their turn in another way. */
+static void test_input_that_the_layer_holds(void **state)
+{
+    struct stream stream;
+
+    (void)state;
+    open_noisy(&stream, "abc", 3);
+    stream.ops = &full_ops;
+    wait_use(&counting);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(stream_fill(&stream, 512, clock_after_ms(5000)), IO_OK);
+        assert_int_equal(buffer_length(&stream.in), i);
+        assert_int_equal(pauses, i);
+    }
+    wait_use(NULL);
+    close_both(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listening_goes_on_behind_noise),
         cmocka_unit_test(test_a_look_does_not_wait),
         cmocka_unit_test(test_noise_without_end_ends_at_the_deadline),
+        cmocka_unit_test(test_input_that_the_layer_holds),
     };
 
     alarm(30); /* nothing here may hang */
