@@ -34,6 +34,7 @@
 #include "master/handover.h"
 #include "master/notify.h"
 #include "master/pool_list.h"
+#include "master/successor.h"
 #include "master/tickets.h"
 #include "master/upgrade.h"
 #include "pool/listener.h"
@@ -57,6 +58,7 @@ static struct {
     struct pool *pools;            /* those that retire or stop included */
     struct generation *generation; /* the one in force */
     bool is_at_terminal;           /* started by hand: without a log key the log goes there */
+    bool is_ready;                 /* all pools have workers, and everybody was told */
     bool is_reload_due;            /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
@@ -320,7 +322,7 @@ static void reopen_logs(void)
 
 /* ---- upgrade ---- */
 
-static void on_upgrade(enum upgrade_event event)
+static void on_upgrade(enum upgrade_event event, const char *why)
 {
     switch (event) {
     case UPGRADE_READY:
@@ -331,7 +333,7 @@ static void on_upgrade(enum upgrade_event event)
         drain(PHASE_REPLACED, "upgrade: the new binary has taken over");
         break;
     case UPGRADE_FAILED:
-        log_message(EVENT_UPGRADE_FAILED, "the new binary did not come up; this one goes on");
+        log_message(EVENT_UPGRADE_FAILED, "this one goes on: the new binary %s", why);
         master.phase = PHASE_RUNNING;
         if (master.is_reload_due)
             reload();
@@ -420,7 +422,7 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (status_reap(watcher->rpid))
+    if (status_reap(watcher->rpid) || upgrade_reap(watcher->rpid))
         return;
     while (pool != NULL && !pool_reap(pool, watcher->rpid, watcher->rstatus))
         pool = pool->next;
@@ -463,12 +465,12 @@ static int start(struct generation *generation)
 
     master.is_at_terminal = !master.options->is_daemon && isatty(STDERR_FILENO);
     if (open_log(&generation->conf, &error) == -1) {
-        complain("%s", error.text);
+        successor_complain(error.text);
         return EX_OSERR;
     }
     pools = prepare(generation, &error);
     if (pools == NULL) {
-        complain("%s", error.text);
+        successor_complain(error.text);
         log_message(EVENT_CONFIGURATION, "%s", error.text);
         return EX_OSERR;
     }
@@ -481,30 +483,44 @@ static int start(struct generation *generation)
 
 static void tell_ready(void)
 {
+    master.is_ready = true;
     if (inherit_is_successor())
         pidfile_commit();
     daemon_ready();
     upgrade_ready(leave_if_done);
-    notify_ready();
-    tell_counts();
+}
+
+static void fail_to_start(const struct pool *pool)
+{
+    struct error error;
+
+    error_set(&error, "instance %s: no worker could start; the log says why",
+              pool->instance->section.name);
+    successor_complain(error.text);
+    master.exit_code = EX_OSERR;
+    stop("no worker could start");
 }
 
 /* The server is ready when each pool has had a worker that can take a connection. A successor whose
- * workers cannot live must not replace a binary whose workers do. */
+ * workers cannot live must not replace a binary whose workers do. And systemd accepts a new main
+ * process only when that is its own child, so a successor waits until it is an orphan. */
 static void on_ready_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
-    const struct pool *pool = pool_list_unready(master.pools);
+    const struct pool *pool = master.is_ready ? NULL : pool_list_unready(master.pools);
+    bool is_late = clock_now_ms() >= master.ready_deadline_ms;
 
     (void)events;
-    if (pool == NULL) {
-        ev_timer_stop(loop, timer);
+    if (pool != NULL && is_late)
+        fail_to_start(pool);
+    if (pool != NULL)
+        return;
+    if (!master.is_ready)
         tell_ready();
-    } else if (clock_now_ms() >= master.ready_deadline_ms) {
-        complain("instance %s: no worker could start; the log says why",
-                 pool->instance->section.name);
-        master.exit_code = EX_OSERR;
-        stop("no worker could start");
-    }
+    if (!successor_is_released() && !is_late)
+        return;
+    ev_timer_stop(loop, timer);
+    notify_ready();
+    tell_counts();
 }
 
 static int run(struct generation *generation)
@@ -530,14 +546,15 @@ int master_run(const struct options *options, char *const argv[])
 
     master.options = options;
     descriptors_raise_limit(); /* there may be many instances */
-    upgrade_remember(argv);
+    successor_remember(argv);
     generation = generation_load(options, complain_text, NULL);
     if (generation == NULL)
         return EX_CONFIG;
+    successor_take_stderr();
     listener_inherit();
     tickets_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
-        complain("%s", error.text);
+        successor_complain(error.text);
         return EX_OSERR;
     }
     (void)prctl(PR_SET_DUMPABLE, 0);

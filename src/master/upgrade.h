@@ -10,9 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Remembers how this process was started: the program's path, its arguments and the working
- * directory. Call it before the working directory changes. */
-void upgrade_remember(char *const argv[]);
+#include "master/successor.h"
 
 /* Tells the previous binary, if there is one, that this one is ready, and calls `gone` when it has
  * ended. */
@@ -30,13 +28,14 @@ enum upgrade_event {
     UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, so this process must stop too */
 };
 
-typedef void upgrade_told(enum upgrade_event event);
-/* Passes on what the new binary inherits, by inherit_pass(); called in the process that is about
- * to become the new binary. */
-typedef void upgrade_pass(void);
-/* Starts the new binary. It is not a child of this process, so that the service manager that
- * supervises this one supervises it too. Returns 0, or -1 after logging why there is none. */
-int upgrade_start(struct ev_loop *loop, upgrade_pass *pass, upgrade_told *told);
+/* `why`, after UPGRADE_FAILED: what became of the new binary, "exited with status 78: its words".
+ */
+typedef void upgrade_told(enum upgrade_event event, const char *why);
+/* Starts the new binary and passes on what it inherits. Returns 0, or -1 after logging why there is
+ * none. */
+int upgrade_start(struct ev_loop *loop, successor_pass *pass, upgrade_told *told);
+/* Call it for each child that has ended. Returns true if it was the starter of the new binary. */
+bool upgrade_reap(pid_t pid);
 /* Tells the new binary to reload, if it has not ended. Only after UPGRADE_READY: before that it may
  * not handle signals yet. */
 void upgrade_reload_successor(void);
