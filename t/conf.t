@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Errno qw(EAFNOSUPPORT);
 use Pop3Test::Tables qw(rows);
 
 my $directory = directory();
@@ -76,7 +77,7 @@ delimiters = "@#;"
 acp_prefix = "" ; empty
 [instance b]
 listen = [::1]:1111
-server = 127.0.0.1:1110
+server = 127.0.0.1:1112
 END
     my @flags = qw(yes no true false on off YES No 1 0);
     is_taken('flags', join('', map { inside("quiet = $flags[$_]") =~ s/\ba\b/f$_/r =~ s/1110/1110 + $_/er } 0 .. $#flags), 10);
@@ -184,7 +185,8 @@ scene 'what is given twice' => sub {
     is_refused('a path for the metrics', above('metrics_listen = /run/metrics'),
         '2: metrics_listen = /run/metrics: must be IPV4:PORT, [IPV6]:PORT or *:PORT');
     is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
-        "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it a port of its own");
+        "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it a port of its own")
+        if features()->{metrics};
 };
 
 scene 'what is missing' => sub {
@@ -391,12 +393,64 @@ scene 'warnings' => sub {
     is_deeply check(above("pidfile = $directory", "log = $directory", "control = $directory"))->{warnings},
         [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: log', '4: control' ],
         'a directory where a file is to be';
-    is_deeply check(above('pidfile = /nowhere/pid', 'control = /nowhere/c'))->{warnings},
-        [ '2: pidfile = /nowhere/pid: its directory does not exist; create it', '3: control = /nowhere/c: its directory does not exist; create it' ],
-        'files of the master';
+    is_deeply check(above('pidfile = /run/nowhere/pid', 'control = /var/run/nowhere/c'))->{warnings},
+        [ map { "$_: its directory does not exist; create it" } '2: pidfile = /run/nowhere/pid', '3: control = /var/run/nowhere/c' ],
+        'files of the master, where a service manager may make the directory';
     my $result = check(inside() =~ s/server = .*/server = no-such-host.invalid/r);
     like $result->{warnings}[0], qr/^3: server = no-such-host\.invalid: \S/, 'a name that does not resolve';
     is $result->{code}, 0, 'is only a warning';
+};
+
+scene 'what would keep a server from starting' => sub {
+    my $none = 'Cannot assign requested address: no interface of this machine has the address; choose another one';
+    is_refused("listen = $_", inside() =~ s/listen = .*/listen = $_/r, "2: listen = $_: $none") for '192.0.2.7:1110', '[2001:db8::7]:1110';
+    is_refused('metrics_listen', above('metrics_listen = 192.0.2.7:1111'), "2: metrics_listen = 192.0.2.7:1111: $none")
+        if features()->{metrics};
+    my $result = run([ program(), '-T', '-b', '192.0.2.7:0', '127.0.0.1' ], limit => 10);
+    is $result->{err}, "-b: listen = 192.0.2.7:0: $none\n", 'without a file';
+    is exit_code($result->{status}), 78, 'without a file: exit status';
+    is_refused('a socket without a directory', inside() =~ s{listen = .*}{listen = /nowhere/socket}r,
+        '2: listen = /nowhere/socket: its directory does not exist; create it');
+    is_refused('directories', above('pidfile = /nowhere/pid', 'log = /nowhere/log', 'control = /nowhere/c'),
+        map { "$_: its directory does not exist; create it" } '2: pidfile = /nowhere/pid', '3: log = /nowhere/log', '4: control = /nowhere/c');
+    my $taken = server();
+    is_taken('a port in use: perhaps by the server that runs', inside() =~ s/listen = .*/'listen = ' . $taken->address/er, 1);
+};
+
+scene 'a feature that is not built in' => sub {
+    plan(skip_all => 'metrics are built in') if features()->{metrics};
+    is_refused('metrics_listen', above('metrics_listen = 127.0.0.1:1111'),
+        '2: metrics_listen = 127.0.0.1:1111: this pop3.proxy is built without libmicrohttpd; remove the key: the control socket has the metrics, too');
+};
+
+scene 'a server that is the proxy itself' => sub {
+    my $is_loop = sub {
+        my ($listen, $server) = @_;
+        return is_refused("$listen and $server", inside() =~ s/listen = .*/listen = $listen/r =~ s/server = .*/server = $server/r,
+            "3: server = $server: is this proxy itself: instance a listens there ($file:2: listen = $listen); set another server");
+    };
+    $is_loop->('127.0.0.1:1110', $_) for '127.0.0.1:1110', 'localhost:1110', '[::ffff:127.0.0.1]:1110', '0.0.0.0:1110';
+    $is_loop->('*:1110', $_) for '127.0.0.1:1110', '127.9.9.9:1110', 'LOCALHOST.:1110';
+    $is_loop->('[::]:1110', $_) for '[::1]:1110', '127.0.0.1:1110';
+    is_refused('another instance', inside() . "[instance b]\nlisten = 127.0.0.1:1111\nserver = 127.0.0.1:1110\n",
+        "6: server = 127.0.0.1:1110: is this proxy itself: instance a listens there ($file:2: listen = 127.0.0.1:1110); set another server");
+    is_taken('another address', inside() =~ s/server = .*/server = 127.0.0.2:1110/r, 1);
+};
+
+scene 'a machine without IPv6' => sub {
+    my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
+    plan(skip_all => 'make check builds the library of faults') if !$library;
+    plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
+    my %env = (LD_PRELOAD => $library, FAULT_CALL => 'socket', FAULT_NUMBER => 0, FAULT_ERRNO => EAFNOSUPPORT + 0);
+    for ([ '[::]:1110', 'write *:1110' ], [ '[::1]:1110', 'choose an IPv4 address' ]) {
+        my ($listen, $mend) = @$_;
+        write_file($file, inside() =~ s/listen = .*/listen = $listen/r);
+        my $result = run([ program(), '-T', '-f', $file ], env => \%env, limit => 10);
+        is $result->{err}, "$file:2: listen = $listen: this machine has no IPv6; $mend\n", "-T of $listen";
+        is exit_code($result->{status}), 78, "-T of $listen: exit status";
+        $result = run([ program(), '-f', $file ], env => \%env, limit => 10);
+        like $result->{err}, qr/listen = \Q$listen\E: this machine has no IPv6; \Q$mend\E$/m, "a start with $listen";
+    }
 };
 
 scene 'what this machine cannot do' => sub {
@@ -467,7 +521,8 @@ scene '-T without a file' => sub {
 scene 'the examples in conf/' => sub {
     for my $example (map { "$FindBin::Bin/../conf/$_" } qw(pop3.proxy.conf minimal.conf)) {
         my $result = check_file($example);
-        is_deeply $result->{mistakes}, [], "$example: no mistakes";
+        is_deeply [ grep { !/: listen = .*: no interface of this machine has the address/ } @{ $result->{mistakes} } ], [],
+            "$example: no mistakes but the addresses of another machine";
         is_deeply [ grep { !/: server = / } @{ $result->{warnings} } ], [], "$example: nothing but names that do not resolve";
     }
 };

@@ -232,7 +232,8 @@ sub http {
 scene 'metrics over HTTP' => sub {
     my $server = server();
     my $port   = Pop3Test::Process::free_port();
-    my $daemon = daemon($server, -start => 0, metrics_listen => "127.0.0.1:$port");
+    my $daemon = daemon($server, -start => 0, metrics_listen => "127.0.0.1:$port",
+        features()->{metrics} ? () : (-any_exit => 1, -any_stderr => 1));
     $daemon->start_only;
     if (!features()->{metrics}) {
         isnt exit_code($daemon->wait), 0, 'without the library';

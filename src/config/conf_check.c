@@ -13,6 +13,7 @@
 #include "base/address.h"
 #include "base/list.h"
 #include "base/octet.h"
+#include "config.h"
 #include "base/host_list.h"
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
@@ -119,6 +120,10 @@ int conf_check_METRICS(const char *value, struct error *error)
 
     if (address_parse_listen(&parsed, value) == -1 || parsed.sa.sa_family == AF_UNIX)
         return error_set(error, "must be IPV4:PORT, [IPV6]:PORT or *:PORT");
+#ifndef HAVE_MICROHTTPD
+    return error_set(error, "this pop3.proxy is built without libmicrohttpd; remove the key: the "
+                            "control socket has the metrics, too");
+#endif
     return 0;
 }
 

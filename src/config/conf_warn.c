@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,22 +279,6 @@ static void check_timeout(struct survey *survey, const struct conf_section *sect
     warn_key(survey, section, CONF_KEY_timeout, value, "RFC 1939 requires at least 600 seconds");
 }
 
-static void check_server_name(struct survey *survey, const struct conf_instance *instance)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    int result;
-
-    if (!instance->has_server || instance->section.origin[CONF_KEY_server] == NULL)
-        return;
-    result = getaddrinfo(instance->server.host, NULL, &hints, &found);
-    if (result != 0)
-        warn_key(survey, &instance->section, CONF_KEY_server, instance->values->server,
-                 gai_strerror(result));
-    else
-        freeaddrinfo(found);
-}
-
 struct expiry {
     struct survey *survey;
     const struct conf_section *section;
@@ -322,7 +305,7 @@ static void check_certificates(struct survey *survey, const struct conf_instance
     tls_context_report_expiry(instance->server_tls, clock_wall_s(), warn_of_expiry, &server);
 }
 
-/* With `is_test` also what takes long, and what a start logs by itself. */
+/* With `is_test` also what a start logs by itself. */
 static void check_instance(struct survey *survey, const struct conf_instance *instance,
                            bool is_test)
 {
@@ -337,10 +320,8 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_coroutines(survey, section);
     check_descriptors(survey, section);
     conf_route_warn(instance, mistakes_take, &survey->warnings);
-    if (is_test) {
-        check_server_name(survey, instance);
+    if (is_test)
         check_certificates(survey, instance);
-    }
 }
 
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context)

@@ -10,9 +10,8 @@
 /*
  * Reports what is wrong but may be mended while the server runs: a program or a directory that the
  * workers' user may not use, a file that the master cannot write, a timeout below 600 s, more
- * memory, open files or processes than the machine has. With `is_test` also a server name that does
- * not resolve, because that may take long, and a certificate that expires soon, because a start logs
- * that by itself. One report for each.
+ * memory, open files or processes than the machine has. With `is_test` also a certificate that
+ * expires soon, because a start logs that by itself. One report for each.
  */
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context);
 

@@ -17,6 +17,7 @@
 #include "config/conf_build.h"
 #include "config/conf_ini.h"
 #include "config/conf_meant.h"
+#include "config/conf_try.h"
 #include "config/conf_warn.h"
 #include "pop3/sasl.h"
 
@@ -565,10 +566,16 @@ int options_test(struct options *options)
     const char *name = options->config_file != NULL ? options->config_file : "command line";
     struct conf conf;
 
+    int code = EX_OK;
+
     if (load_tested(options, &conf) == -1)
         return EX_CONFIG;
-    conf_warn(&conf, true, print_warning, NULL);
-    printf("%s: ok (%zu instance%s)\n", name, conf.count, conf.count == 1 ? "" : "s");
+    if (conf_try(&conf, print_mistake, print_warning, NULL) == -1)
+        code = EX_CONFIG;
+    else
+        conf_warn(&conf, true, print_warning, NULL);
+    if (code == EX_OK)
+        printf("%s: ok (%zu instance%s)\n", name, conf.count, conf.count == 1 ? "" : "s");
     conf_free(&conf);
-    return EX_OK;
+    return code;
 }

@@ -18,6 +18,7 @@
 #include "base/inherit.h"
 #include "base/log.h"
 #include "base/unix_socket.h"
+#include "config/conf_listen.h"
 
 #define LISTENERS "POP3_PROXY_LISTENERS" /* the name they are passed under */
 
@@ -280,23 +281,6 @@ static int open_beside_ours(const struct address *address, const struct conf_val
     return fd;
 }
 
-static const char *mend_for(int error)
-{
-    switch (error) {
-    case EADDRINUSE:
-        return "another program listens there; stop it or choose another port";
-    case EACCES:
-    case EPERM:
-        return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
-    case EADDRNOTAVAIL:
-        return "no interface of this machine has the address";
-    case EMFILE:
-        return DESCRIPTORS_MEND;
-    default:
-        return "choose another address";
-    }
-}
-
 /* The socket in use that is written the same way in the configuration, or bound to this address. */
 static struct listener *find_in_use(const char *text, const struct address *address)
 {
@@ -331,6 +315,7 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     const struct conf_section *section = &instance->section;
     const struct conf_values *values = &section->values;
     const char *origin = section->origin[CONF_KEY_listen];
+    char failure[CONF_LISTEN_FAILURE_SIZE];
     struct listener *listener;
     struct address address;
     int fd;
@@ -347,8 +332,8 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
         if (fd == -1 && errno == EADDRINUSE)
             fd = open_beside_ours(&address, values);
         if (fd == -1) {
-            error_set(error, "%s: listen = %s: %s: %s", origin, values->listen, strerror(errno),
-                      mend_for(errno));
+            error_set(error, "%s: listen = %s: %s", origin, values->listen,
+                      conf_listen_failure(&address, errno, failure));
             return NULL;
         }
         listener = add_listener(values->listen, fd);

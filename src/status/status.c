@@ -108,30 +108,12 @@ static void note_reload(const struct status_reload *reload)
     seqlock_end_write(&status.reloads->lock);
 }
 
-int status_check(const struct conf *conf, struct error *error)
-{
-#ifndef HAVE_MICROHTTPD
-    const struct conf_section *proxy = &conf->proxy;
-
-    if (proxy->values.metrics_listen != NULL)
-        return error_set(error,
-                         "%s: metrics_listen = %s: this pop3.proxy is built without "
-                         "libmicrohttpd; take the key out, the control socket has the metrics too",
-                         proxy->origin[CONF_KEY_metrics_listen], proxy->values.metrics_listen);
-#endif
-    (void)conf;
-    (void)error;
-    return 0;
-}
-
 int status_prepare(const struct conf *conf, struct error *error)
 {
     if (status.started_ms == 0)
         status.started_ms = clock_now_ms();
     if (status.reloads == NULL)
         status.reloads = shared_new(sizeof(*status.reloads));
-    if (status_check(conf, error) == -1)
-        return -1;
     return status_sockets_prepare(&conf->proxy, error);
 }
 

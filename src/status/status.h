@@ -14,10 +14,6 @@
 #include "config/conf.h"
 #include "pool/pool.h"
 
-/* Checks that this binary can do what the settings ask: `metrics_listen` needs libmicrohttpd.
- * Returns 0, or -1 with `error` set. */
-int status_check(const struct conf *conf, struct error *error);
-
 /* Binds the sockets that the configuration names and that are not bound yet. They are in force from
  * status_restart() on. Returns 0, or -1 with `error` set, as status_sockets_prepare(). */
 int status_prepare(const struct conf *conf, struct error *error);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Trying a configuration on this machine, without disturbing a server that runs with it.
+ */
+#include "config/conf_try.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/conf_listen.h"
+#include "config/mistakes.h"
+
+struct trial {
+    const struct conf *conf;
+    struct mistakes mistakes;
+    struct mistakes warnings;
+};
+
+static void report_key(struct mistakes *mistakes, const struct conf_section *section,
+                       enum conf_key key, const char *value, const char *why)
+{
+    struct error error;
+
+    error_set(&error, "%s: %s = %s: %s", conf_origin(section, key), conf_key_info(key)->name, value,
+              why);
+    mistakes_take(mistakes, error.text);
+}
+
+/* ---- directories ---- */
+
+/* A service manager makes a directory below /run when it starts the server; conf_warn() tells of
+ * one that is missing there. */
+static bool is_made_at_start(const char *path)
+{
+    return strncmp(path, "/run/", 5) == 0 || strncmp(path, "/var/run/", 9) == 0;
+}
+
+static void try_directory(struct trial *trial, const struct conf_section *section,
+                          enum conf_key key, const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = path == NULL || section->origin[key] == NULL ? NULL : strrchr(path, '/');
+    struct stat status;
+
+    if (slash == NULL || is_made_at_start(path))
+        return;
+    snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    if (stat(directory, &status) == -1 && errno == ENOENT)
+        report_key(&trial->mistakes, section, key, path,
+                   "its directory does not exist; create it");
+}
+
+/* ---- listening addresses ---- */
+
+static void try_listen(struct trial *trial, const struct conf_section *section, enum conf_key key,
+                       const char *listen)
+{
+    char text[CONF_LISTEN_FAILURE_SIZE];
+    struct address address;
+
+    if (listen == NULL || address_parse_listen(&address, listen) == -1)
+        return;
+    if (address.sa.sa_family == AF_UNIX)
+        try_directory(trial, section, key, listen);
+    else if (conf_listen_try(&address) == -1)
+        report_key(&trial->mistakes, section, key, listen,
+                   conf_listen_failure(&address, errno, text));
+}
+
+/* ---- servers ---- */
+
+/* The instance that listens where `address` leads, or NULL. */
+static const struct conf_section *listener_of(const struct conf *conf,
+                                              const struct address *address)
+{
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_section *section = &conf->instances[i].section;
+        struct address listen;
+
+        if (section->values.listen != NULL &&
+            address_parse_listen(&listen, section->values.listen) == 0 &&
+            address_is_covered_by(address, &listen))
+            return section;
+    }
+    return NULL;
+}
+
+static void report_loop(struct trial *trial, const struct conf_section *section,
+                        const struct conf_section *listener)
+{
+    struct error why;
+
+    error_set(&why,
+              "is this proxy itself: instance %s listens there (%s: listen = %s); set another "
+              "server",
+              listener->name, conf_origin(listener, CONF_KEY_listen), listener->values.listen);
+    report_key(&trial->mistakes, section, CONF_KEY_server, section->values.server, why.text);
+}
+
+static void try_addresses(struct trial *trial, const struct conf_section *section,
+                          const struct addrinfo *found)
+{
+    for (; found != NULL; found = found->ai_next) {
+        struct address address = {.length = found->ai_addrlen};
+        const struct conf_section *listener;
+
+        memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
+        listener = listener_of(trial->conf, &address);
+        if (listener != NULL) {
+            report_loop(trial, section, listener);
+            return;
+        }
+    }
+}
+
+static void try_server(struct trial *trial, const struct conf_instance *instance)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct conf_section *section = &instance->section;
+    struct addrinfo *found = NULL;
+    char port[sizeof("65535")];
+    int result;
+
+    if (!instance->has_server || section->origin[CONF_KEY_server] == NULL)
+        return;
+    snprintf(port, sizeof(port), "%" PRIu16, instance->server.port);
+    result = getaddrinfo(instance->server.host, port, &hints, &found);
+    if (result != 0) {
+        report_key(&trial->warnings, section, CONF_KEY_server, section->values.server,
+                   gai_strerror(result));
+        return;
+    }
+    try_addresses(trial, section, found);
+    freeaddrinfo(found);
+}
+
+int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning, void *context)
+{
+    struct trial trial = {.conf = conf};
+    const struct conf_section *proxy = &conf->proxy;
+
+    trial.mistakes.file = trial.warnings.file = proxy->section_origin;
+    try_directory(&trial, proxy, CONF_KEY_pidfile, proxy->values.pidfile);
+    try_directory(&trial, proxy, CONF_KEY_log, proxy->values.log);
+    try_directory(&trial, proxy, CONF_KEY_control, proxy->values.control);
+    try_listen(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
+    for (size_t i = 0; i < conf->count; i++) {
+        const struct conf_section *section = &conf->instances[i].section;
+
+        try_listen(&trial, section, CONF_KEY_listen, section->values.listen);
+        try_server(&trial, &conf->instances[i]);
+    }
+    (void)mistakes_tell(&trial.warnings, warning, context);
+    return mistakes_tell(&trial.mistakes, mistake, context);
+}
