@@ -196,10 +196,10 @@ scene 'what is missing' => sub {
         " there is no instance; add [instance NAME] with listen = ADDRESS:PORT and server = HOST");
     is_refused('listen', "\n[instance a]\nserver = 127.0.0.1\n", '2: [instance a]: listen is missing; add listen = ADDRESS:PORT');
     is_refused('server', "[instance a]\nlisten = 127.0.0.1:1110\n",
-        '1: no server to connect to: set server = HOST[:PORT], or let the client choose with select_server = yes (-e)');
+        '1: no server to connect to: set server = HOST[:PORT], let the client choose with select_server = yes (-e), or ask tables with route');
     is_refused('server, as -', "[instance a]\nlisten = 127.0.0.1:1110\nserver = -\n",
-        '3: server = -: no server to connect to: set server = HOST[:PORT], or let the client choose with '
-            . 'select_server = yes (-e)');
+        '3: server = -: no server to connect to: set server = HOST[:PORT], let the client choose with '
+            . 'select_server = yes (-e), or ask tables with route');
     is_refused('select_server', inside('allow_servers = a, b'),
         '4: allow_servers = a, b: needs select_server = yes (-e): without it the client chooses no server');
     is_refused('room in the pool', inside('workers = 20', 'max_workers = 10'),
@@ -320,7 +320,7 @@ END
 7: grase = 7: unknown key; did you mean grace?
 8: grace = 7x: must be a whole number from 0 to 86400 (seconds)
 9: user = no-such-user: there is no such user; create it, or name another
-10: no server to connect to: set server = HOST[:PORT], or let the client choose with select_server = yes (-e)
+10: no server to connect to: set server = HOST[:PORT], let the client choose with select_server = yes (-e), or ask tables with route
 11: listen = 127.0.0.1:1110: already used by instance b (FILE:2: listen = *:1110); give each an address and port of its own
 12: user = nobody: is a setting of the whole server; put it under [proxy]
 13: quiet = maybe: must be yes or no

@@ -248,7 +248,7 @@ static const char *keep_text(struct search *search, size_t *used, const char *te
     if (text == NULL)
         return NULL;
     *used += strlen(text) + 1;
-    return strcpy(kept, text);
+    return memcpy(kept, text, strlen(text) + 1);
 }
 
 static size_t text_size(const char *text)
