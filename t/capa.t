@@ -80,7 +80,11 @@ scene 'malformed lists' => sub {
     );
     for my $name (sort keys %wrong) {
         my ($list, $reason) = @{ $wrong{$name} };
-        my $server = server(on => { CAPA => sub { $_[0]->send($list); $_[0]->half_close if $name =~ /early/; '' } });
+        my $server = server(on => { CAPA => sub {
+            return if !grep { /^PASS/ } $_[0]->lines; # the proxy asks before the login
+            $_[0]->send($list); $_[0]->half_close if $name =~ /early/;
+            return '';
+        } });
         my $client = proxy($server->address)->client->login;
         $client->send_line('CAPA');
         my $seen = $client->rest;

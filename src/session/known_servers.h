@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Servers that this process has lately seen answer each command once. Belongs to a worker and is
- * shared by its sessions; a session knows it by pointer only.
+ * What this process has learned about servers. It belongs to a worker, whose sessions share it.
  */
 #ifndef SESSION_KNOWN_SERVERS_H
 #define SESSION_KNOWN_SERVERS_H
@@ -12,23 +11,32 @@
 #include "base/address.h"
 
 enum {
-    KNOWN_SERVERS_MAX = 64, /* a newer one takes an older one's place */
-    KNOWN_SERVERS_KEPT_MS = 60 * 1000,
+    KNOWN_SERVERS_MAX = 64, /* a server may take the entry of another */
+    KNOWN_SERVERS_KEPT_MS = 60 * 60 * 1000,
 };
 
-/* All zero: none is known. */
+/* What a server says of itself (RFC 2449). */
+struct server_facts {
+    bool has_capa;       /* it answers CAPA with a list */
+    bool has_pipelining; /* PIPELINING is in the list */
+};
+
+/* All zero: no server is known. */
 struct known_servers {
     struct {
         uint64_t key;
         int64_t until_ms;
+        struct server_facts facts;
     } entries[KNOWN_SERVERS_MAX];
 };
 
-/* `known` may be NULL: nothing is known and nothing is kept. */
-bool known_servers_has(const struct known_servers *known, const struct address *server,
-                       int64_t now_ms);
-/* It was listened to and was quiet. Whoever only trusted it has nothing to add. */
-void known_servers_add(struct known_servers *known, const struct address *server, int64_t now_ms);
+/* In all functions `known` may be NULL: nothing is known, and nothing is kept. */
+
+/* Returns false, and leaves *facts_r alone, if the server is not known. */
+bool known_servers_find(const struct known_servers *known, const struct address *server,
+                        int64_t now_ms, struct server_facts *facts_r);
+void known_servers_put(struct known_servers *known, const struct address *server, int64_t now_ms,
+                       const struct server_facts *facts);
 void known_servers_remove(struct known_servers *known, const struct address *server);
 
 #endif

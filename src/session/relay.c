@@ -91,7 +91,7 @@ static enum outcome serve_command(struct session *session, const struct command 
 
     sent.argument = NULL;
     if (outcome == OUTCOME_NONE)
-        outcome = server_reply_read(session, deadline_ms, &reply);
+        outcome = server_reply_read(session, 0, deadline_ms, &reply);
     if (outcome != OUTCOME_NONE)
         return outcome;
     return command->verb == COMMAND_QUIT ? finish(session, &reply)

@@ -14,8 +14,8 @@ enum { QUIET_MS = 5 }; /* a reply sent together with the last one arrives within
 
 typedef enum reply_status parse_function(const char *data, size_t length, size_t *length_r);
 
-static enum outcome read_reply(struct session *session, parse_function *parse, int64_t deadline_ms,
-                               struct server_reply *reply)
+static enum outcome read_reply(struct session *session, parse_function *parse, size_t at,
+                               int64_t deadline_ms, struct server_reply *reply)
 {
     struct buffer *in = &session->server.in;
 
@@ -23,11 +23,11 @@ static enum outcome read_reply(struct session *session, parse_function *parse, i
         enum reply_status status = REPLY_INCOMPLETE;
         enum io_status read_status;
 
-        if (buffer_length(in) > 0)
-            status = parse(buffer_data(in), buffer_length(in), &reply->length);
+        if (buffer_length(in) > at)
+            status = parse(buffer_data(in) + at, buffer_length(in) - at, &reply->length);
         if (status == REPLY_OK || status == REPLY_ERR || status == REPLY_CHALLENGE) {
-            reply_clean(buffer_data(in), reply->length);
-            reply->line = buffer_data(in);
+            reply_clean(buffer_data(in) + at, reply->length);
+            reply->line = buffer_data(in) + at;
             reply->is_ok = status == REPLY_OK;
             reply->is_challenge = status == REPLY_CHALLENGE;
             return OUTCOME_NONE;
@@ -40,16 +40,16 @@ static enum outcome read_reply(struct session *session, parse_function *parse, i
     }
 }
 
-enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+enum outcome server_reply_read(struct session *session, size_t at, int64_t deadline_ms,
                                struct server_reply *reply)
 {
-    return read_reply(session, reply_parse, deadline_ms, reply);
+    return read_reply(session, reply_parse, at, deadline_ms, reply);
 }
 
-enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
+enum outcome server_answer_read(struct session *session, size_t at, int64_t deadline_ms,
                                 struct server_reply *reply)
 {
-    return read_reply(session, reply_parse_auth, deadline_ms, reply);
+    return read_reply(session, reply_parse_auth, at, deadline_ms, reply);
 }
 
 enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
@@ -78,7 +78,7 @@ enum outcome server_check_quiet(struct session *session)
 
 enum outcome server_settle(struct session *session)
 {
-    if (session->is_server_known)
+    if (session->server_facts.has_capa)
         return OUTCOME_NONE;
     stream_acknowledge(&session->server);
     return server_listen(session,
@@ -93,8 +93,10 @@ int64_t server_login_deadline_ms(const struct session *session)
                          clock_after_ms(session->values->server_timeout * 1000));
 }
 
-static void put_command(struct stream *server, const char *const *words)
+void server_put(struct session *session, const char *const *words)
 {
+    struct stream *server = &session->server;
+
     for (size_t i = 0; words[i] != NULL; i++) {
         if (i > 0)
             stream_put(server, " ", 1);
@@ -103,22 +105,30 @@ static void put_command(struct stream *server, const char *const *words)
     stream_put(server, "\r\n", 2);
 }
 
+enum outcome server_flush(struct session *session)
+{
+    enum io_status status =
+        stream_flush(&session->server, false, server_login_deadline_ms(session));
+
+    return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_SERVER_TIMEOUT);
+}
+
+enum outcome server_send(struct session *session, const char *const *words)
+{
+    server_put(session, words);
+    return server_flush(session);
+}
+
 enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
                              struct server_reply *reply)
 {
-    struct stream *server = &session->server;
-    int64_t deadline_ms = server_login_deadline_ms(session);
     enum outcome outcome = server_check_quiet(session);
-    enum io_status status;
 
-    if (outcome != OUTCOME_NONE)
-        return outcome;
-    put_command(server, words);
-    status = stream_flush(server, false, deadline_ms);
-    if (status != IO_OK)
-        return server_outcome(status, OUTCOME_SERVER_TIMEOUT);
-    outcome = read(session, deadline_ms, reply);
-    if (outcome == OUTCOME_NONE && buffer_length(&server->in) > reply->length)
+    if (outcome == OUTCOME_NONE)
+        outcome = server_send(session, words);
+    if (outcome == OUTCOME_NONE)
+        outcome = read(session, 0, server_login_deadline_ms(session), reply);
+    if (outcome == OUTCOME_NONE && buffer_length(&session->server.in) > reply->length)
         outcome = OUTCOME_SERVER_UNSOLICITED;
     return outcome;
 }

@@ -18,14 +18,15 @@ struct server_reply {
     bool is_challenge;
 };
 
-/* Waits for the reply that the server owes. */
-typedef enum outcome server_reader(struct session *session, int64_t deadline_ms,
+/* Waits for a reply that the server owes. It begins at offset `at` of the server's input, after
+ * replies that were read before and are still there. */
+typedef enum outcome server_reader(struct session *session, size_t at, int64_t deadline_ms,
                                    struct server_reply *reply);
-enum outcome server_reply_read(struct session *session, int64_t deadline_ms,
+enum outcome server_reply_read(struct session *session, size_t at, int64_t deadline_ms,
                                struct server_reply *reply);
 
 /* The same where a SASL challenge may come instead: is_challenge is set then. */
-enum outcome server_answer_read(struct session *session, int64_t deadline_ms,
+enum outcome server_answer_read(struct session *session, size_t at, int64_t deadline_ms,
                                 struct server_reply *reply);
 
 /* Drops the line. If `is_last`, the server owes nothing more, and octets after the line end the
@@ -36,10 +37,19 @@ enum outcome server_reply_done(struct session *session, const struct server_repl
 /* Until when a reply to a command of the login may come. */
 int64_t server_login_deadline_ms(const struct session *session);
 
+/* Puts a command into the server's output: its `words`, up to a NULL, separated by blanks. */
+void server_put(struct session *session, const char *const *words);
+
+/* Sends what is in the server's output. */
+enum outcome server_flush(struct session *session);
+
+/* Sends one command. */
+enum outcome server_send(struct session *session, const char *const *words);
+
 /*
- * Sends one command, its `words` (up to a NULL) separated by blanks, and takes its reply with
- * `read`. The reply must be alone: we would take a second one for the reply to the next command,
- * and a refused password would look like a login.
+ * Sends one command and takes its reply with `read`. Nothing may have come before. The reply must
+ * be alone: we would take a second one for the reply to the next command, and a refused password
+ * would look like a login.
  */
 enum outcome server_exchange(struct session *session, const char *const *words, server_reader *read,
                              struct server_reply *reply);
@@ -48,7 +58,7 @@ enum outcome server_exchange(struct session *session, const char *const *words, 
  * Call before and after the command that decides the login. If the server answered the previous
  * command twice and the second reply is still in flight, we would take it for the reply to this
  * one, and a refused login would look accepted. Waits a moment for such a reply, unless the server
- * is known.
+ * has CAPA: then server_capa_confirm() finds it.
  */
 enum outcome server_settle(struct session *session);
 

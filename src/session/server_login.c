@@ -12,6 +12,7 @@
 #include "session/client_line.h"
 #include "session/identity.h"
 #include "session/server_auth.h"
+#include "session/server_capa.h"
 #include "session/server_line.h"
 #include "session/stage.h"
 #include "session/stages.h"
@@ -28,7 +29,8 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
 {
     static const char code[] = "[XCLIENT";
     struct server_reply greeting;
-    enum outcome outcome = server_reply_read(session, server_login_deadline_ms(session), &greeting);
+    enum outcome outcome =
+        server_reply_read(session, 0, server_login_deadline_ms(session), &greeting);
 
     if (outcome != OUTCOME_NONE)
         return outcome;
@@ -128,17 +130,12 @@ static enum outcome send_credential(struct session *session, const char *keyword
                            server_reply_read, reply);
 }
 
-static enum outcome log_in(struct session *session, struct server_reply *reply)
+/* USER, and after its reply PASS. */
+static enum outcome log_in_by_steps(struct session *session, struct server_reply *reply)
 {
     const struct credentials *credentials = &session->credentials;
-    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN ||
-                    session->route.master != NULL;
-    enum outcome outcome;
+    enum outcome outcome = send_credential(session, "USER", credentials->user, reply);
 
-    session->is_login_sent = true;
-    if (is_plain || !credentials_have_password(credentials))
-        return server_auth(session, reply);
-    outcome = send_credential(session, "USER", credentials->user, reply);
     if (outcome != OUTCOME_NONE || !reply->is_ok)
         return outcome;
     outcome = server_reply_done(session, reply, true);
@@ -148,37 +145,79 @@ static enum outcome log_in(struct session *session, struct server_reply *reply)
                                    : outcome;
 }
 
-enum outcome server_login_run(struct session *session)
+/* USER, PASS and the CAPA that confirms them in one segment. */
+static enum outcome log_in_at_once(struct session *session, struct server_reply *reply)
 {
-    struct server_reply reply;
-    bool has_xclient = false;
-    enum outcome outcome;
+    const struct credentials *credentials = &session->credentials;
+    int64_t deadline_ms = server_login_deadline_ms(session);
+    enum outcome outcome = server_check_quiet(session);
 
-    session_enter(session, SESSION_STAGE_SERVER_LOGIN);
-    session->is_server_known =
-        known_servers_has(session->start->known_servers, &session->server_address, clock_now_ms());
-    outcome = server_tls_implicit(session);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    server_put(session, (const char *const[]){"USER", credentials->user, NULL});
+    server_put(session, (const char *const[]){"PASS", credentials->password, NULL});
+    outcome = server_send(session, (const char *const[]){"CAPA", NULL});
+    if (outcome == OUTCOME_NONE)
+        outcome = server_reply_read(session, 0, deadline_ms, reply);
+    if (outcome != OUTCOME_NONE || !reply->is_ok)
+        return outcome;
+    outcome = server_reply_done(session, reply, false);
+    return outcome == OUTCOME_NONE ? server_reply_read(session, 0, deadline_ms, reply) : outcome;
+}
+
+/* `reply` is the server's last word. *has_capa_sent_r: see server_capa_confirm(). */
+static enum outcome log_in(struct session *session, struct server_reply *reply,
+                           bool *has_capa_sent_r)
+{
+    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN ||
+                    session->route.master != NULL;
+
+    *has_capa_sent_r = false;
+    session->is_login_sent = true;
+    if (is_plain || !credentials_have_password(&session->credentials))
+        return server_auth(session, reply);
+    if (!session->server_facts.has_pipelining)
+        return log_in_by_steps(session, reply);
+    *has_capa_sent_r = true;
+    return log_in_at_once(session, reply);
+}
+
+/* From the connection to the moment when the server can be told who logs in. */
+static enum outcome prepare(struct session *session)
+{
+    bool has_xclient = false;
+    enum outcome outcome = server_tls_implicit(session);
+
     if (outcome == OUTCOME_NONE)
         outcome = read_greeting(session, &has_xclient);
     if (outcome == OUTCOME_NONE)
         outcome = server_stls(session);
     if (outcome == OUTCOME_NONE)
         outcome = identity_send_xclient(session, has_xclient);
+    return outcome == OUTCOME_NONE ? server_capa_learn(session) : outcome;
+}
+
+enum outcome server_login_run(struct session *session)
+{
+    struct server_reply reply;
+    bool has_capa_sent = false;
+    size_t line_length;
+    enum outcome outcome;
+
+    session_enter(session, SESSION_STAGE_SERVER_LOGIN);
+    outcome = prepare(session);
     if (outcome == OUTCOME_NONE)
-        outcome = log_in(session, &reply);
+        outcome = log_in(session, &reply, &has_capa_sent);
     if (outcome != OUTCOME_NONE)
         return outcome;
     if (!reply.is_ok)
         return refuse_login(session, &reply);
-    outcome = server_settle(session);
+    outcome = server_capa_confirm(session, &reply, has_capa_sent, &line_length);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    reply.line = buffer_data(&session->server.in); /* server_settle() may have moved it */
     record_client(session);
     log_login(session);
-    client_pass(session, reply.line, reply.length);
+    client_pass(session, reply.line, line_length);
     forget_secrets(session);
-    if (!session->is_server_known)
-        known_servers_add(session->start->known_servers, &session->server_address, clock_now_ms());
     return server_reply_done(session, &reply, true);
 }

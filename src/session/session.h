@@ -105,9 +105,9 @@ struct session {
     bool is_reply_owed;          /* see client_owe_reply() */
     struct tls_facts client_tls; /* empty texts in the clear */
     struct tls_facts server_tls;
-    bool is_server_known; /* see known_servers.h */
-    bool is_login_sent;   /* the server has the credentials, and might repeat them */
-    bool is_client_gone;  /* nothing more reaches it; what it sent before is still served */
+    struct server_facts server_facts; /* of the server we log in at */
+    bool is_login_sent;               /* the server has the credentials, and might repeat them */
+    bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */
     bool is_skipping_line; /* inside a line that is too long */

@@ -5,7 +5,9 @@
  *
  *   - a line goes to the server only if it is a command of the table, well formed, in the right
  *     state, and one that the client has sent: so never a QUIT of our own;
- *   - it goes there only after every earlier reply is complete and no spare octet has come;
+ *   - it goes there only after every earlier reply is complete and no spare octet has come, except
+ *     USER, PASS and our CAPA in one segment for a server with PIPELINING;
+ *   - a server with CAPA has shown by its reply to it, after the login, that it has let us in;
  *   - the client gets one reply to each command, in order, the server's octet for octet, and at
  *     most one last reply of ours, never inside another reply;
  *   - a client that ends in good order has got every reply;
@@ -194,13 +196,14 @@ static struct {
     bool is_last_ok;
     bool is_last_challenge;
     bool has_quit;
-    bool has_header;  /* of the PROXY protocol: it has gone out */
-    unsigned before;  /* STLS and XCLIENT: commands before the login */
-    unsigned login;   /* lines of the login */
-    bool is_auth;     /* it is AUTH, and not USER and PASS */
-    bool has_data;    /* and has said who it is */
-    bool is_relaying; /* the login is over */
-    bool is_question; /* the last command may be refused, and the login goes on */
+    bool has_header;   /* of the PROXY protocol: it has gone out */
+    unsigned before;   /* STLS and XCLIENT: commands before the login */
+    unsigned login;    /* lines of the login */
+    bool is_auth;      /* it is AUTH, and not USER and PASS */
+    bool has_data;     /* and has said who it is */
+    bool is_confirmed; /* our CAPA after the login has gone out */
+    bool is_relaying;  /* the login is over */
+    bool is_question;  /* the last command may be refused, and the login goes on */
 } to_server;
 
 static void settle_replies(void)
@@ -208,9 +211,11 @@ static void settle_replies(void)
     while (to_server.replies < to_server.commands + 1) {
         struct reply reply;
 
-        if (!to_server.is_auth || to_server.is_relaying ||
+        bool is_last = to_server.replies == to_server.commands;
+
+        if (!to_server.is_auth || to_server.is_relaying || to_server.is_confirmed ||
             !read_challenge(to_server.replied_at, &reply))
-            reply = read_reply(to_server.replied_at, to_server.is_multi_line);
+            reply = read_reply(to_server.replied_at, to_server.is_multi_line && is_last);
         if (!reply.is_complete)
             return;
         to_server.replied_at += reply.length;
@@ -227,8 +232,11 @@ static bool is_header_due(void)
 
 void peers_before_server_write(void)
 {
-    if (to_server.at < peers.to_server.length || is_header_due())
-        return; /* inside a line */
+    bool is_at_once = peers.server_facts.has_pipelining && !to_server.is_auth &&
+                      to_server.login > 0 && !to_server.is_confirmed;
+
+    if (to_server.at < peers.to_server.length || is_header_due() || is_at_once)
+        return; /* inside a line, or a segment */
     settle_replies();
     CHECK(!to_server.has_quit);
     CHECK(to_server.replies == to_server.commands + 1);
@@ -377,6 +385,9 @@ static bool check_before_relay(const char *text, size_t length)
         else
             check_password(text, length);
         to_server.login++;
+    } else if (peers.server_facts.has_capa && !to_server.is_confirmed) {
+        CHECK(length == 4 && memcmp(text, "CAPA", 4) == 0);
+        to_server.is_confirmed = to_server.is_multi_line = true;
     } else {
         return false;
     }
@@ -417,26 +428,32 @@ static void check_header(const char *data, size_t length)
     to_server.has_header = true;
 }
 
-void peers_after_server_write(void)
+static void check_line(const char *text, size_t length)
 {
-    const char *text = peers.to_server.data + to_server.at;
-    size_t length = peers.to_server.length - to_server.at;
-    const char *newline = memchr(text, '\n', length);
-
-    if (is_header_due()) {
-        check_header(text, length);
-        return;
-    }
-    if (newline == NULL)
-        return;
-    CHECK(newline == text + length - 1 && length >= 2 && newline[-1] == '\r');
-    to_server.at += length;
-    length -= 2;
     if (to_server.is_relaying || !check_before_relay(text, length)) {
         to_server.is_relaying = true;
         check_command(text, length);
     }
     to_server.commands++;
+}
+
+void peers_after_server_write(void)
+{
+    const char *text = peers.to_server.data + to_server.at;
+    const char *end = peers.to_server.data + peers.to_server.length;
+    const char *newline;
+
+    if (is_header_due()) {
+        check_header(text, (size_t)(end - text));
+        return;
+    }
+    while (text < end && (newline = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+        CHECK(newline > text && newline[-1] == '\r');
+        to_server.at += (size_t)(newline - text) + 1;
+        check_line(text, (size_t)(newline - text) - 1);
+        text = newline + 1;
+        CHECK(text == end || (peers.server_facts.has_pipelining && !to_server.is_confirmed));
+    }
 }
 
 /* ---- what the client got, at the end ---- */
@@ -632,6 +649,19 @@ static void take_acp_text(void)
         CHECK(take_text("\r\n"));
 }
 
+/* The list that confirms the login. Returns its length. */
+static size_t check_proof(size_t at)
+{
+    struct reply reply = read_reply(at, true);
+    const char *line = reply.line + reply.status_length;
+    const char *end = reply.line + reply.length;
+
+    CHECK(reply.is_ok && reply.is_complete);
+    for (; line < end; line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1)
+        CHECK(*line != '+' && *line != '-');
+    return reply.length;
+}
+
 /* The answer to PASS. True when it is a login; *server_at_r is then after the server's reply. */
 static bool check_login(enum outcome outcome, size_t *server_at_r)
 {
@@ -663,6 +693,8 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
             break;
     }
     *server_at_r = at;
+    if (reply.is_ok && peers.server_facts.has_capa)
+        *server_at_r += check_proof(at);
     if (reply.is_ok && (to_server.is_auth ? to_server.has_data : to_server.login >= 2)) {
         CHECK(take_status(&reply));
         return true;

@@ -384,6 +384,9 @@ enum io_status __wrap_helper_record_client(struct helper *helper, const char *se
                                            int64_t deadline_ms);
 void __wrap_log_end(struct log_line *line);
 
+static struct known_servers known_servers;
+
+/* The server is always known: what CAPA before the login teaches is tested in t/. */
 enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r)
 {
@@ -398,6 +401,7 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
         peers.now_ms = deadline_ms;
         return IO_DEADLINE;
     }
+    known_servers_put(&known_servers, &addresses[0], peers.now_ms, &peers.server_facts);
     *chosen_r = 0;
     *fd_r = peers.server_fd = server_session_fd;
     server_session_fd = -1;
@@ -615,6 +619,8 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
         .access = (enum peers_access)(fates & 3),
         .acp_text = texts[fates >> 2 & 3],
         .dial_errno = errors[fates >> 4 & 3],
+        .server_facts.has_capa = (flags & 32) != 0,
+        .server_facts.has_pipelining = (flags & 96) == 96,
         .from_client = keep[0],
         .to_client = keep[1],
         .from_server = keep[2],
@@ -684,6 +690,7 @@ enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t 
     if (has_variant)
         begin_variant(data[SCRIPT_SETTINGS], data[2]);
     start.conf = conf();
+    start.known_servers = &known_servers;
     script = data + SCRIPT_SETTINGS + has_variant;
     script_left = size - SCRIPT_SETTINGS - has_variant;
     make_ends();

@@ -68,6 +68,7 @@ struct peers {
     const char *acp_text;
     size_t io_most; /* octets a call moves; 0: as many as it likes */
     int dial_errno;
+    struct server_facts server_facts; /* what the session has learned of the server before */
 
     /* what went over the wire */
     struct octets from_client; /* taken by the kernel */
