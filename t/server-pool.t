@@ -27,11 +27,13 @@ sub limit {
     return;
 }
 
-sub ticks {
-    my ($master) = @_;
-    my @field = split ' ', read_file('/proc/' . $master->pid . '/stat') =~ s/.*\) //sr;
+sub ticks_of {
+    my ($pid) = @_;
+    my @field = split ' ', read_file("/proc/$pid/stat") =~ s/.*\) //sr;
     return $field[11] + $field[12];
 }
+
+sub ticks { my ($master) = @_; return ticks_of($master->pid) }
 
 scene 'a burst of connections' => sub {
     my $server = server();
@@ -252,6 +254,32 @@ scene 'no more descriptors' => sub {
     limit($master->pid, 'nofile=1000:');
     is $master->reload->{event}, 'reloaded', 'on relief it can';
     is $master->client->login->quit, '+OK bye', 'served';
+    is $held->quit, '+OK bye', 'to its end';
+};
+
+scene 'no more descriptors, many sessions a worker' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    plan(skip_all => 'no prlimit') if !has_prlimit();
+    expect_log('accept-failed');
+    my $master = master(server => server()->address, workers => 1, max_workers => 1, sessions_per_worker => 64, max_per_ip => 0);
+    my $held   = $master->client->login('held');
+    my $worker = $master->worker_of('held');
+    my %open   = map { /(\d+)\z/ ? ($1 => 1) : () } glob "/proc/$worker/fd/*";
+    my ($free) = grep { !$open{$_} } 0 .. 1000;
+    my $size   = sub { facts($worker)->{VmSize} =~ s/\D//gr };
+    my $memory = $size->();
+    limit($worker, "nofile=$free:");
+    my $logged = () = log_lines('accept-failed');
+    my @queue  = map { $master->client } 1 .. 3;
+    ok wait_until(sub { $logged < (() = log_lines('accept-failed')) }), 'accept() fails';
+    my $before = ticks_of($worker);
+    pause(1);
+    cmp_ok ticks_of($worker) - $before, '<=', 10, 'which costs little';
+    cmp_ok $size->() - $memory, '<=', 4096, 'and no memory';
+    is scalar(() = log_lines('accept-failed')), $logged + 1, 'it is logged once';
+    is $held->ask('NOOP'), '+OK', 'a session goes on';
+    limit($worker, 'nofile=1000:');
+    is $_->login->quit, '+OK bye', 'a waiting connection is served after relief' for @queue;
     is $held->quit, '+OK bye', 'to its end';
 };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop of a worker that serves many sessions at once, each a task of the scheduler that thinks
- * it has a process to itself.
+ * The loop of a worker that serves many sessions at once. Each is a task of the scheduler, written
+ * as if it had the process to itself.
  *
- * It listens while it has a free place. Signals are read from a descriptor, in their turn like
- * everything else, so none is lost and no handler runs. A worker that is told to retire says so in
- * its slot, where the master sees that it needs another, and leaves with its last session.
+ * The worker listens while it has a free place and is not paused. Signals are read from a
+ * descriptor, in their turn like everything else, so none is lost and no handler runs. A worker
+ * that is told to retire says so in its slot, where the master sees that it needs another one, and
+ * leaves with its last session.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,23 +15,22 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "io/scheduler.h"
-#include "io/wait.h"
 #include "pool/place.h"
 #include "pool/worker.h"
 #include "pool/worker_kinds.h"
 
 enum {
-    /* Connections taken in one turn at most. It begins with one and doubles while more are found,
-     * so that a lone connection costs no vain call. */
+    /* Connections taken in one turn at most. The number begins with one and doubles while more are
+     * found, so that a single connection costs no accept() that finds none. */
     ACCEPT_MAX = 32,
     ACCEPT_PAUSE_MS = 50,
     DESCRIPTORS_A_SESSION = CONF_DESCRIPTORS_A_SESSION,
-    DESCRIPTORS_SPARE = 2, /* times as many can be waited for */
+    DESCRIPTORS_SPARE = 2, /* so many times more can be waited for */
     DESCRIPTORS_BESIDES = CONF_DESCRIPTORS_BESIDES,
 };
 
@@ -38,7 +38,7 @@ enum {
 struct tenant {
     struct task task;
     struct place place;
-    size_t number; /* of the place */
+    size_t index; /* of the place */
     int fd;
     struct address client;
     struct session session;
@@ -50,16 +50,18 @@ static struct {
     struct worker *worker;
     struct watcher listener;
     struct watcher signals;
+    struct watcher pause_over; /* a timer, set while the worker is paused */
     bool is_listening;
+    bool is_paused; /* accept() has failed, and would fail again if it was tried at once */
     bool is_retiring;
     bool is_stopping;
     size_t accept_batch;
     int64_t sessions_left; /* before it retires; 0: no limit */
     size_t place_count;
-    struct tenant **tenants; /* by the number of the place */
+    struct tenant **tenants; /* by the index of the place */
     size_t *free_places;     /* a stack: what was used last is used next */
     size_t free_count;
-    size_t first_unused; /* no place from this one on was ever used */
+    size_t first_unused; /* no place from this index on was ever used */
 } many;
 
 /* ---- places ---- */
@@ -75,12 +77,12 @@ static size_t take_place(void)
     return many.first_unused++;
 }
 
-static void give_place(size_t number)
+static void give_place(size_t index)
 {
     struct scoreboard_slot *slot = many.worker->slot;
 
-    many.tenants[number] = NULL;
-    many.free_places[many.free_count++] = number;
+    many.tenants[index] = NULL;
+    many.free_places[many.free_count++] = index;
     atomic_store(&slot->session_count, atomic_load(&slot->session_count) - 1);
 }
 
@@ -91,22 +93,51 @@ static bool has_place(void)
 
 /* ---- listening ---- */
 
-static void listen_if_possible(void)
+/* There are no descriptors or no memory: trying again at once would only use up the processor.
+ * Until the timer ends the pause, connections wait in the backlog or go to other workers. */
+static void pause_listening(void)
 {
-    bool should_listen = has_place() && !many.is_retiring;
+    struct itimerspec pause = {.it_value = {.tv_nsec = ACCEPT_PAUSE_MS * 1000000L}};
 
-    if (should_listen == many.is_listening)
-        return;
-    if (!should_listen) {
-        scheduler_unwatch(&many.listener);
-        worker_count_out(many.worker);
-    } else if (scheduler_watch(&many.listener, true) == 0) {
-        worker_count_in(many.worker);
-    } else {
-        worker_log_accept_failure();
+    worker_log_accept_failure();
+    many.is_paused = timerfd_settime(many.pause_over.fd, 0, &pause, NULL) == 0;
+}
+
+static void stop_listening(void)
+{
+    scheduler_unwatch(&many.listener);
+    worker_count_out(many.worker);
+    many.is_listening = false;
+}
+
+static void start_listening(void)
+{
+    if (scheduler_watch(&many.listener, true) == -1) {
+        pause_listening();
         return;
     }
-    many.is_listening = should_listen;
+    worker_count_in(many.worker);
+    many.is_listening = true;
+}
+
+static void listen_if_possible(void)
+{
+    bool should_listen = has_place() && !many.is_paused && !many.is_retiring;
+
+    if (should_listen && !many.is_listening)
+        start_listening();
+    else if (!should_listen && many.is_listening)
+        stop_listening();
+}
+
+static void on_pause_over(void *context)
+{
+    uint64_t count;
+
+    (void)context;
+    (void)!read(many.pause_over.fd, &count, sizeof(count));
+    many.is_paused = false;
+    listen_if_possible();
 }
 
 /* ---- one session ---- */
@@ -115,7 +146,7 @@ static void end_session(struct tenant *tenant, enum outcome outcome)
 {
     place_end(&tenant->place, &tenant->session, outcome);
     scoreboard_set_state(tenant->place.slot, SCOREBOARD_FREE);
-    give_place(tenant->number);
+    give_place(tenant->index);
     listen_if_possible();
 }
 
@@ -137,9 +168,9 @@ static int begin_session(int fd, const struct address *client)
         return -1;
     tenant->fd = fd;
     tenant->client = *client;
-    tenant->number = take_place();
-    many.tenants[tenant->number] = tenant;
-    slot = &many.worker->slot[1 + tenant->number];
+    tenant->index = take_place();
+    many.tenants[tenant->index] = tenant;
+    slot = &many.worker->slot[1 + tenant->index];
     place_init(&tenant->place, many.worker->pool, slot);
     place_begin(&tenant->place);
     atomic_fetch_add(&many.worker->slot->session, 1);
@@ -150,25 +181,6 @@ static int begin_session(int fd, const struct address *client)
 /* ---- connections ---- */
 
 static void retire(void);
-
-/* While it sleeps nobody listens: the connections wait in the backlog, or go to other workers. */
-static void listen_later(struct task *task)
-{
-    (void)task;
-    (void)wait_for(NULL, 0, clock_after_ms(ACCEPT_PAUSE_MS));
-    listen_if_possible();
-}
-
-/* For want of descriptors or memory. Trying at once again would only burn the processor. */
-static void pause_after_failure(void)
-{
-    worker_log_accept_failure();
-    if (task_new(sizeof(struct task), listen_later) == NULL)
-        return; /* nothing can be done about it: try at once */
-    scheduler_unwatch(&many.listener);
-    worker_count_out(many.worker);
-    many.is_listening = false;
-}
 
 /* Returns whether there may be more connections. */
 static bool take_connection(void)
@@ -181,11 +193,11 @@ static bool take_connection(void)
             return false;
         if (worker_is_connection_error(errno))
             return true;
-        pause_after_failure();
+        pause_listening();
         return false;
     }
     if (begin_session(fd, &client) == -1) {
-        pause_after_failure();
+        pause_listening();
         close(fd);
         return false;
     }
@@ -210,7 +222,7 @@ static void on_connections(void *context)
 
 /* ---- signals ---- */
 
-/* The port is free once all who had it have left. */
+/* The socket is closed at once: the port is free as soon as all workers have done so. */
 static void retire(void)
 {
     uint64_t one = 1;
@@ -228,7 +240,7 @@ static void stop(void)
 {
     retire();
     if (many.is_stopping)
-        return; /* said again: each session was told, and may be at its last word */
+        return; /* told again: each session knows, and may be sending its last reply */
     many.is_stopping = true;
     for (size_t i = 0; i < many.first_unused; i++)
         if (many.tenants[i] != NULL)
@@ -276,7 +288,7 @@ static int open_signals(void)
 
 /* ---- the worker ---- */
 
-/* Root may raise the limit, everybody to its ceiling. What does not fit is no place. */
+/* Root may raise the limit, others up to its ceiling. Returns how many places have descriptors. */
 static size_t raise_descriptor_limit(size_t places)
 {
     rlim_t needed = places * DESCRIPTORS_A_SESSION + DESCRIPTORS_BESIDES;
@@ -299,7 +311,7 @@ static size_t raise_descriptor_limit(size_t places)
         return 1;
     places = (limit.rlim_cur - DESCRIPTORS_BESIDES) / DESCRIPTORS_A_SESSION;
     log_message_at(LOG_LEVEL_WARNING, EVENT_WORKER,
-                "the limit of open files leaves room for %zu sessions_per_worker", places);
+                   "the limit of open files leaves room for %zu sessions_per_worker", places);
     return places;
 }
 
@@ -329,9 +341,14 @@ void worker_many_run(struct worker *worker)
     many.worker = worker;
     many.accept_batch = 1;
     many.sessions_left = values->max_sessions * values->sessions_per_worker;
-    /* Another worker may have been quicker: an accept() in vain must not sleep. */
+    /* Another worker may have been quicker: then accept() must not sleep. */
     (void)fcntl(many.listener.fd, F_SETFL, fcntl(many.listener.fd, F_GETFL) | O_NONBLOCK);
-    if (scheduler_open(descriptors) == -1 || scheduler_watch(&many.signals, false) == -1) {
+    many.pause_over =
+        (struct watcher){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                         .on_ready = on_pause_over};
+    if (many.pause_over.fd == -1 || scheduler_open(descriptors) == -1 ||
+        scheduler_watch(&many.signals, false) == -1 ||
+        scheduler_watch(&many.pause_over, false) == -1) {
         log_message(EVENT_WORKER, "%s", strerror(errno));
         return;
     }
