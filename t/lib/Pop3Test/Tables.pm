@@ -56,7 +56,6 @@ sub conf_keys {
 
 sub _conf_key {
     my ($type, $name, $scope, $letter, $default, $least, $most) = @_;
-    $default =~ s/\\\\/\\/g;    # an escape of C
     my %key = (name => $name, type => $type, scope => $scope, default => $default);
     $key{letter} = $letter =~ /\A'(\w)'\z/ ? $1 : undef;
     $key{default} = $default eq 'true' ? 'yes' : 'no' if $type eq 'FLAG';
