@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use IO::Handle;
+use POSIX ();
 use Pop3Test::Names;
 
 sub helper {
@@ -111,6 +113,59 @@ scene 'a program that hangs' => sub {
     ok wait_until(sub { !grep { is_alive($_) } @pids }), 'they go with their sessions';
 };
 
+# A FIFO, open to write: each line that goes in lets one program go on that reads from it.
+sub gate {
+    my $path = directory(0777) . '/gate';
+    POSIX::mkfifo($path, 0666) && chmod(0666, $path) or die "mkfifo: $!\n";
+    open my $in, '+<', $path or die "$path: $!\n";
+    $in->autoflush(1);
+    return ($path, $in);
+}
+
+sub limited { my ($limit) = @_; return [ 'sh', '-c', "ulimit $limit && exec \"\$@\"", 'sh' ] }
+
+scene 'more programs at once than the first limit of open files has room for' => sub {
+    my ($gate, $in) = gate();
+    my $dir    = directory(0777);
+    my $master = master(server => server()->address, acp_timeout => 60, login_timeout => 60, workers => 30,
+        -wrapper => limited('-Sn 40'), acp => acp("ulimit -Sn >>$dir/limits; read go <$gate"));
+    my @client = map { $master->client(from => "127.0.3.$_") } 1 .. 30;
+    $_->send("USER joe\r\nPASS x\r\n") for @client;
+    ok wait_until(sub { -e "$dir/limits" && 30 == (() = read_file("$dir/limits") =~ /\n/g) }), 'all run';
+    is read_file("$dir/limits"), "40\n" x 30, 'each with the first limit';
+    print {$in} "\n" x 30;
+    for my $client (@client) {
+        $client->greeting;
+        $client->reply;
+        like $client->reply, qr/^\+OK/, 'granted';
+    }
+    is $_->quit, '+OK bye', 'in order' for @client;
+};
+
+scene 'programs of one address wait in line, those of another do not wait for them' => sub {
+    my ($gate, $in) = gate();
+    my $dir    = directory(0777);
+    my $master = master(server => server()->address, acp_timeout => 60, login_timeout => 60, workers => 8,
+        -wrapper => limited('-n 200'),                   # 12 programs may run, 3 of one address
+        acp => acp("[ \$PROXY_SERVERLOGIN = other ] && exit 0; echo \$PROXY_SERVERLOGIN >>$dir/asked; read go <$gate"));
+    my $asked  = sub { return -e "$dir/asked" ? join ' ', read_file("$dir/asked") =~ /(\w+)\n/g : '' };
+    my @client = map {
+        my $client = $master->client(from => '127.0.3.1');
+        $client->greeting;
+        $client->ask("USER u$_");
+        $client->send_line('PASS x');
+        my $number = $_;
+        wait_until(sub { $asked->() eq join ' ', map { "u$_" } 1 .. $number }) if $_ <= 3;
+        $client;
+    } 1 .. 6;
+    is $master->client(from => '127.0.3.2')->login('other')->quit, '+OK bye', 'another address is served';
+    is $asked->(), 'u1 u2 u3', 'three of the first run';
+    print {$in} "\n" x 2;
+    ok wait_until(sub { $asked->() =~ /\Au1 u2 u3 (?:u4 u5|u5 u4)\z/ }), 'the next two run when two have ended' or diag($asked->());
+    print {$in} "\n" x 4;
+    like $_->reply, qr/^\+OK/, 'granted' for @client;
+};
+
 scene 'a session that ends also ends its program' => sub {
     expect_reason('acp-failed');
     my $dir    = directory(0777);
@@ -150,6 +205,25 @@ scene 'names: one query for each time to live; a limit when nobody answers' => s
     cmp_ok $names->asked(qr/silent.* 1\z/), '<=', 4, 'and one query stood for all';
     ($address, $is_silent) = ('127.0.0.1', 0);
     is $master->client->login("joe\@silent.example.org:$server->{port}")->quit, '+OK bye', 'asked again when it answers';
+};
+
+scene 'an address that names dead zones does not take the names from others' => sub {
+    my $why_not = why_no_namespace();
+    plan(skip_all => $why_not) if defined $why_not;
+    my $names   = name_server(sub { return });
+    my $wrapper = [ @{ limited('-n 64') }, @{ $names->{wrapper} } ];
+    expect_reason(qw(resolve-failed resolve-timeout login-timeout client-closed client-lost));
+    expect_log('resolve-failed');
+    my $server = server();
+    my $master = master(server => '-', select_server => 'yes', delimiters => '@', workers => 70, login_timeout => 30, -wrapper => $wrapper, -in_file => 1);
+    my $lines  = sub { my ($event) = @_; return grep { $_->{event} eq $event } $master->{log}->lines };
+    my @client = map { $master->client(from => '127.0.3.1') } 1 .. 60;
+    $client[$_]->send("USER joe\@dead$_.example.org\r\nPASS x\r\n") for 0 .. $#client;
+    ok wait_until(sub { grep { $_->{f}{reason} eq 'resolve-failed' } $lines->('session') }), 'there is a limit';
+    like $master->client(from => '127.0.3.2')->try_login("joe\@localhost:$server->{port}"), qr/^\+OK/, 'another address has its name looked up';
+    ok wait_until(sub { 60 - 8 == grep { ($_->{f}{error} // '') =~ /too many requests of its address/ } $lines->('resolve-failed') }),
+        'eight wait, the others are refused';
+    $_->close for @client;
 };
 
 done;

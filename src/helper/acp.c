@@ -19,9 +19,11 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
+#include "base/descriptors.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "helper/job.h"
 
 enum {
     OUTPUT_BYTES_MAX = 64 * 1024, /* to the client, and the same again to the log */
@@ -40,13 +42,10 @@ static const char *const variable_names[] = {
 enum { VARIABLE_COUNT = sizeof(variable_names) / sizeof(variable_names[0]) };
 
 struct acp {
-    struct ev_loop *loop;
+    struct job *job;
     pid_t pid;
-    int answer_fd;
-    char session[MESSAGE_SESSION_SIZE];
     ev_io ended; /* a pidfd: ev_child works only with the default loop, which is the master's */
     ev_timer limit;
-    ev_io gone;  /* the asking side closed its end */
     ev_io space; /* the asking side can take output again */
     ev_io out;
     ev_io err;
@@ -64,11 +63,21 @@ struct acp {
     char out_text[OUTPUT_BYTES_MAX];
 };
 
-static unsigned running;
+static struct {
+    struct ev_loop *loop;
+    struct acp_setting setting;
+    unsigned running;
+} state;
+
+void acp_init(struct ev_loop *loop, const struct acp_setting *setting)
+{
+    state.loop = loop;
+    state.setting = *setting;
+}
 
 unsigned acp_running(void)
 {
-    return running;
+    return state.running;
 }
 
 /* ---- the child ---- */
@@ -95,6 +104,7 @@ static void exec_program(const char *program, char **environment, int out, int e
     dup2(exec_error, 3);
     fcntl(3, F_SETFD, FD_CLOEXEC);
     close_range(4, ~0U, 0);
+    descriptors_restore_limit();
     execve(program, arguments, environment);
     error = errno;
     if (write(3, &error, sizeof(error)) == -1)
@@ -149,7 +159,7 @@ static void log_line_end(struct acp *acp)
         return;
     acp->line[acp->line_length] = '\0';
     log_begin(&line, EVENT_ACP_OUTPUT);
-    log_add(&line, "session", acp->session);
+    log_add(&line, "session", acp->job->session);
     log_add_text(&line, "text", acp->line);
     log_end(&line);
     acp->line_length = 0;
@@ -197,12 +207,11 @@ static bool read_pipe(struct acp *acp, int fd, bool is_stderr, bool *is_closed_r
 
 static void stop_watching(struct acp *acp)
 {
-    ev_timer_stop(acp->loop, &acp->limit);
-    ev_io_stop(acp->loop, &acp->gone);
-    ev_io_stop(acp->loop, &acp->space);
-    ev_io_stop(acp->loop, &acp->out);
-    ev_io_stop(acp->loop, &acp->err);
-    ev_io_stop(acp->loop, &acp->ended);
+    ev_timer_stop(state.loop, &acp->limit);
+    ev_io_stop(state.loop, &acp->space);
+    ev_io_stop(state.loop, &acp->out);
+    ev_io_stop(state.loop, &acp->err);
+    ev_io_stop(state.loop, &acp->ended);
 }
 
 static void log_failure(const char *session, const char *why)
@@ -220,22 +229,22 @@ static enum message_result judge(const struct acp *acp)
     int exec_error;
 
     if (read(acp->exec_error_fd, &exec_error, sizeof(exec_error)) == sizeof(exec_error)) {
-        log_failure(acp->session, strerror(exec_error));
+        log_failure(acp->job->session, strerror(exec_error));
         return MESSAGE_RESULT_FAILED;
     }
     if (acp->is_over_limit) {
-        log_failure(acp->session, "time limit; killed with its process group");
+        log_failure(acp->job->session, "time limit; killed with its process group");
         return MESSAGE_RESULT_TIME_LIMIT;
     }
     if (acp->wait_error != 0) {
         char why[128];
 
         snprintf(why, sizeof(why), "its exit status is lost: %s", strerror(acp->wait_error));
-        log_failure(acp->session, why);
+        log_failure(acp->job->session, why);
         return MESSAGE_RESULT_FAILED;
     }
     if (WIFSIGNALED(acp->status)) {
-        log_failure(acp->session, strsignal(WTERMSIG(acp->status)));
+        log_failure(acp->job->session, strsignal(WTERMSIG(acp->status)));
         return MESSAGE_RESULT_FAILED;
     }
     return WEXITSTATUS(acp->status) == 0 ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_DENIED;
@@ -251,9 +260,9 @@ static void finish(struct acp *acp)
     close(acp->err.fd);
     close(acp->exec_error_fd);
     close(acp->ended.fd);
-    job_finish(acp->answer_fd, result);
+    job_finish(acp->job, result);
     free(acp);
-    running--;
+    state.running--;
 }
 
 /* Sends the output that is kept, and after it the result, if the program has ended. */
@@ -263,14 +272,14 @@ static void pass_output(struct acp *acp)
         size_t length = acp->out_end - acp->out_start;
         if (length > MESSAGE_OUTPUT_BYTES)
             length = MESSAGE_OUTPUT_BYTES;
-        if (job_answer(acp->answer_fd, MESSAGE_OUTPUT, acp->out_text + acp->out_start, length) ==
+        if (job_answer(acp->job, MESSAGE_OUTPUT, acp->out_text + acp->out_start, length) ==
             IO_AGAIN) {
-            ev_io_start(acp->loop, &acp->space);
+            ev_io_start(state.loop, &acp->space);
             return;
         }
         acp->out_start += length;
     }
-    ev_io_stop(acp->loop, &acp->space);
+    ev_io_stop(state.loop, &acp->space);
     acp->out_start = acp->out_end = 0;
     if (acp->has_ended)
         finish(acp);
@@ -325,12 +334,10 @@ static void on_limit(struct ev_loop *loop, ev_timer *watcher, int events)
 }
 
 /* The session has ended and does not want the answer. */
-static void on_gone(struct ev_loop *loop, ev_io *watcher, int events)
+static void on_gone(struct job *job)
 {
-    struct acp *acp = watcher->data;
+    struct acp *acp = job->owner;
 
-    (void)events;
-    ev_io_stop(loop, watcher);
     acp->out_start = acp->out_end;
     if (acp->has_ended)
         finish(acp);
@@ -381,88 +388,81 @@ static int open_pipes(int out[2], int err[2], int exec_error[2])
     return 0;
 }
 
-static void close_if_open(int fd)
-{
-    if (fd != -1)
-        close(fd);
-}
-
 static void watch(struct acp *acp, int pid_fd, int out, int err, int64_t limit_ms)
 {
     ev_io_init(&acp->ended, on_ended, pid_fd, EV_READ);
     ev_timer_init(&acp->limit, on_limit, (double)limit_ms / 1000.0, 0.0);
-    ev_io_init(&acp->gone, on_gone, acp->answer_fd, EV_READ);
-    ev_io_init(&acp->space, on_space, acp->answer_fd, EV_WRITE);
+    ev_io_init(&acp->space, on_space, acp->job->answer_fd, EV_WRITE);
     ev_io_init(&acp->out, on_out, out, EV_READ);
     ev_io_init(&acp->err, on_err, err, EV_READ);
-    acp->ended.data = acp->limit.data = acp->gone.data = acp->space.data = acp->out.data =
-        acp->err.data = acp;
-    ev_io_start(acp->loop, &acp->ended);
-    ev_timer_start(acp->loop, &acp->limit);
-    ev_io_start(acp->loop, &acp->gone);
-    ev_io_start(acp->loop, &acp->out);
-    ev_io_start(acp->loop, &acp->err);
+    acp->ended.data = acp->limit.data = acp->space.data = acp->out.data = acp->err.data = acp;
+    ev_io_start(state.loop, &acp->ended);
+    ev_timer_start(state.loop, &acp->limit);
+    ev_io_start(state.loop, &acp->out);
+    ev_io_start(state.loop, &acp->err);
 }
 
-static int start(struct acp *acp, const char *program, char **environment, int64_t limit_ms)
+/* Forks, and opens a pidfd of the child. Returns the pidfd, or -1. */
+static int fork_program(struct acp *acp, char **environment, int out, int err, int exec_error)
+{
+    int pid_fd;
+
+    acp->pid = process_fork();
+    if (acp->pid == 0)
+        exec_program(state.setting.program, environment, out, err, exec_error);
+    if (acp->pid == -1)
+        return -1;
+    pid_fd = (int)syscall(SYS_pidfd_open, acp->pid, 0); /* glibc 2.36 and later has a function */
+    if (pid_fd == -1) {
+        int error = errno;
+        kill(acp->pid, SIGKILL);
+        waitpid(acp->pid, NULL, 0);
+        errno = error;
+    }
+    return pid_fd;
+}
+
+static int start(struct acp *acp, char **environment, int64_t limit_ms)
 {
     int out[2], err[2], exec_error[2];
     int pid_fd = -1;
 
     if (open_pipes(out, err, exec_error) == 0)
-        acp->pid = process_fork();
-    else
-        acp->pid = -1;
-    if (acp->pid == 0)
-        exec_program(program, environment, out[1], err[1], exec_error[1]);
-    if (acp->pid != -1)
-        pid_fd =
-            (int)syscall(SYS_pidfd_open, acp->pid, 0); /* glibc has a name for it from 2.36 on */
-    if (acp->pid != -1 && pid_fd == -1) {
-        int error = errno;
-        kill(acp->pid, SIGKILL);
-        waitpid(acp->pid, NULL, 0);
-        acp->pid = -1;
-        errno = error;
-    }
-    close_if_open(out[1]);
-    close_if_open(err[1]);
-    close_if_open(exec_error[1]);
-    if (acp->pid == -1) {
-        close_if_open(out[0]);
-        close_if_open(err[0]);
-        close_if_open(exec_error[0]);
-        return -1;
+        pid_fd = fork_program(acp, environment, out[1], err[1], exec_error[1]);
+    file_close_failed(out[1]);
+    file_close_failed(err[1]);
+    file_close_failed(exec_error[1]);
+    if (pid_fd == -1) {
+        file_close_failed(out[0]);
+        file_close_failed(err[0]);
+        return file_close_failed(exec_error[0]);
     }
     setpgid(acp->pid, acp->pid); /* the child does the same; one of them is the first */
     acp->exec_error_fd = exec_error[0];
     watch(acp, pid_fd, out[0], err[0], limit_ms);
-    running++;
+    state.running++;
     return 0;
 }
 
-void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct message *request,
-             int answer_fd)
+void acp_start(struct job *job)
 {
     char *environment[VALUES_MAX] = {NULL};
-    const char *session = message_get(request);
-    int64_t limit_ms = message_get_number(request);
+    int64_t limit_ms = message_get_number(&job->request) - (clock_now_ms() - job->arrived_ms);
     struct acp *acp = calloc(1, sizeof(*acp));
     int result = -1;
 
     if (acp != NULL) {
-        acp->loop = loop;
-        acp->answer_fd = answer_fd;
+        acp->job = job;
         acp->status = W_EXITCODE(EXEC_FAILED, 0);
-        snprintf(acp->session, sizeof(acp->session), "%s", session);
-        if (!fill_environment(environment, setting->prefix, request))
+        job_take(job, acp, on_gone);
+        if (!fill_environment(environment, state.setting.prefix, &job->request))
             errno = EPROTO;
         else
-            result = start(acp, setting->program, environment, limit_ms > 0 ? limit_ms : 0);
+            result = start(acp, environment, limit_ms > 0 ? limit_ms : 0);
     }
     if (result == -1) {
-        log_failure(session, strerror(errno));
-        job_finish(answer_fd, MESSAGE_RESULT_FAILED);
+        log_failure(job->session, strerror(errno));
+        job_finish(job, MESSAGE_RESULT_FAILED);
         free(acp);
     }
     wipe_environment(environment);

@@ -7,22 +7,24 @@
 
 #include <ev.h>
 
-#include "helper/message.h"
+#include "helper/job.h"
 
 struct acp_setting {
     const char *program; /* absolute path */
     const char *prefix;  /* of its environment variables */
 };
 
+/* Sets what acp_start() needs. */
+void acp_init(struct ev_loop *loop, const struct acp_setting *setting);
+
 /*
- * Starts the program for a MESSAGE_ACCESS request (opened, nothing read yet). Answers on
- * `answer_fd`, which it closes in the end: sends what the program prints as MESSAGE_OUTPUT, then
- * the result. Kills the program's whole process group when the asking side closes its end, or when
- * the limit in the request passes. Waits only for the exit of the program itself, not for processes
- * that it leaves behind.
+ * Runs a job of the kind JOB_PROGRAM, whose next fields are the time limit and the values of
+ * acp.def: starts the program, sends what it prints as MESSAGE_OUTPUT, then the result. Kills the
+ * program's whole process group when the asking side closes its end, or when the limit passes,
+ * counted from the arrival of the request. Waits only for the exit of the program itself, not for
+ * processes that it leaves behind.
  */
-void acp_run(struct ev_loop *loop, const struct acp_setting *setting, struct message *request,
-             int answer_fd);
+void acp_start(struct job *job);
 
 /* How many programs run. */
 unsigned acp_running(void);

@@ -17,7 +17,10 @@
 #include "helper/helper_process.h"
 #include "helper/message.h"
 
-enum { ATTEMPTS_MAX = 3 };
+enum {
+    ATTEMPTS_MAX = 3,
+    SESSION_KEY_BYTES = MESSAGE_SESSION_SIZE + 24, /* session id and account in a message */
+};
 
 void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf)
 {
@@ -108,8 +111,9 @@ static enum io_status receive_into(char *data, size_t size, int fd, answer_handl
     do {
         size_t length;
         int passed_fd;
+        pid_t sender;
 
-        status = message_receive(fd, data, size, deadline_ms, &length, &passed_fd);
+        status = message_receive(fd, data, size, deadline_ms, &length, &passed_fd, &sender);
         if (passed_fd != -1 && status == IO_OK)
             close(passed_fd); /* a helper passes none: do not keep it */
         if (status == IO_OK)
@@ -126,7 +130,8 @@ static enum io_status receive_answer(int fd, answer_handler *handle, void *conte
     return receive_into(data, sizeof(data), fd, handle, context, deadline_ms);
 }
 
-/* For an answer that may have passwords in it, and may be longer than a small stack has room for. */
+/* For an answer that may have passwords in it, and may be longer than a small stack has room for.
+ */
 static enum io_status receive_secret(int fd, answer_handler *handle, void *context,
                                      int64_t deadline_ms)
 {
@@ -148,8 +153,8 @@ typedef enum io_status answer_receiver(int fd, answer_handler *handle, void *con
 
 /* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
 static enum io_status call_for(answer_receiver *receive, struct helper *helper,
-                               const struct message *request, answer_handler *handle,
-                               void *context, int64_t deadline_ms)
+                               const struct message *request, answer_handler *handle, void *context,
+                               int64_t deadline_ms)
 {
     enum io_status status = IO_EOF;
 
@@ -189,16 +194,17 @@ static enum io_status take_addresses(void *context, char *data, size_t length)
     return addresses->count <= DIAL_ADDRESSES_MAX ? IO_OK : IO_FAILED;
 }
 
-enum io_status helper_resolve(struct helper *helper, const char *session, const char *host,
-                              uint16_t port, int64_t deadline_ms,
+enum io_status helper_resolve(struct helper *helper, const char *session, uint64_t account,
+                              const char *host, uint16_t port, int64_t deadline_ms,
                               struct helper_addresses *addresses)
 {
-    char memory[MESSAGE_SESSION_SIZE + ADDRESS_HOST_SIZE + 8];
+    char memory[SESSION_KEY_BYTES + ADDRESS_HOST_SIZE + 8];
     struct message request;
     enum io_status status;
 
     message_begin(&request, memory, sizeof(memory), MESSAGE_RESOLVE);
     message_put(&request, session);
+    message_put_number(&request, (int64_t)account);
     message_put(&request, host);
     status = call(helper, &request, take_addresses, addresses, deadline_ms);
     for (size_t i = 0; status == IO_OK && i < addresses->count; i++)
@@ -260,13 +266,11 @@ static void put_question(struct message *message, const struct helper_question *
     message_put_number(message, question->is_tls);
 }
 
-enum io_status helper_route(struct helper *helper, const char *session,
+enum io_status helper_route(struct helper *helper, const char *session, uint64_t account,
                             const struct helper_question *question, helper_take_route *take,
-                            void *context, int64_t deadline_ms,
-                            struct helper_addresses *addresses)
+                            void *context, int64_t deadline_ms, struct helper_addresses *addresses)
 {
-    struct route_answer_reader reader = {
-        .take = take, .context = context, .addresses = addresses};
+    struct route_answer_reader reader = {.take = take, .context = context, .addresses = addresses};
     struct buffer scratch = {.is_secret = true};
     struct message request;
     size_t room;
@@ -278,6 +282,7 @@ enum io_status helper_route(struct helper *helper, const char *session,
         return IO_FAILED;
     message_begin(&request, memory, room, MESSAGE_ROUTE);
     message_put(&request, session);
+    message_put_number(&request, (int64_t)account);
     put_question(&request, question);
     buffer_added(&scratch, request.length);
     status = call_for(receive_secret, helper, &request, take_routed, &reader, deadline_ms);
@@ -309,9 +314,9 @@ static enum io_status take_access(void *context, char *data, size_t length)
     return data[1] == MESSAGE_RESULT_FAILED ? IO_FAILED : IO_OK;
 }
 
-enum io_status helper_ask_access(struct helper *helper, const struct helper_access *access,
-                                 helper_output *output, void *context, int64_t deadline_ms,
-                                 bool *granted_r)
+enum io_status helper_ask_access(struct helper *helper, uint64_t account,
+                                 const struct helper_access *access, helper_output *output,
+                                 void *context, int64_t deadline_ms, bool *granted_r)
 {
     struct access_answer answer = {.output = output, .context = context};
     struct buffer scratch = {.is_secret = true};
@@ -325,6 +330,7 @@ enum io_status helper_ask_access(struct helper *helper, const struct helper_acce
         return IO_FAILED;
     message_begin(&request, memory, room, MESSAGE_ACCESS);
     message_put(&request, access->session);
+    message_put_number(&request, (int64_t)account);
     message_put_number(&request, deadline_ms - clock_now_ms());
 #define ACP_VARIABLE(name, field) message_put(&request, access->field);
 #include "helper/acp.def"

@@ -86,31 +86,31 @@ void helper_close(struct helper *helper);
 /*
  * Resolves a name (not a literal) to addresses with `port`, IPv4 and IPv6 in the order that the
  * system prefers. IO_OK with count 0: the name has no address, or the resolver failed. IO_DEADLINE,
- * IO_STOPPED, IO_FAILED (no helper). `session` is an id, for what the helper logs.
+ * IO_STOPPED, IO_FAILED (no helper). `session` is an id, for what the helper logs; `account` the
+ * key of the client's address, which may have only so many requests at a time.
  */
-enum io_status helper_resolve(struct helper *helper, const char *session, const char *host,
-                              uint16_t port, int64_t deadline_ms,
+enum io_status helper_resolve(struct helper *helper, const char *session, uint64_t account,
+                              const char *host, uint16_t port, int64_t deadline_ms,
                               struct helper_addresses *addresses);
 
 /*
  * Asks the routing tables of the instance for the login, and calls `take` with the answer, whose
  * status other than IO_OK ends the request. `addresses` are those of the server that the answer
  * names, or of the instance's, without a port; none where that is a literal, or has no address.
- * IO_DEADLINE, IO_STOPPED, IO_FAILED as for helper_resolve().
+ * `account` as above. IO_DEADLINE, IO_STOPPED, IO_FAILED as for helper_resolve().
  */
-enum io_status helper_route(struct helper *helper, const char *session,
+enum io_status helper_route(struct helper *helper, const char *session, uint64_t account,
                             const struct helper_question *question, helper_take_route *take,
-                            void *context, int64_t deadline_ms,
-                            struct helper_addresses *addresses);
+                            void *context, int64_t deadline_ms, struct helper_addresses *addresses);
 
 /*
- * Runs the acp of the instance. IO_OK: it has ended by itself, and *granted_r says how.
- * IO_DEADLINE: it did not end in time, and its process group was killed. IO_FAILED: it could not be
- * run.
+ * Runs the acp of the instance; `account` as above. IO_OK: it has ended by itself, and *granted_r
+ * says how. IO_DEADLINE: it did not end in time, and its process group was killed. IO_FAILED: it
+ * could not be run.
  */
-enum io_status helper_ask_access(struct helper *helper, const struct helper_access *access,
-                                 helper_output *output, void *context, int64_t deadline_ms,
-                                 bool *granted_r);
+enum io_status helper_ask_access(struct helper *helper, uint64_t account,
+                                 const struct helper_access *access, helper_output *output,
+                                 void *context, int64_t deadline_ms, bool *granted_r);
 
 /* Writes `line`, with its line end, to the file `client` of the client log. IO_OK: the file has it
  * now. IO_FAILED: it was not written, and the log says why, under the id `session`. */

@@ -15,7 +15,6 @@
 
 #include "base/child.h"
 #include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/log.h"
 #include "helper/acp.h"
 #include "helper/client_log.h"
@@ -31,21 +30,69 @@ struct helper_process {
     ev_async relief;
     ev_prepare idle;
     ev_timer nudge;
+    size_t jobs;      /* at the last sleep */
     bool has_askers;  /* a process still has the other end open */
     bool is_relieved; /* another helper takes the requests now */
 };
 
 static struct helper_process own;
 
-static void serve_resolve(struct message *request, int answer_fd)
-{
-    const char *session = message_get(request);
-    const char *host = message_get(request);
+/* ---- requests ---- */
 
-    if (message_is_done(request))
-        resolver_ask(session, host, answer_fd);
+static bool open_origin(struct message *request, struct job_origin *origin)
+{
+    origin->session = message_get(request);
+    origin->account = (uint64_t)message_get_number(request);
+    return !request->is_bad;
+}
+
+static void log_refusal(enum event event, const struct job_origin *origin)
+{
+    struct log_line line;
+
+    log_begin(&line, event);
+    log_add(&line, "session", origin->session);
+    log_add_text(&line, "error",
+                 errno == EBUSY ? "too many requests of its address wait already"
+                                : "out of memory");
+    log_end(&line);
+}
+
+static void serve_resolve(struct message *request, struct job_origin *origin)
+{
+    bool is_good = open_origin(request, origin);
+    struct message fields = *request; /* the job reads the name again */
+    const char *host = message_get(&fields);
+    struct job *job;
+
+    if (!is_good || !message_is_done(&fields)) {
+        close(origin->answer_fd);
+        return;
+    }
+    /* What is known needs no memory and no place in a line. */
+    if (resolver_answer_known(host, origin->answer_fd))
+        return;
+    job = job_new(JOB_LOOKUP, origin, request, resolver_start);
+    if (job == NULL)
+        log_refusal(EVENT_RESOLVE_FAILED, origin);
     else
-        close(answer_fd);
+        (void)resolver_join(job, host);
+}
+
+static void serve_access(struct message *request, struct job_origin *origin)
+{
+    if (!open_origin(request, origin))
+        close(origin->answer_fd);
+    else if (job_new(JOB_PROGRAM, origin, request, acp_start) == NULL)
+        log_refusal(EVENT_ACP_FAILED, origin);
+}
+
+static void serve_route(struct message *request, struct job_origin *origin)
+{
+    if (!open_origin(request, origin))
+        close(origin->answer_fd);
+    else if (job_new(JOB_ROUTE, origin, request, route_job_start) == NULL)
+        log_refusal(EVENT_RESOLVE_FAILED, origin);
 }
 
 static void serve_record(const struct conf_values *values, struct message *request, int answer_fd)
@@ -55,49 +102,48 @@ static void serve_record(const struct conf_values *values, struct message *reque
     const char *line = message_get(request);
     bool is_done = message_is_done(request) && values->client_log != NULL &&
                    client_log_write(values->client_log, session, client, line) == 0;
+    char result = is_done ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_FAILED;
 
-    job_finish(answer_fd, is_done ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_FAILED);
+    (void)job_send(answer_fd, MESSAGE_RESULT, &result, 1);
+    close(answer_fd);
 }
 
-static void serve(struct helper_process *helper, char *data, size_t length, int answer_fd)
+static void serve(const struct conf_values *values, struct message *request, int kind,
+                  struct job_origin *origin)
 {
-    const struct conf_values *values = helper->conf->values;
-    struct acp_setting setting = {.program = values->acp, .prefix = values->acp_prefix};
-    struct message request;
-    int kind = message_open(&request, data, length);
-
     if (kind == MESSAGE_RESOLVE)
-        serve_resolve(&request, answer_fd);
-    else if (kind == MESSAGE_ACCESS && setting.program != NULL)
-        acp_run(helper->loop, &setting, &request, answer_fd);
+        serve_resolve(request, origin);
+    else if (kind == MESSAGE_ACCESS && values->acp != NULL)
+        serve_access(request, origin);
     else if (kind == MESSAGE_ROUTE)
-        route_job_run(&request, answer_fd);
+        serve_route(request, origin);
     else if (kind == MESSAGE_RECORD_CLIENT)
-        serve_record(values, &request, answer_fd);
+        serve_record(values, request, origin->answer_fd);
     else
-        close(answer_fd);
+        close(origin->answer_fd);
 }
 
 static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
 {
     static char data[MESSAGE_BYTES];
     struct helper_process *helper = watcher->data;
+    struct message request = {0};
+    struct job_origin origin = {.answer_fd = -1};
     size_t length = 0;
-    int answer_fd = -1;
-    enum io_status status =
-        message_receive(watcher->fd, data, sizeof(data), CLOCK_PASSED, &length, &answer_fd);
+    enum io_status status = message_receive(watcher->fd, data, sizeof(data), CLOCK_PASSED, &length,
+                                            &origin.answer_fd, &origin.worker);
 
-    if (status == IO_OK && answer_fd != -1)
-        serve(helper, data, length, answer_fd);
+    if (status == IO_OK && origin.answer_fd != -1)
+        serve(helper->conf->values, &request, message_open(&request, data, length), &origin);
     explicit_bzero(data, length); /* a password may have been in it */
-    ev_timer_start(loop, &helper->nudge);
-    /* EV_ERROR: libev cannot watch it any more, so this helper ends and the master starts another.
-     */
+    /* EV_ERROR: libev cannot watch it any more. This helper ends, and the master starts another. */
     if (status == IO_EOF || status == IO_FAILED || (events & EV_ERROR) != 0) {
         helper->has_askers = false;
         ev_io_stop(loop, watcher);
     }
 }
+
+/* ---- the end ---- */
 
 /* This helper is to end, but finishes its work first. */
 static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
@@ -105,8 +151,8 @@ static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
     struct helper_process *helper = watcher->data;
 
     (void)events;
+    (void)loop;
     helper->is_relieved = true;
-    ev_io_stop(loop, &helper->requests);
 }
 
 /* ev_signal cannot be used: libev's state for signals belongs to the master's loop, which the fork
@@ -117,6 +163,8 @@ static void on_signal(int number)
     ev_async_send(own.loop, &own.relief);
 }
 
+/* ---- the loop ---- */
+
 /* libev reports a descriptor that it cannot watch only after its next sleep. This timer makes that
  * sleep a short one wherever new descriptors were added. */
 static void on_nudge(struct ev_loop *loop, ev_timer *timer, int events)
@@ -125,41 +173,55 @@ static void on_nudge(struct ev_loop *loop, ev_timer *timer, int events)
     ev_timer_stop(loop, timer);
 }
 
-/* Runs before each sleep, and ends the loop once no process can ask and no program runs. A lookup
- * that is still under way has no session that waits for it, except where another helper takes the
- * requests. */
+static bool may_take_requests(const struct helper_process *helper)
+{
+    return helper->has_askers && !helper->is_relieved && !job_is_full();
+}
+
+/* Nothing is left to do. Where no process can ask any more, only programs that still run matter. */
+static bool is_done(const struct helper_process *helper)
+{
+    if (acp_running() > 0)
+        return false;
+    return !helper->has_askers || (helper->is_relieved && job_count() == 0);
+}
+
+/* Runs before each sleep. */
 static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
-    const struct helper_process *helper = watcher->data;
+    struct helper_process *helper = watcher->data;
+    size_t known = helper->jobs;
 
     (void)events;
-    if (!helper->has_askers && acp_running() == 0)
-        ev_break(loop, EVBREAK_ALL);
-    if (helper->is_relieved && acp_running() == 0 && resolver_running() == 0 &&
-        route_job_running() == 0)
+    helper->jobs = job_count();
+    if (job_start_waiting() || helper->jobs != known)
+        ev_timer_start(loop, &helper->nudge);
+    if (may_take_requests(helper))
+        ev_io_start(loop, &helper->requests);
+    else
+        ev_io_stop(loop, &helper->requests);
+    if (is_done(helper))
         ev_break(loop, EVBREAK_ALL);
 }
 
-void helper_process_run(const struct conf_instance *conf, int request_fd)
+static bool prepare(const struct conf_instance *conf)
 {
-    static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
-    sigset_t none;
-
-    /* The helper ends when the last process that may ask has ended. */
-    child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
-    prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
-    /* Standard descriptors may be the client's connection; the helper must not hold it open. */
-    child_drop_descriptors(&request_fd, 1);
-    descriptors_restore_limit();
+    struct acp_setting setting = {.program = conf->values->acp, .prefix = conf->values->acp_prefix};
+    long descriptors = sysconf(_SC_OPEN_MAX);
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */
     own =
         (struct helper_process){.conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
-    if (own.loop == NULL || resolver_init(own.loop) == -1 ||
-        route_job_init(own.loop, conf) == -1) {
-        log_message(EVENT_HELPER_FAILED, "the helper cannot start");
-        return;
-    }
+    if (own.loop == NULL || resolver_init(own.loop) == -1 || route_job_init(own.loop, conf) == -1)
+        return false;
+    job_init(own.loop, descriptors > 0 ? (size_t)descriptors : 0,
+             (size_t)conf->values->sessions_per_worker);
+    acp_init(own.loop, &setting);
+    return true;
+}
+
+static void watch(int request_fd)
+{
     ev_io_init(&own.requests, on_request, request_fd, EV_READ);
     ev_prepare_init(&own.idle, on_idle);
     ev_timer_init(&own.nudge, on_nudge, 0.0, 0.0);
@@ -168,10 +230,30 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     ev_io_start(own.loop, &own.requests);
     ev_prepare_start(own.loop, &own.idle);
     ev_async_start(own.loop, &own.relief);
+    ev_timer_start(own.loop, &own.nudge);
+}
+
+void helper_process_run(const struct conf_instance *conf, int request_fd)
+{
+    static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
+    int on = 1;
+    sigset_t none;
+
+    /* The helper ends when the last process that may ask has ended. */
+    child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
+    prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
+    /* Standard descriptors may be the client's connection; the helper must not hold it open. */
+    child_drop_descriptors(&request_fd, 1);
+    /* The kernel then says which worker sends a request. */
+    (void)setsockopt(request_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+    if (!prepare(conf)) {
+        log_message(EVENT_HELPER_FAILED, "the helper cannot start");
+        return;
+    }
+    watch(request_fd);
     signal(HELPER_SIGNAL_RELIEF, on_signal);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    ev_timer_start(own.loop, &own.nudge);
     ev_run(own.loop, 0);
     resolver_end();
     route_job_end();

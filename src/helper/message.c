@@ -102,10 +102,10 @@ bool message_is_done(const struct message *message)
     return !message->is_bad && message->at == message->length;
 }
 
-/* Room for one descriptor, aligned as the kernel requires. */
+/* Room for what comes with a message, aligned as the kernel requires. */
 union control {
     struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
+    char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
 enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
@@ -117,7 +117,7 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
 
     if (passed_fd != -1) {
         header.msg_control = &control;
-        header.msg_controllen = sizeof(control);
+        header.msg_controllen = CMSG_SPACE(sizeof(int));
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
         control.header.cmsg_len = CMSG_LEN(sizeof(int));
@@ -134,18 +134,14 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
     }
 }
 
-/* The one descriptor that came with a message, or -1. Where a sender passes several, all are
- * closed: otherwise it could fill our descriptor table. */
-static int passed_fd_of(struct msghdr *header)
+/* The descriptor, where it is the only one, or -1. Where a sender passes several, all are closed:
+ * otherwise it could fill our descriptor table. */
+static int only_descriptor(const struct cmsghdr *control)
 {
-    int fds[CMSG_SPACE(sizeof(int)) / sizeof(int)];
-    struct cmsghdr *control = CMSG_FIRSTHDR(header);
-    size_t count = 0;
+    int fds[sizeof(union control) / sizeof(int)];
+    size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-    if (control != NULL && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
-        count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    if (count > 0)
-        memcpy(fds, CMSG_DATA(control), count * sizeof(int));
+    memcpy(fds, CMSG_DATA(control), count * sizeof(int));
     if (count == 1)
         return fds[0];
     for (size_t i = 0; i < count; i++)
@@ -153,24 +149,47 @@ static int passed_fd_of(struct msghdr *header)
     return -1;
 }
 
-enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
-                               size_t *length_r, int *passed_fd_r)
+static pid_t sender_of(const struct cmsghdr *control)
 {
-    union control control;
-    struct iovec piece = {.iov_base = data, .iov_len = size};
-    struct msghdr header = {.msg_iov = &piece,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof(control)};
+    struct ucred sender;
 
+    memcpy(&sender, CMSG_DATA(control), sizeof(sender));
+    return sender.pid;
+}
+
+static void take_control(struct msghdr *header, int *passed_fd_r, pid_t *sender_r)
+{
+    *passed_fd_r = -1;
+    *sender_r = 0;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
+         control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level != SOL_SOCKET)
+            continue;
+        if (control->cmsg_type == SCM_RIGHTS)
+            *passed_fd_r = only_descriptor(control);
+        else if (control->cmsg_type == SCM_CREDENTIALS)
+            *sender_r = sender_of(control);
+    }
+}
+
+enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
+                               size_t *length_r, int *passed_fd_r, pid_t *sender_r)
+{
     for (;;) {
+        union control control;
+        struct iovec piece = {.iov_base = data, .iov_len = size};
+        struct msghdr header = {.msg_iov = &piece,
+                                .msg_iovlen = 1,
+                                .msg_control = &control,
+                                .msg_controllen = sizeof(control)};
         enum io_status status = wait_for_one(fd, POLLIN, deadline_ms);
+
         if (status != IO_OK)
             return status;
         ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (got > 0) {
             *length_r = (size_t)got;
-            *passed_fd_r = passed_fd_of(&header);
+            take_control(&header, passed_fd_r, sender_r);
             return IO_OK;
         }
         if (got == 0)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "io/wait.h"
 
@@ -22,10 +23,10 @@ enum {
 };
 
 enum message_kind {
-    MESSAGE_RESOLVE = 1,   /* session id, host */
-    MESSAGE_ACCESS,        /* session id, time limit in ms, the values in the order of acp.def */
+    MESSAGE_RESOLVE = 1,   /* session id, account, host */
+    MESSAGE_ACCESS,        /* session id, account, time limit in ms, values in acp.def's order */
     MESSAGE_RECORD_CLIENT, /* session id, file name, line */
-    MESSAGE_ROUTE,         /* session id, then the members of struct helper_question */
+    MESSAGE_ROUTE,         /* session id, account, the members of struct helper_question */
     MESSAGE_ROUTED,        /* result, whether it is stale, table, then a text for each field: "="
                               and its value, or nothing where it is not set. MESSAGE_ADDRESSES of the
                               server follows. */
@@ -70,9 +71,10 @@ bool message_is_done(const struct message *message);
 enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
                             int64_t deadline_ms);
 
-/* Receives one message, and the descriptor that came with it; *passed_fd_r is -1 where none did.
- * IO_EOF: the other side is gone. */
+/* Receives one message. *passed_fd_r: the descriptor that came with it, or -1. *sender_r: the
+ * process that sent it, where SO_PASSCRED lets the kernel say so, or 0. IO_EOF: the other side is
+ * gone. */
 enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
-                               size_t *length_r, int *passed_fd_r);
+                               size_t *length_r, int *passed_fd_r, pid_t *sender_r);
 
 #endif

@@ -21,23 +21,26 @@
 
 enum {
     BUCKETS = 1024,
-    NAMES_MAX = 4096, /* with so many, all that are not being looked up are removed */
-    TTL_MIN_S = 5,    /* for /etc/hosts too, and for a name that has no address */
+    NAMES_MAX = 4096,
+    TTL_MIN_S = 5, /* for /etc/hosts too, and for a name that has no address */
     TTL_MAX_S = 3600,
     QUERY_TIMEOUT_MS = 1000, /* doubled at each try: a login that joins a lookup whose query was
                                 lost still gets the answer to the next one in time */
     QUERY_TRIES = 4,
 };
 
+/* A part of the helper that waits for a lookup. */
 struct asker {
     struct asker *next;
-    resolver_answer *answer;
+    resolver_answered *answer;
     void *context;
 };
 
 struct name {
     struct name *next;
-    struct asker *askers;               /* not NULL: it is being looked up */
+    bool is_under_way;                  /* it is being looked up */
+    struct job_list jobs;               /* that wait for this */
+    struct asker *askers;               /* the same, without a job of their own */
     char session[MESSAGE_SESSION_SIZE]; /* that the last lookup was begun for */
     int64_t expires_ms;
     struct helper_addresses addresses;
@@ -190,13 +193,29 @@ static struct name *find_name(const char *host)
     return name;
 }
 
-static void forget_names(void)
+static bool has_answer(const struct name *name)
+{
+    return !name->is_under_way && clock_now_ms() < name->expires_ms;
+}
+
+/* A name that a session may ask for again soon. */
+static bool is_of_use(const struct name *name)
+{
+    return name->is_under_way || (has_answer(name) && name->addresses.count > 0);
+}
+
+static bool is_under_way(const struct name *name)
+{
+    return name->is_under_way;
+}
+
+static void forget_names_but(bool (*is_kept)(const struct name *name))
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         struct name **link = &state.buckets[i];
         while (*link != NULL) {
             struct name *name = *link;
-            if (name->askers != NULL) {
+            if (is_kept(name)) {
                 link = &name->next;
                 continue;
             }
@@ -205,6 +224,15 @@ static void forget_names(void)
             state.names--;
         }
     }
+}
+
+/* Names that do not exist go first: a client may send any number of them. */
+static void make_room(void)
+{
+    if (state.names >= NAMES_MAX)
+        forget_names_but(is_of_use);
+    if (state.names >= NAMES_MAX)
+        forget_names_but(is_under_way);
 }
 
 static struct name *add_name(const char *host)
@@ -222,16 +250,32 @@ static struct name *add_name(const char *host)
     return name;
 }
 
+static struct name *find_or_add(const char *host)
+{
+    struct name *name;
+
+    make_room();
+    name = find_name(host);
+    return name != NULL ? name : add_name(host);
+}
+
 /* ---- questions and answers ---- */
 
 static void answer_askers(struct name *name)
 {
+    const struct helper_addresses addresses = name->addresses; /* a part may let go of the name */
     struct asker *asker = name->askers;
+    struct job *job;
 
     name->askers = NULL;
+    while ((job = name->jobs.first) != NULL) {
+        job_list_remove(&name->jobs, job);
+        (void)job_answer(job, MESSAGE_ADDRESSES, &addresses, sizeof(addresses));
+        job_end(job);
+    }
     while (asker != NULL) {
         struct asker *next = asker->next;
-        asker->answer(asker->context, &name->addresses);
+        asker->answer(asker->context, &addresses);
         free(asker);
         asker = next;
     }
@@ -277,6 +321,7 @@ static void on_resolved(void *context, int status, int timeouts, struct ares_add
 
     (void)timeouts;
     state.pending--;
+    name->is_under_way = false;
     name->addresses = (struct helper_addresses){.ttl_s = TTL_MIN_S};
     if (status == ARES_SUCCESS)
         keep_addresses(name, found);
@@ -289,66 +334,100 @@ static void on_resolved(void *context, int status, int timeouts, struct ares_add
     ares_freeaddrinfo(found);
 }
 
-static void start_lookup(struct name *name)
+/* The session that asks has ended. Where the lookup was begun for it, the job goes on counting as
+ * running until the lookup ends: a client cannot have more of them by leaving and coming back. */
+static void on_asker_gone(struct job *job)
+{
+    struct name *name = job->owner;
+
+    if (job->is_running) {
+        job_release(job);
+        return;
+    }
+    job_list_remove(&name->jobs, job);
+    job_end(job);
+}
+
+static void add_job(struct name *name, struct job *job)
+{
+    job_take(job, name, on_asker_gone);
+    job_list_add(&name->jobs, job);
+}
+
+static void start_lookup(struct name *name, const char *session)
 {
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
+    snprintf(name->session, sizeof(name->session), "%s", session);
+    follow_resolv_conf();
+    name->is_under_way = true;
     state.pending++;
     ares_getaddrinfo(state.channel, name->host, NULL, &hints, on_resolved, name);
     set_timer();
 }
 
-void resolver_call(const char *session, const char *host, resolver_answer *answer, void *context)
+bool resolver_answer_known(const char *host, int answer_fd)
+{
+    const struct name *name = find_name(host);
+
+    if (name == NULL || !has_answer(name))
+        return false;
+    (void)job_send(answer_fd, MESSAGE_ADDRESSES, &name->addresses, sizeof(name->addresses));
+    close(answer_fd);
+    return true;
+}
+
+bool resolver_join(struct job *job, const char *host)
 {
     struct name *name = find_name(host);
+
+    if (name == NULL || !name->is_under_way)
+        return false;
+    add_job(name, job);
+    return true;
+}
+
+void resolver_start(struct job *job)
+{
+    const char *host = message_get(&job->request);
+    struct name *name;
+
+    if (resolver_join(job, host))
+        return;
+    name = find_or_add(host);
+    if (name == NULL) {
+        job_end(job);
+        return;
+    }
+    add_job(name, job);
+    if (has_answer(name)) {
+        answer_askers(name);
+        return;
+    }
+    start_lookup(name, job->session);
+}
+
+void resolver_call(const char *session, const char *host, resolver_answered *answer, void *context)
+{
+    struct name *name = find_or_add(host);
     struct asker *asker = malloc(sizeof(*asker));
 
-    if (name == NULL && state.names >= NAMES_MAX)
-        forget_names();
-    if (name == NULL)
-        name = add_name(host);
     if (name == NULL || asker == NULL) {
         free(asker);
         answer(context, NULL);
         return;
     }
-    bool is_under_way = name->askers != NULL;
     *asker = (struct asker){.next = name->askers, .answer = answer, .context = context};
     name->askers = asker;
-    if (is_under_way)
-        return;
-    if (clock_now_ms() < name->expires_ms) {
+    if (has_answer(name))
         answer_askers(name);
-        return;
-    }
-    snprintf(name->session, sizeof(name->session), "%s", session);
-    follow_resolv_conf();
-    start_lookup(name);
-}
-
-/* The context is the descriptor. */
-static void send_addresses(void *context, const struct helper_addresses *addresses)
-{
-    int answer_fd = (int)(intptr_t)context;
-
-    if (addresses != NULL)
-        (void)job_answer(answer_fd, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
-    close(answer_fd);
-}
-
-void resolver_ask(const char *session, const char *host, int answer_fd)
-{
-    resolver_call(session, host, send_addresses, (void *)(intptr_t)answer_fd);
-}
-
-unsigned resolver_running(void)
-{
-    return state.pending;
+    else if (!name->is_under_way)
+        start_lookup(name, session);
 }
 
 void resolver_end(void)
 {
     ares_destroy(state.channel); /* ends what is under way, with an answer to each session */
-    forget_names();
+    forget_names_but(is_under_way);
     ares_library_cleanup();
 }

@@ -7,6 +7,9 @@
 #define HELPER_RESOLVER_H
 
 #include <ev.h>
+#include <stdbool.h>
+
+#include "helper/job.h"
 
 #include "helper/helper.h"
 
@@ -14,16 +17,20 @@
 int resolver_init(struct ev_loop *loop);
 void resolver_end(void);
 
-/* How many lookups are under way. */
-unsigned resolver_running(void);
+/* Sends the addresses of `host` as MESSAGE_ADDRESSES to `answer_fd` and closes it, where the cache
+ * has them. Needs neither memory nor descriptors. Returns whether it has. */
+bool resolver_answer_known(const char *host, int answer_fd);
 
-/* Looks up `host`, sends the addresses as MESSAGE_ADDRESSES to `answer_fd` and closes it. `session`
- * is the id of the session that asks, for the log. */
-void resolver_ask(const char *session, const char *host, int answer_fd);
+/* Lets a job wait for the lookup of `host`, if it is under way. Returns whether it is. */
+bool resolver_join(struct job *job, const char *host);
 
-/* The same for a part of the helper: calls `answer` once, possibly before it returns. The addresses
- * are valid during the call; NULL: out of memory. */
-typedef void resolver_answer(void *context, const struct helper_addresses *addresses);
-void resolver_call(const char *session, const char *host, resolver_answer *answer, void *context);
+/* Runs a job of the kind JOB_LOOKUP, whose next field is the name: answers it, or begins the
+ * lookup. */
+void resolver_start(struct job *job);
+
+/* Looks up `host` for a part of the helper, outside the limits of jobs: calls `answer` once,
+ * possibly before it returns. The addresses are valid during the call; NULL: out of memory. */
+typedef void resolver_answered(void *context, const struct helper_addresses *addresses);
+void resolver_call(const char *session, const char *host, resolver_answered *answer, void *context);
 
 #endif

@@ -4,10 +4,8 @@
  */
 #include "helper/route_job.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/conf_route.h"
 #include "helper/helper.h"
@@ -19,12 +17,6 @@ static struct {
     struct router_settings settings;
     struct router *router; /* NULL: the instance has no tables */
 } own;
-
-/* A request that waits for the tables, then for the addresses. */
-struct route_job {
-    int answer_fd;
-    char session[MESSAGE_SESSION_SIZE];
-};
 
 /* ---- for tables whose server has a name ---- */
 
@@ -38,8 +30,8 @@ static void pass_address(void *context, const struct helper_addresses *addresses
     struct name_question question = *(struct name_question *)context;
 
     free(context);
-    question.resolved(question.who, addresses == NULL || addresses->count == 0
-                                        ? NULL : &addresses->list[0]);
+    question.resolved(question.who,
+                      addresses == NULL || addresses->count == 0 ? NULL : &addresses->list[0]);
 }
 
 static void resolve_for_table(void *context, const char *host, route_resolved *resolved, void *who)
@@ -59,12 +51,11 @@ static void resolve_for_table(void *context, const char *host, route_resolved *r
 
 static void send_addresses(void *context, const struct helper_addresses *addresses)
 {
-    struct route_job *job = context;
+    struct job *job = context;
 
     if (addresses != NULL)
-        (void)job_answer(job->answer_fd, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
-    close(job->answer_fd);
-    free(job);
+        (void)job_answer(job, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
+    job_end(job);
 }
 
 /* The host that the session will connect to; NULL: none, or a literal. */
@@ -96,7 +87,7 @@ static void put_result(struct message *message, const struct router_result *resu
 static void on_found(void *context, const struct router_result *result)
 {
     static const struct helper_addresses none;
-    struct route_job *job = context;
+    struct job *job = context;
     const char *host = host_to_resolve(result->answer);
     char memory[HELPER_ROUTED_BYTES];
     struct message message;
@@ -104,9 +95,8 @@ static void on_found(void *context, const struct router_result *result)
     message_begin(&message, memory, sizeof(memory), MESSAGE_ROUTED);
     put_result(&message, result);
     if (message.is_bad ||
-        job_answer(job->answer_fd, MESSAGE_ROUTED, memory + 1, message.length - 1) != IO_OK) {
-        close(job->answer_fd); /* the session takes it for a failure */
-        free(job);
+        job_answer(job, MESSAGE_ROUTED, memory + 1, message.length - 1) != IO_OK) {
+        job_end(job); /* the session takes it for a failure */
     } else if (host != NULL) {
         resolver_call(job->session, host, send_addresses, job);
     } else {
@@ -134,17 +124,12 @@ void route_job_end(void)
     own.router = NULL;
 }
 
-size_t route_job_running(void)
+void route_job_start(struct job *job)
 {
-    return own.router == NULL ? 0 : router_running(own.router);
-}
-
-void route_job_run(struct message *message, int answer_fd)
-{
-    struct route_job *job = malloc(sizeof(*job));
+    struct message *message = &job->request;
     struct router_request request = {.attempt = 1};
 
-    request.session = message_get(message);
+    request.session = job->session;
     request.parts.login = message_get(message);
     request.password = message_get(message);
     request.parts.client = message_get(message);
@@ -153,14 +138,13 @@ void route_job_run(struct message *message, int answer_fd)
     request.parts.local_port = message_get(message);
     request.is_tls = message_get_number(message) != 0;
     request.parts.delimiters = own.conf->values->delimiters;
-    if (job == NULL || own.router == NULL || !message_is_done(message)) {
-        close(answer_fd);
-        free(job);
+    if (own.router == NULL || !message_is_done(message)) {
+        job_end(job);
         return;
     }
     if (request.password[0] == '\0')
         request.password = NULL;
-    job->answer_fd = answer_fd;
-    snprintf(job->session, sizeof(job->session), "%s", request.session);
+    /* A search cannot be called off: it counts as running until the tables answer. */
+    job_take(job, NULL, job_release);
     router_ask(own.router, &request, on_found, job);
 }

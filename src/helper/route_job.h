@@ -9,17 +9,15 @@
 #include <ev.h>
 
 #include "config/conf.h"
-#include "helper/message.h"
+#include "helper/job.h"
 
 /* Opens the tables of the instance, if it has any. Returns 0, or -1 when there is no memory. */
 int route_job_init(struct ev_loop *loop, const struct conf_instance *conf);
 /* Closes them. To be called after resolver_end(). */
 void route_job_end(void);
 
-/* Searches that are under way. */
-size_t route_job_running(void);
-
-/* Serves the request and takes over `answer_fd`. */
-void route_job_run(struct message *request, int answer_fd);
+/* Runs a job of the kind JOB_ROUTE, whose next fields are the members of struct
+ * helper_question. */
+void route_job_start(struct job *job);
 
 #endif

@@ -94,8 +94,8 @@ static enum io_status ask(struct session *session, const struct address *local,
     snprintf(port, sizeof(port), "%u", address_port(local));
     snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
     snprintf(server_port, sizeof(server_port), "%u", session->server_name.port);
-    return helper_ask_access(session->start->helper, &access, take_output, lines,
-                             lines->deadline_ms, granted_r);
+    return helper_ask_access(session->start->helper, address_account_key(&session->client_address),
+                             &access, take_output, lines, lines->deadline_ms, granted_r);
 }
 
 enum outcome access_run(struct session *session)

@@ -38,7 +38,8 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     if (address_from_literal(&found->list[0], name->host, name->port) == 0)
         return OUTCOME_NONE;
     session_enter(session, SESSION_STAGE_RESOLVE);
-    status = helper_resolve(session->start->helper, session->id, name->host, name->port,
+    status = helper_resolve(session->start->helper, session->id,
+                            address_account_key(&session->client_address), name->host, name->port,
                             deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;

@@ -225,7 +225,8 @@ static enum outcome ask(struct routing *routing, struct helper_addresses *found)
     question.local = address_host_text(&own, local);
     snprintf(client_port, sizeof(client_port), "%u", address_port(&session->client_address));
     snprintf(local_port, sizeof(local_port), "%u", address_port(&own));
-    status = helper_route(session->start->helper, session->id, &question, take_route, routing,
+    status = helper_route(session->start->helper, session->id,
+                          address_account_key(&session->client_address), &question, take_route, routing,
                           session->login_deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;

@@ -373,12 +373,12 @@ int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
 
 enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r);
-enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, const char *host,
-                                     uint16_t port, int64_t deadline_ms,
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, uint64_t account,
+                                     const char *host, uint16_t port, int64_t deadline_ms,
                                      struct helper_addresses *addresses);
-enum io_status __wrap_helper_ask_access(struct helper *helper, const struct helper_access *access,
-                                        helper_output *output, void *context, int64_t deadline_ms,
-                                        bool *granted_r);
+enum io_status __wrap_helper_ask_access(struct helper *helper, uint64_t account,
+                                        const struct helper_access *access, helper_output *output,
+                                        void *context, int64_t deadline_ms, bool *granted_r);
 enum io_status __wrap_helper_record_client(struct helper *helper, const char *session,
                                            const char *client_text, const char *line,
                                            int64_t deadline_ms);
@@ -408,12 +408,13 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
     return IO_OK;
 }
 
-enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, const char *host,
-                                     uint16_t port, int64_t deadline_ms,
+enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, uint64_t account,
+                                     const char *host, uint16_t port, int64_t deadline_ms,
                                      struct helper_addresses *addresses)
 {
     (void)helper;
     (void)deadline_ms;
+    CHECK(account != 0);
     CHECK(session[0] != '\0' && host[0] != '\0' && port != 0);
     if (strstr(host, "none") != NULL)
         addresses->count = 0;
@@ -422,13 +423,14 @@ enum io_status __wrap_helper_resolve(struct helper *helper, const char *session,
     return strstr(host, "fail") != NULL ? IO_FAILED : IO_OK;
 }
 
-enum io_status __wrap_helper_ask_access(struct helper *helper, const struct helper_access *access,
-                                        helper_output *output, void *context, int64_t deadline_ms,
-                                        bool *granted_r)
+enum io_status __wrap_helper_ask_access(struct helper *helper, uint64_t account,
+                                        const struct helper_access *access, helper_output *output,
+                                        void *context, int64_t deadline_ms, bool *granted_r)
 {
     enum io_status status;
 
     (void)helper;
+    CHECK(account != 0);
     CHECK(access->server_login != NULL && access->server[0] != '\0');
     *granted_r = peers.access == PEERS_ACCESS_GRANTED;
     for (const char *c = peers.acp_text; *c != '\0'; c++)

@@ -103,8 +103,9 @@ static int receive(int fd, enum io_status *status_r)
     char data[64];
     size_t length = 0;
     int passed = -2;
+    pid_t sender;
 
-    *status_r = message_receive(fd, data, sizeof(data), CLOCK_PASSED, &length, &passed);
+    *status_r = message_receive(fd, data, sizeof(data), CLOCK_PASSED, &length, &passed, &sender);
     return passed;
 }
 
@@ -132,6 +133,32 @@ static void test_descriptor(void **state)
     assert_int_equal(status, IO_EOF);
     assert_int_equal(message_send(pair[1], "\1x", 3, -1, CLOCK_PASSED), IO_FAILED);
     assert_int_equal(errno, EPIPE);
+    close(pair[1]);
+}
+
+static void test_sender(void **state)
+{
+    char data[8];
+    size_t length;
+    int pair[2];
+    int on = 1;
+    int passed;
+    pid_t sender;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(message_send(pair[0], "x", 1, pair[0], CLOCK_PASSED), IO_OK);
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+    assert_int_equal(message_send(pair[0], "y", 1, pair[0], CLOCK_PASSED), IO_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(message_receive(pair[1], data, sizeof(data), CLOCK_PASSED, &length,
+                                         &passed, &sender),
+                         IO_OK);
+        assert_true(passed >= 0);
+        close(passed);
+        assert_int_equal(sender, i == 0 ? 0 : getpid());
+    }
+    close(pair[0]);
     close(pair[1]);
 }
 
@@ -180,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_malformed),        cmocka_unit_test(test_descriptor),
+        cmocka_unit_test(test_sender),
         cmocka_unit_test(test_many_descriptors),
     };
 
