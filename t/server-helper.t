@@ -113,6 +113,16 @@ scene 'a program that hangs' => sub {
     ok wait_until(sub { !grep { is_alive($_) } @pids }), 'they go with their sessions';
 };
 
+scene 'a helper that does not answer is replaced' => sub {
+    expect_log(qw(helper-hung helper-died));
+    my $master = master(server => server()->address, acp => acp('exit 0'), login_timeout => 60, acp_timeout => 60);
+    my $helper = helper($master);
+    kill 'STOP', $helper;
+    is $master->client->login->quit, '+OK bye', 'the session waits for the next one';
+    ok !is_alive($helper), 'the first is gone';
+    isnt helper($master), $helper, 'there is another';
+};
+
 # A FIFO, open to write: each line that goes in lets one program go on that reads from it.
 sub gate {
     my $path = directory(0777) . '/gate';

@@ -27,9 +27,11 @@ void helper_init_on_demand(struct helper *helper, const struct conf_instance *co
     *helper = (struct helper){.conf = conf, .request_fd = -1, .is_on_demand = true};
 }
 
-void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd)
+void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd,
+                        helper_silence *on_silence, void *context)
 {
-    *helper = (struct helper){.conf = conf, .request_fd = request_fd};
+    *helper = (struct helper){
+        .conf = conf, .request_fd = request_fd, .on_silence = on_silence, .context = context};
 }
 
 void helper_close(struct helper *helper)
@@ -59,7 +61,7 @@ static enum io_status start_on_demand(struct helper *helper)
         if (process_fork() != 0)
             _exit(0);
         close(pair[0]);
-        helper_process_run(helper->conf, pair[1]);
+        helper_process_run(helper->conf, pair[1], -1);
         _exit(0);
     }
     close(pair[1]);
@@ -103,37 +105,53 @@ static enum io_status ask(struct helper *helper, const struct message *request, 
 /* Is called for each message of an answer. Returns IO_AGAIN where more must follow. */
 typedef enum io_status answer_handler(void *context, char *data, size_t length);
 
-static enum io_status receive_into(char *data, size_t size, int fd, answer_handler *handle,
-                                   void *context, int64_t deadline_ms)
+/* Waits for one message. Where none comes for a while, the master is told once. */
+static enum io_status receive_one(const struct helper *helper, int fd, char *data, size_t size,
+                                  int64_t deadline_ms, size_t *length_r)
+{
+    int64_t patience_ms = clock_earlier(deadline_ms, clock_after_ms(HELPER_PATIENCE_MS));
+    pid_t sender;
+    int passed_fd = -1;
+    enum io_status status =
+        message_receive(fd, data, size, patience_ms, length_r, &passed_fd, &sender);
+
+    if (status == IO_DEADLINE && patience_ms < deadline_ms) {
+        if (helper->on_silence != NULL)
+            helper->on_silence(helper->context);
+        status = message_receive(fd, data, size, deadline_ms, length_r, &passed_fd, &sender);
+    }
+    if (passed_fd != -1)
+        close(passed_fd); /* a helper passes none: do not keep it */
+    return status;
+}
+
+static enum io_status receive_into(const struct helper *helper, char *data, size_t size, int fd,
+                                   answer_handler *handle, void *context, int64_t deadline_ms)
 {
     enum io_status status;
 
     do {
         size_t length;
-        int passed_fd;
-        pid_t sender;
 
-        status = message_receive(fd, data, size, deadline_ms, &length, &passed_fd, &sender);
-        if (passed_fd != -1 && status == IO_OK)
-            close(passed_fd); /* a helper passes none: do not keep it */
+        status = receive_one(helper, fd, data, size, deadline_ms, &length);
         if (status == IO_OK)
             status = handle(context, data, length);
     } while (status == IO_AGAIN);
     return status;
 }
 
-static enum io_status receive_answer(int fd, answer_handler *handle, void *context,
-                                     int64_t deadline_ms)
+static enum io_status receive_answer(const struct helper *helper, int fd, answer_handler *handle,
+                                     void *context, int64_t deadline_ms)
 {
     char data[MESSAGE_OUTPUT_BYTES + 16];
 
-    return receive_into(data, sizeof(data), fd, handle, context, deadline_ms);
+    return receive_into(helper, data, sizeof(data), fd, handle, context, deadline_ms);
 }
 
 /* For an answer that may have passwords in it, and may be longer than a small stack has room for.
  */
-static enum io_status receive_secret(int fd, answer_handler *handle, void *context,
-                                     int64_t deadline_ms)
+static enum io_status receive_secret(const struct helper *helper, int fd, answer_handler *handle,
+                                     void *context, int64_t deadline_ms)
 {
     struct buffer scratch = {.is_secret = true};
     size_t size;
@@ -142,14 +160,14 @@ static enum io_status receive_secret(int fd, answer_handler *handle, void *conte
 
     if (data == NULL)
         return IO_FAILED;
-    status = receive_into(data, HELPER_ROUTED_BYTES, fd, handle, context, deadline_ms);
+    status = receive_into(helper, data, HELPER_ROUTED_BYTES, fd, handle, context, deadline_ms);
     buffer_added(&scratch, HELPER_ROUTED_BYTES);
     buffer_clear(&scratch);
     return status;
 }
 
-typedef enum io_status answer_receiver(int fd, answer_handler *handle, void *context,
-                                       int64_t deadline_ms);
+typedef enum io_status answer_receiver(const struct helper *helper, int fd, answer_handler *handle,
+                                       void *context, int64_t deadline_ms);
 
 /* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
 static enum io_status call_for(answer_receiver *receive, struct helper *helper,
@@ -163,7 +181,7 @@ static enum io_status call_for(answer_receiver *receive, struct helper *helper,
 
         status = ask(helper, request, deadline_ms, &fd);
         if (status == IO_OK) {
-            status = receive(fd, handle, context, deadline_ms);
+            status = receive(helper, fd, handle, context, deadline_ms);
             wait_close(fd);
         } else if (status == IO_FAILED && errno == EPIPE) {
             status = IO_EOF;

@@ -22,10 +22,18 @@
 #include "io/wait.h"
 #include "route/route_answer.h"
 
+enum { HELPER_PATIENCE_MS = 3000 };
+
+/* Is called where the helper has sent nothing for HELPER_PATIENCE_MS. That may be right: a program
+ * or a lookup takes as long as it takes. */
+typedef void helper_silence(void *context);
+
 /* How to reach a helper. */
 struct helper {
     const struct conf_instance *conf;
-    int request_fd;    /* -1: not started */
+    int request_fd;             /* -1: not started */
+    helper_silence *on_silence; /* NULL: there is nobody to tell */
+    void *context;
     bool is_on_demand; /* forked by this process when it is needed; otherwise the master runs it */
 };
 
@@ -77,8 +85,10 @@ typedef enum io_status helper_output(void *context, const char *data, size_t len
 /* For the process of a single session: forks a helper when it is first needed. */
 void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf);
 
-/* For the helper of a pool, which the master runs: `request_fd` is the end to ask at. */
-void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd);
+/* For the helper of a pool, which the master runs: `request_fd` is the end to ask at. `on_silence`
+ * lets the master check whether the helper still answers. */
+void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd,
+                        helper_silence *on_silence, void *context);
 
 /* Gives up the helper. One that was forked on demand ends by itself once its work is done. */
 void helper_close(struct helper *helper);

@@ -27,6 +27,7 @@ struct helper_process {
     const struct conf_instance *conf;
     struct ev_loop *loop;
     ev_io requests;
+    ev_io pulse;
     ev_async relief;
     ev_prepare idle;
     ev_timer nudge;
@@ -143,6 +144,18 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     }
 }
 
+/* The master wants to know whether this process still answers. */
+static void on_pulse(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    char octet;
+
+    (void)events;
+    if (recv(watcher->fd, &octet, 1, MSG_DONTWAIT) == 1)
+        (void)send(watcher->fd, &octet, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else if (errno != EAGAIN && errno != EINTR)
+        ev_io_stop(loop, watcher); /* it asks another helper now, or has ended */
+}
+
 /* ---- the end ---- */
 
 /* This helper is to end, but finishes its work first. */
@@ -220,22 +233,26 @@ static bool prepare(const struct conf_instance *conf)
     return true;
 }
 
-static void watch(int request_fd)
+static void watch(int request_fd, int pulse_fd)
 {
     ev_io_init(&own.requests, on_request, request_fd, EV_READ);
+    ev_io_init(&own.pulse, on_pulse, pulse_fd, EV_READ);
     ev_prepare_init(&own.idle, on_idle);
     ev_timer_init(&own.nudge, on_nudge, 0.0, 0.0);
     ev_async_init(&own.relief, on_relief);
     own.requests.data = own.relief.data = own.idle.data = &own;
     ev_io_start(own.loop, &own.requests);
+    if (pulse_fd != -1)
+        ev_io_start(own.loop, &own.pulse);
     ev_prepare_start(own.loop, &own.idle);
     ev_async_start(own.loop, &own.relief);
     ev_timer_start(own.loop, &own.nudge);
 }
 
-void helper_process_run(const struct conf_instance *conf, int request_fd)
+void helper_process_run(const struct conf_instance *conf, int request_fd, int pulse_fd)
 {
     static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
+    const int kept[] = {request_fd, pulse_fd};
     int on = 1;
     sigset_t none;
 
@@ -243,14 +260,14 @@ void helper_process_run(const struct conf_instance *conf, int request_fd)
     child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
-    child_drop_descriptors(&request_fd, 1);
+    child_drop_descriptors(kept, sizeof(kept) / sizeof(kept[0]));
     /* The kernel then says which worker sends a request. */
     (void)setsockopt(request_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
     if (!prepare(conf)) {
         log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;
     }
-    watch(request_fd);
+    watch(request_fd, pulse_fd);
     signal(HELPER_SIGNAL_RELIEF, on_signal);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -77,6 +77,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
                           .master_pid = getpid()};
     generation->users++;
     pool_size_init(pool);
+    helper_watch_init(&pool->helper_watch, instance->section.name);
     pool->listener = listener_acquire(instance, error);
     if (pool->listener == NULL) {
         pool_free(pool);
@@ -101,6 +102,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
 void pool_free(struct pool *pool)
 {
     pool_size_stop(pool);
+    helper_watch_stop(&pool->helper_watch);
     ev_timer_stop(EV_DEFAULT, &pool->insist);
     if (pool->listener != NULL)
         listener_release(pool->listener);

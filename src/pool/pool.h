@@ -23,6 +23,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "config/conf.h"
+#include "helper/helper_watch.h"
 #include "pool/instance_memory.h"
 #include "pool/listener.h"
 #include "pool/pool_rest.h"
@@ -75,6 +76,7 @@ struct pool {
     size_t workers_end; /* no worker from this index on has a process */
     size_t alive;       /* workers that have a process */
     pid_t helper_pid;   /* 0: no process */
+    struct helper_watch helper_watch;
     int64_t helper_started_ms;
 
     struct pool_rest rest;

@@ -89,6 +89,7 @@ static void reap_worker(struct pool *pool, size_t index, int status)
 static void reap_helper(struct pool *pool, int status)
 {
     pool->helper_pid = 0;
+    helper_watch_stop(&pool->helper_watch);
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
     log_message(EVENT_HELPER_DIED, "instance %s, status %d",

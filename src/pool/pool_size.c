@@ -375,6 +375,8 @@ static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
     if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
         !ev_is_active(&pool->size.poll))
         start_polling(pool);
+    if (atomic_exchange(&pool->scoreboard->is_helper_silent, 0) != 0)
+        helper_watch_check(&pool->helper_watch);
     pool_size_refill(pool); /* a worker with many sessions may have said that it leaves */
 }
 

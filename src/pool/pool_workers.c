@@ -12,6 +12,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/privileges.h"
 #include "helper/helper_process.h"
@@ -146,7 +147,7 @@ void pool_clear_worker(struct pool *pool, size_t index)
 /* ---- the helper ---- */
 
 /* It may gain privileges by exec, as a worker may not: an acp may be set-uid. */
-static void run_helper(const struct pool *pool)
+static void run_helper(const struct pool *pool, int pulse_fd)
 {
     struct error error;
 
@@ -154,16 +155,20 @@ static void run_helper(const struct pool *pool)
         log_message(EVENT_PRIVILEGES, "%s", error.text);
         _exit(EX_OSERR);
     }
-    helper_process_run(pool->instance, pool->request_fds[1]);
+    helper_process_run(pool->instance, pool->request_fds[1], pulse_fd);
     _exit(EX_OK);
 }
 
 int pool_fork_helper(struct pool *pool)
 {
+    int pulse_fd = helper_watch_open(&pool->helper_watch);
     pid_t pid = child_fork();
 
     if (pid == 0)
-        run_helper(pool);
+        run_helper(pool, pulse_fd);
+    file_close_failed(pulse_fd);
+    if (pid != -1)
+        helper_watch_start(&pool->helper_watch, pid);
     pool->helper_pid = pid == -1 ? 0 : pid;
     pool->helper_started_ms = clock_now_ms();
     return pid == -1 ? -1 : 0;

@@ -104,6 +104,7 @@ struct scoreboard {
     _Atomic int idle;              /* workers that can take a connection */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic int is_master_awake;   /* not 0: it checks again by itself, there is no need to tell it */
+    _Atomic int is_helper_silent;  /* not 0: a session has waited long for the helper */
     _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
     _Atomic size_t workers_end;    /* for the status: no worker from this index on has a process */
     struct scoreboard_slot slots[];

@@ -31,6 +31,16 @@ static int confine(struct pool *pool, int kept_fd)
     return 0;
 }
 
+/* The master then checks whether the helper still answers. */
+static void on_helper_silence(void *context)
+{
+    struct pool *pool = context;
+    uint64_t one = 1;
+
+    atomic_store(&pool->scoreboard->is_helper_silent, 1);
+    (void)!write(pool->notify_fd, &one, sizeof(one));
+}
+
 int worker_run(struct pool *pool, struct scoreboard_slot *slot)
 {
     static const int own_signals[] = {WORKER_SIGNAL_RETIRE, WORKER_SIGNAL_STOP,
@@ -49,7 +59,8 @@ int worker_run(struct pool *pool, struct scoreboard_slot *slot)
     if (getppid() != master_pid)
         return EX_OK;
     log_count_lost_in(&pool->memory->totals->log_lost);
-    helper_init_shared(&worker.helper, pool->instance, pool->request_fds[0]);
+    helper_init_shared(&worker.helper, pool->instance, pool->request_fds[0], on_helper_silence,
+                       pool);
     atomic_store(&slot->started_ms, clock_now_ms());
     if (has_many)
         worker_many_run(&worker);
