@@ -45,7 +45,7 @@ static struct part part_of(char escape, const struct route_key_parts *parts)
     case 'D':
         return (struct part){.text = delimiter, .length = 1};
     case 'd':
-        return delimiter == NULL ? (struct part){.text = NULL} : whole(delimiter + 1);
+        return whole(delimiter == NULL ? "" : delimiter + 1);
     case 'i':
         return whole(parts->client);
     case 'p':

@@ -50,7 +50,7 @@ static enum outcome read_facts(struct session *session, struct server_facts *fac
 
 static enum outcome ask(struct session *session, struct server_facts *facts)
 {
-    struct server_reply reply;
+    struct server_reply reply = {.is_ok = false};
     enum outcome outcome = server_send(session, capa);
 
     if (outcome == OUTCOME_NONE)
