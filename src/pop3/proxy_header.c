@@ -155,7 +155,7 @@ static bool v1_parse_port(const char *text, uint16_t *port_r)
     unsigned value = 0;
     size_t length = 0;
 
-    for (; octet_is_digit(text[length]) && length < 5; length++)
+    for (; length < 5 && octet_is_digit(text[length]); length++)
         value = value * 10 + (unsigned)(text[length] - '0');
     if (length == 0 || text[length] != '\0' || (length > 1 && text[0] == '0') || value > UINT16_MAX)
         return false;
