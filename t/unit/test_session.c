@@ -127,9 +127,11 @@ static void test_allowed(void **state)
     check(list, "joe@x.b.org", "joe", "x.b.org:110");
     check(list, "joe@c:995", "joe", "c:995");
     check(list, "joe", "joe", "home:110"); /* the default server need not be on the list */
-    check_refused(list, "joe@a.org:110", OUTCOME_SERVER_NOT_ALLOWED);
+    check(list, "joe@a.org:110", "joe", "a.org:110");
+    check(list, "joe@c", "joe", "c:110");
+    check_refused(list, "joe@a.org:995", OUTCOME_SERVER_NOT_ALLOWED);
+    check_refused(list, "joe@x.b.org:995", OUTCOME_SERVER_NOT_ALLOWED);
     check_refused(list, "joe@b.org", OUTCOME_SERVER_NOT_ALLOWED);
-    check_refused(list, "joe@c", OUTCOME_SERVER_NOT_ALLOWED);
 }
 
 static void test_proxy_login(void **state)
