@@ -213,4 +213,21 @@ scene 'a loop is refused' => sub {
     }
 };
 
+# A superserver may listen on all addresses of the machine: each hop of a loop then goes to another.
+scene 'a loop over another address of this machine is refused under a superserver' => sub {
+    my $proxy  = proxy('-e', '-');
+    my $server = server(host => '127.0.0.2', port => $proxy->port);
+    my $client = $proxy->client;
+    like $client->try_login('joe@' . $server->address), qr/^-ERR \[SYS\/PERM\]/, 'refused';
+    is $client->session_line->{reason}, 'loop', 'reason';
+    is scalar($server->lines), 0, 'the server got nothing';
+
+    my $other = server(host => '127.0.0.2');
+    is $proxy->client->login('joe@' . $other->address)->quit, '+OK bye', 'another port is not ours';
+    my $default = proxy();
+    my $beside  = server(host => '127.0.0.2', port => $default->port);
+    $default->{arguments} = [ $beside->address ];
+    is $default->client->login->quit, '+OK bye', 'nor is a server that the operator has chosen';
+};
+
 done;

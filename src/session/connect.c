@@ -76,6 +76,41 @@ static bool is_loop(const struct session *session, const struct helper_addresses
     return is_covered(found, &local);
 }
 
+static bool is_loopback(const struct address *address)
+{
+    return address->sa.sa_family == AF_INET &&
+           ntohl(address->in4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* Both addresses are this machine's: they are the same, or both are in 127.0.0.0/8. */
+static bool is_one_machine(struct address a, struct address b)
+{
+    address_set_port(&a, 0);
+    address_set_port(&b, 0);
+    return address_is_equal(&a, &b) || (is_loopback(&a) && is_loopback(&b));
+}
+
+/*
+ * Called after the connection is made. A superserver may listen on all addresses of the machine, of
+ * which we know one. A client could name another one at each hop, and make a process for each. So a
+ * server that the client has named is a loop if it is this machine, at the port that we are
+ * reached at. The operator may have a server there, and names it himself then.
+ */
+static bool is_loop_in_machine(const struct session *session, int fd)
+{
+    struct address from, own;
+    struct address to = session->server_address;
+
+    if (session->start->own_address_count > 0 || !session->route.is_client_choice ||
+        !address_of_own_end(fd, &from))
+        return false;
+    session_own_end(session, &own);
+    address_unmap(&from);
+    address_unmap(&to);
+    return address_port(&own) != 0 && address_port(&own) == address_port(&to) &&
+           is_one_machine(from, to);
+}
+
 static enum outcome dial_outcome(struct session *session, enum io_status status)
 {
     switch (status) {
@@ -108,12 +143,14 @@ enum outcome connect_run(struct session *session)
     if (is_loop(session, &found))
         return OUTCOME_LOOP;
     session_enter(session, SESSION_STAGE_CONNECT);
-    outcome = dial_outcome(session, dial(found.list, found.count, &settings, deadline_ms, &fd,
-                                         &chosen));
+    outcome =
+        dial_outcome(session, dial(found.list, found.count, &settings, deadline_ms, &fd, &chosen));
     if (outcome != OUTCOME_NONE)
         return outcome;
     stream_open_socket(&session->server, fd);
     session->server_address = found.list[chosen];
+    if (is_loop_in_machine(session, fd))
+        return OUTCOME_LOOP;
     session->server.out.is_secret = true; /* until the login is answered */
     return identity_send_header(session, deadline_ms);
 }

@@ -42,6 +42,7 @@ static enum outcome take_server(struct session *session, const char *text)
         !host_list_is_match(conf->allowed, &session->server_name, conf->server_port))
         return OUTCOME_SERVER_NOT_ALLOWED;
     snprintf(session->route.name, sizeof(session->route.name), "client");
+    session->route.is_client_choice = true;
     return OUTCOME_NONE;
 }
 

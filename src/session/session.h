@@ -78,6 +78,7 @@ enum { SESSION_ROUTE_SIZE = 64 }; /* for logs; longer names of tables are cut th
  * unless a routing table says otherwise. The pointers lead into the memory of the credentials. */
 struct session_route {
     char name[SESSION_ROUTE_SIZE]; /* the table that decided, or "client" or "default" */
+    bool is_client_choice;         /* the client has named the server */
     enum conf_server_tls tls;
     bool is_any_certificate;
     const char *master; /* the user whose password opens the mailbox; NULL: the user's own */
