@@ -130,6 +130,29 @@ scene 'all kinds of refusal count together' => sub {
     like $client->rest, qr/\A(?:-ERR [^\r\n]*\r\n)?\z/, 'the sixth';
 };
 
+# Commands that are answered without a server cost a client nothing, and the worker its time.
+scene 'CAPA, AUTH and USER before the login are limited' => sub {
+    my %free = (CAPA => 'CAPA', USER => 'USER joe', AUTH => 'AUTH');
+    my $server = server();
+    for my $verb (sort keys %free) {
+        my $client = proxy($server->address)->client;
+        $client->greeting;
+        my $send = sub { $client->send_line($free{$verb}); my $line = $client->line; $client->body if $verb ne 'USER' && $line =~ /^\+OK/; $line };
+        is scalar(grep { $send->() =~ /^\+OK/ } 1 .. 20), 20, "$verb: twenty are answered";
+        is scalar(grep { $send->() =~ /^-ERR too many commands/ } 1 .. 5), 5, "$verb: five more are refused";
+        like $client->send_line($free{$verb})->rest, qr/\A-ERR [^\r\n]+\r\n\z/, "$verb: the next one ends the session";
+        is $client->session_line->{reason}, 'too-many-refused-commands', "$verb: reason";
+    }
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    $client->ask($_), $client->body for ('CAPA') x 10, ('AUTH') x 9;
+    is $client->ask('USER joe'), '+OK password please', 'all of them count together: the twentieth';
+    like $client->ask('USER jim'), qr/^-ERR too many commands/, 'the twenty-first';
+    is $client->ask('PASS x'), '+OK logged in', 'the login still works';
+    is + ($server->lines)[0], 'USER joe', 'with the user of before';
+    like $client->ask('CAPA'), qr/^\+OK/, "after the login they do not count ($_)" and $client->body for 1 .. 25;
+};
+
 scene 'a refusal by the server does not count' => sub {
     my $server = server();
     my $client = logged_in($server);

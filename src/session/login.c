@@ -9,6 +9,15 @@
 #include "session/stages.h"
 #include "session/starttls.h"
 
+/* CAPA, AUTH and USER are answered without a server, and never end the session. A client that streams
+ * them would take the worker's time from all other sessions, so further ones count as refused. */
+enum { FREE_COMMANDS_MAX = 20 };
+
+static bool is_free(enum command_verb verb)
+{
+    return verb == COMMAND_CAPA || verb == COMMAND_AUTH || verb == COMMAND_USER;
+}
+
 static enum outcome take_user(struct session *session, const struct command *command)
 {
     credentials_wipe(&session->credentials); /* a second USER replaces the first */
@@ -33,6 +42,8 @@ static enum outcome serve_command(struct session *session, const struct command 
 {
     enum outcome outcome = OUTCOME_NONE;
 
+    if (is_free(command->verb) && ++session->free_commands > FREE_COMMANDS_MAX)
+        return client_refuse_command(session, command, COMMAND_TOO_MANY);
     switch (command->verb) {
     case COMMAND_STLS:
         return client_stls(session, command);

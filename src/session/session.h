@@ -118,7 +118,8 @@ struct session {
     struct host_port server_name; /* as selected; port 0 until one is */
     struct session_route route;
 
-    unsigned refused; /* commands */
+    unsigned refused;       /* commands */
+    unsigned free_commands; /* see login.c */
     uint64_t reply_octets;
     uint64_t retrieved;
     uint64_t deleted;

@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     COMMANDS_MAX = 6, /* refused ones; the sixth ends the session */
+    FREE_MAX = 20,    /* of CAPA, AUTH and USER before the login */
     POOL_BLOCKS = 6,  /* more than a session holds at once */
 };
 
@@ -47,6 +48,7 @@ struct reader {
     size_t at; /* in what the client sent */
     enum command_state state;
     unsigned refused;
+    unsigned free;
     bool is_over; /* after QUIT or the sixth refusal */
     bool has_user;
     bool is_opaque; /* AUTH or STLS was tried: what follows would have to be decoded */
@@ -92,6 +94,11 @@ static bool may_come(enum command_verb verb)
     return peers.tls != PEERS_TLS_REQUIRED || (verb != COMMAND_USER && verb != COMMAND_AUTH);
 }
 
+static bool is_free(enum command_verb verb)
+{
+    return verb == COMMAND_CAPA || verb == COMMAND_AUTH || verb == COMMAND_USER;
+}
+
 /* The shape of the line, NULL when it must be refused. Keeps the reader's state. */
 static const struct reference_command *judge(struct reader *reader, const struct line *line)
 {
@@ -100,6 +107,9 @@ static const struct reference_command *judge(struct reader *reader, const struct
     if (!line->is_too_long)
         shape = reference_command(line->text, line->length, reader->state);
     if (shape != NULL && shape->verb == COMMAND_PASS && !reader->has_user)
+        shape = NULL;
+    if (shape != NULL && reader->state == COMMAND_STATE_AUTH && is_free(shape->verb) &&
+        ++reader->free > FREE_MAX)
         shape = NULL;
     if (shape != NULL && !may_come(shape->verb))
         shape = NULL;
