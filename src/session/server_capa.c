@@ -124,6 +124,8 @@ enum outcome server_capa_confirm(struct session *session, struct server_reply *r
     if (!has_capa)
         outcome = server_settle(session);
     else if (!is_sent)
+        outcome = server_listen(session, CLOCK_PASSED);
+    if (outcome == OUTCOME_NONE && has_capa && !is_sent)
         outcome = server_send(session, capa);
     if (outcome == OUTCOME_NONE && has_capa)
         outcome = read_proof(session, reply);

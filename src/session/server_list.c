@@ -70,11 +70,12 @@ enum outcome server_list_read(struct session *session, size_t at, int64_t deadli
 const char *server_list_next(const struct session *session, struct server_list *list,
                              size_t *length_r)
 {
-    const char *line = buffer_data(&session->server.in) + list->at;
+    const char *line;
     size_t length;
 
     if (list->length == 0)
-        return NULL;
+        return NULL; /* the input may be empty, and has no memory then */
+    line = buffer_data(&session->server.in) + list->at;
     length = (size_t)((const char *)memchr(line, '\n', list->length) - line) + 1;
     *length_r = text_length(line, length);
     list->at += length;

@@ -699,7 +699,8 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
             reply = read_reply(at, false);
         CHECK(reply.is_complete);
         at += reply.length;
-        if (!reply.is_ok && !reply.is_challenge)
+        /* A server may refuse an XCLIENT that it has not offered, and the login goes on. */
+        if (!reply.is_ok && !reply.is_challenge && i > to_server.before)
             break;
     }
     *server_at_r = at;
