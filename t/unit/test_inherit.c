@@ -37,6 +37,7 @@ static void test_one_with_a_text(void **state)
     assert_string_equal(text, "/run/a,b:c");
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
     assert_null(getenv(NAME));
+    free(text);
     assert_int_equal(inherit_take(NAME, &text), -1);
     assert_null(text);
     close(fd);
