@@ -457,7 +457,8 @@ static void watch(void)
 
 /* ---- the start ---- */
 
-/* Takes over the caller's share of the generation. Returns an exit code. */
+/* Takes over the caller's share of the generation, if it returns EX_OK. Otherwise it returns another
+ * exit code. */
 static int start(struct generation *generation)
 {
     struct error error;
@@ -527,8 +528,10 @@ static int run(struct generation *generation)
 {
     int code = start(generation);
 
-    if (code != EX_OK)
+    if (code != EX_OK) {
+        generation_release(generation);
         return code;
+    }
     master.ready_deadline_ms = clock_after_ms(READY_LIMIT_MS);
     ev_timer_init(&master.ready, on_ready_tick, READY_TICK_S, READY_TICK_S);
     ev_timer_start(EV_DEFAULT, &master.ready);
@@ -555,6 +558,7 @@ int master_run(const struct options *options, char *const argv[])
     tickets_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
         successor_complain(error.text);
+        generation_release(generation);
         return EX_OSERR;
     }
     (void)prctl(PR_SET_DUMPABLE, 0);
