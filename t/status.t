@@ -299,7 +299,7 @@ scene 'the status process is started again' => sub {
         ok wait_until(sub { ($daemon->status_pid // $pid) != $pid }), "killed and back ($time)";
         is $daemon->status->{instances}[0]{logins}, 1, 'with all totals';
     }
-    ok scalar(grep { $_->{text} =~ /the process died; a new one is started in 0\.4 s"/ } $daemon->events('status')), 'the pause grows';
+    ok scalar(grep { $_->{text} =~ /the process died \(signal 9\); a new one is started in 0\.4 s"/ } $daemon->events('status')), 'the pause grows';
     kill 'STOP', my $pid = $daemon->status_pid;
     like $client->ask('STAT'), qr/^\+OK 3 /, 'a stopped one is no matter to sessions';
     is $daemon->reload->{event}, 'reloaded', 'nor to a reload';

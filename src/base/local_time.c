@@ -22,6 +22,8 @@ enum {
     DAYS_4_CENTURIES = 4 * DAYS_CENTURY + 1,
 };
 
+#define LAST_S INT64_C(253370764799) /* the end of the year 9998 */
+
 /* How many seconds local time is ahead of UTC, and from when until when this is known to hold. */
 static struct {
     int64_t from_s;
@@ -78,6 +80,7 @@ struct local_time local_time_at(int64_t wall_s)
     struct local_time local;
     int64_t local_s;
 
+    wall_s = wall_s < DAY_S ? DAY_S : wall_s > LAST_S ? LAST_S : wall_s;
     if (wall_s < offset.from_s || wall_s >= offset.until_s)
         find_offset(wall_s);
     local_s = wall_s + offset.ahead_s;

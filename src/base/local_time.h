@@ -24,7 +24,8 @@ struct local_time {
 /* Reads the time zone again. Call it before the first fork. */
 void local_time_prepare(void);
 
-/* The local time at `wall_s` seconds since 1970; not for negative ones. */
+/* The local time at `wall_s` seconds since 1970. A time before 2 January 1970 or after the year 9998
+ * counts as the first or the last one between: such a number can only come from damaged memory. */
 struct local_time local_time_at(int64_t wall_s);
 
 #endif

@@ -422,7 +422,7 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (status_reap(watcher->rpid) || upgrade_reap(watcher->rpid))
+    if (status_reap(watcher->rpid, watcher->rstatus) || upgrade_reap(watcher->rpid))
         return;
     while (pool != NULL && !pool_reap(pool, watcher->rpid, watcher->rstatus))
         pool = pool->next;

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/back_off.h"
@@ -87,13 +88,17 @@ static void end_process(void)
     status.pid = 0; /* when it is reaped, nobody misses it */
 }
 
-bool status_reap(pid_t pid)
+bool status_reap(pid_t pid, int wait_status)
 {
+    bool is_signal = WIFSIGNALED(wait_status);
+
     if (pid == 0 || pid != status.pid)
         return false;
     status.pid = 0;
     log_message_at(LOG_LEVEL_ALERT, EVENT_STATUS,
-                   "the process died; a new one is started in %.1f s", fork_later_s());
+                   "the process died (%s %d); a new one is started in %.1f s",
+                   is_signal ? "signal" : "exit status",
+                   is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), fork_later_s());
     return true;
 }
 

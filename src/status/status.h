@@ -35,9 +35,9 @@ void status_refresh(void);
  * status_restart() says that settings are in force that are new. */
 void status_note_failed_reload(const char *why);
 
-/* Call it for each child that has ended. Returns true if it was the status process, which is then
- * started again, after a pause that grows if it keeps dying. */
-bool status_reap(pid_t pid);
+/* Call it for each child that has ended, with its wait status. Returns true if it was the status
+ * process, which is then started again, after a pause that grows if it keeps dying. */
+bool status_reap(pid_t pid, int wait_status);
 
 /* In the process that is about to become the next binary: passes the metrics' socket on to it. */
 void status_pass(void);

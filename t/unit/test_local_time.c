@@ -72,12 +72,25 @@ static void test_clock_set_back(void **state)
     check(1782000000);
 }
 
+/* A number that comes from memory that a broken process has written. */
+static void test_no_time(void **state)
+{
+    (void)state;
+    use_zone("CET-1CEST,M3.5.0,M10.5.0/3");
+    assert_int_equal(local_time_at(INT64_MAX).year, 9999); /* in this zone it is January already */
+    assert_int_equal(local_time_at(INT64_MIN).year, 1970);
+    assert_int_equal(local_time_at(-1).day, 2);
+    check(DAY_S);
+    check(INT64_C(253370764799));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_day),
         cmocka_unit_test(test_as_time_goes_by),
         cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_no_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
