@@ -90,11 +90,85 @@ scene 'a name from a name server' => sub {
     ok $dns->asked(qr/pop/), 'the name server was asked';
 };
 
+# ---- one family works, the other does not ----
+
+my %family = (A => { type => 1, host => '127.0.0.1', record => \&A }, AAAA => { type => 28, host => '::1', record => \&AAAA });
+
+# A name server that knows one family, and answers questions for the other one with $rest.
+sub half_name_server {
+    my ($good, $rest) = @_;
+    my $type = $family{$good}{type};
+    return name_server(sub { $_[1] == $type ? [ $family{$good}{record}->($family{$good}{host}) ] : ref $rest eq 'CODE' ? $rest->() : $rest });
+}
+
+scene 'one family is silent, fails or loops' => sub {
+    my %rest = (
+        'never answered'             => undef,
+        'a server failure'           => 2,
+        'refused'                    => 5,
+        'no such name'               => [],
+        'late'                       => { after => 1, send => [] },
+        'an alias of itself'         => [ CNAME('pop.example') ],
+        'two aliases of one another' => [ CNAME('a.example'), CNAME('pop.example') ],
+        'nonsense'                   => "\xff" x 100,
+    );
+    for my $good (qw(A AAAA)) {
+        my $server = server(host => $family{$good}{host}) or plan(skip_all => 'no IPv6 loopback here');
+        for my $how (sort keys %rest) {
+            my $dns = half_name_server($good, $rest{$how});
+            is login_to('pop.example', $server->port, $dns->{wrapper})->quit, '+OK bye', "only $good is answered, the other: $how";
+        }
+    }
+};
+
+scene 'the family that works is known late' => sub {
+    for my $good (qw(A AAAA)) {
+        my ($bad) = grep { $_ ne $good } keys %family;
+        my $server = server(host => $family{$good}{host}) or plan(skip_all => 'no IPv6 loopback here');
+        my $late   = { after => 1, send => [ $family{$good}{record}->($family{$good}{host}) ] };
+        my $dns    = half_name_server($bad, sub { $late });
+        is login_to('pop.example', $server->port, $dns->{wrapper})->quit, '+OK bye', "$good is used when nobody listens at the $bad";
+    }
+};
+
+scene 'a name is completed from the search list as a whole' => sub {
+    my $server = server(host => '127.0.0.1');
+    my $wrong  = server(host => '::1', port => $server->port) or plan(skip_all => 'no IPv6 loopback here');
+    my $dns    = name_server(sub {
+        my ($name) = @_;
+        return $name eq 'pop.example' ? [ A('127.0.0.1') ] : $name =~ /corp\.example\z/ ? [ AAAA('::1') ] : [];
+    }, conf => "search corp.example\n");
+    is login_to('pop.example', $server->port, $dns->{wrapper})->quit, '+OK bye', 'a full name';
+    is $dns->asked(qr/corp/), 0, 'is not looked for elsewhere';
+    is $wrong->connections, 0, 'nor found there';
+    is login_to('pop', $server->port, $dns->{wrapper})->quit, '+OK bye', 'a short name';
+    is $wrong->connections, 1, 'is';
+};
+
 scene 'no such name' => sub {
     my $dns    = name_server(sub { [] });
     my $client = proxy('pop.example', { wrapper => $dns->{wrapper} })->client;
     like $client->try_login, $own, 'a temporary error';
     is $client->session_line->{reason}, 'resolve-failed', 'reason';
+};
+
+scene 'resolv.conf is corrected while logins wait for a dead name server' => sub {
+    my $server = server(host => '127.0.0.1');
+    my $dead   = name_server(sub { undef });
+    my $good   = name_server(sub { [ A('127.0.0.1') ] });
+    my $master = master(server => '-', select_server => 'yes', delimiters => '@', login_timeout => 60, connect_timeout => 60,
+        -wrapper => $dead->{wrapper}, -in_file => 1);
+    my @client = map { $master->client } 1 .. 3;
+    for my $number (0, 1) {
+        $client[$number]->greeting;
+        $client[$number]->send("USER joe\@n$number.example:$server->{port}\r\nPASS x\r\n");
+    }
+    ok wait_until(sub { $dead->asked(qr/n0/) && $dead->asked(qr/n1/) }), 'the dead one is asked';
+    write_file($dead->resolv_conf, "nameserver $good->{ip}\n");
+    is $client[2]->login("joe\@n2.example:$server->{port}")->quit, '+OK bye', 'a new login uses the new one';
+    is $dead->asked(qr/n2/), 0, 'only';
+    like $client[$_]->reply, qr/^\+OK/, 'USER' for 0, 1;
+    like $client[$_]->reply, qr/^\+OK/, 'and so do those that wait' for 0, 1;
 };
 
 scene 'a silent name server' => sub {

@@ -213,10 +213,10 @@ static enum io_status take_addresses(void *context, char *data, size_t length)
 }
 
 enum io_status helper_resolve(struct helper *helper, const char *session, uint64_t account,
-                              const char *host, uint16_t port, int64_t deadline_ms,
-                              struct helper_addresses *addresses)
+                              const char *host, uint16_t port, enum helper_extent extent,
+                              int64_t deadline_ms, struct helper_addresses *addresses)
 {
-    char memory[SESSION_KEY_BYTES + ADDRESS_HOST_SIZE + 8];
+    char memory[SESSION_KEY_BYTES + ADDRESS_HOST_SIZE + 16];
     struct message request;
     enum io_status status;
 
@@ -224,6 +224,7 @@ enum io_status helper_resolve(struct helper *helper, const char *session, uint64
     message_put(&request, session);
     message_put_number(&request, (int64_t)account);
     message_put(&request, host);
+    message_put_number(&request, extent);
     status = call(helper, &request, take_addresses, addresses, deadline_ms);
     for (size_t i = 0; status == IO_OK && i < addresses->count; i++)
         address_set_port(&addresses->list[i], port);

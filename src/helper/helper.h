@@ -37,10 +37,16 @@ struct helper {
     bool is_on_demand; /* forked by this process when it is needed; otherwise the master runs it */
 };
 
+/* How many of the addresses of a name a session asks for. */
+enum helper_extent {
+    HELPER_SOON, /* those that are known soon after the first family is known */
+    HELPER_ALL,  /* those of both families, however late one of them is */
+};
+
 /* Addresses of a name. */
 struct helper_addresses {
     size_t count;
-    int64_t ttl_s;
+    bool is_partial; /* one family is not known, or not known yet */
     struct address list[DIAL_ADDRESSES_MAX];
 };
 
@@ -94,14 +100,15 @@ void helper_init_shared(struct helper *helper, const struct conf_instance *conf,
 void helper_close(struct helper *helper);
 
 /*
- * Resolves a name (not a literal) to addresses with `port`, IPv4 and IPv6 in the order that the
- * system prefers. IO_OK with count 0: the name has no address, or the resolver failed. IO_DEADLINE,
- * IO_STOPPED, IO_FAILED (no helper). `session` is an id, for what the helper logs; `account` the
- * key of the client's address, which may have only so many requests at a time.
+ * Resolves a name (not a literal) to addresses with `port`, IPv4 and IPv6 in turn, beginning with
+ * the family that the system prefers. IO_OK with count 0: the name has no address, or the resolver
+ * failed. IO_DEADLINE, IO_STOPPED, IO_FAILED (no helper); `addresses` stays as it is then.
+ * `session` is an id, for what the helper logs; `account` the key of the client's address, which
+ * may have only so many requests at a time.
  */
 enum io_status helper_resolve(struct helper *helper, const char *session, uint64_t account,
-                              const char *host, uint16_t port, int64_t deadline_ms,
-                              struct helper_addresses *addresses);
+                              const char *host, uint16_t port, enum helper_extent extent,
+                              int64_t deadline_ms, struct helper_addresses *addresses);
 
 /*
  * Asks the routing tables of the instance for the login, and calls `take` with the answer, whose

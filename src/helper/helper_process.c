@@ -62,8 +62,9 @@ static void log_refusal(enum event event, const struct job_origin *origin)
 static void serve_resolve(struct message *request, struct job_origin *origin)
 {
     bool is_good = open_origin(request, origin);
-    struct message fields = *request; /* the job reads the name again */
+    struct message fields = *request; /* the job reads them again */
     const char *host = message_get(&fields);
+    enum helper_extent extent = message_get_number(&fields) == HELPER_ALL ? HELPER_ALL : HELPER_SOON;
     struct job *job;
 
     if (!is_good || !message_is_done(&fields)) {
@@ -71,13 +72,13 @@ static void serve_resolve(struct message *request, struct job_origin *origin)
         return;
     }
     /* What is known needs no memory and no place in a line. */
-    if (resolver_answer_known(host, origin->answer_fd))
+    if (resolver_answer_known(host, extent, origin->answer_fd))
         return;
     job = job_new(JOB_LOOKUP, origin, request, resolver_start);
     if (job == NULL)
         log_refusal(EVENT_RESOLVE_FAILED, origin);
     else
-        (void)resolver_join(job, host);
+        (void)resolver_join(job, host, extent);
 }
 
 static void serve_access(struct message *request, struct job_origin *origin)

@@ -23,7 +23,7 @@ enum {
 };
 
 enum message_kind {
-    MESSAGE_RESOLVE = 1,   /* session id, account, host */
+    MESSAGE_RESOLVE = 1,   /* session id, account, host, enum helper_extent */
     MESSAGE_ACCESS,        /* session id, account, time limit in ms, values in acp.def's order */
     MESSAGE_RECORD_CLIENT, /* session id, file name, line */
     MESSAGE_ROUTE,         /* session id, account, the members of struct helper_question */

@@ -12,6 +12,10 @@
 #include "session/stage.h"
 #include "session/stages.h"
 
+enum {
+    HALF_KNOWN_MS = 2000
+}; /* for the addresses of one family, until the other one is waited for */
+
 static void log_failure(struct session *session, enum event event, const char *error)
 {
     char text[SESSION_SERVER_SIZE];
@@ -21,6 +25,17 @@ static void log_failure(struct session *session, enum event event, const char *e
     log_add(&line, "server", session_server_text(session, text));
     log_add_text(&line, "error", error);
     log_end(&line);
+}
+
+static enum io_status resolve(struct session *session, enum helper_extent extent,
+                              int64_t deadline_ms, struct helper_addresses *found)
+{
+    const struct host_port *name = &session->server_name;
+
+    session_enter(session, SESSION_STAGE_RESOLVE);
+    return helper_resolve(session->start->helper, session->id,
+                          address_account_key(&session->client_address), name->host, name->port,
+                          extent, deadline_ms, found);
 }
 
 /* Asks the helper for the addresses of the server, unless its name is a literal. */
@@ -35,12 +50,10 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
         return OUTCOME_NONE;
     }
     found->count = 1;
+    found->is_partial = false;
     if (address_from_literal(&found->list[0], name->host, name->port) == 0)
         return OUTCOME_NONE;
-    session_enter(session, SESSION_STAGE_RESOLVE);
-    status = helper_resolve(session->start->helper, session->id,
-                            address_account_key(&session->client_address), name->host, name->port,
-                            deadline_ms, found);
+    status = resolve(session, HELPER_SOON, deadline_ms, found);
     if (status == IO_STOPPED)
         return OUTCOME_STOPPED;
     if (status == IO_DEADLINE)
@@ -126,25 +139,69 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
     }
 }
 
+/* Dials the addresses that are known. They have less time if there may be others to try. */
+static enum io_status dial_known(struct session *session, const struct helper_addresses *found,
+                                 int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+{
+    struct dial_settings settings = {.source = session->route.source,
+                                     .socket_buffer_bytes = (int)session->values->socket_buffer};
+    int64_t until_ms =
+        found->is_partial ? clock_earlier(deadline_ms, clock_after_ms(HALF_KNOWN_MS)) : deadline_ms;
+
+    session_enter(session, SESSION_STAGE_CONNECT);
+    return dial(found->list, found->count, &settings, until_ms, fd_r, chosen_r);
+}
+
+/* After dialling the addresses of one family has failed: waits for those of the other one. Where
+ * the first ones may just be slow, they get the second half of the time that is left. Returns
+ * whether there is anything to dial. */
+static bool find_rest(struct session *session, enum io_status failure, int64_t deadline_ms,
+                      struct helper_addresses *found)
+{
+    int64_t half_ms = (deadline_ms - clock_now_ms()) / 2;
+    int64_t until_ms = failure == IO_DEADLINE ? clock_after_ms(half_ms) : deadline_ms;
+    size_t known = found->count;
+    int error = errno;
+    enum io_status status;
+
+    if (half_ms <= 0)
+        return false;
+    status = resolve(session, HELPER_ALL, until_ms, found);
+    found->is_partial = false;
+    errno = error;
+    if (status == IO_STOPPED || found->count == 0)
+        return false;
+    return failure == IO_DEADLINE || (status == IO_OK && found->count > known);
+}
+
+static enum outcome dial_server(struct session *session, struct helper_addresses *found,
+                                int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+{
+    enum io_status status;
+
+    if (is_loop(session, found))
+        return OUTCOME_LOOP;
+    status = dial_known(session, found, deadline_ms, fd_r, chosen_r);
+    if (found->is_partial && (status == IO_FAILED || status == IO_DEADLINE) &&
+        find_rest(session, status, deadline_ms, found)) {
+        if (is_loop(session, found))
+            return OUTCOME_LOOP;
+        status = dial_known(session, found, deadline_ms, fd_r, chosen_r);
+    }
+    return dial_outcome(session, status);
+}
+
 enum outcome connect_run(struct session *session)
 {
-    const struct conf_values *values = session->values;
-    int64_t deadline_ms =
-        clock_earlier(session->login_deadline_ms, clock_after_ms(values->connect_timeout * 1000));
-    struct dial_settings settings = {.source = session->route.source,
-                                     .socket_buffer_bytes = (int)values->socket_buffer};
+    int64_t deadline_ms = clock_earlier(session->login_deadline_ms,
+                                        clock_after_ms(session->values->connect_timeout * 1000));
     struct helper_addresses found;
     size_t chosen;
     int fd;
     enum outcome outcome = find_addresses(session, deadline_ms, &found);
 
-    if (outcome != OUTCOME_NONE)
-        return outcome;
-    if (is_loop(session, &found))
-        return OUTCOME_LOOP;
-    session_enter(session, SESSION_STAGE_CONNECT);
-    outcome =
-        dial_outcome(session, dial(found.list, found.count, &settings, deadline_ms, &fd, &chosen));
+    if (outcome == OUTCOME_NONE)
+        outcome = dial_server(session, &found, deadline_ms, &fd, &chosen);
     if (outcome != OUTCOME_NONE)
         return outcome;
     stream_open_socket(&session->server, fd);

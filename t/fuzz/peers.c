@@ -374,8 +374,8 @@ int __wrap_getpeername(int fd, struct sockaddr *to, socklen_t *size)
 enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r);
 enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, uint64_t account,
-                                     const char *host, uint16_t port, int64_t deadline_ms,
-                                     struct helper_addresses *addresses);
+                                     const char *host, uint16_t port, enum helper_extent extent,
+                                     int64_t deadline_ms, struct helper_addresses *addresses);
 enum io_status __wrap_helper_ask_access(struct helper *helper, uint64_t account,
                                         const struct helper_access *access, helper_output *output,
                                         void *context, int64_t deadline_ms, bool *granted_r);
@@ -409,10 +409,11 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
 }
 
 enum io_status __wrap_helper_resolve(struct helper *helper, const char *session, uint64_t account,
-                                     const char *host, uint16_t port, int64_t deadline_ms,
-                                     struct helper_addresses *addresses)
+                                     const char *host, uint16_t port, enum helper_extent extent,
+                                     int64_t deadline_ms, struct helper_addresses *addresses)
 {
     (void)helper;
+    (void)extent;
     (void)deadline_ms;
     CHECK(account != 0);
     CHECK(session[0] != '\0' && host[0] != '\0' && port != 0);

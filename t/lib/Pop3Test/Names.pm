@@ -13,7 +13,7 @@ use Test::More;
 use Pop3Test;
 use Pop3Test::Loop qw(watch_read unwatch each_turn now);
 
-our @EXPORT = qw(why_no_namespace with_files name_server A AAAA);
+our @EXPORT = qw(why_no_namespace with_files name_server A AAAA CNAME);
 
 # Why there can be no mount namespace here; undef if there can.
 sub why_no_namespace {
@@ -35,28 +35,37 @@ sub with_files {
 sub A    { my ($address, $ttl) = @_; return [ 1,  inet_aton($address),           $ttl // 60 ] }
 sub AAAA { my ($address, $ttl) = @_; return [ 28, inet_pton(AF_INET6, $address), $ttl // 60 ] }
 
+# An alias, which is in the answer to every type.
+sub CNAME { my ($name, $ttl) = @_; return [ 5, join('', map { pack 'C/a*', $_ } split /\./, $name) . "\0", $ttl // 60 ] }
+
 # A name server on a free address of loopback. $answer->($name, $type) returns
 #   a list of records                the answer, with those of the type that was asked for
 #   []                               there is no such name
+#   a number                         this response code: 2 is SERVFAIL
 #   undef                            no answer at all
 #   a string                         these octets as they are
 #   {after => seconds, send => ...}  one of these, later
-# The object: wrapper (as of with_files), ip, and queries: a list of "NAME TYPE".
+# $settings{conf}: further lines of resolv.conf. The object: wrapper (as of with_files), ip, and queries: a
+# list of "NAME TYPE".
 sub name_server {
-    my ($answer) = @_;
+    my ($answer, %settings) = @_;
     for my $number (1 .. 200) {
         my $ip = "127.53." . $$ % 250 . ".$number";
         socket my $socket, PF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
         bind $socket, pack_sockaddr_in(53, inet_aton($ip)) or next;
         $socket->blocking(0);
         my $self = bless { ip => $ip, socket => $socket, queries => [], answer => $answer, later => [] }, __PACKAGE__;
-        $self->{wrapper} = with_files("127.0.0.1 localhost\n", "nameserver $ip\noptions timeout:1 attempts:1\n");
+        $self->{wrapper} = with_files("127.0.0.1 localhost\n",
+            "nameserver $ip\noptions timeout:1 attempts:1\n" . ($settings{conf} // ''));
         watch_read($socket, sub { $self->_readable });
         each_turn(sub { $self->_send_later });
         return $self;
     }
     die "no name server address is free\n";
 }
+
+# The file that is /etc/resolv.conf for its processes.
+sub resolv_conf { my ($self) = @_; return "$self->{wrapper}[-1]/resolv" }
 
 # How many queries match.
 sub asked { my ($self, $pattern) = @_; return scalar grep { /$pattern/ } @{ $self->{queries} } }
@@ -93,9 +102,10 @@ sub _send_later {
 # The question of a query ends at $end.
 sub _reply {
     my ($query, $end, $type, $answer) = @_;
-    return $answer if !ref $answer;
-    my @same = grep { $_->[0] == $type } @$answer;
-    return pack('n6', unpack('n', $query), 0x8180 | (@$answer ? 0 : 3), 1, scalar @same, 0, 0)
+    my $code = ref $answer ? (@$answer ? 0 : 3) : $answer;
+    return $answer if !defined $code || $code !~ /\A\d+\z/;
+    my @same = ref $answer ? grep { $_->[0] == $type || $_->[0] == 5 } @$answer : ();
+    return pack('n6', unpack('n', $query), 0x8180 | $code, 1, scalar @same, 0, 0)
         . substr($query, 12, $end - 12) . join '', map { pack 'n n n N n/a*', 0xc00c, $_->[0], 1, $_->[2], $_->[1] } @same;
 }
 
