@@ -12,11 +12,14 @@ use Test::More;
 use Pop3Test::Tables qw(file_text conf_keys totals gauges);
 
 my @rows = conf_keys();
-my %key  = map { $_->{name} => $_ } @rows;
+my %key  = map { $_->{title} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
 # The default of max_per_ip depends on max_workers and sessions_per_worker.
 my %default_in_words = (max_per_ip => 'half of all sessions');
+
+# A group may have a key of the name that one of an instance has.
+sub title_of { my ($is_of_group, $name) = @_; return $is_of_group ? "group $name" : $name }
 
 # ---- the example: one paragraph for each key, below its comment ----
 
@@ -25,20 +28,20 @@ my $section = '';
 for my $paragraph (split /\n\s*\n/, file_text("conf/pop3.proxy.conf")) {
     my @comment;
     for my $line (split /\n/, $paragraph) {
-        $section = $1 if $line =~ /^\[(\w+)/;
+        $section = $1 if $line =~ /^;?\[(\w+)/;
         push @comment, $1 if $line =~ /^# ?(.*)/;
-        push @{ $example{$1} }, { value => $2, comment => "@comment", section => $section }
+        push @{ $example{ title_of($section eq 'group', $1) } }, { value => $2, comment => "@comment", section => $section }
             if $line =~ /^;?(\w+) = (.+)/;
     }
 }
 
 for my $row (@rows) {
-    my $name = $row->{name};
+    my ($name, $key) = @$row{qw(title name)};
     my $entry = $example{$name}[0];
     ok($entry, "the example has $name") or next;
     my $comment = $entry->{comment};
     if (defined $row->{default} && !$default_in_words{$name}) {
-        ok($entry->{value} eq $row->{default} || $comment =~ /\b$name = \Q$row->{default}\E is the default/,
+        ok($entry->{value} eq $row->{default} || $comment =~ /\b$key = \Q$row->{default}\E is the default/,
             "the example's $name has the default $row->{default}");
     }
     elsif ($name ne 'listen' && $name ne 'server') {
@@ -58,12 +61,12 @@ for my $part (split /^\.Ss /m, $page) {
     my ($title) = $part =~ /\A(.*)/;
     for my $text ($part =~ /^(\.It Ic \w+ = .*?)(?=^\.It |^\.El)/gms) {
         my ($name) = $text =~ /\A\.It Ic (\w+)/;
-        push @{ $item{$name} }, { title => $title, last => (split /\n/, $text)[-1] };
+        push @{ $item{ title_of($title eq 'Groups of servers', $name) } }, { title => $title, last => (split /\n/, $text)[-1] };
     }
 }
 
 for my $row (@rows) {
-    my $name  = $row->{name};
+    my $name  = $row->{title};
     my @items = @{ $item{$name} // [] };
     is(scalar @items, 1, "the manual has one item for $name") or next;
     my $default = $default_in_words{$name} // $row->{default};

@@ -92,6 +92,40 @@ END
     is_taken('workers alone raises max_workers', inside('workers = 2000'), 1);
 };
 
+sub group { return join '', inside() =~ s/server = .*/server = group:stores/r, "[group stores]\n", map { "$_\n" } @_ }
+
+scene 'groups of servers' => sub {
+    plan(skip_all => 'built without xxHash') if !features('groups');
+    my $servers = 'servers = 127.0.0.1';
+    is_taken('a group', group('servers = 127.0.0.1*0, 127.0.0.2:1110, [::1]:995*10000', 'hash = none', 'check = no'), 1);
+    is_taken('before the instance', join('', (split /(?=\[group)/, group($servers))[ 1, 0 ]), 1);
+    is_refused('no servers', group('hash = none'), '4: [group stores]: servers is missing; add servers = HOST, HOST');
+    is_refused('a server that is none', group('servers = 127.0.0.1, a b'),
+        '5: servers = 127.0.0.1, a b: a b: must be HOST, HOST:PORT or [IPV6]:PORT, and may end in *WEIGHT');
+    is_refused("the weight $_", group("servers = 127.0.0.1*$_"),
+        "5: servers = 127.0.0.1*$_: 127.0.0.1*$_: a weight is a whole number from 0 to 10000") for '', -1, '1.5', '01', 10001, 'x';
+    is_refused('a server twice', group('servers = A.example.net, b, a.example.net.'),
+        '5: servers = A.example.net, b, a.example.net.: a.example.net. is there twice; keep one');
+    my $many = join ',', 1 .. 257;
+    is_refused('too many servers', group("servers = $many"),
+        '5: servers = ' . substr($many, 0, 80) . ': a group has at most 256 servers');
+    is_refused('a group that is not there', group($servers) =~ s/group:stores/group:stars/r,
+        '3: server = group:stars: there is no such group; add [group stars] with servers = HOST, HOST');
+    is_refused('a group twice', group($servers) . "[group stores]\n",
+        '6: [group stores]: this section already began in line 4; put its keys there');
+    is_refused('without a name', "[group]\n$servers\n" . inside(), '1: [group]: a group needs a name: [group NAME]');
+    is_refused('keys that are wrong or in the wrong place',
+        inside('slow_strat = 3', 'check_interval = 3') . "[group a]\n$servers\nlisten = 127.0.0.1:1\nserver = x\nchekc = no\nfall = 0\n",
+        '4: slow_strat = 3: unknown key; pop3.proxy.conf(5) lists them',
+        '5: check_interval = 3: is a setting of a group; put it under [group NAME]',
+        '8: listen = 127.0.0.1:1: is not a setting of a group; put it under [instance NAME]',
+        '9: server = x: unknown key; did you mean servers?', '10: chekc = no: unknown key; did you mean check?',
+        '11: fall = 0: must be a whole number from 1 to 100 (failures)');
+    is_refused('a section near', inside() . "[gruop x]\n", '4: [gruop x]: unknown section; did you mean [group x]?');
+    is_refused('a server that is the proxy itself', group('servers = 127.0.0.2, 127.0.0.1:1110'),
+        "5: servers = 127.0.0.1:1110: is this proxy itself: instance a listens there ($file:2: listen = 127.0.0.1:1110); set another server");
+};
+
 scene 'values' => sub {
     is_refused("workers = $_", inside("workers = $_"),
         "4: workers = $_: must be a whole number from 1 to 32768 (processes)")
@@ -99,7 +133,7 @@ scene 'values' => sub {
     is_refused('a flag', inside('quiet = maybe'), '4: quiet = maybe: must be yes or no');
     is_refused('a relative path', inside('acp = bin/acp'), '4: acp = bin/acp: must be an absolute path');
     is_refused('a server', inside() =~ s/server = .*/server = a:b/r,
-        '3: server = a:b: must be HOST, HOST:PORT, [IPV6]:PORT, or - for none');
+        '3: server = a:b: must be HOST, HOST:PORT, [IPV6]:PORT, group:NAME, or - for none');
     is_refused('a listening address', inside() =~ s/listen = .*/listen = localhost:110/r,
         '2: listen = localhost:110: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path');
     is_refused('log', above('log = file'), '2: log = file: must be syslog, stderr or an absolute path');
@@ -136,10 +170,10 @@ scene 'names of keys and sections' => sub {
     is_refused('a very long one', inside('x' x 300 . ' = 1'),
         '4: ' . 'x' x 80 . ' = 1: unknown key; pop3.proxy.conf(5) lists them');
     is_refused('unknown sections', inside() . "[tls]\nfoo = 1\n[proxi]\nworkers = x\n[instanc b]\n[]\nworkers = 3\n",
-        '4: [tls]: unknown section; use [proxy] or [instance NAME]',
+        '4: [tls]: unknown section; use [proxy], [instance NAME] or [group NAME]',
         '6: [proxi]: unknown section; did you mean [proxy]?',
         '8: [instanc b]: unknown section; did you mean [instance b]?',
-        '9: []: unknown section; use [proxy] or [instance NAME]');
+        '9: []: unknown section; use [proxy], [instance NAME] or [group NAME]');
     is_refused('a section with a name that it may not have', inside() . "[proxy x]\n",
         '4: [proxy x]: unknown section; did you mean [proxy]?');
     is_refused('names of instances', join('', map { inside() =~ s/\ba\b/$_->[0]/r =~ s/1110/$_->[1]/r }
@@ -371,7 +405,7 @@ scene 'a refused value is not reported as missing too' => sub {
         [ 'listne = 127.0.0.1:1110', '2: listne = 127.0.0.1:1110: unknown key; did you mean listen?' ],
         [ 'listen 127.0.0.1:1110', '2: listen 127.0.0.1:1110: the = is missing: listen = 127.0.0.1:1110' ];
     is_refused('server', inside() =~ s/server = .*/server = a b/r,
-        '3: server = a b: must be HOST, HOST:PORT, [IPV6]:PORT, or - for none');
+        '3: server = a b: must be HOST, HOST:PORT, [IPV6]:PORT, group:NAME, or - for none');
     is_refused('select_server', inside('select_server = maybe', 'allow_servers = a'), '4: select_server = maybe: must be yes or no');
     is_refused('max_workers', inside('workers = 2000', 'max_workers = 3000x'),
         '5: max_workers = 3000x: must be a whole number from 1 to 32768 (processes)');

@@ -31,7 +31,7 @@ sub is_same {
 # ---- options ----
 
 my @options = map { /\bFl (-?[\w-]+)/g } grep { /^\.It Fl/ } split /\n/, section('Sh', 'OPTIONS');
-my %letter  = map { ($_->{name} => $_->{letter}) } conf_keys();
+my %letter  = map { ($_->{name} => $_->{letter}) } grep { $_->{scope} ne 'GROUP' } conf_keys();
 my ($table) = file_text('src/config/options.c') =~ /own_longs\[\] = \{(.*?)\n\};/s;
 my %own     = $table =~ /\{"([\w-]+)", \w+, NULL, (?:'(\w)'|\w+)\}/g;
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/host_list.h"
 #include "config/conf_section.h"
+#include "route/route_group.h"
 #include "tls/tls.h"
 
 /* ---- the pool of an instance ---- */
@@ -29,13 +30,28 @@ struct conf_pool_shape {
 };
 
 /* The memory that one slot takes, for a warning before there is too little. */
-enum { CONF_SLOT_BYTES = 288 };
+enum { CONF_SLOT_BYTES = 296 };
 
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
 
 /* Open files of a worker. A session has its client and its server, and for a moment the helper's
  * answer or a second address (a server with many addresses may need more at once). */
 enum { CONF_DESCRIPTORS_A_SESSION = 3, CONF_DESCRIPTORS_BESIDES = 64 };
+
+/* ---- groups of servers ---- */
+
+enum { CONF_NAME_BYTES = 32 }; /* the longest name of an instance or a group */
+
+struct conf_group {
+    struct conf_section section; /* its name, and its keys as they are set */
+    struct route_group route;    /* what is made of them */
+};
+
+/* All groups of a configuration. It does not move. */
+struct conf_groups {
+    size_t count;
+    struct conf_group *list;
+};
 
 /* ---- one instance ---- */
 
@@ -47,6 +63,8 @@ struct conf_instance {
     bool has_server;
     uint16_t server_port;    /* for a server named without a port: 110, or 995 */
     struct host_port server; /* its port is filled in */
+    const struct conf_group *group;   /* the default server is one of this group; NULL: it is not */
+    const struct conf_groups *groups; /* of the whole configuration; NULL: none */
     unsigned capabilities;   /* bit mask of those that may be announced */
     unsigned mechanisms;     /* bit mask of the SASL mechanisms that are offered */
     struct host_list *allowed;    /* NULL: the client may choose every server */
@@ -84,6 +102,7 @@ struct conf {
     struct conf_section proxy;
     uid_t uid; /* of the workers, when root starts the server: never 0 */
     gid_t gid;
+    struct conf_groups *groups; /* NULL: none */
     size_t count;
     struct conf_instance *instances;
 };

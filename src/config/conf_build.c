@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "config/conf_group.h"
 #include "config/conf_route.h"
 
 /* ---- no two on one address ---- */
@@ -99,6 +100,7 @@ void conf_add_instance(struct conf *conf, struct conf_section *section, struct m
         conf_section_free(&kept);
     else
         *instance = (struct conf_instance){.section = kept, .values = &instance->section.values};
+    conf_group_attach(instance, conf->groups, mistakes);
 }
 
 void conf_check_whole(struct conf *conf, struct mistakes *mistakes)

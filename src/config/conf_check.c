@@ -17,17 +17,30 @@
 #include "base/host_list.h"
 #include "pop3/capability.h"
 #include "pop3/sasl.h"
+#include "route/route_group.h"
 #include "route/router.h"
 
 /* Room for all capabilities that can be announced, with commas. */
 enum { WORDS_SIZE = 128 };
 
+const char *conf_group_name(const char *text)
+{
+    static const char prefix[] = "group:";
+    size_t length = sizeof(prefix) - 1;
+
+    return strncmp(text, prefix, length) == 0 && text[length] != '\0' ? text + length : NULL;
+}
+
+/* Whether the group is there is found out when the whole configuration is known. */
 int conf_check_SERVER(const char *value, struct error *error)
 {
     struct host_port parsed;
 
+    if (conf_group_name(value) != NULL)
+        return 0;
     if (strcmp(value, "-") != 0 && host_port_parse(&parsed, value) == -1)
-        return error_set(error, "must be HOST, HOST:PORT, [IPV6]:PORT, or - for none");
+        return error_set(error, "must be HOST, HOST:PORT, [IPV6]:PORT, group:NAME, or - for "
+                                "none");
     return 0;
 }
 
@@ -153,6 +166,17 @@ int conf_check_ROUTES(const char *value, struct error *error)
 int conf_check_ROUTE_KEYS(const char *value, struct error *error)
 {
     return router_check_keys(value, error);
+}
+
+int conf_check_GROUP_SERVERS(const char *value, struct error *error)
+{
+    struct route_server *servers;
+    size_t count;
+
+    if (route_group_parse(value, &servers, &count, error) == -1)
+        return -1;
+    route_group_free_servers(servers, count);
+    return 0;
 }
 
 int conf_check_DELIMITERS(const char *value, struct error *error)

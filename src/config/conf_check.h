@@ -27,6 +27,10 @@ conf_check conf_check_DELIMITERS;
 conf_check conf_check_PREFIX;
 conf_check conf_check_ROUTES;
 conf_check conf_check_ROUTE_KEYS;
+conf_check conf_check_GROUP_SERVERS;
+
+/* The name of the group in "group:NAME", or NULL where the text is something else. */
+const char *conf_group_name(const char *text);
 
 /* The addresses and networks of a list separated by commas, in memory that the caller frees.
  * Returns 0, or -1 when an entry is neither; nothing is allocated then. */

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "config/conf_build.h"
+#include "config/conf_group.h"
 #include "config/conf_meant.h"
 #include "config/ini.h"
 #include "config/mistakes.h"
@@ -20,7 +21,7 @@ enum { SHOWN = 80 };
 
 /* ---- sections ---- */
 
-enum section_kind { SECTION_PROXY, SECTION_INSTANCE, SECTION_UNKNOWN };
+enum section_kind { SECTION_PROXY, SECTION_INSTANCE, SECTION_GROUP, SECTION_UNKNOWN };
 
 /* A section while the file is read. */
 struct part {
@@ -46,10 +47,17 @@ static enum section_kind kind_of(const char *name)
         return SECTION_PROXY;
     if (word == strlen("instance") && strncasecmp(name, "instance", word) == 0)
         return SECTION_INSTANCE;
+    if (word == strlen("group") && strncasecmp(name, "group", word) == 0)
+        return SECTION_GROUP;
     return SECTION_UNKNOWN;
 }
 
-static const char *name_of_instance(const char *header)
+static bool has_name(enum section_kind kind)
+{
+    return kind == SECTION_INSTANCE || kind == SECTION_GROUP;
+}
+
+static const char *name_in(const char *header)
 {
     header += strcspn(header, " ");
     return *header == ' ' ? header + 1 : header;
@@ -58,7 +66,7 @@ static const char *name_of_instance(const char *header)
 static void refuse_section(struct reading *reading, const struct ini_line *header)
 {
     char word[SHOWN];
-    const char *rest = name_of_instance(header->name);
+    const char *rest = name_in(header->name);
 
     snprintf(word, sizeof(word), "%.*s", (int)strcspn(header->name, " "), header->name);
     for (char *c = word; *c != '\0'; c++)
@@ -67,24 +75,30 @@ static void refuse_section(struct reading *reading, const struct ini_line *heade
         mistakes_add(&reading->mistakes, header->number,
                      "[%.*s]: unknown section; did you mean [instance %.*s]?", SHOWN, header->name,
                      CONF_NAME_BYTES, *rest == '\0' ? "NAME" : rest);
+    else if (conf_is_near(word, "group") && *rest != '\0')
+        mistakes_add(&reading->mistakes, header->number,
+                     "[%.*s]: unknown section; did you mean [group %.*s]?", SHOWN, header->name,
+                     CONF_NAME_BYTES, rest);
     else if (conf_is_near(word, "proxy"))
         mistakes_add(&reading->mistakes, header->number,
                      "[%.*s]: unknown section; did you mean [proxy]?", SHOWN, header->name);
     else
         mistakes_add(&reading->mistakes, header->number,
-                     "[%.*s]: unknown section; use [proxy] or [instance NAME]", SHOWN,
-                     header->name);
+                     "[%.*s]: unknown section; use [proxy], [instance NAME] or [group NAME]",
+                     SHOWN, header->name);
 }
 
 static void check_name(struct reading *reading, const struct ini_line *header)
 {
-    const char *name = name_of_instance(header->name);
+    const char *name = name_in(header->name);
     size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                  "0123456789_.-");
 
     if (*name == '\0')
-        mistakes_add(&reading->mistakes, header->number,
-                     "[%s]: an instance needs a name: [instance NAME]", header->name);
+        mistakes_add(&reading->mistakes, header->number, "[%s]: %s needs a name: [%s NAME]",
+                     header->name,
+                     kind_of(header->name) == SECTION_GROUP ? "a group" : "an instance",
+                     kind_of(header->name) == SECTION_GROUP ? "group" : "instance");
     else if (name[length] != '\0' || length > CONF_NAME_BYTES)
         mistakes_add(&reading->mistakes, header->number,
                      "[%.*s]: a name has 1 to %d characters of A-Z a-z 0-9 _ . -", SHOWN, header->name,
@@ -95,16 +109,16 @@ static void begin_part(struct reading *reading, size_t index)
 {
     const struct ini_line *header = &reading->ini->lines[index];
     struct part *part = &reading->parts[reading->count++];
-    bool is_instance;
+    bool is_named;
     char origin[ORIGIN_SIZE];
 
     *part = (struct part){.kind = kind_of(header->name), .line = header->number, .header = index};
-    is_instance = part->kind == SECTION_INSTANCE;
+    is_named = has_name(part->kind);
     if (part->kind == SECTION_UNKNOWN)
         refuse_section(reading, header);
-    if (is_instance)
+    if (is_named)
         check_name(reading, header);
-    conf_section_init(&part->section, is_instance ? name_of_instance(header->name) : header->name,
+    conf_section_init(&part->section, is_named ? name_in(header->name) : header->name,
                       mistakes_origin(&reading->mistakes, header->number, origin));
 }
 
@@ -119,15 +133,42 @@ static struct part *part_of(struct reading *reading, size_t header)
 
 /* ---- keys ---- */
 
+static enum conf_key find_key(const struct part *part, const char *name)
+{
+    return part->kind == SECTION_GROUP ? conf_key_find_in_group(name) : conf_key_find(name);
+}
+
+/* A key of a group stands in another section, or the other way round. Returns false for others. */
+static bool refuse_misplaced(struct reading *reading, const struct part *part,
+                             const struct ini_line *line)
+{
+    bool is_of_group = conf_key_find_in_group(line->name) != CONF_KEY_COUNT;
+
+    if (!is_of_group && conf_key_find(line->name) == CONF_KEY_COUNT)
+        return false;
+    if (part->kind == SECTION_GROUP)
+        mistakes_add(&reading->mistakes, line->number,
+                     "%s = %.*s: is not a setting of a group; put it under [instance NAME]",
+                     line->name, SHOWN, line->value);
+    else
+        mistakes_add(&reading->mistakes, line->number,
+                     "%s = %.*s: is a setting of a group; put it under [group NAME]", line->name,
+                     SHOWN, line->value);
+    return true;
+}
+
 /* The key that was probably meant is marked, so that it is not called missing as well. */
 static void refuse_unknown(struct reading *reading, struct part *part, const struct ini_line *line,
                            const char *origin)
 {
-    const char *meant = conf_key_meant(line->name);
+    const char *meant = part->kind == SECTION_GROUP ? conf_key_meant_in_group(line->name)
+                                                    : conf_key_meant(line->name);
 
     if (meant != NULL)
-        conf_mark_wrong(&part->section, conf_key_find(meant), origin);
+        conf_mark_wrong(&part->section, find_key(part, meant), origin);
     if (line->value == NULL)
+        return;
+    if ((part->kind != SECTION_GROUP || meant == NULL) && refuse_misplaced(reading, part, line))
         return;
     mistakes_add(&reading->mistakes, line->number, "%.*s = %.*s: unknown key%s%s%s", SHOWN,
                  line->name, SHOWN, line->value,
@@ -153,7 +194,7 @@ static void take_value(struct reading *reading, struct part *part, enum conf_key
 static void take_key(struct reading *reading, const struct ini_line *line)
 {
     struct part *part = part_of(reading, line->section);
-    enum conf_key key = conf_key_find(line->name);
+    enum conf_key key = find_key(part, line->name);
     char origin[ORIGIN_SIZE];
 
     mistakes_origin(&reading->mistakes, line->number, origin);
@@ -227,8 +268,12 @@ static void build(struct reading *reading, const struct conf_section *overrides)
     bool has_instance = false;
 
     build_proxy(reading, overrides);
-    if (conf_make_room(reading->conf, reading->count + 1, &reading->mistakes) == -1)
+    if (conf_make_room(reading->conf, reading->count + 1, &reading->mistakes) == -1 ||
+        conf_group_make_room(reading->conf, reading->count, &reading->mistakes) == -1)
         return;
+    for (size_t i = 0; i < reading->count; i++)
+        if (reading->parts[i].kind == SECTION_GROUP)
+            conf_group_add(reading->conf, &reading->parts[i].section, &reading->mistakes);
     for (size_t i = 0; i < reading->count; i++) {
         if (reading->parts[i].kind != SECTION_INSTANCE)
             continue;

@@ -13,6 +13,7 @@
 
 #include "config/conf_allow.h"
 #include "config/conf_check.h"
+#include "config/conf_group.h"
 #include "config/conf_tls.h"
 #include "io/coroutine.h"
 
@@ -185,6 +186,10 @@ static int set_server(struct conf_instance *instance, struct error *error)
     instance->has_server = values->server != NULL && strcmp(values->server, "-") != 0;
     if (section->is_wrong[CONF_KEY_server] || section->is_wrong[CONF_KEY_select_server])
         return 0;
+    if (instance->has_server && conf_group_name(values->server) != NULL) {
+        instance->has_server = false; /* conf_group_attach() finds the group */
+        return 0;
+    }
     if (!instance->has_server && !values->select_server && values->route == NULL)
         return error_set(error,
                          "%s%s: no server to connect to: set server = HOST[:PORT], let the client "
@@ -303,6 +308,7 @@ void conf_free(struct conf *conf)
     for (size_t i = 0; i < conf->count; i++)
         conf_instance_free(&conf->instances[i]);
     free(conf->instances);
+    conf_groups_free(conf->groups);
     conf_section_free(&conf->proxy);
     *conf = (struct conf){0};
 }

@@ -7,10 +7,13 @@
 #include <string.h>
 
 #define TEXT_OF(x) #x
+#define GROUP_PREFIX "group_"
+/* A row of a group is called as its key, after the prefix. */
+#define NAME_OF(text, scope) ((text) + ((scope) == CONF_SCOPE_GROUP ? sizeof(GROUP_PREFIX) - 1 : 0))
 
 static const struct conf_key_info keys[CONF_KEY_COUNT] = {
 #define CONF_FLAG(key, key_scope, letter, value, key_help)                                         \
-    [CONF_KEY_##key] = {.name = #key,                                                              \
+    [CONF_KEY_##key] = {.name = NAME_OF(#key, CONF_SCOPE_##key_scope),                                                              \
                         .type = &conf_value_flag,                                                  \
                         .scope = CONF_SCOPE_##key_scope,                                           \
                         .option = letter,                                                          \
@@ -18,7 +21,7 @@ static const struct conf_key_info keys[CONF_KEY_COUNT] = {
                         .help = key_help,                                                          \
                         .offset = offsetof(struct conf_values, key)},
 #define CONF_NUMBER(key, key_scope, letter, value, least, most, key_unit, key_help)                \
-    [CONF_KEY_##key] = {.name = #key,                                                              \
+    [CONF_KEY_##key] = {.name = NAME_OF(#key, CONF_SCOPE_##key_scope),                                                              \
                         .type = &conf_value_number,                                                \
                         .rule = {.min = least, .max = most, .unit = key_unit},                     \
                         .scope = CONF_SCOPE_##key_scope,                                           \
@@ -28,7 +31,7 @@ static const struct conf_key_info keys[CONF_KEY_COUNT] = {
                         .help = key_help,                                                          \
                         .offset = offsetof(struct conf_values, key)},
 #define CONF_TEXT(key, key_scope, letter, value, what, key_check, key_help)                        \
-    [CONF_KEY_##key] = {.name = #key,                                                              \
+    [CONF_KEY_##key] = {.name = NAME_OF(#key, CONF_SCOPE_##key_scope),                                                              \
                         .type = &conf_value_text,                                                  \
                         .rule = {.check = conf_check_##key_check},                                 \
                         .scope = CONF_SCOPE_##key_scope,                                           \
@@ -38,7 +41,7 @@ static const struct conf_key_info keys[CONF_KEY_COUNT] = {
                         .help = key_help,                                                          \
                         .offset = offsetof(struct conf_values, key)},
 #define CONF_CHOICE(key, key_scope, letter, value, key_words, key_help)                            \
-    [CONF_KEY_##key] = {.name = #key,                                                              \
+    [CONF_KEY_##key] = {.name = NAME_OF(#key, CONF_SCOPE_##key_scope),                                                              \
                         .type = &conf_value_choice,                                                \
                         .rule = {.words = key_words},                                              \
                         .scope = CONF_SCOPE_##key_scope,                                           \
@@ -59,13 +62,29 @@ const struct conf_key_info *conf_key_info(enum conf_key key)
     return &keys[key];
 }
 
-enum conf_key conf_key_find(const char *name)
+bool conf_key_is_of_group(enum conf_key key)
+{
+    return keys[key].scope == CONF_SCOPE_GROUP;
+}
+
+static enum conf_key find(const char *name, bool is_in_group)
 {
     int key = 0;
 
-    while (key < CONF_KEY_COUNT && strcmp(keys[key].name, name) != 0)
+    while (key < CONF_KEY_COUNT && (conf_key_is_of_group((enum conf_key)key) != is_in_group ||
+                                    strcmp(keys[key].name, name) != 0))
         key++;
     return (enum conf_key)key;
+}
+
+enum conf_key conf_key_find(const char *name)
+{
+    return find(name, false);
+}
+
+enum conf_key conf_key_find_in_group(const char *name)
+{
+    return find(name, true);
 }
 
 /* `log` and `listen` take words as well ("syslog", "*:110"): only a slash makes a path of those. */

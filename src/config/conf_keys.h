@@ -27,7 +27,7 @@ enum conf_key {
 };
 
 /* Where a key may stand. A session that a superserver starts takes the keys of INSTANCE only. */
-enum conf_scope { CONF_SCOPE_PROXY, CONF_SCOPE_POOL, CONF_SCOPE_INSTANCE };
+enum conf_scope { CONF_SCOPE_PROXY, CONF_SCOPE_POOL, CONF_SCOPE_INSTANCE, CONF_SCOPE_GROUP };
 
 /* One value for each key. A text is NULL when it is not set; the section that holds it owns it. A
  * choice is the index of the word in its list. */
@@ -50,10 +50,16 @@ enum conf_proxy_protocol { CONF_PROXY_NO, CONF_PROXY_YES, CONF_PROXY_V1, CONF_PR
 enum conf_send_proxy { CONF_SEND_PROXY_NO, CONF_SEND_PROXY_V1, CONF_SEND_PROXY_V2 };
 enum conf_server_auth { CONF_SERVER_AUTH_USERPASS, CONF_SERVER_AUTH_PLAIN };
 enum conf_server_tls { CONF_SERVER_TLS_NO, CONF_SERVER_TLS_STLS, CONF_SERVER_TLS_IMPLICIT };
+enum conf_group_check {
+    CONF_GROUP_CHECK_NO,
+    CONF_GROUP_CHECK_CONNECT,
+    CONF_GROUP_CHECK_GREETING,
+    CONF_GROUP_CHECK_TLS,
+};
 
 /* A row of the table, for the parsers, --help and the tests. */
 struct conf_key_info {
-    const char *name;
+    const char *name; /* as it is written; a key of a group may be called as one of an instance */
     const struct conf_value_type *type;
     struct conf_value_rule rule; /* what a value may be */
     enum conf_scope scope;
@@ -66,8 +72,13 @@ struct conf_key_info {
 
 const struct conf_key_info *conf_key_info(enum conf_key key);
 
-/* Finds a key by its name. Returns CONF_KEY_COUNT when no key has this name. */
+/* Finds a key by its name, among those of instances and the server or among those of groups. Returns
+ * CONF_KEY_COUNT when no key there has this name. */
 enum conf_key conf_key_find(const char *name);
+enum conf_key conf_key_find_in_group(const char *name);
+
+/* The key stands in groups, and so is no option. */
+bool conf_key_is_of_group(enum conf_key key);
 
 /* Whether the value is a relative path, given for a key that wants an absolute one. */
 bool conf_is_relative_path(enum conf_key key, const char *value);

@@ -65,20 +65,31 @@ static const char *synonym(const char *word)
     return NULL;
 }
 
-const char *conf_key_meant(const char *word)
+static const char *find_nearest(const char *word, bool is_in_group)
 {
-    const char *nearest = synonym(word);
+    const char *nearest = NULL;
     size_t best = WORD_BYTES;
 
-    if (nearest != NULL)
-        return nearest;
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
         const char *name = conf_key_info((enum conf_key)key)->name;
 
-        if (!conf_is_near(word, name) || distance(word, name) > best)
+        if (conf_key_is_of_group((enum conf_key)key) != is_in_group || !conf_is_near(word, name) ||
+            distance(word, name) > best)
             continue;
         nearest = name;
         best = distance(word, name);
     }
     return nearest;
+}
+
+const char *conf_key_meant(const char *word)
+{
+    const char *known = synonym(word);
+
+    return known != NULL ? known : find_nearest(word, false);
+}
+
+const char *conf_key_meant_in_group(const char *word)
+{
+    return find_nearest(word, true);
 }

@@ -14,4 +14,7 @@ bool conf_is_near(const char *word, const char *wanted);
  * it, or the nearest name. NULL when no key is near. */
 const char *conf_key_meant(const char *word);
 
+/* The same among the keys of groups. */
+const char *conf_key_meant_in_group(const char *word);
+
 #endif

@@ -5,6 +5,8 @@
  */
 #include "config/conf_route.h"
 
+#include "config/conf_group.h"
+
 /* Puts the origin of the key before the text of a mistake or warning. */
 struct teller {
     const struct conf_section *section;
@@ -21,12 +23,9 @@ static void tell(void *context, const char *text)
     teller->report(teller->context, error.text);
 }
 
-/* No configuration has groups of servers: a value that names one is a mistake. */
-static bool has_group(void *context, const char *name)
+static bool has_group(const void *context, const char *name)
 {
-    (void)context;
-    (void)name;
-    return false;
+    return conf_group_find(context, name) != NULL;
 }
 
 struct router_settings conf_route_settings(const struct conf_instance *instance)
@@ -38,7 +37,9 @@ struct router_settings conf_route_settings(const struct conf_instance *instance)
         .keys = values->route_key,
         .stale_ms = values->route_stale * 1000,
         .is_password_told = values->route_password,
-        .environment = {.has_group = has_group, .timeout_ms = values->route_timeout * 1000},
+        .environment = {.has_group = has_group,
+                        .context = instance->groups,
+                        .timeout_ms = values->route_timeout * 1000},
     };
 }
 

@@ -15,6 +15,8 @@
 #include "config/conf_listen.h"
 #include "config/mistakes.h"
 
+enum { POP3_PORT = 110 };
+
 struct trial {
     const struct conf *conf;
     struct mistakes mistakes;
@@ -90,7 +92,16 @@ static const struct conf_section *listener_of(const struct conf *conf,
     return NULL;
 }
 
-static void report_loop(struct trial *trial, const struct conf_section *section,
+/* A server as a key names it. */
+struct named_server {
+    const struct conf_section *section;
+    enum conf_key key;
+    const char *text;
+    const char *host;
+    uint16_t port;
+};
+
+static void report_loop(struct trial *trial, const struct named_server *server,
                         const struct conf_section *listener)
 {
     struct error why;
@@ -99,10 +110,10 @@ static void report_loop(struct trial *trial, const struct conf_section *section,
               "is this proxy itself: instance %s listens there (%s: listen = %s); set another "
               "server",
               listener->name, conf_origin(listener, CONF_KEY_listen), listener->values.listen);
-    report_key(&trial->mistakes, section, CONF_KEY_server, section->values.server, why.text);
+    report_key(&trial->mistakes, server->section, server->key, server->text, why.text);
 }
 
-static void try_addresses(struct trial *trial, const struct conf_section *section,
+static void try_addresses(struct trial *trial, const struct named_server *server,
                           const struct addrinfo *found)
 {
     for (; found != NULL; found = found->ai_next) {
@@ -112,31 +123,57 @@ static void try_addresses(struct trial *trial, const struct conf_section *sectio
         memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
         listener = listener_of(trial->conf, &address);
         if (listener != NULL) {
-            report_loop(trial, section, listener);
+            report_loop(trial, server, listener);
             return;
         }
     }
 }
 
-static void try_server(struct trial *trial, const struct conf_instance *instance)
+static void try_server(struct trial *trial, const struct named_server *server)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    const struct conf_section *section = &instance->section;
     struct addrinfo *found = NULL;
     char port[sizeof("65535")];
     int result;
 
-    if (!instance->has_server || section->origin[CONF_KEY_server] == NULL)
-        return;
-    snprintf(port, sizeof(port), "%" PRIu16, instance->server.port);
-    result = getaddrinfo(instance->server.host, port, &hints, &found);
+    snprintf(port, sizeof(port), "%" PRIu16, server->port);
+    result = getaddrinfo(server->host, port, &hints, &found);
     if (result != 0) {
-        report_key(&trial->warnings, section, CONF_KEY_server, section->values.server,
+        report_key(&trial->warnings, server->section, server->key, server->text,
                    gai_strerror(result));
         return;
     }
-    try_addresses(trial, section, found);
+    try_addresses(trial, server, found);
     freeaddrinfo(found);
+}
+
+static void try_default_server(struct trial *trial, const struct conf_instance *instance)
+{
+    const struct conf_section *section = &instance->section;
+    const struct named_server server = {.section = section,
+                                        .key = CONF_KEY_server,
+                                        .text = section->values.server,
+                                        .host = instance->server.host,
+                                        .port = instance->server.port};
+
+    if (instance->has_server && section->origin[CONF_KEY_server] != NULL)
+        try_server(trial, &server);
+}
+
+static void try_group(struct trial *trial, const struct conf_group *group)
+{
+    for (size_t i = 0; i < group->route.count; i++) {
+        const struct route_server *named = &group->route.servers[i];
+        const struct named_server server = {
+            .section = &group->section,
+            .key = CONF_KEY_group_servers,
+            .text = named->text,
+            .host = named->name.host,
+            .port = named->name.port == 0 ? POP3_PORT : named->name.port,
+        };
+
+        try_server(trial, &server);
+    }
 }
 
 int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning, void *context)
@@ -153,8 +190,10 @@ int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning
         const struct conf_section *section = &conf->instances[i].section;
 
         try_listen(&trial, section, CONF_KEY_listen, section->values.listen);
-        try_server(&trial, &conf->instances[i]);
+        try_default_server(&trial, &conf->instances[i]);
     }
+    for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)
+        try_group(&trial, &conf->groups->list[i]);
     (void)mistakes_tell(&trial.warnings, warning, context);
     return mistakes_tell(&trial.mistakes, mistake, context);
 }

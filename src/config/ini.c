@@ -297,7 +297,7 @@ static void refuse_line(struct pass *pass, char *line)
     char end = *word_end;
 
     *word_end = '\0';
-    if (conf_key_find(line) != CONF_KEY_COUNT) {
+    if (conf_key_find(line) != CONF_KEY_COUNT || conf_key_find_in_group(line) != CONF_KEY_COUNT) {
         mistakes_add(pass->mistakes, pass->number, "%s%s%.*s: the = is missing: %s = %.*s", line,
                      *value == '\0' ? "" : " ", SHOWN, value, line, SHOWN,
                      *value == '\0' ? "VALUE" : value);

@@ -66,6 +66,8 @@ static void build_tables(struct option_tables *tables)
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
         const struct conf_key_info *info = conf_key_info((enum conf_key)key);
 
+        if (conf_key_is_of_group((enum conf_key)key))
+            continue;
         long_name(tables->names[key], info->name);
         *to++ = (struct option){
             .name = tables->names[key],
@@ -204,7 +206,7 @@ static bool is_beginning_of_option(const char *name, size_t length)
 
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
         long_name(long_key, conf_key_info((enum conf_key)key)->name);
-        if (strncmp(long_key, name, length) == 0)
+        if (!conf_key_is_of_group((enum conf_key)key) && strncmp(long_key, name, length) == 0)
             return true;
     }
     return false;

@@ -34,7 +34,7 @@ static void pass_address(void *context, const struct helper_addresses *addresses
                       addresses == NULL || addresses->count == 0 ? NULL : &addresses->list[0]);
 }
 
-static void resolve_for_table(void *context, const char *host, route_resolved *resolved, void *who)
+static void resolve_for_table(const void *context, const char *host, route_resolved *resolved, void *who)
 {
     struct name_question *question = malloc(sizeof(*question));
 

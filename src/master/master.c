@@ -37,6 +37,7 @@
 #include "master/successor.h"
 #include "master/tickets.h"
 #include "master/upgrade.h"
+#include "pool/group_memory.h"
 #include "pool/listener.h"
 #include "status/status.h"
 
@@ -193,7 +194,8 @@ static struct pool *prepare(struct generation *generation, struct error *error)
         add_origin(proxy, CONF_KEY_pidfile, error);
         return NULL;
     }
-    pools = pool_list_new(generation, error);
+    pools = group_memory_attach(&generation->conf, error) == -1 ? NULL
+                                                                 : pool_list_new(generation, error);
     if (pools != NULL && status_prepare(&generation->conf, error) == 0)
         return pools;
     abandon(pools);
@@ -350,6 +352,7 @@ static void pass_on(void)
     listener_pass();
     pidfile_pass();
     tickets_pass();
+    group_memory_pass();
     status_pass();
 }
 
@@ -556,6 +559,7 @@ int master_run(const struct options *options, char *const argv[])
     successor_take_stderr();
     listener_inherit();
     tickets_inherit();
+    group_memory_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
         successor_complain(error.text);
         generation_release(generation);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "io/wait.h"
 #include "pool/account.h"
+#include "pool/group_memory.h"
 
 static struct account_table *accounts_of(const struct place *place)
 {
@@ -163,6 +164,15 @@ static void progress(void *context, const struct session *session)
         logged_in(place);
 }
 
+/* So that the master can give it back if this worker dies. */
+static void hold(void *context, const struct session *session)
+{
+    struct scoreboard_slot *slot = ((struct place *)context)->slot;
+
+    atomic_store(&slot->is_server_login, session->hold.is_login);
+    atomic_store(&slot->server, group_memory_number(session->hold.state));
+}
+
 static bool is_session_shed(void *context)
 {
     const struct place *place = context;
@@ -180,6 +190,7 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .admit = admit,
                                       .may_log_in = may_log_in,
                                       .progress = progress,
+                                      .hold = hold,
                                       .is_shed = is_session_shed}};
 }
 

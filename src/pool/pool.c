@@ -15,6 +15,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "helper/helper_process.h"
+#include "pool/group_memory.h"
 #include "pool/pool_slots.h"
 #include "pool/pool_workers.h"
 #include "pool/worker.h"
@@ -24,6 +25,7 @@ enum { INSIST_MS = 100 };
 void generation_release(struct generation *generation)
 {
     if (generation != NULL && --generation->users == 0) {
+        group_memory_detach(&generation->conf);
         conf_free(&generation->conf);
         free(generation);
     }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/privileges.h"
 #include "helper/helper_process.h"
+#include "pool/group_memory.h"
 #include "pool/pool.h"
 #include "pool/pool_slots.h"
 #include "pool/worker.h"
@@ -125,6 +126,7 @@ static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
         account_end_attempt(accounts, key, true, clock_now_ms());
     if (key != 0)
         account_give_place_back(accounts, key);
+    group_memory_give_back(atomic_exchange(&slot->server, 0), atomic_load(&slot->is_server_login));
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     scoreboard_set_state(slot, SCOREBOARD_FREE);
 }

@@ -86,6 +86,10 @@ struct scoreboard_slot {
     _Atomic uint32_t session_count;
     _Atomic uint32_t slots_used;
     _Atomic uint32_t is_called; /* while it rests: 1 ends the rest */
+    /* What the session holds of a server of a group: its number, see group_memory.h, and whether its
+     * login is under way. */
+    _Atomic uint32_t server;
+    _Atomic uint32_t is_server_login;
     struct seqlock texts_lock;
     struct scoreboard_texts texts;
 };

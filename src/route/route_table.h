@@ -40,11 +40,11 @@ typedef void route_resolved(void *who, const struct address *address);
 /* What a table may need to know of the configuration and the helper. */
 struct route_environment {
     /* A group of this name is configured. NULL: not known, any name is taken. */
-    bool (*has_group)(void *context, const char *name);
-    void *context;
+    bool (*has_group)(const void *context, const char *name);
+    const void *context; /* of the two functions */
     /* Resolves a host name without blocking: calls `resolved` once with an address whose port is
      * unset, or with NULL. Possibly before it returns. */
-    void (*resolve)(void *context, const char *host, route_resolved *resolved, void *who);
+    void (*resolve)(const void *context, const char *host, route_resolved *resolved, void *who);
     int64_t timeout_ms; /* a question that is not answered by then has failed */
 };
 

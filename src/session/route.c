@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "config/conf_group.h"
 #include "pop3/reply.h"
 #include "session/client_line.h"
 #include "session/stage.h"
@@ -109,19 +110,33 @@ static void take_tls(struct session_route *route, const char *const *fields)
                                 is_any_certificate(fields[ROUTE_FIELD_STARTTLS]);
 }
 
-/* The texts were checked when the answer was parsed. */
+static void take_group(struct routing *routing, const char *name)
+{
+    const struct conf_group *group = conf_group_find(routing->session->start->conf->groups, name);
+
+    if (group == NULL)
+        routing->outcome = OUTCOME_ROUTE_FAILED; /* the helper has another configuration */
+    else
+        routing->session->route.group = &group->route;
+}
+
+/* The texts were checked when the answer was parsed. A port alone is that of the default server,
+ * whichever of a group that is. */
 static void take_server(struct session *session, const char *const *fields)
 {
     struct host_port *server = &session->server_name;
 
     if (fields[ROUTE_FIELD_HOST] != NULL) {
+        session->route.group = NULL;
         *server = (struct host_port){.port = session->start->conf->server_port};
         snprintf(server->host, sizeof(server->host), "%s", fields[ROUTE_FIELD_HOST]);
         if (fields[ROUTE_FIELD_SSL] != NULL)
             server->port = POP3S_PORT;
     }
     if (fields[ROUTE_FIELD_PORT] != NULL)
-        server->port = (uint16_t)strtoul(fields[ROUTE_FIELD_PORT], NULL, 10);
+        session->route.port = (uint16_t)strtoul(fields[ROUTE_FIELD_PORT], NULL, 10);
+    if (session->route.port != 0 && server->host[0] != '\0')
+        server->port = session->route.port;
 }
 
 static void take_source(struct routing *routing, const char *text)
@@ -141,6 +156,8 @@ static void take_found(struct routing *routing, const struct helper_routed *rout
 
     take_login(routing, routed->fields);
     take_server(session, routed->fields);
+    if (routed->fields[ROUTE_FIELD_GROUP] != NULL)
+        take_group(routing, routed->fields[ROUTE_FIELD_GROUP]);
     take_tls(&session->route, routed->fields);
     if (routed->fields[ROUTE_FIELD_SOURCE_IP] != NULL)
         take_source(routing, routed->fields[ROUTE_FIELD_SOURCE_IP]);
@@ -188,7 +205,7 @@ static enum outcome keep_addresses(struct session *session, const struct helper_
 {
     struct helper_addresses *kept;
 
-    if (found->count == 0)
+    if (found->count == 0 || session->route.group != NULL)
         return OUTCOME_NONE;
     kept = room_for_object(session, sizeof(*kept));
     if (kept == NULL)
@@ -261,7 +278,7 @@ enum outcome route_run(struct session *session)
     outcome = ask(&routing, &found);
     if (outcome == OUTCOME_ROUTE_REFUSED && routing.refusal[0] != '\0')
         client_say(session, routing.refusal);
-    if (outcome == OUTCOME_NONE && session->server_name.port == 0)
+    if (outcome == OUTCOME_NONE && session->route.group == NULL && session->server_name.port == 0)
         return OUTCOME_UNKNOWN_USER; /* no table knows him, and there is no default server */
     if (outcome == OUTCOME_NONE)
         outcome = keep_addresses(session, &found);

@@ -48,11 +48,15 @@ static enum outcome take_server(struct session *session, const char *text)
 
 static enum outcome take_default_server(struct session *session)
 {
-    snprintf(session->route.name, sizeof(session->route.name), "default");
-    session->server_name = session->start->conf->server;
+    const struct conf_instance *conf = session->start->conf;
+    bool is_group = conf->group != NULL;
+
+    snprintf(session->route.name, sizeof(session->route.name), is_group ? "group" : "default");
+    session->server_name = conf->server;
+    session->route.group = is_group ? &conf->group->route : NULL;
     /* Without one, a routing table may name the server. */
-    return session->start->conf->has_server || session->values->route != NULL ? OUTCOME_NONE
-                                                                             : OUTCOME_NO_SERVER;
+    return conf->has_server || is_group || session->values->route != NULL ? OUTCOME_NONE
+                                                                         : OUTCOME_NO_SERVER;
 }
 
 /* Splits the manual's "proxy-user:server-user" and "proxy-pass:server-pass". Only an acp can check

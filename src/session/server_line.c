@@ -89,8 +89,12 @@ enum outcome server_settle(struct session *session)
 
 int64_t server_login_deadline_ms(const struct session *session)
 {
-    return clock_earlier(session->login_deadline_ms,
-                         clock_after_ms(session->values->server_timeout * 1000));
+    int64_t deadline_ms = clock_earlier(session->login_deadline_ms,
+                                        clock_after_ms(session->values->server_timeout * 1000));
+
+    if (session->try_deadline_ms == 0 || session->is_login_sent)
+        return deadline_ms;
+    return clock_earlier(deadline_ms, session->try_deadline_ms);
 }
 
 void server_put(struct session *session, const char *const *words)

@@ -34,7 +34,8 @@ enum outcome server_answer_read(struct session *session, size_t at, int64_t dead
 enum outcome server_reply_done(struct session *session, const struct server_reply *reply,
                                bool is_last);
 
-/* Until when a reply to a command of the login may come. */
+/* Until when a reply to a command of the login may come. Before the login is sent to a server of a group
+ * that is the end of the try. */
 int64_t server_login_deadline_ms(const struct session *session);
 
 /* Puts a command into the server's output: its `words`, up to a NULL, separated by blanks. */

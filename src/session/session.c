@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/process.h"
 #include "session/client_line.h"
+#include "session/reach.h"
 #include "session/server_line.h"
 #include "session/stage.h"
 #include "session/stages.h"
@@ -25,7 +26,7 @@ typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
     identity_run, admission_run, open_run,    login_run,        attempt_run,
-    select_run,   route_run,     access_run,  connect_run,      server_login_run,
+    select_run,   route_run,     group_run,   access_run,       reach_run,
     relay_run,
 };
 
@@ -56,6 +57,8 @@ static void log_session(const struct session *session, enum outcome outcome, con
     log_add(&line, "user", session->user);
     log_add(&line, "server", session_server_text(session, server));
     log_add(&line, "route", session->route.name);
+    if (session->route.group != NULL)
+        log_add_number(&line, "attempt", session->route.attempt);
     log_add_number(&line, "octets", (int64_t)session->reply_octets);
     log_add_number(&line, "retrieved", (int64_t)session->retrieved);
     log_add_number(&line, "deleted", (int64_t)session->deleted);
@@ -166,21 +169,12 @@ static void say_last_reply(struct session *session, enum outcome outcome)
     flush_last_reply(session, outcome_is_after_quit(outcome));
 }
 
-/* A server that has said more than it was asked is not known any longer. */
-static void judge_server(struct session *session, enum outcome outcome)
-{
-    if (outcome_distrusts_server(outcome))
-        known_servers_remove(session->start->known_servers, &session->server_address);
-}
-
 static void end(struct session *session, enum outcome outcome)
 {
     char words[SERVER_WORDS_SIZE];
 
-    judge_server(session, outcome);
     server_words(session, outcome, words);
-    starttls_log_failure(session, &session->server);
-    stream_close(&session->server); /* without a QUIT of our own: it would commit deletions */
+    reach_leave(session, outcome);
     say_last_reply(session, outcome);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);

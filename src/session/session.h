@@ -2,7 +2,7 @@
 /*
  * One POP3 session between a client and a server, from greeting to close:
  *
- *   greeting -> login -> select server -> ask acp -> connect -> log in at the server -> relay
+ *   greeting -> login -> select server -> ask acp -> reach the server: connect, log in -> relay
  *
  * Each stage has a file of its own (stages.h). A session does not know what started it or what its
  * streams are made of. It shares nothing with other sessions of its process but known_servers.
@@ -57,6 +57,8 @@ struct session_watch {
     enum outcome (*may_log_in)(void *context, const struct session *session);
     /* Called when the stage has changed, and after octets were passed on. */
     void (*progress)(void *context, const struct session *session);
+    /* Called when session->hold has changed. */
+    void (*hold)(void *context, const struct session *session);
     /* True when a requested stop is meant for this session alone, to make room for others. */
     bool (*is_shed)(void *context);
 };
@@ -74,13 +76,25 @@ struct session_start {
 
 enum { SESSION_ROUTE_SIZE = 64 }; /* for logs; longer names of tables are cut there */
 
+/* What the session holds of a server of a group, where it is counted. */
+struct session_hold {
+    struct server_state *state; /* NULL: nothing */
+    bool is_login;              /* its login is under way */
+};
+
 /* How this session's server is reached, and what to log in with: as for all sessions of the instance
  * unless a routing table says otherwise. The pointers lead into the memory of the credentials. */
 struct session_route {
-    char name[SESSION_ROUTE_SIZE]; /* the table that decided, or "client" or "default" */
+    char name[SESSION_ROUTE_SIZE]; /* the table that decided, or "client", "group" or "default" */
     bool is_client_choice;         /* the client has named the server */
     enum conf_server_tls tls;
     bool is_any_certificate;
+    uint16_t port; /* that a table has named for a server of a group; 0: none */
+    const struct route_group *group; /* that the server is chosen from; NULL: it is the only one */
+    const char *group_key;           /* what the group chooses by */
+    size_t group_server;             /* the chosen one */
+    struct route_tried tried;
+    unsigned attempt; /* counts the servers of the group that were tried */
     const char *master; /* the user whose password opens the mailbox; NULL: the user's own */
     const struct address *source;             /* our address towards the server; NULL: any */
     const struct helper_addresses *addresses; /* of the server; NULL: not resolved yet */
@@ -117,6 +131,9 @@ struct session {
     char user[SESSION_USER_SIZE]; /* as sent to the server, for logs */
     struct host_port server_name; /* as selected; port 0 until one is */
     struct session_route route;
+    struct session_hold hold;
+    int64_t try_deadline_ms; /* until which the server must take a login, or another one is tried; 0:
+                              * there is no other */
 
     unsigned refused;       /* commands */
     unsigned free_commands; /* see login.c */

@@ -30,13 +30,20 @@ enum outcome select_run(struct session *session);
 /* Asks the routing tables which server has the user's mailbox, unless the client has chosen one. */
 enum outcome route_run(struct session *session);
 
+/* Chooses the server where a group has the user's mailbox. */
+enum outcome group_run(struct session *session);
+
 /* Asks the acp. */
 enum outcome access_run(struct session *session);
 
-/* Connects to the server, whose greeting is still unread then. */
+/* Connects and logs in. Where a server of a group cannot be reached, tries the next one. */
+enum outcome reach_run(struct session *session);
+
+/* Part of reach_run(): connects to the server, whose greeting is still unread then. */
 enum outcome connect_run(struct session *session);
 
-/* Reads the greeting, logs in at the server, records the client and passes the answer on. */
+/* Part of reach_run(): reads the greeting, logs in at the server, records the client and passes the
+ * answer on. */
 enum outcome server_login_run(struct session *session);
 
 /* Passes commands and replies until the end. */

@@ -31,7 +31,7 @@ static void write_file(const char *text, size_t length)
     assert_int_equal(fclose(file), 0);
 }
 
-static bool has_group(void *context, const char *name)
+static bool has_group(const void *context, const char *name)
 {
     (void)context;
     return strcmp(name, "stores") == 0;

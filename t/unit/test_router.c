@@ -244,7 +244,7 @@ static void test_refusal_and_failure_end_the_search(void **state)
     router_free(router);
 }
 
-static bool has_no_group(void *context, const char *name)
+static bool has_no_group(const void *context, const char *name)
 {
     (void)context;
     (void)name;

@@ -26,6 +26,7 @@ use parent 'Pop3Test::Product';
 #   -directory   for the file and the control socket
 #   -instances   reference to a list: name => { key => value }, ...; without it
 #                there is one instance, and all keys are in [proxy]
+#   -groups      reference to a list: name => { key => value }, ..., groups of servers
 #   -arguments   reference to a list: no file, only this command line
 #   -extra       further arguments
 #   -start       0: only made, not started
@@ -43,6 +44,7 @@ sub new {
     $self->{keys} = { workers => 2, max_per_ip => 0, login_failures => 0, grace => 60, control => "$self->{directory}/control",
         $self->{instances} ? () : (listen => '127.0.0.1:0'), %option };
     $self->{instances} ||= [ main => {} ];
+    $self->{groups}    ||= [];
     $self->{path} = "$self->{directory}/conf";
     $self->write;
     $self->start if $self->{start} // 1;
@@ -51,10 +53,10 @@ sub new {
 
 # ---- the file ----
 
-# Sets keys; undef removes one. With a name before them: keys of that instance.
+# Sets keys; undef removes one. With a name before them: keys of that instance or group.
 sub change {
     my ($self, @change) = @_;
-    my $keys = @change % 2 ? { @{ $self->{instances} } }->{ shift @change } : $self->{keys};
+    my $keys = @change % 2 ? { @{ $self->{instances} }, @{ $self->{groups} } }->{ shift @change } : $self->{keys};
     while (my ($key, $value) = splice @change, 0, 2) {
         if (defined $value) { $keys->{$key} = $value }
         else                { delete $keys->{$key} }
@@ -65,8 +67,11 @@ sub change {
 sub write {
     my ($self) = @_;
     my $text = "[proxy]\n" . _keys($self->{keys});
-    for (my $i = 0; $i < @{ $self->{instances} }; $i += 2) {
-        $text .= "\n[instance $self->{instances}[$i]]\n" . _keys($self->{instances}[ $i + 1 ]);
+    for my $kind (qw(instance group)) {
+        my @sections = @{ $self->{"${kind}s"} };
+        while (my ($name, $keys) = splice @sections, 0, 2) {
+            $text .= "\n[$kind $name]\n" . _keys($keys);
+        }
     }
     return $self->write_raw($text);
 }

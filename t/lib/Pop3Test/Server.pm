@@ -111,6 +111,16 @@ sub deaf {
     return;
 }
 
+# Listens again after deaf().
+sub listen_again {
+    my ($self) = @_;
+    close delete $self->{reserved}{ $self->{host} };
+    $self->{listener} = _bind($self->{host}, $self->{port}, Listen => 128) or die "port $self->{port}: $!\n";
+    $self->{listener}->blocking(0);
+    watch_read($self->{listener}, sub { $self->_accept });
+    return $self;
+}
+
 sub close {
     my ($self) = @_;
     $self->deaf;

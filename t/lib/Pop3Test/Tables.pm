@@ -48,7 +48,8 @@ sub rows {
     return @rows;
 }
 
-# The settings: a list of {name, type, scope, letter, default, least, most}. letter is undef without a
+# The settings: a list of {name, title, type, scope, letter, default, least, most}. name is the key as it is
+# written, title is different for a key of a group: "group NAME". letter is undef without a
 # short option; default is as the file says it, undef if there is none.
 sub conf_keys {
     return map { _conf_key(@$_) } rows('config/conf_keys.def', qr/CONF_(\w+)/);
@@ -56,7 +57,8 @@ sub conf_keys {
 
 sub _conf_key {
     my ($type, $name, $scope, $letter, $default, $least, $most) = @_;
-    my %key = (name => $name, type => $type, scope => $scope, default => $default);
+    $name =~ s/\Agroup_// if $scope eq 'GROUP';
+    my %key = (name => $name, title => $scope eq 'GROUP' ? "group $name" : $name, type => $type, scope => $scope, default => $default);
     $key{letter} = $letter =~ /\A'(\w)'\z/ ? $1 : undef;
     $key{default} = $default eq 'true' ? 'yes' : 'no' if $type eq 'FLAG';
     @key{qw(least most)} = ($least, $most) if $type eq 'NUMBER';

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shared memory of all groups of servers: a state for each server, by the names of group and
+ * server. It is made when the first group is configured, and kept as long as the master and its
+ * successors run: a reload or an upgrade loses no state, no count and no drained server.
+ *
+ * For the master alone, but for group_memory_number().
+ */
+#ifndef POOL_GROUP_MEMORY_H
+#define POOL_GROUP_MEMORY_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/conf.h"
+
+enum { GROUP_MEMORY_SERVERS_MAX = 1024 };
+
+/* Takes over the memory of the previous binary, if there is one. Call it before
+ * group_memory_attach(). */
+void group_memory_inherit(void);
+
+/* Passes the memory to the next binary; called in the process that is about to become it. */
+void group_memory_pass(void);
+
+/* Gives each server of the configuration its state: the one of that name, or a new one. Returns 0, or
+ * -1 with `error` set when there is no memory or no room. */
+int group_memory_attach(const struct conf *conf, struct error *error);
+
+/* The configuration is used no more. Its servers keep their states until the room is needed. */
+void group_memory_detach(const struct conf *conf);
+
+/* A number for what a session holds, so that a worker can note it in its slot; 0 for a state that is
+ * NULL. */
+uint32_t group_memory_number(const struct server_state *state);
+
+/* Gives back what a session held whose worker has died: by the number that is in its slot, which any
+ * worker may have written. */
+void group_memory_give_back(uint32_t number, bool is_login);
+
+#endif
