@@ -67,6 +67,31 @@ scene 'the first address does not answer at all' => sub {
         'the next is tried, long before the limit';
 };
 
+scene 'dead addresses of many sessions need few descriptors' => sub {
+    my @holes = servers_on(map { "127.0.0.$_" } 2 .. 9);
+    my @queued;
+    for my $hole (@holes) {
+        unwatch($hole->{listener});
+        push @queued, fill_queue($hole->{listener}) or plan(skip_all => 'a full queue does not hang here');
+    }
+    my $wrapper = with_files(join '', map { "127.0.0.$_ many.example\n" } 2 .. 9);
+    my $master  = master(server => 'many.example:' . $holes[0]->port, -wrapper => $wrapper, sessions_per_worker => 32,
+        workers => 1, max_workers => 1, connect_timeout => 60);
+    my ($worker) = $master->workers(1);
+    my $before   = descriptors($worker);
+    my @clients  = map { $master->client } 1 .. 10;
+    $_->greeting, $_->send("USER joe\r\nPASS x\r\n") for @clients;
+    ok $master->shows(sub { @clients == grep { $_->{stage} eq 'connect' } @{ $_[0]{sessions} } }), 'all connect';
+    my $most = 0;
+    for my $tenth (1 .. 25) {   # each attempt lasts half a second
+        my $now = descriptors($worker);
+        $most = $now if $now > $most;
+        pause(0.1);
+    }
+    cmp_ok $most, '<=', $before + 3 * @clients, "no more than three a session: $most";
+    cmp_ok $most, '>',  $before + 2 * @clients, 'and two attempts at once';
+};
+
 scene 'a name that leads back to the proxy' => sub {
     my $wrapper = with_files("127.0.0.1 self.example\n");
     my $proxy   = proxy('-e', '-', { wrapper => $wrapper });

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Attempts to connect overlap, so that a dead first address costs a quarter of a second and not the
- * whole time limit.
+ * whole time limit. But a name may have many dead addresses, and each attempt needs a descriptor: no
+ * more than two are under way at once. They and the client's socket are the descriptors that the
+ * server counts for a session.
  */
 #include "io/dial.h"
 
@@ -12,12 +14,19 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-enum { NEXT_ATTEMPT_MS = 250 };
+enum {
+    NEXT_ATTEMPT_MS = 250,
+    AT_ONCE = 2, /* the older attempt and the newer one */
+};
 
 struct attempts {
-    struct pollfd fds[DIAL_ADDRESSES_MAX]; /* fd -1: the attempt has failed */
-    size_t begun;
-    size_t alive;
+    const struct address *addresses;
+    size_t count;
+    bool is_taken[DIAL_ADDRESSES_MAX]; /* the address is being tried, or has failed */
+    size_t turn;                       /* the first address that may be tried next */
+    int64_t pause_ms;                  /* until the next attempt begins; longer in each round */
+    struct pollfd fds[AT_ONCE];        /* fd -1: none */
+    size_t tried[AT_ONCE];             /* the index of its address */
     int last_error;
 };
 
@@ -94,24 +103,67 @@ static enum io_status connect_asleep(const struct address *to, const struct dial
     return errno == EINPROGRESS || errno == EAGAIN ? IO_DEADLINE : IO_FAILED;
 }
 
-static void begin_next(struct attempts *attempts, const struct address *addresses,
-                       const struct dial_settings *settings)
+/* The next address that is neither being tried nor has failed; `count` when there is none. After the
+ * last one it is the turn of the first again. */
+static size_t next_in_turn(const struct attempts *attempts)
 {
-    int fd = begin_connect(&addresses[attempts->begun], settings);
+    for (size_t i = 0; i < attempts->count; i++) {
+        size_t index = (attempts->turn + i) % attempts->count;
 
-    attempts->fds[attempts->begun] = (struct pollfd){.fd = fd, .events = POLLOUT};
-    attempts->begun++;
-    if (fd == -1)
-        attempts->last_error = errno;
-    else
-        attempts->alive++;
+        if (!attempts->is_taken[index])
+            return index;
+    }
+    return attempts->count;
+}
+
+static bool has_next(const struct attempts *attempts)
+{
+    return next_in_turn(attempts) < attempts->count;
+}
+
+static bool is_under_way(const struct attempts *attempts)
+{
+    return attempts->fds[0].fd != -1 || attempts->fds[1].fd != -1;
 }
 
 static void drop(struct attempts *attempts, size_t i)
 {
     wait_close(attempts->fds[i].fd);
     attempts->fds[i].fd = -1;
-    attempts->alive--;
+}
+
+/* Leaves the second entry free. If both are in use, the older attempt ends; its address may answer
+ * late, so it has another turn. */
+static void make_room(struct attempts *attempts)
+{
+    if (attempts->fds[1].fd == -1)
+        return;
+    if (attempts->fds[0].fd != -1) {
+        attempts->is_taken[attempts->tried[0]] = false;
+        drop(attempts, 0);
+    }
+    attempts->fds[0] = attempts->fds[1];
+    attempts->tried[0] = attempts->tried[1];
+    attempts->fds[1].fd = -1;
+}
+
+/* Begins with the next address whose connect() does not fail at once, if there is one. */
+static void begin_next(struct attempts *attempts, const struct dial_settings *settings)
+{
+    size_t next;
+
+    while ((next = next_in_turn(attempts)) < attempts->count) {
+        if (next < attempts->turn)
+            attempts->pause_ms *= 2; /* another round */
+        make_room(attempts);
+        attempts->turn = next + 1;
+        attempts->is_taken[next] = true;
+        attempts->tried[1] = next;
+        attempts->fds[1].fd = begin_connect(&attempts->addresses[next], settings);
+        if (attempts->fds[1].fd != -1)
+            return;
+        attempts->last_error = errno;
+    }
 }
 
 /* Returns 0 when an attempt that poll() has reported is connected, else its error. */
@@ -126,10 +178,10 @@ static int error_of(const struct pollfd *attempt)
 }
 
 /* Checks the attempts that poll() has reported, and closes those that have failed. Returns the
- * index of one that is connected, or attempts->begun when there is none. */
+ * entry of one that is connected, or AT_ONCE when there is none. */
 static size_t collect(struct attempts *attempts)
 {
-    for (size_t i = 0; i < attempts->begun; i++) {
+    for (size_t i = 0; i < AT_ONCE; i++) {
         int error;
 
         if (attempts->fds[i].fd == -1 || attempts->fds[i].revents == 0)
@@ -140,56 +192,64 @@ static size_t collect(struct attempts *attempts)
         attempts->last_error = error;
         drop(attempts, i);
     }
-    return attempts->begun;
+    return AT_ONCE;
+}
+
+/* Returns IO_OK with *winner_r the entry that is connected. */
+static enum io_status race(struct attempts *attempts, const struct dial_settings *settings,
+                           int64_t deadline_ms, size_t *winner_r)
+{
+    for (;;) {
+        int64_t until_ms = deadline_ms;
+        enum io_status status;
+
+        begin_next(attempts, settings);
+        if (!is_under_way(attempts))
+            return IO_FAILED;
+        if (has_next(attempts))
+            until_ms = clock_earlier(deadline_ms, clock_after_ms(attempts->pause_ms));
+        status = wait_for(attempts->fds, AT_ONCE, until_ms);
+        if (status == IO_OK && (*winner_r = collect(attempts)) < AT_ONCE)
+            return IO_OK;
+        if (status != IO_OK && (status != IO_DEADLINE || until_ms == deadline_ms))
+            return status;
+    }
 }
 
 static void drop_all_but(struct attempts *attempts, size_t kept)
 {
-    for (size_t i = 0; i < attempts->begun; i++)
+    for (size_t i = 0; i < AT_ONCE; i++)
         if (i != kept && attempts->fds[i].fd != -1)
             drop(attempts, i);
 }
 
-enum io_status dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
-                    int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+enum io_status dial(const struct address *addresses, size_t count,
+                    const struct dial_settings *settings, int64_t deadline_ms, int *fd_r,
+                    size_t *chosen_r)
 {
-    struct attempts attempts = {.last_error = EADDRNOTAVAIL};
-    enum io_status status = IO_FAILED;
+    struct attempts attempts = {
+        .addresses = addresses,
+        .count = count < DIAL_ADDRESSES_MAX ? count : DIAL_ADDRESSES_MAX,
+        .pause_ms = NEXT_ATTEMPT_MS,
+        .fds = {{.fd = -1, .events = POLLOUT}, {.fd = -1, .events = POLLOUT}},
+        .last_error = EADDRNOTAVAIL,
+    };
+    enum io_status status;
+    size_t winner = AT_ONCE;
 
-    if (count > DIAL_ADDRESSES_MAX)
-        count = DIAL_ADDRESSES_MAX;
     if (count == 1 && wait_may_sleep_in_calls()) {
         *chosen_r = 0;
         status = connect_asleep(&addresses[0], settings, deadline_ms, fd_r);
         if (status != IO_AGAIN)
             return status;
     }
-    while (attempts.begun < count || attempts.alive > 0) {
-        int64_t until_ms = deadline_ms;
-
-        if (attempts.begun < count) {
-            begin_next(&attempts, addresses, settings);
-            if (attempts.alive == 0)
-                continue;
-            if (attempts.begun < count)
-                until_ms = clock_earlier(deadline_ms, clock_after_ms(NEXT_ATTEMPT_MS));
-        }
-        status = wait_for(attempts.fds, (unsigned)attempts.begun, until_ms);
-        if (status == IO_OK) {
-            size_t i = collect(&attempts);
-            if (i < attempts.begun) {
-                drop_all_but(&attempts, i);
-                expect_dialogue(attempts.fds[i].fd);
-                *fd_r = attempts.fds[i].fd;
-                *chosen_r = i;
-                return IO_OK;
-            }
-            status = IO_FAILED;
-        } else if (status != IO_DEADLINE || until_ms == deadline_ms) {
-            break;
-        }
+    status = race(&attempts, settings, deadline_ms, &winner);
+    drop_all_but(&attempts, winner);
+    if (status == IO_OK) {
+        *fd_r = attempts.fds[winner].fd;
+        *chosen_r = attempts.tried[winner];
+        expect_dialogue(*fd_r);
     }
-    drop_all_but(&attempts, attempts.begun);
     errno = attempts.last_error;
     return status;
 }
