@@ -15,6 +15,7 @@
 #include "master/inetd.h"
 #include "master/master.h"
 #include "status/control.h"
+#include "tls/tls.h"
 
 /* Opens the standard descriptors that are closed: a log socket must not become one of them. */
 static void fill_standard_descriptors(void)
@@ -44,6 +45,7 @@ int main(int argc, char *argv[])
     int code = EX_OK;
 
     fill_standard_descriptors();
+    tls_init();
     if (options_parse(&options, argc, argv, &error) == -1) {
         inetd_refuse(error.text);
         options_free(&options);

@@ -8,37 +8,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Process qw(count_in_memory);
 use Pop3Test::Server;
 use Pop3Test::Tls;
 
 plan(skip_all => 'needs /proc') if !-r '/proc/self/mem';
 plan(skip_all => 'a sanitizer keeps freed memory') if is_sanitized();
-
-# How often each word is in the memory of a process.
-sub count_in_memory {
-    my ($pid, @words) = @_;
-    my %count = map { $_ => 0 } @words;
-    open my $maps, '<', "/proc/$pid/maps" or die "memory of $pid: $!\n";
-    open my $memory, '<:raw', "/proc/$pid/mem" or die "memory of $pid: $!\n";
-    while (my $row = <$maps>) {
-        my ($from, $to, $readable, $name) = $row =~ /^(\w+)-(\w+) (.)\S+ \S+ \S+ \S+\s*(.*)/ or next;
-        next if $readable ne 'r' || $name =~ /^\[v/;
-        no warnings 'portable';         # 64-bit numbers
-        my ($at, $end, $tail) = (hex $from, hex $to, '');
-        while ($at < $end) {
-            my $size = $end - $at < 1 << 20 ? $end - $at : 1 << 20;
-            sysseek $memory, $at, 0 or last;
-            my $got = sysread $memory, my $octets, $size or last;
-            my $piece = $tail . $octets;
-            for my $word (@words) {
-                $count{$word}++ while $piece =~ /\Q$word\E/g;
-            }
-            $tail = substr $piece, -(length($words[0]) - 1);
-            $at += $got;
-        }
-    }
-    return \%count;
-}
 
 # The password is gone. The user name, which the log needs, is still there, which shows
 # that the search works.

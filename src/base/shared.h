@@ -11,7 +11,13 @@
 void *shared_new(size_t size);
 /* The same, but children forked later have nothing at its address. */
 void *unshared_new(size_t size);
-/* Frees either. NULL: does nothing. */
-void shared_free(void *memory, size_t size);
+/*
+ * The same as unshared_new(), but children forked later have a second mapping of the memory, at
+ * *view_r. They can only read it: not even mprotect(2) makes it writable. Free both. NULL with errno
+ * where the kernel cannot promise that.
+ */
+void *published_new(size_t size, const void **view_r);
+/* Frees any of these. NULL: does nothing. */
+void shared_free(const void *memory, size_t size);
 
 #endif

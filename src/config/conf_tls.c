@@ -120,3 +120,11 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
         return -1;
     return present_certificate(instance, error);
 }
+
+void conf_tls_keep_only(const struct conf_instance *instance)
+{
+    struct tls_context *kept[] = {instance->client_tls, instance->server_tls,
+                                  instance->server_tls_any};
+
+    tls_keep_only(kept, sizeof(kept) / sizeof(kept[0]));
+}

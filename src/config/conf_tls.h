@@ -12,4 +12,7 @@
 int conf_tls_init_clients(struct conf_instance *instance, struct error *error);
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error);
 
+/* For a child of the server that serves this instance alone: it gives up the keys of all others. */
+void conf_tls_keep_only(const struct conf_instance *instance);
+
 #endif

@@ -22,6 +22,7 @@
 #include "helper/message.h"
 #include "helper/resolver.h"
 #include "helper/route_job.h"
+#include "tls/tls.h"
 
 struct helper_process {
     const struct conf_instance *conf;
@@ -260,6 +261,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd, int pu
     /* The helper ends when the last process that may ask has ended. */
     child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
     prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
+    tls_keep_only(NULL, 0);
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
     child_drop_descriptors(kept, sizeof(kept) / sizeof(kept[0]));
     /* The kernel then says which worker sends a request. */

@@ -7,6 +7,7 @@
  */
 #include "master/tickets.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,12 +15,12 @@
 #include "base/clock.h"
 #include "base/inherit.h"
 #include "base/log.h"
-#include "base/shared.h"
 #include "tls/tls.h"
 
 #define TICKETS "POP3_PROXY_TICKETS_FD" /* the name they are passed under: a pipe with the keys */
 
-static struct tls_ticket_keys *keys; /* shared with the workers; NULL: not needed yet */
+static struct tls_ticket_keys *keys;       /* NULL: not needed yet */
+static const struct tls_ticket_keys *view; /* the same, as the workers see them */
 static struct pool *const *pools;
 static ev_timer upkeep;
 
@@ -31,11 +32,23 @@ static void rotate(void)
         log_message(EVENT_TLS, "no randomness for new ticket keys; the old ones stay");
 }
 
+static bool make_keys(void)
+{
+    if (keys != NULL)
+        return true;
+    keys = tls_ticket_keys_new(&view);
+    if (keys == NULL)
+        log_message(EVENT_TLS,
+                    "no memory that workers can only read: %s; clients resume no sessions",
+                    strerror(errno));
+    return keys != NULL;
+}
+
 static const struct tls_ticket_keys *get_keys(void)
 {
-    if (keys == NULL && (keys = shared_new(sizeof(*keys))) != NULL)
+    if (make_keys() && !seqlock_is_used(&keys->lock))
         rotate();
-    return keys;
+    return view;
 }
 
 void tickets_inherit(void)
@@ -46,19 +59,20 @@ void tickets_inherit(void)
     if (fd == -1)
         return;
     if (read(fd, &copy, sizeof(copy)) == sizeof(copy) && copy.lock.count % 2 == 0 &&
-        (keys = shared_new(sizeof(*keys))) != NULL)
+        make_keys())
         memcpy(keys, &copy, sizeof(*keys));
     explicit_bzero(&copy, sizeof(copy));
     close(fd);
 }
 
+/* A forked process has the view alone. */
 void tickets_pass(void)
 {
     int fds[2];
 
-    if (keys == NULL || pipe(fds) == -1)
+    if (view == NULL || pipe(fds) == -1)
         return;
-    if (write(fds[1], keys, sizeof(*keys)) == sizeof(*keys))
+    if (write(fds[1], view, sizeof(*view)) == sizeof(*view))
         inherit_pass(TICKETS, fds[0], NULL);
     else
         close(fds[0]);

@@ -13,17 +13,19 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/conf_tls.h"
 #include "pool/worker_base.h"
 #include "pool/worker_kinds.h"
 
 /* The process becomes one that may read from the network: without rights, without a core file, with
- * nothing open that it does not need. */
+ * nothing open and no key that it does not need. */
 static int confine(struct pool *pool, int kept_fd)
 {
     int keep[] = {pool->listener->fd, kept_fd, pool->notify_fd, pool->request_fds[0]};
     struct error error;
 
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
+    conf_tls_keep_only(pool->instance);
     if (child_drop_rights(pool->instance->values->chroot, pool->uid, pool->gid, &error) == -1) {
         log_message(EVENT_PRIVILEGES, "%s", error.text);
         return -1;

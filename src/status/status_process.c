@@ -22,6 +22,7 @@
 #include "status/metrics_http.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
+#include "tls/tls.h"
 
 #define CLIENT_LIMIT_S 5.0
 #define LEAVE_LIMIT_S  0.5
@@ -324,6 +325,7 @@ static int confine(const struct status_process *start)
     struct error error;
 
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
+    tls_keep_only(NULL, 0);
     if (child_drop_rights(NULL, start->uid, start->gid, &error) == 0)
         return 0;
     log_message(EVENT_PRIVILEGES, "%s", error.text);

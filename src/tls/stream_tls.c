@@ -324,8 +324,10 @@ static enum io_status make_handshake(struct stream *stream, int64_t deadline_ms)
         result = SSL_do_handshake(layer->ssl);
         layer->receive_deadline_ms = NULL;
         layer->is_up = result == 1;
-        if (layer->is_up)
+        if (layer->is_up) {
+            SSL_certs_clear(layer->ssl); /* our key is not needed any more; a child may follow */
             return IO_OK;
+        }
         status = status_of(layer, result, &wants);
         if (status == IO_AGAIN) {
             int fd = wants == POLLIN ? stream->read_fd : stream->write_fd;

@@ -33,6 +33,10 @@ enum {
 
 struct tls_context;
 
+/* Call it once, before anything else uses OpenSSL: what is left of a key file in memory that
+ * OpenSSL frees is then overwritten. */
+void tls_init(void);
+
 /* ---- towards clients ---- */
 
 /* Texts as they are in the settings; NULL where not set. */
@@ -88,8 +92,8 @@ struct tls_ticket_key {
 };
 
 /*
- * The keys of session tickets, in memory that all processes share, and all zero at first. One
- * process changes them, the others read them. Keep them over a reload, so that tickets stay good.
+ * The keys of session tickets, all zero at first. One process changes them, its children read them.
+ * Keep them over a reload, so that tickets stay good.
  */
 struct tls_ticket_keys {
     struct seqlock lock; /* guards the pair; while it was never used there are no keys */
@@ -98,6 +102,11 @@ struct tls_ticket_keys {
         struct tls_ticket_key previous;
     } pair;
 };
+
+/* Returns memory for the keys. Only this process can write it. Its children have the memory at
+ * *view_r, which they cannot make writable. NULL with errno where the kernel cannot promise that.
+ * Call it once in a process. */
+struct tls_ticket_keys *tls_ticket_keys_new(const struct tls_ticket_keys **view_r);
 
 /* Makes a new current key; the one before it still decrypts. Call it once before the first fork and
  * then every TLS_TICKET_ROTATION_S. Returns 0, or -1 when the system gives no random octets. */
@@ -129,6 +138,13 @@ int tls_context_present(struct tls_context *context, const char *certificate, co
 
 /* Does nothing when `context` is NULL. */
 void tls_context_free(struct tls_context *context);
+
+/*
+ * For a child: gives up the secrets of all contexts that there are, but for the `count` ones in
+ * `kept` (NULL among them is ignored). Their private keys are overwritten, and the ticket keys are
+ * gone unless a kept context uses them. The other contexts must not be used any more, nor freed.
+ */
+void tls_keep_only(struct tls_context *const *kept, size_t count);
 
 /* ---- on a stream ---- */
 

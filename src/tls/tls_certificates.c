@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,52 +97,111 @@ static struct tls_group *find_group(struct loader *loader, const X509 *x509)
 
 /* ---- one certificate ---- */
 
+/* Opens a file, whose octets the caller frees with it. NULL with the error set. */
+static BIO *open_file(struct tls_file *file, const char *path, struct error *error)
+{
+    BIO *from = NULL;
+
+    if (tls_file_read(file, path) == 0)
+        from = tls_file_open(file);
+    if (from == NULL)
+        error_set(error, "%s: %s", path, strerror(errno));
+    return from;
+}
+
+static void close_file(struct tls_file *file, BIO *from)
+{
+    BIO_free(from);
+    tls_file_free(file);
+}
+
 static X509 *read_certificate(const char *path, struct error *error)
 {
-    FILE *file = fopen(path, "re");
+    struct tls_file file = {0};
+    BIO *from = open_file(&file, path, error);
+    X509 *x509 = from == NULL ? NULL : tls_certificate_read(from);
+
+    if (from != NULL && x509 == NULL)
+        error_set(error, "%s: not a certificate in PEM: %s", path, tls_error_words());
+    close_file(&file, from);
+    return x509;
+}
+
+/* The certificates after the first one. OpenSSL tells the end of a file by an error. */
+static bool use_chain(SSL_CTX *ssl, BIO *from)
+{
     X509 *x509;
 
-    if (file == NULL) {
-        error_set(error, "%s: %s", path, strerror(errno));
-        return NULL;
+    while ((x509 = PEM_read_bio_X509(from, NULL, tls_refuse_passphrase, NULL)) != NULL) {
+        if (SSL_CTX_add0_chain_cert(ssl, x509) != 1) {
+            X509_free(x509);
+            return false;
+        }
     }
-    x509 = tls_certificate_read(file);
-    fclose(file);
-    if (x509 == NULL)
-        error_set(error, "%s: not a certificate in PEM: %s", path, tls_error_words());
-    return x509;
+    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+        return false;
+    ERR_clear_error();
+    return true;
+}
+
+/* As SSL_CTX_use_certificate_chain_file() does it, but that leaves a key in the same file in
+ * memory. */
+static bool use_certificates(SSL_CTX *ssl, BIO *from)
+{
+    X509 *x509 = tls_certificate_read(from);
+    bool is_used = x509 != NULL && SSL_CTX_use_certificate(ssl, x509) == 1 &&
+                   ERR_peek_error() == 0 && SSL_CTX_clear_chain_certs(ssl) == 1;
+
+    X509_free(x509);
+    return is_used && use_chain(ssl, from);
 }
 
 /* OpenSSL keeps one pair of certificate and key for each kind of key. A key of another kind than
  * the certificate's would silently go into another pair: then the current certificate is not ours.
  */
-static bool use_key(SSL_CTX *ssl, const char *path, const X509 *x509)
+static bool use_key(SSL_CTX *ssl, BIO *from, const X509 *x509)
 {
-    return SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1 &&
-           SSL_CTX_get0_certificate(ssl) == x509 && SSL_CTX_check_private_key(ssl) == 1;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(from, NULL, tls_refuse_passphrase, NULL);
+    bool is_used = key != NULL && SSL_CTX_use_PrivateKey(ssl, key) == 1 &&
+                   SSL_CTX_get0_certificate(ssl) == x509 && SSL_CTX_check_private_key(ssl) == 1;
+
+    EVP_PKEY_free(key);
+    return is_used;
 }
 
-/* Puts certificate and key into the SSL_CTX, which still owns *x509_r. */
-static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 **x509_r,
-                     struct error *error)
+static int use_key_file(SSL_CTX *ssl, const struct certificate_files *files, const X509 *x509,
+                        struct error *error)
 {
-    FILE *key = fopen(files->key, "re");
+    struct tls_file file = {0};
+    BIO *from = open_file(&file, files->key, error);
+    bool is_used = from != NULL && use_key(ssl, from, x509);
 
-    if (key == NULL)
-        return error_set(error, "%s: %s", files->key, strerror(errno));
-    fclose(key);
-    SSL_CTX_set_default_passwd_cb(ssl, tls_refuse_passphrase);
-    if (SSL_CTX_use_certificate_chain_file(ssl, files->certificate) != 1)
-        return error_set(error, "%s: %s", files->certificate, tls_error_words());
-    *x509_r = SSL_CTX_get0_certificate(ssl);
-    if (use_key(ssl, files->key, *x509_r))
-        return 0;
+    close_file(&file, from);
+    if (is_used || from == NULL)
+        return is_used ? 0 : -1;
     if (ERR_peek_error() == 0 ||
         ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return error_set(error, "%s: not the key of the certificate %s", files->key,
                          files->certificate);
     return error_set(error, "%s: not a private key in PEM without a passphrase: %s", files->key,
                      tls_error_words());
+}
+
+/* Puts certificate and key into the SSL_CTX, which still owns *x509_r. */
+static int use_files(SSL_CTX *ssl, const struct certificate_files *files, X509 **x509_r,
+                     struct error *error)
+{
+    struct tls_file file = {0};
+    BIO *from = open_file(&file, files->certificate, error);
+    bool is_used = from != NULL && use_certificates(ssl, from);
+
+    close_file(&file, from);
+    if (from == NULL)
+        return -1;
+    if (!is_used)
+        return error_set(error, "%s: %s", files->certificate, tls_error_words());
+    *x509_r = SSL_CTX_get0_certificate(ssl);
+    return use_key_file(ssl, files, *x509_r, error);
 }
 
 /* Adds an entry for a certificate to the list. Returns NULL without memory. */
@@ -213,23 +273,33 @@ static int load_one(struct loader *loader, const struct certificate_files *files
     return load_staple(certificate, group->ssl, files, error);
 }
 
+static int present_files(struct tls_context *context, const struct certificate_files *files,
+                         struct error *error)
+{
+    struct tls_certificate *kept;
+    X509 *x509 = read_certificate(files->certificate, error);
+
+    if (x509 == NULL)
+        return -1;
+    kept = keep_certificate(&context->certificates, files->certificate, x509);
+    X509_free(x509);
+    if (kept == NULL)
+        return error_set(error, "%s: out of memory", files->certificate);
+    return use_files(context->ssl, files, &x509, error);
+}
+
 int tls_context_present(struct tls_context *context, const char *certificate, const char *key,
                         struct error *error)
 {
     struct certificate_files files = {.certificate = certificate,
                                       .key = key != NULL ? key : certificate};
-    struct tls_certificate *kept;
-    X509 *x509;
+    int result;
 
     ERR_clear_error();
-    x509 = read_certificate(certificate, error);
-    if (x509 == NULL)
-        return -1;
-    kept = keep_certificate(&context->certificates, certificate, x509);
-    X509_free(x509);
-    if (kept == NULL)
-        return error_set(error, "%s: out of memory", certificate);
-    return use_files(context->ssl, &files, &x509, error);
+    tls_memory_begin_secret();
+    result = present_files(context, &files, error);
+    tls_memory_end_secret();
+    return result;
 }
 
 /* ---- a directory ---- */

@@ -196,14 +196,18 @@ static SSL_CTX *new_group(struct tls_context *context, const struct tls_clients_
 struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
                                             struct error *error)
 {
-    struct tls_context *context = calloc(1, sizeof(*context));
+    struct tls_context *context = tls_context_new();
+    int result;
 
     if (context == NULL) {
         error_set(error, "out of memory");
         return NULL;
     }
     ERR_clear_error();
-    if (tls_certificates_load(context, settings, new_group, error) == -1) {
+    tls_memory_begin_secret();
+    result = tls_certificates_load(context, settings, new_group, error);
+    tls_memory_end_secret();
+    if (result == -1) {
         tls_context_free(context);
         return NULL;
     }

@@ -7,6 +7,10 @@
 
 #include "tls/tls.h"
 
+void tls_init(void)
+{
+}
+
 static struct tls_context *refuse(struct error *error)
 {
     error_set(error, "TLS is not built in (./configure --without-tls)");
@@ -68,6 +72,19 @@ void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
 void tls_context_warm_up(const struct tls_context *context)
 {
     (void)context;
+}
+
+void tls_keep_only(struct tls_context *const *kept, size_t count)
+{
+    (void)kept;
+    (void)count;
+}
+
+struct tls_ticket_keys *tls_ticket_keys_new(const struct tls_ticket_keys **view_r)
+{
+    *view_r = NULL;
+    errno = ENOSYS;
+    return NULL;
 }
 
 int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)

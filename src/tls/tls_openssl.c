@@ -44,12 +44,39 @@ int tls_refuse_passphrase(char *to, int size, int is_writing, void *unused)
     return -1;
 }
 
-X509 *tls_certificate_read(FILE *file)
+X509 *tls_certificate_read(BIO *from)
 {
-    return PEM_read_X509_AUX(file, NULL, tls_refuse_passphrase, NULL);
+    return PEM_read_bio_X509_AUX(from, NULL, tls_refuse_passphrase, NULL);
 }
 
 /* ---- contexts ---- */
+
+static struct tls_context *contexts;
+
+struct tls_context *tls_context_new(void)
+{
+    struct tls_context *context = calloc(1, sizeof(*context));
+
+    if (context == NULL)
+        return NULL;
+    context->next = contexts;
+    contexts = context;
+    return context;
+}
+
+struct tls_context *tls_context_first(void)
+{
+    return contexts;
+}
+
+static void unlink_context(const struct tls_context *context)
+{
+    struct tls_context **link = &contexts;
+
+    while (*link != context)
+        link = &(*link)->next;
+    *link = context->next;
+}
 
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
 {
@@ -98,6 +125,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (context == NULL)
         return;
+    unlink_context(context);
     for (int i = 0; i < TLS_SESSIONS; i++) {
         SSL_SESSION_free(context->sessions[i].session);
         free(context->sessions[i].key);

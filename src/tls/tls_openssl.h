@@ -7,7 +7,6 @@
 #define TLS_TLS_OPENSSL_H
 
 #include <openssl/ssl.h>
-#include <stdio.h>
 
 #include "base/address.h"
 #include "tls/tls.h"
@@ -72,6 +71,7 @@ struct tls_peer {
 };
 
 struct tls_context {
+    struct tls_context *next; /* in the list of all */
     SSL_CTX *ssl; /* for new connections; SNI may replace it by that of another group */
     bool verify;  /* towards servers */
     struct tls_certificates certificates;
@@ -91,17 +91,47 @@ int64_t tls_seconds_of(const ASN1_TIME *time);
  * terminal. */
 int tls_refuse_passphrase(char *to, int size, int is_writing, void *unused);
 
-/* The first certificate of a file in PEM, the caller's to free; NULL when there is none. */
-X509 *tls_certificate_read(FILE *file);
+/* The next certificate in PEM, the caller's to free; NULL when there is none. */
+X509 *tls_certificate_read(BIO *from);
 
 /* The list that we send or accept as ALPN: "pop3" alone (RFC 7301, section 6). */
 enum { TLS_ALPN_BYTES = 5 };
 extern const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES];
 
+/* Makes an empty context, which tls_context_free() frees. NULL without memory. */
+struct tls_context *tls_context_new(void);
+/* The first context in the list of all. */
+struct tls_context *tls_context_first(void);
+
 /* Makes an SSL_CTX with the settings that both sides share. tls_context_of() of its connections
  * returns `context`. Returns NULL without memory. */
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
 struct tls_context *tls_context_of(const SSL *ssl);
+
+/* ---- memory: tls_memory.c ---- */
+
+/* Call these before and after keys are read. In between, memory that OpenSSL frees is overwritten
+ * first; at the end, so is the stack below the caller. */
+void tls_memory_begin_secret(void);
+void tls_memory_end_secret(void);
+
+/* The octets of a file with a key, in pages that only this file has. */
+struct tls_file {
+    void *octets;
+    size_t length;
+};
+
+/* Reads a file. Returns 0, or -1 with errno: EFBIG if it is longer than any certificate. */
+int tls_file_read(struct tls_file *file, const char *path);
+/* The octets as OpenSSL reads them, from the first on. NULL without memory; the caller frees it. */
+BIO *tls_file_open(const struct tls_file *file);
+/* Gives the pages back. */
+void tls_file_free(struct tls_file *file);
+
+/* ---- tickets: tls_tickets.c ---- */
+
+/* For a child: it cannot read the ticket keys any more. */
+void tls_tickets_forget(void);
 
 /* ---- certificates of ours: tls_certificates.c ---- */
 

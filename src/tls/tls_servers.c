@@ -109,13 +109,15 @@ static bool is_hashed_certificate(int directory, const char *name)
 {
     int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
     FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
-    X509 *x509 = file == NULL ? NULL : tls_certificate_read(file);
+    BIO *from = file == NULL ? NULL : BIO_new_fp(file, BIO_CLOSE);
+    X509 *x509 = from == NULL ? NULL : tls_certificate_read(from);
     bool is_good = x509 != NULL && X509_subject_name_hash(x509) == strtoul(name, NULL, 16);
 
     X509_free(x509);
-    if (file != NULL)
+    BIO_free(from);
+    if (file != NULL && from == NULL)
         fclose(file);
-    else if (fd != -1)
+    else if (fd != -1 && file == NULL)
         close(fd);
     return is_good;
 }
@@ -164,13 +166,13 @@ static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
 struct tls_context *tls_context_for_servers(const struct tls_servers_settings *settings,
                                             struct error *error)
 {
-    struct tls_context *context = calloc(1, sizeof(*context));
+    struct tls_context *context = tls_context_new();
 
     if (context != NULL)
         context->ssl = tls_new_ssl_ctx(context, TLS_client_method());
     if (context == NULL || context->ssl == NULL) {
         error_set(error, "TLS: %s", tls_error_words());
-        free(context);
+        tls_context_free(context);
         return NULL;
     }
     ERR_clear_error();

@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tickets with which clients resume their sessions: the keys, which all processes share, and
+ * The tickets with which clients resume their sessions: the keys, which children can only read, and
  * OpenSSL's callback that uses them.
  */
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "base/shared.h"
 #include "tls/tls_openssl.h"
+
+static const struct tls_ticket_keys *readable; /* what children see */
+
+struct tls_ticket_keys *tls_ticket_keys_new(const struct tls_ticket_keys **view_r)
+{
+    const void *view;
+    struct tls_ticket_keys *keys = published_new(sizeof(*keys), &view);
+
+    *view_r = readable = view;
+    return keys;
+}
+
+void tls_tickets_forget(void)
+{
+    shared_free(readable, sizeof(*readable));
+    readable = NULL;
+}
 
 int tls_ticket_keys_rotate(struct tls_ticket_keys *keys)
 {

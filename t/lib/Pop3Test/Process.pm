@@ -13,10 +13,12 @@ use Exporter 'import';
 use Fcntl qw(F_DUPFD);
 use IO::Handle ();
 use IO::Socket::IP;
+use List::Util qw(max);
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts descriptors exit_code);
+our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts descriptors
+    count_in_memory exit_code);
 
 my %running;    # pid => object
 my $owner = $$;
@@ -179,6 +181,33 @@ sub descriptors {
     my ($pid) = @_;
     my @all = map { readlink($_) // '' } glob "/proc/$pid/fd/*";
     return @all;
+}
+
+# How often each word is in the memory of a process.
+sub count_in_memory {
+    my ($pid, @words) = @_;
+    my %count  = map { $_ => 0 } @words;
+    my $longest = max(map { length } @words);
+    open my $maps, '<', "/proc/$pid/maps" or die "memory of $pid: $!\n";
+    open my $memory, '<:raw', "/proc/$pid/mem" or die "memory of $pid: $!\n";
+    while (my $row = <$maps>) {
+        my ($from, $to, $readable, $name) = $row =~ /^(\w+)-(\w+) (.)\S+ \S+ \S+ \S+\s*(.*)/ or next;
+        next if $readable ne 'r' || $name =~ /^\[v/;
+        no warnings 'portable';         # 64-bit numbers
+        my ($at, $end, $tail) = (hex $from, hex $to, '');
+        while ($at < $end) {
+            my $size = $end - $at < 1 << 20 ? $end - $at : 1 << 20;
+            sysseek $memory, $at, 0 or last;
+            my $got = sysread $memory, my $octets, $size or last;
+            my $piece = $tail . $octets;
+            for my $word (@words) {
+                $count{$word}++ while $piece =~ /\Q$word\E/g;
+            }
+            $tail = substr $piece, -($longest - 1);
+            $at += $got;
+        }
+    }
+    return \%count;
 }
 
 # The process ids of $pid and of all its descendants.
