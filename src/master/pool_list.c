@@ -80,7 +80,7 @@ void pool_list_count(const struct pool *pools, size_t *busy, size_t *idle)
 
 static bool has_worker(const struct pool *pool)
 {
-    return pool->state != POOL_RUNNING || atomic_load(&pool->scoreboard->idle) > 0 ||
+    return pool->state != POOL_RUNNING || scoreboard_idle(pool->scoreboard) > 0 ||
            atomic_load(&pool->scoreboard->accepted) > 0;
 }
 

@@ -96,10 +96,11 @@ void pool_size_recount(struct pool *pool)
     bool is_right = false;
 
     for (int i = 0; i < TRIES && !is_right; i++) {
-        int before = atomic_load(&pool->scoreboard->idle);
-        int counted = (int)pool_count_state(pool, SCOREBOARD_IDLE);
+        uint64_t before = atomic_load(&pool->scoreboard->idle);
+        uint64_t counted = pool_count_state(pool, SCOREBOARD_IDLE);
 
-        is_right = atomic_compare_exchange_strong(&pool->scoreboard->idle, &before, counted);
+        is_right = atomic_compare_exchange_strong(&pool->scoreboard->idle, &before,
+                                                  (before & ~(uint64_t)UINT32_MAX) + counted);
     }
 }
 
@@ -246,7 +247,7 @@ static void sleep_until_needed(struct pool *pool)
     ev_timer_stop(EV_DEFAULT, &pool->size.poll);
     pool_size_recount(pool);
     atomic_store(&pool->scoreboard->is_master_awake, 0);
-    if (atomic_load(&pool->scoreboard->idle) > 0)
+    if (scoreboard_idle(pool->scoreboard) > 0)
         return;
     atomic_store(&pool->scoreboard->is_master_awake, 1);
     ev_io_start(EV_DEFAULT, &pool->size.waiting);

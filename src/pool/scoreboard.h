@@ -105,7 +105,7 @@ struct scoreboard_totals {
 
 /* The slots of a pool and what its processes tell each other. */
 struct scoreboard {
-    _Atomic int idle;              /* workers that can take a connection */
+    _Atomic uint64_t idle;         /* workers that can take a connection; see scoreboard_idle() */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic int is_master_awake;   /* not 0: it checks again by itself, there is no need to tell it */
     _Atomic int is_helper_silent;  /* not 0: a session has waited long for the helper */
@@ -155,6 +155,29 @@ void scoreboard_rest(struct scoreboard_slot *slot);
 
 /* Ends the rest of the slot's worker, or the one it is about to begin. Async-signal-safe. */
 void scoreboard_call(struct scoreboard_slot *slot);
+
+/*
+ * How many workers can take a connection: the lower half of the number `idle`. The upper half grows
+ * with almost every change. So the master can count the states and then correct the number only if
+ * nothing has changed meanwhile; a worker that left and another that came would else go unnoticed.
+ */
+static inline int scoreboard_idle_of(uint64_t idle)
+{
+    return (int32_t)(uint32_t)idle;
+}
+
+static inline int scoreboard_idle(const struct scoreboard *scoreboard)
+{
+    return scoreboard_idle_of(atomic_load(&scoreboard->idle));
+}
+
+/* Returns how many there were before. */
+static inline int scoreboard_add_idle(struct scoreboard *scoreboard, int amount)
+{
+    uint64_t change = ((uint64_t)1 << 32) + (uint64_t)(int64_t)amount;
+
+    return scoreboard_idle_of(atomic_fetch_add(&scoreboard->idle, change));
+}
 
 static inline void scoreboard_add(_Atomic uint64_t *counter, uint64_t amount)
 {

@@ -53,7 +53,7 @@ void worker_log_accept_failure(void)
  * counts the states, it may find too few idle, never too many. */
 void worker_count_in(struct worker *worker)
 {
-    atomic_fetch_add(&worker->pool->scoreboard->idle, 1);
+    scoreboard_add_idle(worker->pool->scoreboard, 1);
     scoreboard_set_state(worker->slot, SCOREBOARD_IDLE);
 }
 
@@ -64,7 +64,7 @@ void worker_count_out(struct worker *worker)
 
     scoreboard_set_state(worker->slot, SCOREBOARD_BUSY);
     /* No worker is left for the next connection: the master may want to fork one. */
-    if (atomic_fetch_sub(&scoreboard->idle, 1) <= 1 &&
+    if (scoreboard_add_idle(scoreboard, -1) <= 1 &&
         atomic_exchange(&scoreboard->is_master_awake, 1) == 0)
         (void)!write(worker->pool->notify_fd, &one, sizeof(one));
 }

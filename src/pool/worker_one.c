@@ -159,5 +159,5 @@ void worker_one_run(struct worker *worker)
             break;
     }
     scoreboard_set_state(worker->slot, SCOREBOARD_LEAVING);
-    atomic_fetch_sub(&worker->pool->scoreboard->idle, 1);
+    scoreboard_add_idle(worker->pool->scoreboard, -1);
 }

@@ -42,6 +42,27 @@ bool __wrap_coroutine_is_supported(void)
     return has_coroutines;
 }
 
+/* While the states are counted, the idle worker is taken and the busy one becomes idle. Each was seen
+ * when it was idle. */
+static bool is_swapped;
+
+size_t __real_pool_count_state(const struct pool *counted, enum scoreboard_state state);
+size_t __wrap_pool_count_state(const struct pool *counted, enum scoreboard_state state);
+
+size_t __wrap_pool_count_state(const struct pool *counted, enum scoreboard_state state)
+{
+    size_t count = __real_pool_count_state(counted, state);
+
+    if (!is_swapped)
+        return count;
+    is_swapped = false;
+    scoreboard_set_state(pool_worker_slot(counted, 0), SCOREBOARD_BUSY);
+    scoreboard_add_idle(counted->scoreboard, -1);
+    scoreboard_add_idle(counted->scoreboard, 1);
+    scoreboard_set_state(pool_worker_slot(counted, 1), SCOREBOARD_IDLE);
+    return count + 1;
+}
+
 static void count_signal(int number)
 {
     (void)number;
@@ -252,6 +273,30 @@ static void test_no_worker_has_the_numbers(void **state)
     assert_int_equal(status, 0);
 }
 
+static void set_states(enum scoreboard_state first, enum scoreboard_state second)
+{
+    pool.workers_end = 2;
+    atomic_store(&pool_worker_slot(&pool, 0)->state, (int)first);
+    atomic_store(&pool_worker_slot(&pool, 1)->state, (int)second);
+}
+
+static void test_recount(void **state)
+{
+    (void)state;
+    set_states(SCOREBOARD_IDLE, SCOREBOARD_BUSY);
+    atomic_store(&pool.scoreboard->idle, UINT64_MAX);
+    pool_size_recount(&pool);
+    assert_int_equal(scoreboard_idle(pool.scoreboard), 1);
+    is_swapped = true;
+    pool_size_recount(&pool);
+    assert_int_equal(scoreboard_idle(pool.scoreboard), 1);
+    assert_int_equal(scoreboard_add_idle(pool.scoreboard, -1), 1);
+    assert_int_equal(scoreboard_add_idle(pool.scoreboard, -1), 0);
+    assert_int_equal(scoreboard_add_idle(pool.scoreboard, 1), -1);
+    assert_int_equal(scoreboard_idle(pool.scoreboard), 0);
+    pool.workers_end = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_refresh_of_many, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_coroutines, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_recount, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_worker_has_the_numbers, make_pool, free_pool),
     };
 
