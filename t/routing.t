@@ -387,4 +387,31 @@ scene 'our own address towards the server' => sub {
     $client->quit;
 };
 
+scene 'several own addresses are used in turn' => sub {
+    my $server = server();
+    my $master = master(server => $server->address, workers => 1, max_workers => 1, sessions_per_worker => 10,
+        source_addresses => '127.0.0.7, 127.0.0.8, ::1', route => table('anna ' . $server->address . ' source_ip=127.0.0.9'));
+    my @clients = map { $master->client->login($_) } (map { "u$_" } 1 .. 6), 'anna';
+    my @hosts   = map { $_->{fh}->peerhost } $server->connections;
+    is pop @hosts, '127.0.0.9', 'what a table names comes first';
+    is_deeply [ map { my $host = $_; scalar grep { $_ eq $host } @hosts } '127.0.0.7', '127.0.0.8' ], [ 3, 3 ], 'both';
+    isnt $hosts[$_], $hosts[ $_ + 1 ], 'in turn' for 0 .. 4;
+    my $ipv6 = server(host => '::1') or return;
+    $master->change(server => $ipv6->address);
+    $master->reload;
+    push @clients, $master->client->login('bert');
+    is(($ipv6->connections)[0]{fh}->peerhost, '::1', 'of the family of the server');
+    $_->quit for @clients;
+};
+
+scene 'own addresses that the machine does not have' => sub {
+    for my $case ([ '192.0.2.1', qr/^warning: .*source_addresses = 192\.0\.2\.1: Cannot assign requested address$/m, 0 ],
+        [ '127.0.0.1', qr/\A\z/, 0 ], [ 'host.example', qr/must be addresses such as/, 64 ], [ '127.0.0.1:25', qr/must be addresses/, 64 ]) {
+        my ($list, $words, $status) = @$case;
+        my $result = run([ program(), '-T', '--source-addresses', $list, '127.0.0.1' ]);
+        is exit_code($result->{status}), $status, "$list: exit status";
+        like $result->{err}, $words, "$list: what -T says";
+    }
+};
+
 done;

@@ -70,6 +70,8 @@ struct conf_instance {
     struct host_list *allowed;    /* NULL: the client may choose every server */
     struct address_network *proxies; /* the load balancers that send a PROXY header */
     size_t proxy_count;
+    struct address *sources; /* our own addresses towards servers */
+    size_t source_count;     /* 0: the kernel chooses */
     struct tls_context *client_tls; /* towards clients; NULL: none */
     struct tls_context *server_tls_any; /* the same, and takes any certificate; for routing */
     struct tls_context *server_tls; /* towards servers; NULL: none */

@@ -113,6 +113,43 @@ int conf_check_NETWORKS(const char *value, struct error *error)
     return 0;
 }
 
+int conf_addresses(const char *list, struct address **addresses_r, size_t *count_r)
+{
+    struct address *addresses = NULL;
+    struct list_entry entry;
+    size_t count = 0;
+
+    while (list_next_word(&list, separators, &entry)) {
+        char text[ADDRESS_TEXT_SIZE];
+        struct address *longer = reallocarray(addresses, count + 1, sizeof(*addresses));
+
+        if (longer != NULL)
+            addresses = longer;
+        if (longer == NULL || !list_copy(text, sizeof(text), &entry) ||
+            address_from_literal(&addresses[count], text, 0) == -1) {
+            free(addresses);
+            return -1;
+        }
+        count++;
+    }
+    *addresses_r = addresses;
+    *count_r = count;
+    return 0;
+}
+
+int conf_check_ADDRESSES(const char *value, struct error *error)
+{
+    struct address *addresses = NULL;
+    size_t count = 0;
+    int result = conf_addresses(value, &addresses, &count);
+
+    free(addresses);
+    if (result == -1 || count == 0)
+        return error_set(error, "must be addresses such as 192.0.2.1 or 2001:db8::1, separated by "
+                         "commas");
+    return 0;
+}
+
 int conf_check_ANY(const char *value, struct error *error)
 {
     return value[0] == '\0' ? error_set(error, "must not be empty") : 0;

@@ -19,6 +19,7 @@ conf_check conf_check_CAPABILITIES;
 conf_check conf_check_MECHANISMS;
 conf_check conf_check_ANY;
 conf_check conf_check_NETWORKS;
+conf_check conf_check_ADDRESSES;
 conf_check conf_check_LISTEN;
 conf_check conf_check_METRICS;
 conf_check conf_check_LOG;
@@ -35,6 +36,9 @@ const char *conf_group_name(const char *text);
 /* The addresses and networks of a list separated by commas, in memory that the caller frees.
  * Returns 0, or -1 when an entry is neither; nothing is allocated then. */
 int conf_networks(const char *list, struct address_network **networks_r, size_t *count_r);
+
+/* The same for a list of addresses, each without a port. */
+int conf_addresses(const char *list, struct address **addresses_r, size_t *count_r);
 
 /* Bit masks of what the values of `capabilities` and `auth_mechanisms` name: bits are enum capability
  * and enum sasl_mechanism. Return 0, or -1 when a word is unknown. */

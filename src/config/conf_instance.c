@@ -236,6 +236,15 @@ static int set_proxies(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
+static int set_sources(struct conf_instance *instance, struct error *error)
+{
+    const char *list = instance->values->source_addresses;
+
+    if (list != NULL && conf_addresses(list, &instance->sources, &instance->source_count) == -1)
+        return error_set(error, "%s: out of memory", instance->section.name);
+    return 0;
+}
+
 /* ---- the whole ---- */
 
 static int check_memory(struct conf_instance *instance, struct error *error)
@@ -249,7 +258,7 @@ static int run_steps(struct conf_instance *instance, conf_report *report, void *
 {
     static instance_step *const steps[] = {
         check_memory, check_pool,  check_needs,        check_chroot,          set_proxies,
-        set_server,   set_offers,  conf_allow_check,   conf_allow_init,       conf_tls_init_clients,
+        set_sources,  set_server,  set_offers,         conf_allow_check,   conf_allow_init,       conf_tls_init_clients,
         conf_tls_init_servers};
     struct error error;
     int result = 0;
@@ -296,6 +305,7 @@ void conf_instance_free(struct conf_instance *instance)
 {
     host_list_free(instance->allowed);
     free(instance->proxies);
+    free(instance->sources);
     tls_context_free(instance->client_tls);
     tls_context_free(instance->server_tls);
     tls_context_free(instance->server_tls_any);

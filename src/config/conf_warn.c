@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -305,6 +306,23 @@ static void check_certificates(struct survey *survey, const struct conf_instance
     tls_context_report_expiry(instance->server_tls, clock_wall_s(), warn_of_expiry, &server);
 }
 
+/* A connection from an address that the machine does not have fails. */
+static void check_sources(struct survey *survey, const struct conf_instance *instance)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; i < instance->source_count; i++) {
+        const struct address *source = &instance->sources[i];
+        int fd = socket(source->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd != -1 && bind(fd, &source->sa, source->length) == -1)
+            warn_key(survey, &instance->section, CONF_KEY_source_addresses,
+                     address_host_text(source, text), strerror(errno));
+        if (fd != -1)
+            close(fd);
+    }
+}
+
 /* With `is_test` also what a start logs by itself. */
 static void check_instance(struct survey *survey, const struct conf_instance *instance,
                            bool is_test)
@@ -319,6 +337,7 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_memory(survey, section);
     check_coroutines(survey, section);
     check_descriptors(survey, section);
+    check_sources(survey, instance);
     conf_route_warn(instance, mistakes_take, &survey->warnings);
     if (is_test)
         check_certificates(survey, instance);

@@ -31,11 +31,13 @@ struct attempts {
 };
 
 /* Until connect() chooses the port, each server has all of them (IP_BIND_ADDRESS_NO_PORT). */
-static int bind_source(int fd, const struct address *source)
+static int bind_source(int fd, const struct address *to, const struct dial_settings *settings)
 {
+    const struct address *source =
+        to->sa.sa_family == AF_INET6 ? settings->source_ipv6 : settings->source_ipv4;
     int on = 1;
 
-    if (source == NULL)
+    if (source == NULL || to->sa.sa_family == AF_UNIX)
         return fd;
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
     return bind(fd, &source->sa, source->length) == 0 ? fd : file_close_failed(fd);
@@ -54,7 +56,7 @@ static int open_socket(const struct address *to, int flags, const struct dial_se
     if (settings->socket_buffer_bytes > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &settings->socket_buffer_bytes,
                          sizeof(settings->socket_buffer_bytes));
-    return bind_source(fd, settings->source);
+    return bind_source(fd, to, settings);
 }
 
 /* We answer the greeting at once, so the acknowledgement of the greeting can share that packet.

@@ -17,7 +17,9 @@ enum {
 
 /* How to connect. */
 struct dial_settings {
-    const struct address *source; /* our own address; NULL: the kernel chooses one */
+    /* Our own address towards servers of each family; NULL: the kernel chooses one. */
+    const struct address *source_ipv4;
+    const struct address *source_ipv6;
     int socket_buffer_bytes;      /* see dial() */
 };
 

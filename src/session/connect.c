@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "io/dial.h"
 #include "session/identity.h"
+#include "session/source.h"
 #include "session/stage.h"
 #include "session/stages.h"
 
@@ -143,13 +143,11 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
 static enum io_status dial_known(struct session *session, const struct helper_addresses *found,
                                  int64_t deadline_ms, int *fd_r, size_t *chosen_r)
 {
-    struct dial_settings settings = {.source = session->route.source,
-                                     .socket_buffer_bytes = (int)session->values->socket_buffer};
     int64_t until_ms =
         found->is_partial ? clock_earlier(deadline_ms, clock_after_ms(HALF_KNOWN_MS)) : deadline_ms;
 
     session_enter(session, SESSION_STAGE_CONNECT);
-    return dial(found->list, found->count, &settings, until_ms, fd_r, chosen_r);
+    return source_dial(session, found, until_ms, fd_r, chosen_r);
 }
 
 /* After dialling the addresses of one family has failed: waits for those of the other one. Where
