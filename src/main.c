@@ -69,9 +69,7 @@ int main(int argc, char *argv[])
     case OPTIONS_SERVER:
         code = master_run(&options, argv);
         break;
-    case OPTIONS_STATUS:
-    case OPTIONS_TOP:
-    case OPTIONS_METRICS:
+    default:
         code = control_run(&options);
         break;
     }

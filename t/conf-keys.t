@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use Pop3Test::Tables qw(file_text conf_keys totals gauges);
+use Pop3Test::Tables qw(file_text rows conf_keys totals gauges);
 
 my @rows = conf_keys();
 my %key  = map { $_->{title} => $_ } @rows;
@@ -97,6 +97,9 @@ my $operation = file_text("man/pop3.proxy-operation.7");
 for my $total (totals()) {
     like($operation, qr/^\.It Li .*\b$total->{heading}\b/m, "the manual has the heading $total->{heading}");
     like($operation, qr/^\.Li .*\b$total->{metric}_total\b/m, "the manual has the metric $total->{metric}_total");
+}
+for my $row (rows('pool/histograms.def', 'HISTOGRAM')) {
+    like($operation, qr/^\.It Li $row->[1]\n/m, "the manual has the histogram $row->[1]");
 }
 for my $gauge (gauges()) {
     like($operation, qr/^\.It Li .*\b$gauge->{heading}\b/m, "the manual has the heading $gauge->{heading}");

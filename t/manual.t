@@ -44,6 +44,11 @@ for my $name (sort grep { defined $long{$_} } keys %long) {
     like($page, qr/^\.It Fl $long{$name}(?: [^,\n]*)? , Fl -$name\b/m, "-$long{$name} is --$name");
 }
 
+# ---- commands of operators ----
+
+is_same('commands of operators', [ section('Sh', 'COMMANDS') =~ /^\.It Nm Fl f Ar file Cm (\w+)/mg ],
+    [ map { $_->[1] } rows('config/operator_command.def', 'OPERATOR_COMMAND') ]);
+
 # ---- commands, variables of the acp ----
 
 my %state = map { (/before/ ? 'AUTH' : 'TRANS') => $_ }

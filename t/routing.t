@@ -414,4 +414,32 @@ scene 'own addresses that the machine does not have' => sub {
     }
 };
 
+scene 'what tables answer is counted' => sub {
+    expect_log('route-failed', 'configuration');
+    expect_reason('route-failed', 'route-refused');
+    my $server = server();
+    my $first  = table('anna ' . $server->address, 'bert reject');
+    my $second = 'socketmap:unix:/nonexistent/socket:users';
+    my $master = master(server => $server->address, route => "$first, $second", route_key => '\U');
+    fetch_as($master, 'anna') for 1 .. 3;
+    $master->client->try_login($_) for qw(bert carl);
+    my $counts = sub {
+        my %count;
+        my $text = $master->ask('metrics');
+        $count{$1}{$2} = $3 while $text =~ /^pop3_proxy_route_lookups_total\{instance="main",table="([^"]+)",result="([^"]+)"\} (\d+)$/mg;
+        return \%count;
+    };
+    my %wanted = ($first => { found => 3, refused => 1, 'not-found' => 1, failed => 0 },
+        $second => { found => 0, refused => 0, 'not-found' => 0, failed => 1 });
+    is_deeply $counts->(), \%wanted, 'by table and result';
+    is $master->reload->{event}, 'reloaded', 'a reload';
+    is_deeply $counts->(), \%wanted, 'keeps the counts';
+    fetch_as($master, 'anna');
+    $wanted{$first}{found}++;
+    is_deeply $counts->(), \%wanted, 'and goes on';
+    my ($instance) = @{ $master->status->{instances} };
+    is_deeply [ map { "$_->{name} $_->{found}" } @{ $instance->{tables} } ], [ "$first 4", "$second 0" ], 'the JSON has them';
+    is $instance->{route_time}{count}, 6, 'and the time of every login';
+};
+
 done;

@@ -40,6 +40,7 @@ sub parse_metrics {
     for my $line (split /\n/, $text) {
         if ($line =~ /\A# HELP (\w+) \S.*\z/) { $type{$1} //= '' }
         elsif ($line =~ /\A# TYPE (\w+) (counter|gauge)\z/) { $type{$1} = $2 }
+        elsif ($line =~ /\A# TYPE (\w+) histogram\z/) { $type{"$1_$_"} = 'histogram' for qw(bucket sum count) }
         elsif ($line =~ /\A(\w+)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\})? (\d+(?:\.\d+)?)\z/) {
             push @wrong, "no type: $line" if !$type{$1};
             push @wrong, "twice: $line" if exists $value{$1}{ $2 // '' };
@@ -137,7 +138,7 @@ scene 'only the owner may use the socket' => sub {
         is exit_code($other->{status}), 77, 'another user is refused';
         like $other->{err}, qr/\Apop3\.proxy: control = \S+: Permission denied; .*\n\z/, 'in one line';
     }
-    is $daemon->ask('no such thing'), qq(error: unknown request; ask one of "status", "status --json", "metrics", "view"\n),
+    is $daemon->ask('no such thing'), qq(error: unknown request; ask one of "status", "status --json", "metrics", "view", or give an order: kick, hold, release\n),
         'an unknown request gets one line';
     is $daemon->ask('x' x 1000), $daemon->ask(''), 'so does an endless one';
     is $daemon->stop, 0, 'ends in order';
@@ -209,6 +210,19 @@ scene 'metrics' => sub {
         is $type->{"pop3_proxy_$total->{metric}_total"}, 'counter', "$total->{metric} is a counter";
     }
     my $ended = $value->{pop3_proxy_sessions_ended_total};
+    for my $name (qw(login connect)) {
+        my $metric = "pop3_proxy_${name}_seconds";
+        is $type->{"${metric}_bucket"}, 'histogram', "$name: a histogram";
+        is $value->{"${metric}_count"}{'instance="one"'}, 2, "$name: two";
+        cmp_ok $value->{"${metric}_sum"}{'instance="one"'}, '>', 0, "$name: they took time";
+        my $buckets = $value->{"${metric}_bucket"};
+        my @bounds = sort { ($a eq '+Inf') <=> ($b eq '+Inf') || $a <=> $b } map { /le="([^"]+)"/ } keys %$buckets;
+        is "@bounds[ 0, -2, -1 ]", '0.001 30 +Inf', "$name: from 1 ms to 30 s";
+        my @counts = map { $buckets->{qq(instance="one",le="$_")} } @bounds;
+        is_deeply \@counts, [ sort { $a <=> $b } @counts ], "$name: a bucket contains the smaller ones";
+        is $counts[-1], 2, "$name: the last one all";
+    }
+    is $value->{pop3_proxy_route_seconds_count}{'instance="one"'}, 0, 'no table was asked';
     is_deeply [ sort map { /reason="([^"]+)"/ } keys %$ended ], [ sort keys %reasons ], 'a counter for every reason';
     is $ended->{'instance="one",reason="quit"'}, 1, 'one has ended by QUIT';
     my $printed = $daemon->run_command('metrics');

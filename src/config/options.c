@@ -19,6 +19,7 @@
 #include "config/conf_meant.h"
 #include "config/conf_try.h"
 #include "config/conf_warn.h"
+#include "config/operator_command.h"
 #include "pop3/sasl.h"
 
 /* An option without a letter has a value above every character. */
@@ -248,16 +249,11 @@ static int refuse_option(int option, const char *argument, struct error *error)
 
 /* ---- what goes with what ---- */
 
-static bool is_command(enum options_action action)
-{
-    return action == OPTIONS_STATUS || action == OPTIONS_TOP || action == OPTIONS_METRICS;
-}
-
 /* With a file, a setting stands in the file and nowhere else. Only what depends on who starts the
  * server, and how, may be given on the command line as well; and for a command, where to ask. */
 static bool may_override_file(const struct options *options, enum conf_key key)
 {
-    return (key == CONF_KEY_control && is_command(options->action)) || key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
+    return (key == CONF_KEY_control && operator_is_command(options->action)) || key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
            key == CONF_KEY_workers;
 }
 
@@ -275,41 +271,6 @@ static int check_beside_file(const struct options *options, struct error *error)
     return 0;
 }
 
-static int take_command(struct options *options, int count, char *const words[],
-                        struct error *error)
-{
-    static const struct {
-        const char *name;
-        enum options_action action;
-    } commands[] = {
-        {"status", OPTIONS_STATUS},
-        {"top", OPTIONS_TOP},
-        {"metrics", OPTIONS_METRICS},
-    };
-
-    if (options->action == OPTIONS_TEST)
-        return error_set(error, "unexpected argument \"%s\": -T only checks the settings", words[0]);
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(words[0], commands[i].name) == 0)
-            options->action = commands[i].action;
-    if (!is_command(options->action) && options->config_file == NULL)
-        return error_set(error, "--control PATH takes a command, not \"%s\": use status, top or "
-                         "metrics; for a server add -b ADDRESS:PORT, or use -f FILE",
-                         words[0]);
-    if (!is_command(options->action))
-        return error_set(error, "unknown command \"%s\": use status, top or metrics (servers are "
-                         "set in %s)",
-                         words[0], options->config_file);
-    if (count > 1 && strcmp(words[1], "--json") == 0 && options->action == OPTIONS_STATUS) {
-        options->as_json = true;
-        count--;
-        words++;
-    }
-    if (count > 1)
-        return error_set(error, "unexpected argument \"%s\" after %s", words[1], words[0]);
-    return 0;
-}
-
 static int check_command_flags(const struct options *options, struct error *error)
 {
     if (options->as_json && options->action != OPTIONS_STATUS)
@@ -324,7 +285,7 @@ static int take_file_operands(struct options *options, int count, char *const wo
 {
     if (options->action == OPTIONS_SESSION)
         options->action = OPTIONS_SERVER;
-    if ((count > 0 && take_command(options, count, words, error) == -1) ||
+    if ((count > 0 && operator_take_command(options, count, words, error) == -1) ||
         check_beside_file(options, error) == -1)
         return -1;
     return check_command_flags(options, error);
@@ -376,7 +337,7 @@ static int take_control_operands(struct options *options, int count, char *const
         return error_set(error, "%s needs a command: status, top or metrics; or start a server with "
                          "-b ADDRESS:PORT",
                          options->section.origin[CONF_KEY_control]);
-    if (take_command(options, count, words, error) == -1)
+    if (operator_take_command(options, count, words, error) == -1)
         return -1;
     for (int key = 0; key < CONF_KEY_COUNT; key++)
         if (options->section.origin[key] != NULL && key != CONF_KEY_control)
@@ -504,9 +465,9 @@ void options_print_help(void)
          "           run a server with a pool of workers; -b may be repeated\n"
          "       pop3.proxy -f FILE [-d]\n"
          "           run a server with the instances of FILE, see pop3.proxy.conf(5)\n"
-         "       pop3.proxy -f FILE status [--json] | top | metrics\n"
-         "           show what the server of FILE is doing; --control PATH works\n"
-         "           instead of -f FILE\n"
+         "       pop3.proxy -f FILE COMMAND\n"
+         "           a command for operators about the server of FILE, see below;\n"
+         "           --control PATH works instead of -f FILE\n"
          "\n"
          "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
          "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"
@@ -516,6 +477,8 @@ void options_print_help(void)
     print_keys_of(CONF_SCOPE_PROXY, "Whole server (with -b or -f):");
     print_entry("  -f, --config FILE", "read the settings from FILE");
     print_entry("  -d, --daemon", "run in the background, once the server is ready");
+    puts("\nCommands for operators:");
+    operator_print_help(print_entry);
     puts("\nOther options:");
     print_entry("  -T, --test-config", "check the settings, print every mistake, and exit");
     print_entry("  -h, --help", "print this help and exit");

@@ -12,11 +12,12 @@ enum options_action {
     OPTIONS_SESSION, /* one session on descriptors 0 and 1 */
     OPTIONS_SERVER,  /* a server, from `config_file` or on `listens` */
     OPTIONS_TEST,    /* check the settings of a session or a server */
-    OPTIONS_STATUS,  /* ask the server at the control socket and print a table, or JSON */
-    OPTIONS_TOP,     /* the same, again and again */
-    OPTIONS_METRICS, /* ask for the metrics and print them */
     OPTIONS_HELP,    /* print the help */
     OPTIONS_VERSION, /* print version and features */
+    /* Commands for operators. */
+#define OPERATOR_COMMAND(name, word, arguments, help) OPTIONS_##name,
+#include "config/operator_command.def"
+#undef OPERATOR_COMMAND
 };
 
 /* options_free() frees what it points to. */
@@ -27,7 +28,12 @@ struct options {
     char **listens;              /* each checked; none together with a file */
     size_t listen_count;
     bool is_daemon;
+    /* Of commands for operators; the texts are those of argv. */
     bool as_json;
+    const char *name; /* a user, a session; NULL: the command has none */
+    int64_t seconds;
+    const char *client; /* address of the client; NULL: not given */
+    const char *sni;    /* name that the client asks for with TLS; NULL: it does not use TLS */
 };
 
 /* Parses argv. The first operand ends the options (getopt does not permute). Returns 0, or -1 with

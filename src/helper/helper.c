@@ -61,7 +61,7 @@ static enum io_status start_on_demand(struct helper *helper)
         if (process_fork() != 0)
             _exit(0);
         close(pair[0]);
-        helper_process_run(helper->conf, pair[1], -1);
+        helper_process_run(helper->conf, NULL, pair[1], -1);
         _exit(0);
     }
     close(pair[1]);

@@ -219,7 +219,7 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
         ev_break(loop, EVBREAK_ALL);
 }
 
-static bool prepare(const struct conf_instance *conf)
+static bool prepare(const struct conf_instance *conf, struct route_counts *const *counts)
 {
     struct acp_setting setting = {.program = conf->values->acp, .prefix = conf->values->acp_prefix};
     long descriptors = sysconf(_SC_OPEN_MAX);
@@ -227,7 +227,7 @@ static bool prepare(const struct conf_instance *conf)
     /* Never the default loop: that one may be the master's, inherited by the fork. */
     own =
         (struct helper_process){.conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
-    if (own.loop == NULL || resolver_init(own.loop) == -1 || route_job_init(own.loop, conf) == -1)
+    if (own.loop == NULL || resolver_init(own.loop) == -1 || route_job_init(own.loop, conf, counts) == -1)
         return false;
     job_init(own.loop, descriptors > 0 ? (size_t)descriptors : 0,
              (size_t)conf->values->sessions_per_worker);
@@ -251,7 +251,8 @@ static void watch(int request_fd, int pulse_fd)
     ev_timer_start(own.loop, &own.nudge);
 }
 
-void helper_process_run(const struct conf_instance *conf, int request_fd, int pulse_fd)
+void helper_process_run(const struct conf_instance *conf, struct route_counts *const *counts,
+                        int request_fd, int pulse_fd)
 {
     static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
     const int kept[] = {request_fd, pulse_fd};
@@ -266,7 +267,7 @@ void helper_process_run(const struct conf_instance *conf, int request_fd, int pu
     child_drop_descriptors(kept, sizeof(kept) / sizeof(kept[0]));
     /* The kernel then says which worker sends a request. */
     (void)setsockopt(request_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-    if (!prepare(conf)) {
+    if (!prepare(conf, counts)) {
         log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;
     }

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "config/conf.h"
+#include "route/route_counts.h"
 
 /* Tells a helper to finish its work and end; another one takes the requests. */
 enum { HELPER_SIGNAL_RELIEF = SIGUSR1 };
@@ -20,8 +21,10 @@ enum { HELPER_GRACE_MS = 250 };
  * Serves the requests that come on `request_fd`, until no process can ask any more and the work is
  * done. Each octet that comes on `pulse_fd` (-1: none) is sent back there, as a sign of life. Call
  * it in a new child that has given up its privileges: it closes all descriptors except these and
- * the log's, and resets all signals. Returns when the process may exit.
+ * the log's, and resets all signals. What routing tables answer is counted in `counts` (NULL:
+ * nowhere). Returns when the process may exit.
  */
-void helper_process_run(const struct conf_instance *conf, int request_fd, int pulse_fd);
+void helper_process_run(const struct conf_instance *conf, struct route_counts *const *counts,
+                        int request_fd, int pulse_fd);
 
 #endif

@@ -34,7 +34,8 @@ static void pass_address(void *context, const struct helper_addresses *addresses
                       addresses == NULL || addresses->count == 0 ? NULL : &addresses->list[0]);
 }
 
-static void resolve_for_table(const void *context, const char *host, route_resolved *resolved, void *who)
+void route_job_resolve(const void *context, const char *host, route_resolved *resolved,
+                       void *who)
 {
     struct name_question *question = malloc(sizeof(*question));
 
@@ -107,11 +108,13 @@ static void on_found(void *context, const struct router_result *result)
 
 /* ---- the request ---- */
 
-int route_job_init(struct ev_loop *loop, const struct conf_instance *conf)
+int route_job_init(struct ev_loop *loop, const struct conf_instance *conf,
+                   struct route_counts *const *counts)
 {
     own.conf = conf;
     own.settings = conf_route_settings(conf);
-    own.settings.environment.resolve = resolve_for_table;
+    own.settings.environment.resolve = route_job_resolve;
+    own.settings.counts = counts;
     if (own.settings.tables == NULL)
         return 0;
     own.router = router_new(loop, &own.settings);

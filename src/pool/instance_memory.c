@@ -11,10 +11,18 @@
 
 static struct instance_memory *memories;
 
+static size_t table_counts_size(void)
+{
+    return INSTANCE_TABLES_MAX * sizeof(struct route_counts);
+}
+
 static void free_memory(struct instance_memory *memory)
 {
     shared_free(memory->totals, sizeof(*memory->totals));
     account_table_free(memory->accounts);
+    shared_free(memory->table_counts, table_counts_size());
+    for (size_t i = 0; i < INSTANCE_TABLES_MAX; i++)
+        free(memory->tables[i]);
     free(memory->name);
     free(memory);
 }
@@ -28,7 +36,9 @@ static struct instance_memory *make_memory(const char *name)
     memory->name = strdup(name);
     memory->totals = shared_new(sizeof(*memory->totals));
     memory->accounts = account_table_new();
-    if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL) {
+    memory->table_counts = shared_new(table_counts_size());
+    if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL ||
+        memory->table_counts == NULL) {
         free_memory(memory);
         return NULL;
     }
@@ -60,4 +70,18 @@ void instance_memory_release(struct instance_memory *memory)
         link = &(*link)->next;
     *link = memory->next;
     free_memory(memory);
+}
+
+struct route_counts *instance_memory_table(struct instance_memory *memory, const char *name,
+                                           size_t length)
+{
+    for (size_t i = 0; i < INSTANCE_TABLES_MAX; i++) {
+        if (memory->tables[i] == NULL)
+            memory->tables[i] = strndup(name, length);
+        if (memory->tables[i] == NULL)
+            return NULL;
+        if (strlen(memory->tables[i]) == length && memcmp(memory->tables[i], name, length) == 0)
+            return &memory->table_counts[i];
+    }
+    return NULL;
 }

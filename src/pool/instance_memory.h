@@ -8,6 +8,10 @@
 
 #include "pool/account.h"
 #include "pool/scoreboard.h"
+#include "route/route_counts.h"
+
+/* Tables that one instance may have had, over all reloads. */
+enum { INSTANCE_TABLES_MAX = 64 };
 
 struct instance_memory {
     struct instance_memory *next;
@@ -15,11 +19,18 @@ struct instance_memory {
     char *name;
     struct scoreboard_totals *totals; /* shared with the workers */
     struct account_table *accounts;   /* shared with the workers */
+    char *tables[INSTANCE_TABLES_MAX];     /* names of routing tables; NULL: no more */
+    struct route_counts *table_counts;     /* of each, shared with the helper */
 };
 
 /* The memory for this name, which is made on first use and kept until each caller has released it.
  * NULL: no memory. */
 struct instance_memory *instance_memory_acquire(const char *name);
 void instance_memory_release(struct instance_memory *memory);
+
+/* What is counted of the routing table of this name. NULL: there is no memory, or the instance has
+ * had too many tables. */
+struct route_counts *instance_memory_table(struct instance_memory *memory, const char *name,
+                                           size_t length);
 
 #endif

@@ -6,10 +6,12 @@
 #include "pool/place.h"
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "io/wait.h"
 #include "pool/account.h"
 #include "pool/group_memory.h"
+#include "pool/hold.h"
 
 static struct account_table *accounts_of(const struct place *place)
 {
@@ -124,6 +126,7 @@ static enum outcome may_log_in(void *context, const struct session *session)
     enum outcome outcome = take_place(place, session);
     enum account_answer answer;
 
+    place->login_us = clock_now_us();
     end_attempt(place, true);
     if (outcome != OUTCOME_NONE)
         return outcome;
@@ -137,11 +140,35 @@ static enum outcome may_log_in(void *context, const struct session *session)
     return answer == ACCOUNT_REFUSED ? OUTCOME_TOO_MANY_FAILURES : OUTCOME_NONE;
 }
 
+/* ---- durations ---- */
+
+/* The session leaves a stage for another one. */
+static void measure(struct place *place, int left, int entered)
+{
+    struct scoreboard_totals *totals = place->pool->memory->totals;
+    int64_t now_us = clock_now_us();
+    bool is_connecting = entered == SESSION_STAGE_RESOLVE || entered == SESSION_STAGE_CONNECT;
+
+    if (left == SESSION_STAGE_ROUTE)
+        histogram_add(&totals->route_time, now_us - place->stage_us);
+    if (is_connecting && place->connect_us == 0)
+        place->connect_us = now_us;
+    if (left == SESSION_STAGE_CONNECT && entered == SESSION_STAGE_SERVER_LOGIN)
+        histogram_add(&totals->connect_time, now_us - place->connect_us);
+    if (!is_connecting)
+        place->connect_us = 0;
+    if (entered == SESSION_STAGE_RELAY)
+        histogram_add(&totals->login_time, now_us - place->login_us);
+    place->stage_us = now_us;
+}
+
+/* ---- progress ---- */
+
 static void logged_in(struct place *place)
 {
     end_attempt(place, false);
     atomic_store(&place->slot->login, SCOREBOARD_LOGIN_DONE);
-    if (place->is_shed && !place->is_stopping)
+    if (place->is_shed && !place->is_kicked && !place->is_stopping)
         wait_clear_stop(); /* asked too late: a session that has logged in stays */
     place->is_shed = 0;
     give_back(place);
@@ -158,6 +185,7 @@ static void progress(void *context, const struct session *session)
     atomic_store_explicit(&slot->octets, session->reply_octets, memory_order_relaxed);
     if (atomic_load_explicit(&slot->stage, memory_order_relaxed) == stage)
         return;
+    measure(place, atomic_load_explicit(&slot->stage, memory_order_relaxed), stage);
     atomic_store(&slot->stage, stage);
     scoreboard_write_texts(slot, NULL, NULL, session->user, session_server_text(session, server));
     if (stage == SESSION_STAGE_RELAY)
@@ -173,11 +201,27 @@ static void hold(void *context, const struct session *session)
     atomic_store(&slot->server, group_memory_number(session->hold.state));
 }
 
-static bool is_session_shed(void *context)
+static enum outcome why_stopped(void *context)
 {
     const struct place *place = context;
 
-    return place->is_shed && !place->is_stopping;
+    if (place->is_stopping)
+        return OUTCOME_STOPPED;
+    if (place->is_kicked)
+        return OUTCOME_KICKED;
+    return place->is_shed ? OUTCOME_SHED : OUTCOME_STOPPED;
+}
+
+/* The slot has the names before the list is read. So whoever first holds a user and then ends his
+ * sessions meets every session: it waits, or its slot has the name. */
+static bool is_held(void *context, const struct session *session)
+{
+    struct scoreboard_slot *slot = ((struct place *)context)->slot;
+    int64_t now_ms = clock_now_ms();
+
+    atomic_store(&slot->typed_name, session->typed_name);
+    atomic_store(&slot->sent_name, session->sent_name);
+    return hold_is_held(session->typed_name, now_ms) || hold_is_held(session->sent_name, now_ms);
 }
 
 /* ---- from begin to end ---- */
@@ -191,18 +235,23 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .may_log_in = may_log_in,
                                       .progress = progress,
                                       .hold = hold,
-                                      .is_shed = is_session_shed}};
+                                      .is_held = is_held,
+                                      .why_stopped = why_stopped}};
 }
 
 void place_begin(struct place *place)
 {
     struct scoreboard_slot *slot = place->slot;
 
+    /* First: a signal that comes from here on is not for the session of before. */
+    atomic_fetch_add(&slot->session, 1);
     place->is_shed = 0;
+    place->is_kicked = 0;
     if (!place->is_stopping)
         wait_clear_stop();
-    atomic_fetch_add(&slot->session, 1);
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
+    atomic_store(&slot->typed_name, 0);
+    atomic_store(&slot->sent_name, 0);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
     atomic_store(&slot->octets, 0);
     atomic_store(&slot->started_ms, clock_now_ms());
@@ -214,6 +263,8 @@ static void count_session(struct place *place, const struct session *session, en
 {
     struct scoreboard_totals *totals = place->pool->memory->totals;
 
+    if (session->stage == SESSION_STAGE_ROUTE)
+        measure(place, SESSION_STAGE_ROUTE, SESSION_STAGE_ROUTE);
     scoreboard_add(&totals->octets, session->reply_octets);
     scoreboard_add(&totals->retrieved, session->retrieved);
     scoreboard_add(&totals->deleted, session->deleted);
@@ -233,16 +284,28 @@ void place_end(struct place *place, const struct session *session, enum outcome 
     count_session(place, session, outcome);
     end_attempt(place, outcome_is_failed_login(outcome) || is_shed_in_login(session, outcome));
     give_back(place);
+    atomic_store(&place->slot->kicked_session, 0);
     atomic_store(&place->slot->started_ms, clock_now_ms());
 }
 
-bool place_shed(struct place *place)
+/* A session that has logged in stays where only room is wanted. */
+static bool is_to_be_shed(const struct scoreboard_slot *slot)
 {
-    const struct scoreboard_slot *slot = place->slot;
+    return atomic_load(&slot->shed_session) == atomic_load(&slot->session) &&
+           atomic_load(&slot->login) != SCOREBOARD_LOGIN_DONE;
+}
 
-    if (atomic_load(&slot->shed_session) != atomic_load(&slot->session) ||
-        atomic_load(&slot->login) == SCOREBOARD_LOGIN_DONE)
+bool place_is_told(struct place *place)
+{
+    bool was_told = place->is_shed || place->is_kicked || place->is_stopping;
+
+    if (was_told)
         return false;
-    place->is_shed = 1;
+    if (scoreboard_is_kicked(place->slot))
+        place->is_kicked = 1;
+    else if (is_to_be_shed(place->slot))
+        place->is_shed = 1;
+    else
+        return false;
     return true;
 }

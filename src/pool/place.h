@@ -16,7 +16,11 @@ struct place {
     struct pool *pool;
     struct scoreboard_slot *slot;
     struct session_watch watch;        /* what the session calls; see session.h */
+    int64_t stage_us;                  /* when its stage began; microseconds, monotonic */
+    int64_t connect_us;                /* when it began to look for the server; 0: not yet */
+    int64_t login_us;                  /* when the password was there */
     volatile sig_atomic_t is_shed;     /* a stop was requested for this session, to make room */
+    volatile sig_atomic_t is_kicked;   /* the operator ends this session */
     volatile sig_atomic_t is_stopping; /* a stop was requested for good */
 };
 
@@ -26,8 +30,9 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
 void place_begin(struct place *place);
 void place_end(struct place *place, const struct session *session, enum outcome outcome);
 
-/* The master has signalled that it wants room. Returns true if it is this session that must end:
- * the caller then stops it. Async-signal-safe. */
-bool place_shed(struct place *place);
+/* The master has signalled that sessions must end: to make room, or because the operator ends them.
+ * Returns true if this one must and was not told before: the caller then stops it.
+ * Async-signal-safe. */
+bool place_is_told(struct place *place);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "helper/helper_process.h"
 #include "pool/group_memory.h"
@@ -61,6 +62,16 @@ static void copy_own_addresses(struct pool *pool)
         pool->own_addresses[pool->own_address_count++] = l->address;
 }
 
+/* Where the answers of each routing table are counted. */
+static void find_route_counts(struct pool *pool)
+{
+    const char *tables = pool->instance->values->route;
+    struct list_entry table;
+
+    for (size_t i = 0; i < ROUTER_TABLES_MAX && list_next(&tables, &table); i++)
+        pool->route_counts[i] = instance_memory_table(pool->memory, table.text, table.length);
+}
+
 struct pool *pool_new(struct generation *generation, const struct conf_instance *instance,
                       struct error *error)
 {
@@ -98,6 +109,7 @@ struct pool *pool_new(struct generation *generation, const struct conf_instance 
         pool_free(pool);
         return NULL;
     }
+    find_route_counts(pool);
     return pool;
 }
 

@@ -29,6 +29,7 @@
 #include "pool/pool_rest.h"
 #include "pool/pool_size.h"
 #include "pool/scoreboard.h"
+#include "route/router.h"
 
 /* A configuration that pools use. It is freed with the last of them. */
 struct generation {
@@ -62,6 +63,7 @@ struct pool {
     uid_t uid;
     gid_t gid;
     pid_t master_pid;
+    struct route_counts *route_counts[ROUTER_TABLES_MAX]; /* of each table, shared with the helper */
     int request_fds[2]; /* to the helper: [0] is the workers' end, [1] the helper's */
     int notify_fd;      /* an eventfd: a worker writes when the master is to see to the pool */
 

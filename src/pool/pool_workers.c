@@ -157,7 +157,7 @@ static void run_helper(const struct pool *pool, int pulse_fd)
         log_message(EVENT_PRIVILEGES, "%s", error.text);
         _exit(EX_OSERR);
     }
-    helper_process_run(pool->instance, pool->request_fds[1], pulse_fd);
+    helper_process_run(pool->instance, pool->route_counts, pool->request_fds[1], pulse_fd);
     _exit(EX_OK);
 }
 

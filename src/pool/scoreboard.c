@@ -78,6 +78,7 @@ void scoreboard_clear(struct scoreboard_slot *slot)
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     atomic_store(&slot->session, 0);
     atomic_store(&slot->shed_session, 0);
+    atomic_store(&slot->kicked_session, 0);
     atomic_store(&slot->session_count, 0);
     atomic_store(&slot->slots_used, 0);
     atomic_store(&slot->account, 0);
@@ -99,6 +100,13 @@ const char *scoreboard_stage_word(const struct scoreboard_slot *slot)
     enum session_stage stage = scoreboard_stage(slot);
 
     return stage == SESSION_STAGE_COUNT ? "unknown" : session_stage_word(stage);
+}
+
+bool scoreboard_is_kicked(const struct scoreboard_slot *slot)
+{
+    uint32_t kicked = atomic_load(&slot->kicked_session);
+
+    return kicked != 0 && kicked == atomic_load(&slot->session);
 }
 
 int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms)

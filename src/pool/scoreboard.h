@@ -8,7 +8,7 @@
  * place (busy or free).
  *
  * A worker writes its own slots. The master writes them before the worker starts and after it has
- * ended; in between it writes shed_session and is_called only. But the memory is shared by all
+ * ended; in between it writes shed_session and is_called only. The status process writes kicked_session. But the memory is shared by all
  * workers of the pool, and one that an attacker has taken over can write all of it. So nobody may
  * use a number from here as an index, a size or a process: read a slot by the functions below,
  * which bound what they return. Nothing is decided by the texts, they are only shown.
@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/seqlock.h"
 #include "session/session.h"
 
@@ -78,9 +79,13 @@ struct scoreboard_slot {
     _Atomic int login;             /* compare it with an enum scoreboard_login */
     _Atomic uint32_t session;      /* counts this worker's sessions */
     _Atomic uint32_t shed_session; /* the master asks this one to end */
+    _Atomic uint32_t kicked_session; /* the operator ends this one; 0: none */
     _Atomic int64_t started_ms;    /* monotonic: when the session began, or the wait for one */
     _Atomic uint64_t octets;       /* passed to the client in this session */
     _Atomic uint64_t account;      /* the address in the account table that holds this place; 0: none */
+    /* Hashes of the session's login in lower case, as typed and as sent to the server; 0: not known. */
+    _Atomic uint64_t typed_name;
+    _Atomic uint64_t sent_name;
     /* Of the own slot of a worker that carries many sessions: how many it has now, and how many of
      * the slots after this one were ever used. */
     _Atomic uint32_t session_count;
@@ -99,6 +104,9 @@ struct scoreboard_totals {
 #define TOTAL(field, ...) _Atomic uint64_t field;
 #include "pool/totals.def"
 #undef TOTAL
+#define HISTOGRAM(field, ...) struct histogram field;
+#include "pool/histograms.def"
+#undef HISTOGRAM
     _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
     _Atomic int64_t crowded_said_ms; /* when a worker last logged that the account table is full */
 };
@@ -132,6 +140,9 @@ enum scoreboard_state scoreboard_state(const struct scoreboard_slot *slot);
  * for it, "unknown" then. */
 enum session_stage scoreboard_stage(const struct scoreboard_slot *slot);
 const char *scoreboard_stage_word(const struct scoreboard_slot *slot);
+
+/* Whether the operator ends the session that is in the slot now. */
+bool scoreboard_is_kicked(const struct scoreboard_slot *slot);
 
 /* How long the session lasts, or the wait for one: from 0 to `now_ms`. */
 int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms);

@@ -16,7 +16,7 @@ struct pool;
 enum {
     WORKER_SIGNAL_RETIRE = SIGUSR1, /* leave; first serve the session to its end, if there is one */
     WORKER_SIGNAL_STOP = SIGTERM,   /* end all sessions and leave */
-    WORKER_SIGNAL_SHED = SIGUSR2,   /* end the session that shed_session names, unless it has logged in */
+    WORKER_SIGNAL_SHED = SIGUSR2,   /* end sessions that are marked in their slots; see place_is_told() */
 };
 
 /* Runs a worker in this slot. Call it in a fresh child of the master; returns its exit code. */

@@ -248,13 +248,12 @@ static void stop(void)
     scheduler_stop_tasks();
 }
 
-static void shed(void)
+static void end_marked(void)
 {
     for (size_t i = 0; i < many.first_unused; i++) {
         struct tenant *tenant = many.tenants[i];
-        bool is_told = tenant == NULL || tenant->place.is_shed || tenant->place.is_stopping;
 
-        if (!is_told && place_shed(&tenant->place))
+        if (tenant != NULL && place_is_told(&tenant->place))
             task_stop(&tenant->task);
     }
 }
@@ -270,7 +269,7 @@ static void on_signal(void *context)
         else if (info.ssi_signo == WORKER_SIGNAL_RETIRE)
             retire();
         else if (info.ssi_signo == WORKER_SIGNAL_SHED)
-            shed();
+            end_marked();
     }
 }
 

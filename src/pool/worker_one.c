@@ -49,7 +49,7 @@ static void on_stop(int number)
 static void on_shed(int number)
 {
     (void)number;
-    if (place_shed(&place))
+    if (place_is_told(&place))
         wait_request_stop();
 }
 

@@ -38,6 +38,7 @@ struct inquiry {
     struct search *waiting;
     size_t table;
     const char *key; /* of the first that waits */
+    int64_t asked_us;
     bool is_asking;  /* ask() has not returned yet */
     bool is_answered;
 };
@@ -436,6 +437,24 @@ static bool is_lost(const struct router *router, const struct route_answer *answ
            !environment->has_group(environment->context, group);
 }
 
+static void count(const struct router *router, size_t table, enum route_result result)
+{
+    struct route_counts *const *counts = router->settings->counts;
+
+    if (counts != NULL && counts[table] != NULL && result < ROUTE_RESULT_COUNT)
+        atomic_fetch_add_explicit(&counts[table]->results[result], 1, memory_order_relaxed);
+}
+
+static void trace(const struct router *router, const struct inquiry *inquiry,
+                  const struct route_answer *answer, const char *why)
+{
+    const struct router_settings *settings = router->settings;
+
+    if (settings->trace != NULL)
+        settings->trace(settings->trace_context, router->tables[inquiry->table].name, inquiry->key,
+                        answer, why, clock_now_us() - inquiry->asked_us);
+}
+
 static void on_reply(void *context, struct route_answer *answer, const char *why)
 {
     struct inquiry *inquiry = context;
@@ -446,6 +465,8 @@ static void on_reply(void *context, struct route_answer *answer, const char *why
         why = "the answer names a group that is not configured";
     }
     unlink_inquiry(inquiry);
+    count(router, inquiry->table, answer->result);
+    trace(router, inquiry, answer, why);
     remember(router, inquiry, answer);
     inquiry->is_answered = true;
     if (answer->result != ROUTE_NOT_FOUND) {
@@ -511,6 +532,7 @@ static bool ask(struct search *search)
                                 .waiting = search,
                                 .table = search->table,
                                 .key = search->question.key,
+                                .asked_us = router->settings->trace == NULL ? 0 : clock_now_us(),
                                 .is_asking = true};
     router->inquiries = inquiry;
     if (!is_told_password(router, search->table))

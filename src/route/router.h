@@ -15,10 +15,15 @@
 
 #include "base/error.h"
 #include "route/route_answer.h"
+#include "route/route_counts.h"
 #include "route/route_key.h"
 #include "route/route_table.h"
 
 enum { ROUTER_TABLES_MAX = 16, ROUTER_KEYS_MAX = 8 };
+
+/* Is called with each answer of a table, and how long it took. `why` says what failed, or is "". */
+typedef void router_trace(void *context, const char *table, const char *key,
+                          const struct route_answer *answer, const char *why, int64_t duration_us);
 
 /* What the router is set up with. The texts are the owner's and stay as they are meanwhile. */
 struct router_settings {
@@ -27,6 +32,9 @@ struct router_settings {
     int64_t stale_ms;   /* for so long the last answer found stands in for a table that fails */
     bool is_password_told;
     struct route_environment environment;
+    struct route_counts *const *counts; /* of each table; NULL: they are not counted */
+    router_trace *trace;                /* NULL: nobody wants to know */
+    void *trace_context;
 };
 
 struct router;

@@ -3,12 +3,14 @@
  * The stage between credentials and their use: the pool decides whether this address, which may
  * have failed often, may try another login.
  */
+#include "base/hash.h"
 #include "session/stages.h"
 
 enum outcome attempt_run(struct session *session)
 {
     const struct session_watch *watch = session->start->watch;
 
+    session->typed_name = hash_text_nocase(session->credentials.user);
     if (watch == NULL || watch->may_log_in == NULL)
         return OUTCOME_NONE;
     return watch->may_log_in(watch->context, session);

@@ -16,6 +16,7 @@
 #include "config/conf_group.h"
 #include "pop3/reply.h"
 #include "session/client_line.h"
+#include "session/hold.h"
 #include "session/stage.h"
 #include "session/stages.h"
 
@@ -84,8 +85,7 @@ static void take_login(struct routing *routing, const char *const *fields)
         if (login == NULL)
             return;
         credentials->user = login;
-        memset(session->user, 0, sizeof(session->user));
-        memcpy(session->user, login, strnlen(login, SESSION_USER_SIZE - 1));
+        session_note_user(session);
     }
     if (fields[ROUTE_FIELD_PASSWORD] != NULL)
         take_password(routing, fields[ROUTE_FIELD_PASSWORD], fields[ROUTE_FIELD_MECHANISM]);
@@ -266,14 +266,33 @@ static enum outcome wait_until(const struct session *session, int64_t until_s)
     return status == IO_STOPPED ? OUTCOME_STOPPED : OUTCOME_NONE;
 }
 
-enum outcome route_run(struct session *session)
+/* What an answer may change, as it was before. */
+struct unrouted {
+    struct credentials credentials;
+    struct host_port server_name;
+    struct session_route route;
+};
+
+static void forget_answer(struct session *session, const struct unrouted *before)
+{
+    struct credentials *credentials = &session->credentials;
+
+    credentials->mechanism = before->credentials.mechanism;
+    credentials->message = before->credentials.message;
+    credentials->message_length = before->credentials.message_length;
+    credentials->user = before->credentials.user;
+    credentials->password = before->credentials.password;
+    session->server_name = before->server_name;
+    session->route = before->route;
+    session_note_user(session);
+}
+
+static enum outcome run_once(struct session *session)
 {
     struct routing routing = {.session = session};
     struct helper_addresses found;
     enum outcome outcome;
 
-    if (session->values->route == NULL || strcmp(session->route.name, "client") == 0)
-        return OUTCOME_NONE;
     session_enter(session, SESSION_STAGE_ROUTE);
     outcome = ask(&routing, &found);
     if (outcome == OUTCOME_ROUTE_REFUSED && routing.refusal[0] != '\0')
@@ -283,4 +302,28 @@ enum outcome route_run(struct session *session)
     if (outcome == OUTCOME_NONE)
         outcome = keep_addresses(session, &found);
     return outcome == OUTCOME_NONE ? wait_until(session, routing.delay_until_s) : outcome;
+}
+
+/* The tables may give the login another name, and the operator may hold that one: then they are asked
+ * again after the wait, as the mailbox may be elsewhere by then. */
+enum outcome route_run(struct session *session)
+{
+    struct unrouted before = {.credentials = session->credentials,
+                              .server_name = session->server_name,
+                              .route = session->route};
+    enum outcome outcome;
+
+    if (session->values->route == NULL || session->route.is_client_choice)
+        return OUTCOME_NONE;
+    for (;;) {
+        uint64_t name = session->sent_name;
+
+        outcome = run_once(session);
+        if (outcome != OUTCOME_NONE || session->sent_name == name || !hold_is_on(session))
+            return outcome;
+        outcome = hold_run(session);
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+        forget_answer(session, &before);
+    }
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "session/stage.h"
 #include "session/stages.h"
 
 /* The last delimiter in `name`, or NULL. The last, because user names are mail addresses today. */
@@ -114,8 +115,7 @@ enum outcome select_run(struct session *session)
     /* EXTERNAL: a certificate names one user. A part of that name would be another user. */
     if (!is_external || !is_named_by_certificate(session))
         split_name(session, &server);
-    /* session->user is all zero, so a NUL follows the copy. */
-    memcpy(session->user, credentials->user, strnlen(credentials->user, SESSION_USER_SIZE - 1));
+    session_note_user(session);
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
     if (outcome != OUTCOME_NONE)
         return outcome;

@@ -19,6 +19,7 @@
 
 enum {
     LAST_REPLY_MS = 1000, /* the client may have stopped reading */
+    LAST_REPLY_KICKED_MS = 50,
     LAST_READS_MAX = 16,  /* of what the client sent after its last command */
 };
 
@@ -26,8 +27,8 @@ typedef enum outcome stage_function(struct session *session);
 
 static stage_function *const stages[] = {
     identity_run, admission_run, open_run,    login_run,        attempt_run,
-    select_run,   route_run,     group_run,   access_run,       reach_run,
-    relay_run,
+    select_run,   hold_run,      route_run,   group_run,        access_run,
+    reach_run,    relay_run,
 };
 
 /* ---- the log line of a session ---- */
@@ -119,9 +120,8 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
 {
     const struct session_watch *watch = session->start->watch;
 
-    if (outcome == OUTCOME_STOPPED && watch != NULL && watch->is_shed != NULL &&
-        watch->is_shed(watch->context))
-        return OUTCOME_SHED;
+    if (outcome == OUTCOME_STOPPED && watch != NULL && watch->why_stopped != NULL)
+        return watch->why_stopped(watch->context);
     if (outcome_is_limit(outcome) && session->stage < SESSION_STAGE_RELAY &&
         clock_now_ms() >= session->login_deadline_ms)
         return OUTCOME_LOGIN_TIMEOUT;
@@ -134,7 +134,7 @@ static enum outcome true_outcome(const struct session *session, enum outcome out
  * read, whatever it is. After a QUIT nothing more comes, so the last segment may wait for the FIN
  * and travel with it.
  */
-static void flush_last_reply(struct session *session, bool is_after_quit)
+static void flush_last_reply(struct session *session, bool is_after_quit, int64_t limit_ms)
 {
     struct stream *client = &session->client;
     bool has_more = is_after_quit;
@@ -145,7 +145,7 @@ static void flush_last_reply(struct session *session, bool is_after_quit)
             break;
         has_more = false;
     }
-    (void)stream_flush(client, has_more, clock_after_ms(LAST_REPLY_MS));
+    (void)stream_flush(client, has_more, clock_after_ms(limit_ms));
 }
 
 /* Tells a client that still waits for a reply how the session ended. Before the relay it always
@@ -166,7 +166,8 @@ static void say_last_reply(struct session *session, enum outcome outcome)
     if (reply != NULL && may_speak)
         client_say(session, reply);
     wait_clear_stop();
-    flush_last_reply(session, outcome_is_after_quit(outcome));
+    flush_last_reply(session, outcome_is_after_quit(outcome),
+                     outcome == OUTCOME_KICKED ? LAST_REPLY_KICKED_MS : LAST_REPLY_MS);
 }
 
 static void end(struct session *session, enum outcome outcome)

@@ -59,8 +59,10 @@ struct session_watch {
     void (*progress)(void *context, const struct session *session);
     /* Called when session->hold has changed. */
     void (*hold)(void *context, const struct session *session);
-    /* True when a requested stop is meant for this session alone, to make room for others. */
-    bool (*is_shed)(void *context);
+    /* Whether the logins of this user wait now, by its `typed_name` and `sent_name`. */
+    bool (*is_held)(void *context, const struct session *session);
+    /* What a requested stop means for this session: OUTCOME_STOPPED, SHED or KICKED. */
+    enum outcome (*why_stopped)(void *context);
 };
 
 /* What a session is started with. It must stay as it is until the session has ended. */
@@ -129,6 +131,9 @@ struct session {
 
     struct credentials credentials;
     char user[SESSION_USER_SIZE]; /* as sent to the server, for logs */
+    /* Hashes by hash_text_nocase(): the login as the client typed it, and as sent to the server. */
+    uint64_t typed_name;
+    uint64_t sent_name;
     struct host_port server_name; /* as selected; port 0 until one is */
     struct session_route route;
     struct session_hold hold;

@@ -4,6 +4,10 @@
  */
 #include "session/stage.h"
 
+#include <string.h>
+
+#include "base/hash.h"
+
 void session_progress(const struct session *session)
 {
     const struct session_watch *watch = session->start->watch;
@@ -16,6 +20,15 @@ void session_enter(struct session *session, enum session_stage stage)
 {
     session->stage = stage;
     session_progress(session);
+}
+
+void session_note_user(struct session *session)
+{
+    const char *user = session->credentials.user;
+
+    memset(session->user, 0, sizeof(session->user));
+    memcpy(session->user, user, strnlen(user, SESSION_USER_SIZE - 1));
+    session->sent_name = hash_text_nocase(user);
 }
 
 const char *session_stage_word(enum session_stage stage)

@@ -14,6 +14,9 @@ void session_enter(struct session *session, enum session_stage stage);
 /* Tells the watcher that octets were passed on. */
 void session_progress(const struct session *session);
 
+/* Notes the user that the server gets, for logs and for what the pool knows users by. */
+void session_note_user(struct session *session);
+
 /* Our own end of the client's connection; unset when the client's input is not a socket. */
 void session_own_end(const struct session *session, struct address *address);
 

@@ -27,6 +27,9 @@ enum outcome attempt_run(struct session *session);
 /* Splits the login name into proxy user, user and server, and checks that the server is allowed. */
 enum outcome select_run(struct session *session);
 
+/* Waits while the operator holds the logins of this user. */
+enum outcome hold_run(struct session *session);
+
 /* Asks the routing tables which server has the user's mailbox, unless the client has chosen one. */
 enum outcome route_run(struct session *session);
 

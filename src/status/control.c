@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads the path of the control socket from the file, asks there and prints the answer.
+ * Finds the path of the control socket in the file, asks there and prints the answer.
  */
 #include "status/control.h"
 
@@ -13,6 +13,7 @@
 #include "base/complain.h"
 #include "config/conf_ini.h"
 #include "status/control_ask.h"
+#include "status/route_command.h"
 #include "status/top.h"
 
 static int print_answer(const char *path, const char *request)
@@ -35,6 +36,25 @@ static int print_answer(const char *path, const char *request)
     return code;
 }
 
+/* A command that changes something: a word, a number where it has one, and the name. */
+static int give_order(const char *path, const struct options *options)
+{
+    char request[CONTROL_REQUEST_MAX];
+
+    switch (options->action) {
+    case OPTIONS_KICK:
+        snprintf(request, sizeof(request), "kick %s", options->name);
+        break;
+    case OPTIONS_HOLD:
+        snprintf(request, sizeof(request), "hold %lld %s", (long long)options->seconds,
+                 options->name);
+        break;
+    default:
+        snprintf(request, sizeof(request), "release %s", options->name);
+    }
+    return print_answer(path, request);
+}
+
 static int run_command(const struct options *options, const char *path)
 {
     switch (options->action) {
@@ -42,8 +62,10 @@ static int run_command(const struct options *options, const char *path)
         return print_answer(path, options->as_json ? "status --json" : "status");
     case OPTIONS_METRICS:
         return print_answer(path, "metrics");
-    default:
+    case OPTIONS_TOP:
         return top_run(path);
+    default:
+        return give_order(path, options);
     }
 }
 
@@ -74,6 +96,8 @@ int control_run(const struct options *options)
     char *path;
     int code;
 
+    if (options->action == OPTIONS_ROUTE)
+        return route_command_run(options);
     if (find_path(options, &path, &error) == -1) {
         complain("%s", error.text);
         return EX_CONFIG;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The commands that ask a running server: status, metrics and top.
+ * The commands for operators, config/operator_command.def: most ask the running server.
  */
 #ifndef STATUS_CONTROL_H
 #define STATUS_CONTROL_H

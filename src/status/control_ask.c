@@ -67,7 +67,7 @@ static int open_control(const char *path, int *exit_code, struct error *error)
 
 static int send_request(int fd, const char *request)
 {
-    char line[64];
+    char line[CONTROL_REQUEST_MAX + 2];
     int length = snprintf(line, sizeof(line), "%s\n", request);
 
     return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 
+enum { CONTROL_REQUEST_MAX = 2048 }; /* octets of a request line, its end included */
+
 /*
  * Sends the request to the server that listens at `path` and reads the whole answer. Returns 0 and
  * the answer, ended by a NUL and freed by the caller; or -1 with `error` set and `exit_code`: 69

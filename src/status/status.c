@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,10 +19,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/shared.h"
+#include "pool/hold.h"
+#include "pool/pool_kick.h"
 #include "status/status_process.h"
 #include "status/status_sockets.h"
 
 #include "config.h"
+
+#define KICK_PAUSE_S 0.01
+
+enum { KICKS_MAX = 100 }; /* for so many pauses workers are told that a session is to end */
 
 /* A process that has lived for half a minute is replaced quickly. */
 static const struct back_off_limits limits = {.min_ms = 100, .max_ms = 10000, .forget_ms = 30000};
@@ -30,12 +37,16 @@ static struct {
     int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
     struct pool *const *pools; /* the master's list, as it changes */
     struct status_reloads *reloads;
+    int wake_fd; /* an eventfd: the process has marked sessions that are to end; -1: none */
+    ev_io woken;
+    ev_timer kicks; /* runs while there may be marked sessions */
+    unsigned kicks_left;
     uid_t uid;
     gid_t gid;
     pid_t pid; /* 0: none */
     struct back_off back_off;
     ev_timer pause;
-} status;
+} status = {.wake_fd = -1};
 
 /* ---- the child ---- */
 
@@ -66,6 +77,7 @@ static void fork_process(void)
                                      .started_ms = status.started_ms,
                                      .control_fd = status_sockets_control(),
                                      .metrics_fd = status_sockets_metrics(),
+                                     .wake_fd = status.wake_fd,
                                      .uid = status.uid,
                                      .gid = status.gid,
                                      .master_pid = getpid()};
@@ -102,6 +114,47 @@ bool status_reap(pid_t pid, int wait_status)
     return true;
 }
 
+/* ---- sessions that the operator ends ---- */
+
+/* A worker may miss its signal, so it is sent until the session is over. A worker that was broken
+ * into can keep its mark, so the times are counted. */
+static void on_kicks(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    bool has_any = false;
+
+    (void)events;
+    for (const struct pool *pool = *status.pools; pool != NULL; pool = pool->next)
+        has_any |= pool_kick_tell(pool);
+    if (!has_any || --status.kicks_left == 0)
+        ev_timer_stop(loop, timer);
+}
+
+static void on_woken(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    uint64_t count;
+
+    (void)events;
+    if (read(watcher->fd, &count, sizeof(count)) != sizeof(count) || status.pools == NULL)
+        return;
+    status.kicks_left = KICKS_MAX;
+    if (ev_is_active(&status.kicks))
+        return;
+    ev_timer_set(&status.kicks, 0.0, KICK_PAUSE_S);
+    ev_timer_start(loop, &status.kicks);
+}
+
+static void open_wake(void)
+{
+    if (status.wake_fd != -1)
+        return;
+    status.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (status.wake_fd == -1)
+        return; /* `kick` then says that the sessions have not ended */
+    ev_init(&status.kicks, on_kicks);
+    ev_io_init(&status.woken, on_woken, status.wake_fd, EV_READ);
+    ev_io_start(EV_DEFAULT, &status.woken);
+}
+
 /* ---- for the master ---- */
 
 static void note_reload(const struct status_reload *reload)
@@ -119,6 +172,8 @@ int status_prepare(const struct conf *conf, struct error *error)
         status.started_ms = clock_now_ms();
     if (status.reloads == NULL)
         status.reloads = shared_new(sizeof(*status.reloads));
+    hold_prepare();
+    open_wake();
     return status_sockets_prepare(&conf->proxy, error);
 }
 
@@ -159,10 +214,13 @@ void status_note_failed_reload(const char *why)
 void status_stop(void)
 {
     end_process();
+    ev_io_stop(EV_DEFAULT, &status.woken);
+    ev_timer_stop(EV_DEFAULT, &status.kicks);
     status_sockets_close();
 }
 
 void status_pass(void)
 {
     status_sockets_pass();
+    hold_pass();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status process's loop. It sees the pools as they were when it was forked; only what lies in
+ * The status process's loop: the renderings answer what is asked, orders.c what is ordered. It sees the pools as they were when it was forked; only what lies in
  * shared memory changes. When it is told to leave, it finishes the answers it has begun and exits.
  * When the master dies, the kernel kills it.
  */
@@ -18,8 +18,12 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "pool/hold.h"
+#include "status/control_ask.h"
 #include "status/metrics_http.h"
+#include "status/orders.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 #include "tls/tls.h"
@@ -27,15 +31,20 @@
 #define CLIENT_LIMIT_S 5.0
 #define LEAVE_LIMIT_S  0.5
 #define ACCEPT_PAUSE_S 0.2
+#define ORDER_TICK_S   0.005
+#define ORDER_LIMIT_MS 3000
 
-enum { CLIENTS_MAX = 16, REQUEST_BYTES = 64 };
+enum { CLIENTS_MAX = 16 };
 
 struct client {
     ev_io io;
     ev_timer limit;
     bool is_connected;
     uint64_t number; /* in the order of their coming */
-    char request[REQUEST_BYTES];
+    ev_timer order_tick; /* runs while an order is pending */
+    int64_t order_deadline_ms;
+    struct pool_kick order;
+    char request[CONTROL_REQUEST_MAX];
     size_t request_length;
     char *answer; /* NULL while the request is not complete */
     size_t answer_length;
@@ -74,7 +83,7 @@ static void refuse(FILE *out)
     fputs("error: unknown request; ask one of", out);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
         fprintf(out, "%s \"%s\"", i == 0 ? "" : ",", answers[i].request);
-    fputc('\n', out);
+    fputs(", or give an order: kick, hold, release\n", out);
 }
 
 /* How to answer the request; NULL: it is unknown. */
@@ -141,6 +150,8 @@ static void drop(struct client *client)
     ev_io_stop(process.loop, &client->io);
     ev_timer_stop(process.loop, &client->limit);
     close(client->io.fd);
+    ev_timer_stop(process.loop, &client->order_tick);
+    pool_kick_free(&client->order);
     free(client->answer);
     client->answer = NULL;
     client->is_connected = false;
@@ -159,21 +170,80 @@ static void send_answer(struct client *client)
         drop(client);
 }
 
-/* The request line is complete, or too long. */
-static void serve(struct client *client)
+static void begin_answer(struct client *client)
 {
-    client->request[client->request_length] = '\0';
-    client->request[strcspn(client->request, "\r\n")] = '\0';
-    client->answer = make_answer(find_render(client->request), &client->answer_length);
-    client->sent = 0;
-    if (client->answer == NULL) {
-        drop(client);
-        return;
-    }
     ev_io_stop(process.loop, &client->io);
     ev_io_set(&client->io, client->io.fd, EV_WRITE);
     ev_io_start(process.loop, &client->io);
     send_answer(client);
+}
+
+/* ---- orders ---- */
+
+static char *order_text(struct client *client, enum order_result *result_r, size_t *length)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, length);
+
+    *result_r = ORDER_DONE;
+    if (out == NULL)
+        return NULL;
+    *result_r = orders_take(client->request, process.start->pools, out, &client->order);
+    if (*result_r == ORDER_PENDING && orders_are_done(&client->order)) {
+        *result_r = ORDER_DONE;
+        orders_finish(&client->order, out);
+    }
+    if (fclose(out) == 0 && *result_r == ORDER_DONE)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void on_order_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct client *client = timer->data;
+    bool is_late = clock_now_ms() >= client->order_deadline_ms;
+    FILE *out;
+
+    (void)events;
+    if (!orders_are_done(&client->order) && !is_late)
+        return;
+    ev_timer_stop(loop, timer);
+    out = open_memstream(&client->answer, &client->answer_length);
+    if (out != NULL)
+        orders_finish(&client->order, out);
+    if (out == NULL || fclose(out) != 0)
+        drop(client);
+    else
+        begin_answer(client);
+}
+
+/* The client gets its answer when the order is carried out, or does not succeed in time. */
+static void wait_for_order(struct client *client)
+{
+    ev_io_stop(process.loop, &client->io);
+    client->order_deadline_ms = clock_after_ms(ORDER_LIMIT_MS);
+    ev_timer_start(process.loop, &client->order_tick);
+}
+
+/* ---- requests ---- */
+
+/* The request line is complete, or too long. */
+static void serve(struct client *client)
+{
+    enum order_result result;
+
+    client->request[client->request_length] = '\0';
+    client->request[strcspn(client->request, "\r\n")] = '\0';
+    client->answer = order_text(client, &result, &client->answer_length);
+    if (result == ORDER_UNKNOWN)
+        client->answer = make_answer(find_render(client->request), &client->answer_length);
+    if (result == ORDER_PENDING)
+        wait_for_order(client);
+    else if (client->answer == NULL)
+        drop(client);
+    else
+        begin_answer(client);
 }
 
 static void read_request(struct client *client)
@@ -236,7 +306,8 @@ static void add_client(int fd)
     *client = (struct client){.is_connected = true, .number = process.clients_seen++};
     ev_io_init(&client->io, on_client, fd, EV_READ);
     ev_timer_init(&client->limit, on_limit, CLIENT_LIMIT_S, 0.0);
-    client->io.data = client->limit.data = client;
+    ev_timer_init(&client->order_tick, on_order_tick, ORDER_TICK_S, ORDER_TICK_S);
+    client->io.data = client->limit.data = client->order_tick.data = client;
     ev_io_start(process.loop, &client->io);
     ev_timer_start(process.loop, &client->limit);
 }
@@ -321,7 +392,7 @@ static int set_signals(void)
 
 static int confine(const struct status_process *start)
 {
-    int keep[] = {start->control_fd, start->metrics_fd};
+    int keep[] = {start->control_fd, start->metrics_fd, start->wake_fd, hold_descriptor()};
     struct error error;
 
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
@@ -357,6 +428,7 @@ int status_process_run(const struct status_process *start)
     if (confine(start) == -1)
         return EX_OSERR;
     told_fd = set_signals();
+    orders_open(start->wake_fd);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != start->master_pid)
         return EX_OK;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The process that shows the state of the server. It answers questions and changes nothing.
+ * The process that shows the state of the server, and takes the operator's orders.
  *
  * On the control socket a client sends one request line, gets one answer, and the connection is
- * closed. The requests are "status", "status --json", "metrics", and "view", the compact form for
- * the live view. Each client has five seconds in all. A client that does not read costs the memory
- * of its answer and delays nobody. When too many connect at once, the oldest is dropped.
+ * closed. The requests are "status", "status --json", "metrics", "view", the compact form for the
+ * live view, and the orders of orders.h. Each client has five seconds in all. A client that does not
+ * read costs the memory of its answer and delays nobody. When too many connect at once, the oldest is
+ * dropped.
  */
 #ifndef STATUS_STATUS_PROCESS_H
 #define STATUS_STATUS_PROCESS_H
@@ -32,6 +33,7 @@ struct status_process {
     int64_t started_ms;                   /* of the server, monotonic */
     int control_fd;                       /* listens and does not block; -1: none */
     int metrics_fd;                       /* the same */
+    int wake_fd; /* an eventfd: the master tells the workers of sessions that were marked */
     uid_t uid;
     gid_t gid;
     pid_t master_pid;

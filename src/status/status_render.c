@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Columns, keys and metrics come from pool/totals.def and status/gauges.def, reasons from
- * session/outcome.def; no list of them is repeated here.
+ * Tables and JSON. Columns and keys come from pool/totals.def, pool/histograms.def and
+ * status/gauges.def, reasons from session/outcome.def; no list of them is repeated here.
  */
 #include "status/status_render.h"
 
@@ -114,15 +114,13 @@ static const char *short_age(char text[TEXT_SIZE], int64_t age_ms)
 
 static const struct {
     const char *field;
-    const char *metric;
     const char *heading;
-    const char *help;
     bool is_octets;
 } totals[STATUS_TOTAL_COUNT] = {
 #define COUNT  false
 #define OCTETS true
 #define TOTAL(field, unit, metric, heading, help)                                                  \
-    [STATUS_TOTAL_##field] = {#field, metric, heading, help, unit},
+    [STATUS_TOTAL_##field] = {#field, heading, unit},
 #include "pool/totals.def"
 #undef TOTAL
 #undef COUNT
@@ -131,19 +129,11 @@ static const struct {
 
 static const struct {
     const char *field;
-    const char *metric;
     const char *heading;
-    const char *help;
-    bool is_newest; /* the instance's number is that of its newest pool, not the sum */
 } gauges[STATUS_GAUGE_COUNT] = {
-#define OVER_ALL false
-#define NEWEST   true
-#define GAUGE(field, sum, metric, heading, help)                                                   \
-    [STATUS_GAUGE_##field] = {#field, metric, heading, help, sum},
+#define GAUGE(field, sum, metric, heading, help) [STATUS_GAUGE_##field] = {#field, heading},
 #include "status/gauges.def"
 #undef GAUGE
-#undef OVER_ALL
-#undef NEWEST
 };
 
 static void draw_pools(struct table *table, const struct drawing *drawing)
@@ -292,6 +282,24 @@ static void draw_sessions(struct table *table, const struct drawing *drawing)
         draw_session(table, view, &view->sessions[i]);
 }
 
+static void draw_holds(struct table *table, const struct drawing *drawing)
+{
+    const struct status_view *view = drawing->view;
+    char text[TEXT_SIZE];
+
+    if (view->hold_count == 0)
+        return;
+    cell(table, LEFT, "HELD");
+    cell(table, RIGHT, "FOR");
+    end_row(table);
+    for (size_t i = 0; i < view->hold_count; i++) {
+        cell(table, LEFT, view->holds[i].user);
+        cell(table, RIGHT, short_age(text, view->holds[i].left_ms));
+        end_row(table);
+    }
+    end_row(table);
+}
+
 static void draw_reload(const struct status_reload *reload, FILE *out)
 {
     struct local_time at = local_time_at(reload->failed_at);
@@ -321,6 +329,7 @@ void status_render_table(const struct status_view *view, FILE *out)
     fputc('\n', out);
     draw_table(draw_outcomes, &drawing, out);
     fputc('\n', out);
+    draw_table(draw_holds, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
 }
 
@@ -333,6 +342,7 @@ void status_render_live(const struct status_view *view, const struct status_view
     fputc('\n', out);
     draw_table(draw_totals, &drawing, out);
     fputc('\n', out);
+    draw_table(draw_holds, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
 }
 
@@ -385,6 +395,41 @@ static void json_pools(const struct status_view *view, size_t instance, FILE *ou
     fputc(']', out);
 }
 
+static void json_times(const struct status_times *times, const char *field, FILE *out)
+{
+    uint64_t count = 0;
+
+    fprintf(out, ",\"%s\":{\"buckets\":[", field);
+    for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++) {
+        fprintf(out, "%s%" PRIu64, i == 0 ? "" : ",", times->counts[i]);
+        count += times->counts[i];
+    }
+    fputc(']', out);
+    json_number(out, "count", count);
+    json_number(out, "sum_us", times->sum_us);
+    fputc('}', out);
+}
+
+static void json_table(const struct status_table *table, FILE *out)
+{
+    fputc('{', out);
+    json_text(out, "name", table->name);
+    for (int result = 0; result < ROUTE_RESULT_COUNT; result++)
+        json_number(out, route_result_word((enum route_result)result), table->results[result]);
+    fputc('}', out);
+}
+
+static void json_tables(const struct status_instance *instance, FILE *out)
+{
+    fputs(",\"tables\":[", out);
+    for (size_t i = 0; i < instance->table_count; i++) {
+        if (i > 0)
+            fputc(',', out);
+        json_table(&instance->tables[i], out);
+    }
+    fputc(']', out);
+}
+
 static void json_instance(const struct status_view *view, size_t index, FILE *out)
 {
     const struct status_instance *instance = &view->instances[index];
@@ -399,6 +444,10 @@ static void json_instance(const struct status_view *view, size_t index, FILE *ou
         fprintf(out, "%c\"%s\":%" PRIu64, i == OUTCOME_NONE + 1 ? '{' : ',',
                 outcome_reason((enum outcome)i), instance->outcomes[i]);
     fputc('}', out);
+#define HISTOGRAM(field, ...) json_times(&instance->times[STATUS_HISTOGRAM_##field], #field, out);
+#include "pool/histograms.def"
+#undef HISTOGRAM
+    json_tables(instance, out);
     json_pools(view, index, out);
     fputc('}', out);
 }
@@ -425,6 +474,17 @@ static void json_session(const struct status_view *view, const struct status_ses
     json_number(out, "age_ms", (uint64_t)session->age_ms);
     json_number(out, "octets", session->octets);
     fputc('}', out);
+}
+
+static void json_holds(const struct status_view *view, FILE *out)
+{
+    fputs("],\n\"holds\":[", out);
+    for (size_t i = 0; i < view->hold_count; i++) {
+        fputs(i == 0 ? "\n{" : ",\n{", out);
+        json_text(out, "user", view->holds[i].user);
+        json_number(out, "left_ms", (uint64_t)view->holds[i].left_ms);
+        fputc('}', out);
+    }
 }
 
 static void json_reload(const struct status_reload *reload, FILE *out)
@@ -458,125 +518,6 @@ void status_render_json(const struct status_view *view, FILE *out)
         fputs(i == 0 ? "\n" : ",\n", out);
         json_session(view, &view->sessions[i], out);
     }
+    json_holds(view, out);
     fputs("]}\n", out);
-}
-
-/* ---- metrics ---- */
-
-static void metric_head(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
-}
-
-static void metric_label(FILE *out, const char *name, const char *value, size_t length)
-{
-    fprintf(out, "%s=\"", name);
-    for (size_t i = 0; i < length; i++) {
-        if (value[i] == '"' || value[i] == '\\')
-            fputc('\\', out);
-        fputc(value[i], out);
-    }
-    fputc('"', out);
-}
-
-/* Writes the name and the first label; more labels may follow. */
-static void metric_begin(FILE *out, const char *name, const char *instance)
-{
-    fprintf(out, "pop3_proxy_%s{", name);
-    metric_label(out, "instance", instance, strlen(instance));
-}
-
-static void metric_end(FILE *out, uint64_t value)
-{
-    fprintf(out, "} %" PRIu64 "\n", value);
-}
-
-static void metrics_totals(const struct status_view *view, FILE *out)
-{
-    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++) {
-        char name[TEXT_SIZE * 2];
-
-        snprintf(name, sizeof(name), "%s_total", totals[i].metric);
-        metric_head(out, name, "counter", totals[i].help);
-        for (size_t j = 0; j < view->instance_count; j++) {
-            metric_begin(out, name, view->instances[j].name);
-            metric_end(out, view->instances[j].totals[i]);
-        }
-    }
-}
-
-static void metrics_outcomes(const struct status_view *view, FILE *out)
-{
-    metric_head(out, "sessions_ended_total", "counter", "Sessions ended, by reason.");
-    for (size_t i = 0; i < view->instance_count; i++)
-        for (int outcome = OUTCOME_NONE + 1; outcome < OUTCOME_COUNT; outcome++) {
-            metric_begin(out, "sessions_ended_total", view->instances[i].name);
-            fprintf(out, ",reason=\"%s\"", outcome_reason((enum outcome)outcome));
-            metric_end(out, view->instances[i].outcomes[outcome]);
-        }
-}
-
-/* After a reload, workers of older pools that finish their sessions count too, but what the
- * instance may have is what its newest pool may have. */
-static uint64_t gauge_of_instance(const struct status_view *view, size_t instance, size_t gauge)
-{
-    unsigned newest = 0;
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < view->pool_count; i++) {
-        const struct status_pool *pool = &view->pools[i];
-
-        if (pool->instance != instance)
-            continue;
-        if (!gauges[gauge].is_newest)
-            value += pool->gauges[gauge];
-        else if (pool->generation >= newest)
-            value = pool->gauges[gauge];
-        newest = pool->generation > newest ? pool->generation : newest;
-    }
-    return value;
-}
-
-static void metrics_gauges(const struct status_view *view, FILE *out)
-{
-    for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++) {
-        metric_head(out, gauges[i].metric, "gauge", gauges[i].help);
-        for (size_t j = 0; j < view->instance_count; j++) {
-            metric_begin(out, gauges[i].metric, view->instances[j].name);
-            metric_end(out, gauge_of_instance(view, j, i));
-        }
-    }
-}
-
-/* Which line is wrong, but not what it says: anybody may read the metrics. */
-static void metrics_reload(const struct status_reload *reload, FILE *out)
-{
-    const char *end = strstr(reload->why, ": ");
-
-    metric_head(out, "loaded_timestamp_seconds", "gauge", "When the settings in force were read.");
-    fprintf(out, "pop3_proxy_loaded_timestamp_seconds %" PRId64 "\n", reload->loaded_at);
-    metric_head(out, "reload_failed", "gauge", "1 if the last reload has failed.");
-    fprintf(out, "pop3_proxy_reload_failed %d\n", reload->failed_at != 0);
-    if (reload->failed_at == 0)
-        return;
-    metric_head(out, "reload_failed_timestamp_seconds", "gauge",
-                "When the last reload has failed.");
-    fprintf(out, "pop3_proxy_reload_failed_timestamp_seconds %" PRId64 "\n", reload->failed_at);
-    metric_head(out, "reload_failed_info", "gauge",
-                "The line for which the last reload has failed.");
-    fputs("pop3_proxy_reload_failed_info{", out);
-    metric_label(out, "origin", reload->why, end == NULL ? 0 : (size_t)(end - reload->why));
-    metric_end(out, 1);
-}
-
-void status_render_metrics(const struct status_view *view, FILE *out)
-{
-    metric_head(out, "info", "gauge", "The version of the running server.");
-    fprintf(out, "pop3_proxy_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
-    metric_head(out, "uptime_seconds", "gauge", "How long the master has been running.");
-    fprintf(out, "pop3_proxy_uptime_seconds %.3f\n", (double)view->up_ms / 1e3);
-    metrics_reload(&view->reload, out);
-    metrics_gauges(view, out);
-    metrics_totals(view, out);
-    metrics_outcomes(view, out);
 }

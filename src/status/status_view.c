@@ -49,6 +49,13 @@ static size_t count_slots(const struct pool *pools)
     return count;
 }
 
+static void copy_times(struct status_times *to, const struct histogram *from)
+{
+    for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        to->counts[i] = atomic_load(&from->counts[i]);
+    to->sum_us = atomic_load(&from->sum_us);
+}
+
 static void copy_totals(struct status_instance *to, const struct scoreboard_totals *from)
 {
 #define TOTAL(field, ...) to->totals[STATUS_TOTAL_##field] = atomic_load(&from->field);
@@ -56,6 +63,20 @@ static void copy_totals(struct status_instance *to, const struct scoreboard_tota
 #undef TOTAL
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         to->outcomes[i] = atomic_load(&from->outcomes[i]);
+#define HISTOGRAM(field, ...) copy_times(&to->times[STATUS_HISTOGRAM_##field], &from->field);
+#include "pool/histograms.def"
+#undef HISTOGRAM
+}
+
+static void copy_tables(struct status_instance *to, const struct instance_memory *from)
+{
+    for (size_t i = 0; i < INSTANCE_TABLES_MAX && from->tables[i] != NULL; i++) {
+        struct status_table *table = &to->tables[to->table_count++];
+
+        put_word(table->name, sizeof(table->name), from->tables[i]);
+        for (size_t j = 0; j < ROUTE_RESULT_COUNT; j++)
+            table->results[j] = atomic_load(&from->table_counts[i].results[j]);
+    }
 }
 
 /* The index of the pool's instance, which is added if it is not there yet. */
@@ -72,6 +93,7 @@ static size_t find_instance(struct status_view *view, const struct pool *pool)
     instance = &view->instances[view->instance_count++];
     put_word(instance->name, sizeof(instance->name), name);
     copy_totals(instance, pool->memory->totals);
+    copy_tables(instance, pool->memory);
     return i;
 }
 
@@ -193,6 +215,15 @@ static void take_pools(struct status_view *view, const struct pool *pools)
     take_pool(view, pools);
 }
 
+static void take_holds(struct status_view *view)
+{
+    for (size_t i = 0; i < HOLDS_MAX; i++) {
+        struct status_hold *hold = &view->holds[view->hold_count];
+
+        view->hold_count += hold_show(i, view->taken_ms, hold->user, &hold->left_ms);
+    }
+}
+
 static int make_room(struct status_view *view, size_t pool_count, size_t session_count)
 {
     view->instances = calloc(pool_count + 1, sizeof(*view->instances));
@@ -213,6 +244,7 @@ int status_view_take(struct status_view *view, const struct pool *pools, int64_t
     if (make_room(view, count_pools(pools), count_slots(pools)) == -1)
         return -1;
     take_pools(view, pools);
+    take_holds(view);
     return 0;
 }
 
@@ -303,9 +335,9 @@ static void write_session(const struct status_session *session, FILE *out)
 
 void status_view_write(const struct status_view *view, FILE *out)
 {
-    fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu\n",
+    fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu %zu\n",
             (int)view->master_pid, view->up_ms, view->taken_ms, view->instance_count,
-            view->pool_count, view->session_count);
+            view->pool_count, view->session_count, view->hold_count);
     fprintf(out, "%" PRId64 " %" PRId64 " %s\n", view->reload.loaded_at, view->reload.failed_at,
             or_dash(view->reload.why));
     for (size_t i = 0; i < view->instance_count; i++)
@@ -314,6 +346,8 @@ void status_view_write(const struct status_view *view, FILE *out)
         write_pool(&view->pools[i], out);
     for (size_t i = 0; i < view->session_count; i++)
         write_session(&view->sessions[i], out);
+    for (size_t i = 0; i < view->hold_count; i++)
+        fprintf(out, "%s %" PRId64 "\n", or_dash(view->holds[i].user), view->holds[i].left_ms);
 }
 
 static int read_numbers(uint64_t *numbers, size_t count, FILE *in)
@@ -370,11 +404,12 @@ static int read_head(struct status_view *view, FILE *in)
     char version[STATUS_WORD_SIZE];
     int pid;
     int count =
-        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu", version, &pid, &view->up_ms,
-               &view->taken_ms, &view->instance_count, &view->pool_count, &view->session_count);
+        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu %zu", version, &pid,
+               &view->up_ms, &view->taken_ms, &view->instance_count, &view->pool_count,
+               &view->session_count, &view->hold_count);
 
     view->master_pid = pid;
-    if (count != 7 || read_reload(&view->reload, in) == -1 ||
+    if (count != 8 || view->hold_count > HOLDS_MAX || read_reload(&view->reload, in) == -1 ||
         strcmp(version, PACKAGE_VERSION) != 0 || view->instance_count > view->pool_count ||
         view->pool_count > STATUS_POOLS_MAX || view->session_count > STATUS_SESSIONS_MAX)
         return -1;
@@ -394,6 +429,9 @@ int status_view_read(struct status_view *view, FILE *in)
             return -1;
     for (size_t i = 0; i < view->session_count; i++)
         if (read_session(&view->sessions[i], view->pool_count, in) == -1)
+            return -1;
+    for (size_t i = 0; i < view->hold_count; i++)
+        if (fscanf(in, "%63s %" SCNd64, view->holds[i].user, &view->holds[i].left_ms) != 2)
             return -1;
     return 0;
 }

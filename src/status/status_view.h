@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "pool/hold.h"
 #include "pool/pool.h"
 #include "pool/scoreboard.h"
 #include "session/outcome.h"
@@ -18,6 +19,7 @@ enum {
     STATUS_NAME_SIZE = 64,     /* of an instance */
     STATUS_ADDRESS_SIZE = 128, /* where it listens */
     STATUS_WORD_SIZE = 24,
+    STATUS_TABLE_SIZE = 256, /* of the name of a routing table */
 };
 
 enum status_total {
@@ -34,11 +36,32 @@ enum status_gauge {
     STATUS_GAUGE_COUNT
 };
 
-/* The sums of an instance over all its pools. */
+enum status_histogram {
+#define HISTOGRAM(field, ...) STATUS_HISTOGRAM_##field,
+#include "pool/histograms.def"
+#undef HISTOGRAM
+    STATUS_HISTOGRAM_COUNT
+};
+
+struct status_times {
+    uint64_t counts[HISTOGRAM_BUCKETS + 1];
+    uint64_t sum_us;
+};
+
+/* A routing table, and how many questions it answered in each way. */
+struct status_table {
+    char name[STATUS_TABLE_SIZE];
+    uint64_t results[ROUTE_RESULT_COUNT];
+};
+
+/* The sums of an instance over all its pools. The compact form has neither times nor tables. */
 struct status_instance {
     char name[STATUS_NAME_SIZE];
     uint64_t totals[STATUS_TOTAL_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
+    struct status_times times[STATUS_HISTOGRAM_COUNT];
+    size_t table_count;
+    struct status_table tables[INSTANCE_TABLES_MAX];
 };
 
 /* The workers of an instance under one configuration. */
@@ -59,6 +82,12 @@ struct status_session {
     uint64_t octets;
 };
 
+/* A user whose logins wait. */
+struct status_hold {
+    char user[HOLD_USER_SIZE];
+    int64_t left_ms;
+};
+
 /* What came of reloads. Times are seconds since 1970. */
 struct status_reload {
     int64_t loaded_at;         /* when the settings in force were read */
@@ -77,6 +106,8 @@ struct status_view {
     struct status_pool *pools;
     size_t session_count;
     struct status_session *sessions;
+    size_t hold_count;
+    struct status_hold holds[HOLDS_MAX];
 };
 
 /*

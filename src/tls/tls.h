@@ -66,6 +66,10 @@ int tls_check_client_ca(const char *ca, struct error *error);
 struct tls_context *tls_context_for_clients(const struct tls_clients_settings *settings,
                                             struct error *error);
 
+/* The names in the certificate that a client gets which asks for this host, separated by commas.
+ * NULL: the context is not one for clients. */
+const char *tls_context_names(const struct tls_context *context, const char *host);
+
 /* Receives the file of a certificate and the whole days left until it expires; -1: it has
  * expired. */
 typedef void tls_expiry_report(void *context, const char *path, int64_t days);

@@ -44,6 +44,22 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+const char *tls_context_names(const struct tls_context *context, const char *host)
+{
+    const struct tls_certificates *all = context == NULL ? NULL : &context->certificates;
+    const SSL_CTX *found;
+
+    if (all == NULL || all->group_count == 0)
+        return NULL;
+    found = tls_certificates_find(all, host);
+    if (found == NULL)
+        found = tls_certificates_default(all);
+    for (size_t i = 0; i < all->group_count; i++)
+        if (all->groups[i].ssl == found)
+            return all->groups[i].names;
+    return NULL;
+}
+
 static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);

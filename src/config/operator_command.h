@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands for operators on the command line: their words, what follows each, and their help.
+ */
+#ifndef CONFIG_OPERATOR_COMMAND_H
+#define CONFIG_OPERATOR_COMMAND_H
+
+#include "config/options.h"
+
+enum { OPERATOR_NAME_MAX = 1024 }; /* octets of a user; with more it is in no list */
+
+/* Whether the action is such a command. */
+bool operator_is_command(enum options_action action);
+
+/* Takes the command in words[0] and what belongs to it. Returns 0, or -1 with `error` set. */
+int operator_take_command(struct options *options, int count, char *const words[],
+                          struct error *error);
+
+/* The words of all commands, separated by commas, for messages. */
+const char *operator_commands(void);
+
+/* Calls `print` for each command, with how to write it and what it does. */
+void operator_print_help(void (*print)(const char *left, const char *text));
+
+#endif

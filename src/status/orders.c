@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The words of the orders and of their answers.
+ */
+#include "status/orders.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/octet.h"
+#include "pool/hold.h"
+
+enum { HOLD_MAX_S = 86400 };
+
+static int master_fd = -1;
+
+void orders_open(int wake_fd)
+{
+    master_fd = wake_fd;
+    if (hold_descriptor() != -1)
+        (void)hold_open_to_write(hold_descriptor()); /* else `hold` says that it is not possible */
+}
+
+/* ---- kick ---- */
+
+static void wake_master(void)
+{
+    uint64_t one = 1;
+
+    (void)!write(master_fd, &one, sizeof(one));
+}
+
+static enum order_result take_kick(const char *name, const struct pool *pools, FILE *out,
+                                   struct pool_kick *kick)
+{
+    if (pool_kick_mark(kick, pools, name) == -1) {
+        fputs("error: out of memory\n", out);
+        return ORDER_DONE;
+    }
+    if (kick->count == 0) {
+        fprintf(out, "error: %s has no session\n", name);
+        return ORDER_DONE;
+    }
+    wake_master();
+    return ORDER_PENDING;
+}
+
+bool orders_are_done(const struct pool_kick *kick)
+{
+    return pool_kick_left(kick) == 0;
+}
+
+void orders_finish(struct pool_kick *kick, FILE *out)
+{
+    size_t left = pool_kick_left(kick);
+
+    if (left > 0)
+        fprintf(out, "error: %zu of %zu sessions have not ended yet\n", left, kick->count);
+    else
+        fprintf(out, "%zu session%s ended\n", kick->count, kick->count == 1 ? "" : "s");
+    pool_kick_free(kick);
+}
+
+/* ---- hold and release ---- */
+
+static void take_hold(const char *text, FILE *out)
+{
+    char *user;
+    long seconds = strtol(text, &user, 10);
+    int64_t now_ms = clock_now_ms();
+
+    if (!octet_is_digit(text[0]) || seconds < 1 || seconds > HOLD_MAX_S || *user != ' ' ||
+        user[1] == '\0')
+        fputs("error: malformed request; expected \"hold SECONDS USER\"\n", out);
+    else if (hold_set(user + 1, now_ms + seconds * 1000, now_ms))
+        fprintf(out, "logins of %s wait, for %ld s at most\n", user + 1, seconds);
+    else
+        fprintf(out, "error: cannot hold %s; at most %d users can be held\n", user + 1, HOLDS_MAX);
+}
+
+static void take_release(const char *user, FILE *out)
+{
+    if (hold_end(user, clock_now_ms()))
+        fprintf(out, "logins of %s go on\n", user);
+    else
+        fprintf(out, "error: %s is not held\n", user);
+}
+
+/* ---- all ---- */
+
+/* What follows the word and a blank; NULL when the request begins in another way. */
+static const char *after_word(const char *request, const char *word)
+{
+    size_t length = strlen(word);
+    bool is_it = strncmp(request, word, length) == 0 && request[length] == ' ';
+
+    return is_it && request[length + 1] != '\0' ? request + length + 1 : NULL;
+}
+
+enum order_result orders_take(const char *request, const struct pool *pools, FILE *out,
+                              struct pool_kick *kick)
+{
+    const char *argument;
+
+    if ((argument = after_word(request, "kick")) != NULL)
+        return take_kick(argument, pools, out, kick);
+    if ((argument = after_word(request, "hold")) != NULL)
+        take_hold(argument, out);
+    else if ((argument = after_word(request, "release")) != NULL)
+        take_release(argument, out);
+    else
+        return ORDER_UNKNOWN;
+    return ORDER_DONE;
+}
