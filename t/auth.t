@@ -79,6 +79,30 @@ scene 'PLAIN and LOGIN become USER and PASS' => sub {
     }
 };
 
+scene '8-bit login names' => sub {
+    my $name     = "j\xc3\xb6rg\xff";
+    my %dialogue = (
+        'PLAIN'              => [ 'AUTH PLAIN ' . plain($name) ],
+        'PLAIN with authzid' => [ 'AUTH PLAIN ' . b64("$name\0$name\0$password") ],
+        'LOGIN'              => [ 'AUTH LOGIN', b64($name), b64($password) ],
+        'XOAUTH2'            => [ 'AUTH XOAUTH2 ' . xoauth2($name, $password) ],
+        'OAUTHBEARER'        => [ 'AUTH OAUTHBEARER ' . oauthbearer($name, $password) ],
+    );
+    for my $mechanism (sort keys %dialogue) {
+        my $server = server(on => { AUTH => "+OK in\r\n" });
+        my $client = client_of($server->address);
+        my @steps  = @{ $dialogue{$mechanism} };
+        while (@steps > 1) {
+            $client->send_line(shift @steps);
+            $client->line;
+        }
+        like $client->ask(@steps), qr/^\+OK/, "$mechanism: logged in";
+        $client->quit;
+        my $expected = $mechanism =~ /^(?:PLAIN|LOGIN)/ ? "USER $name" : $dialogue{$mechanism}[0];
+        is + ($server->lines)[0], $expected, 'the server sees the name as it is';
+    }
+};
+
 scene 'malformed AUTH is refused, and the session goes on' => sub {
     my $long = 'x' x 20000;
     my %wrong = (
@@ -92,10 +116,6 @@ scene 'malformed AUTH is refused, and the session goes on' => sub {
         'three NULs'           => [ 'AUTH PLAIN ' . b64("\0joe\0$password\0") ],
         'CRLF in the password' => [ 'AUTH PLAIN ' . b64("\0joe\0x\r\nDELE 1") ],
         'LF in the user'       => [ 'AUTH PLAIN ' . b64("\0jo\ne\0x") ],
-        '8-bit user'           => [ 'AUTH PLAIN ' . b64("\0\xff\xfe\0x") ],
-        '8-bit authzid'        => [ 'AUTH PLAIN ' . b64("\xff\0\xff\0x") ],
-        '8-bit user in LOGIN'  => [ 'AUTH LOGIN', b64("jo\xeb") ],
-        '8-bit user, XOAUTH2'  => [ 'AUTH XOAUTH2 ' . b64("user=jo\xeb\x01auth=Bearer x\x01\x01") ],
         'no password'          => [ 'AUTH PLAIN ' . b64("\0joe\0") ],
         'another authzid'      => [ 'AUTH PLAIN ' . b64("root\0joe\0x") ],
         'two words'            => [ 'AUTH PLAIN ' . plain('joe') . ' x' ],
@@ -103,7 +123,7 @@ scene 'malformed AUTH is refused, and the session goes on' => sub {
         'LOGIN with CRLF'      => [ 'AUTH LOGIN', b64('joe'), b64("x\r\nQUIT") ],
         'cancel'               => [ 'AUTH PLAIN', '*' ],
         'cancel in LOGIN'      => [ 'AUTH LOGIN', b64('joe'), '*' ],
-        'STLS for the user'    => [ 'AUTH LOGIN', 'STLS' ],
+        'STLS for the user'    => [ 'AUTH LOGIN', 'STLS now' ],
         'STLS now'             => [ 'AUTH LOGIN', b64('joe'), 'STLS now' ],
         'a line too long'      => [ 'AUTH PLAIN', $long ],
         'a command too long'   => [ "AUTH PLAIN $long" ],

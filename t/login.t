@@ -36,6 +36,20 @@ scene 'an 8-bit password is not changed' => sub {
     $client->quit;
 };
 
+scene 'an 8-bit login name is not changed' => sub {
+    my $server = server();
+    my $client = proxy($server->address)->client->login("j\xc3\xb6rg\xff");
+    is + ($server->lines)[0], "USER j\xc3\xb6rg\xff", 'and passed on';
+    $client->quit;
+    is $client->session_line->{user}, 'j\xc3\xb6rg\xff', 'the log escapes it';
+    for my $name ("j\xf6\x01", "j\xf6\x7f") {
+        $client = proxy($server->address)->client;
+        $client->greeting;
+        like $client->ask("USER $name"), qr/^-ERR invalid characters/, show($name) . ': control octets stay forbidden';
+        $client->quit;
+    }
+};
+
 scene 'the replies of a login' => sub {
     my $client = proxy(server(on => { PASS => "+OK joe has 2 messages\r\n" })->address)->client->login;
     is $client->{pass_reply}, '+OK joe has 2 messages', 'the server\'s +OK passes through';

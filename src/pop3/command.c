@@ -44,6 +44,12 @@ static enum command_verb find_verb(const char *line, size_t length)
     return COMMAND_COUNT;
 }
 
+/* Login names and passwords may hold 8-bit octets: UTF-8, or an old character set. */
+static bool may_be_8bit(enum command_verb verb)
+{
+    return verb == COMMAND_USER || verb == COMMAND_PASS;
+}
+
 static bool has_bad_octets(const char *line, size_t length, bool allow_8bit)
 {
     for (size_t i = 0; i < length; i++)
@@ -116,7 +122,7 @@ enum command_fault command_parse(struct command *command, const char *line, size
     size_t width = blank == NULL ? length : (size_t)(blank - line);
 
     *command = (struct command){.verb = find_verb(line, width)};
-    if (has_bad_octets(line, length, command->verb == COMMAND_PASS))
+    if (has_bad_octets(line, length, may_be_8bit(command->verb)))
         return COMMAND_BAD_OCTETS;
     if (command->verb == COMMAND_COUNT)
         return COMMAND_UNKNOWN;

@@ -44,7 +44,7 @@ struct command {
 
 /*
  * Parses one line without its end. The keyword may be in any case. The argument of USER and PASS
- * is everything after one blank. The argument of PASS may hold 8-bit octets; no other command may.
+ * is everything after one blank, and may hold 8-bit octets; no other command may.
  * Control octets are a fault everywhere. `state` is the state of the session. If a fault is
  * returned, the command is filled in as far as it was understood.
  */

@@ -216,22 +216,20 @@ enum sasl_result sasl_initial_decode(const char *text, size_t length, char *data
     return sasl_base64_decode(text, length, data, size, length_r);
 }
 
-enum sasl_result sasl_credential_check(const char *text, size_t length, bool allow_8bit)
+enum sasl_result sasl_credential_check(const char *text, size_t length)
 {
     if (length == 0)
         return SASL_EMPTY;
-    for (size_t i = 0; i < length; i++) {
-        if (octet_is_control(text[i]) || (!allow_8bit && !octet_is_printable(text[i])))
+    for (size_t i = 0; i < length; i++)
+        if (octet_is_control(text[i]))
             return SASL_BAD_OCTET;
-    }
     return SASL_OK;
 }
 
 /* Checks a credential and copies it out. */
-static enum sasl_result take_credential(const char *from, size_t length, bool allow_8bit,
-                                        char *text, size_t size)
+static enum sasl_result take_credential(const char *from, size_t length, char *text, size_t size)
 {
-    enum sasl_result result = sasl_credential_check(from, length, allow_8bit);
+    enum sasl_result result = sasl_credential_check(from, length);
 
     clear_text(text, size);
     if (result != SASL_OK)
@@ -277,7 +275,7 @@ static enum sasl_result check_authzid(const struct plain_parts *parts)
 {
     if (parts->authzid_length == 0)
         return SASL_OK;
-    if (sasl_credential_check(parts->authzid, parts->authzid_length, false) != SASL_OK)
+    if (sasl_credential_check(parts->authzid, parts->authzid_length) != SASL_OK)
         return SASL_BAD_OCTET;
     if (parts->authzid_length != parts->authcid_length ||
         memcmp(parts->authzid, parts->authcid, parts->authzid_length) != 0)
@@ -296,9 +294,9 @@ enum sasl_result sasl_plain_decode(const char *message, size_t length, char *use
     if (result == SASL_OK)
         result = check_authzid(&parts);
     if (result == SASL_OK)
-        result = take_credential(parts.authcid, parts.authcid_length, false, user, user_size);
+        result = take_credential(parts.authcid, parts.authcid_length, user, user_size);
     if (result == SASL_OK)
-        result = take_credential(parts.passwd, parts.passwd_length, true, password, password_size);
+        result = take_credential(parts.passwd, parts.passwd_length, password, password_size);
     if (result != SASL_OK)
         clear_text(user, user_size);
     return result;
@@ -311,14 +309,14 @@ enum sasl_result sasl_plain_encode(const char *authzid, const char *user, const 
     size_t user_length = strlen(user);
     size_t password_length = strlen(password);
     struct encoder encoder;
-    enum sasl_result result = sasl_credential_check(user, user_length, false);
+    enum sasl_result result = sasl_credential_check(user, user_length);
 
     *length_r = 0;
     clear_text(text, size);
     if (result == SASL_OK && authzid_length > 0)
-        result = sasl_credential_check(authzid, authzid_length, false);
+        result = sasl_credential_check(authzid, authzid_length);
     if (result == SASL_OK)
-        result = sasl_credential_check(password, password_length, true);
+        result = sasl_credential_check(password, password_length);
     if (result == SASL_OK)
         result = encoder_start(&encoder, authzid_length + user_length + password_length + 2, text,
                                size);
@@ -331,15 +329,15 @@ enum sasl_result sasl_plain_encode(const char *authzid, const char *user, const 
     return SASL_OK;
 }
 
-enum sasl_result sasl_login_decode(const char *message, size_t length, bool allow_8bit,
-                                   char *credential, size_t size)
+enum sasl_result sasl_login_decode(const char *message, size_t length, char *credential,
+                                   size_t size)
 {
-    return take_credential(message, length, allow_8bit, credential, size);
+    return take_credential(message, length, credential, size);
 }
 
 enum sasl_result sasl_external_decode(const char *message, size_t length, char *user, size_t size)
 {
-    enum sasl_result result = take_credential(message, length, false, user, size);
+    enum sasl_result result = take_credential(message, length, user, size);
 
     return result == SASL_EMPTY && size > 0 ? SASL_OK : result;
 }
@@ -515,7 +513,7 @@ static enum sasl_result parse_token(enum sasl_mechanism mechanism, const char *m
     else if (mechanism == SASL_MECHANISM_OAUTHBEARER)
         result = parse_oauthbearer(message, length, name);
     if (result == SASL_OK)
-        result = sasl_credential_check(name->start, name->length, false);
+        result = sasl_credential_check(name->start, name->length);
     if (result == SASL_OK && mechanism == SASL_MECHANISM_OAUTHBEARER && !is_saslname(name))
         result = SASL_BAD_MESSAGE;
     return result;
@@ -550,7 +548,7 @@ enum sasl_result sasl_token_user(enum sasl_mechanism mechanism, const char *mess
         return result;
     if (mechanism == SASL_MECHANISM_OAUTHBEARER)
         return take_saslname(&name, user, size);
-    return take_credential(name.start, name.length, false, user, size);
+    return take_credential(name.start, name.length, user, size);
 }
 
 static bool is_escaped(enum sasl_mechanism mechanism, char c)
@@ -590,7 +588,7 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
     *length_r = 0;
     clear_text(text, size);
     if (result == SASL_OK)
-        result = sasl_credential_check(user, strlen(user), false);
+        result = sasl_credential_check(user, strlen(user));
     if (result != SASL_OK)
         return result;
     before = (size_t)(name.start - message);

@@ -87,10 +87,10 @@ enum sasl_result sasl_response_decode(const char *text, size_t length, char *dat
 enum sasl_result sasl_initial_decode(const char *text, size_t length, char *data, size_t size,
                                      size_t *length_r);
 
-/* Checks a credential, from USER and PASS as well as from SASL. SASL_EMPTY if it has no octets.
- * SASL_BAD_OCTET for a control octet and, unless allow_8bit, for an 8-bit octet. Only passwords may
- * hold 8-bit octets. */
-enum sasl_result sasl_credential_check(const char *text, size_t length, bool allow_8bit);
+/* Checks a credential, from USER and PASS as well as from SASL. SASL_EMPTY if it has no octets,
+ * SASL_BAD_OCTET for a control octet. 8-bit octets pass: names and passwords are in UTF-8 or in
+ * the character set of an old mail program. */
+enum sasl_result sasl_credential_check(const char *text, size_t length);
 
 /*
  * PLAIN (RFC 4616): [authzid] NUL authcid NUL passwd, with exactly two NULs. authzid must be empty
@@ -105,10 +105,10 @@ enum sasl_result sasl_plain_decode(const char *message, size_t length, char *use
 enum sasl_result sasl_plain_encode(const char *authzid, const char *user, const char *password,
                                    char *text, size_t size, size_t *length_r);
 
-/* Decodes one step of LOGIN: the message is the user name or, with allow_8bit, the password.
- * Clients may send the user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
-enum sasl_result sasl_login_decode(const char *message, size_t length, bool allow_8bit,
-                                   char *credential, size_t size);
+/* Decodes one step of LOGIN: the message is the user name or the password. Clients may send the
+ * user name as initial response. SASL_EMPTY, SASL_BAD_OCTET, SASL_TOO_LONG. */
+enum sasl_result sasl_login_decode(const char *message, size_t length, char *credential,
+                                   size_t size);
 
 /*
  * Finds the user name in the initial response of a token mechanism, and checks the whole response:
@@ -127,7 +127,7 @@ enum sasl_result sasl_token_user(enum sasl_mechanism mechanism, const char *mess
 /*
  * Encodes the same initial response in base64 with another user name; all other octets stay. The
  * client says "user@server", and the server must be told "user". Results are those of
- * sasl_token_user() and, for `user`, of sasl_credential_check() without 8-bit octets. `text` may
+ * sasl_token_user() and, for `user`, of sasl_credential_check(). `text` may
  * not overlap `message`.
  */
 enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *message,

@@ -31,7 +31,7 @@ static bool is_offered(const struct session *session, enum sasl_mechanism mechan
     if ((session->start->conf->mechanisms >> mechanism & 1) == 0)
         return false;
     return mechanism != SASL_MECHANISM_EXTERNAL ||
-           sasl_credential_check(name, strlen(name), false) == SASL_OK;
+           sasl_credential_check(name, strlen(name)) == SASL_OK;
 }
 
 const char *auth_mechanisms(const struct session *session, char before,
@@ -121,8 +121,7 @@ static enum sasl_result take_login(struct exchange *exchange)
     else
         credentials->user = text;
     return text == NULL ? SASL_TOO_LONG
-                        : sasl_login_decode(exchange->message, exchange->message_length,
-                                            exchange->is_over, text, size);
+                        : sasl_login_decode(exchange->message, exchange->message_length, text, size);
 }
 
 static enum sasl_result take_token(struct exchange *exchange)

@@ -280,7 +280,7 @@ static void check_user(const char *text, size_t length)
     for (size_t i = 0; i < length; i++)
         CHECK((uint8_t)text[i] >= 0x20 && text[i] != 0x7f);
     if (to_server.client.is_opaque)
-        return; /* from SASL a name may have 8-bit octets */
+        return;
     CHECK(reference_command(text, length, COMMAND_STATE_AUTH) != NULL);
     check_credential(&to_server.client.user, text + 5, length - 5);
 }

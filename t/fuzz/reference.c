@@ -67,10 +67,10 @@ static bool has_shape(const char *shape, const char *line, size_t length)
     return length == 0;
 }
 
-static bool has_bad_octet(const char *line, size_t length, bool is_password)
+static bool has_bad_octet(const char *line, size_t length, bool may_be_8bit)
 {
     for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)line[i]) || (!is_password && (uint8_t)line[i] > 0x7f))
+        if (iscntrl((unsigned char)line[i]) || (!may_be_8bit && (uint8_t)line[i] > 0x7f))
             return true;
     return false;
 }
@@ -80,7 +80,8 @@ const struct reference_command *reference_command(const char *line, size_t lengt
 {
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         if (shapes[i].state == state && has_shape(shapes[i].text, line, length) &&
-            !has_bad_octet(line, length, shapes[i].verb == COMMAND_PASS))
+            !has_bad_octet(line, length,
+                           shapes[i].verb == COMMAND_USER || shapes[i].verb == COMMAND_PASS))
             return &shapes[i];
     return NULL;
 }

@@ -66,7 +66,9 @@ static void test_password_is_the_rest(void **state)
     assert_int_equal(before("PASS"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(before("PASS "), COMMAND_BAD_ARGUMENT);
     assert_int_equal(before("PASS s\xc3\xa9same"), COMMAND_GOOD);
-    assert_int_equal(before("USER s\xc3\xa9same"), COMMAND_BAD_OCTETS);
+    assert_int_equal(before("USER s\xc3\xa9same"), COMMAND_GOOD);
+    assert_int_equal(before("AUTH s\xc3\xa9same"), COMMAND_BAD_OCTETS);
+    assert_int_equal(after("RETR \xb2"), COMMAND_BAD_OCTETS);
 }
 
 static void test_control_octets(void **state)
