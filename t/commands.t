@@ -58,9 +58,27 @@ scene 'keywords in any case, lines that end in a bare LF' => sub {
         [ 'USER joe', 'PASS x y ', 'STAT', 'RETR 2', 'QUIT' ], 'the server gets clean lines';
 };
 
+scene 'blanks around arguments, and many digits' => sub {
+    my $server = server(messages => \@messages);
+    my $size   = length $messages[0];
+    my $client = proxy($server->address)->client;
+    $client->greeting;
+    is $client->ask('USER  joe '), '+OK password please', 'USER';
+    is $client->ask('PASS  x '), '+OK logged in', 'PASS';
+    is + ($client->fetch('RETR  1'))[1], $messages[0], 'RETR';
+    is $client->ask('LIST 1  '), "+OK 1 $size", 'LIST';
+    is + ($client->fetch('UIDL   '))[1], join('', map { "$_ uid-$_\r\n" } 1 .. 3), 'UIDL without an argument';
+    is + ($client->fetch('TOP  1   0 '))[1], "Subject: 1\r\n\r\n", 'TOP';
+    is + ($client->fetch('TOP 1 99999999999'))[1], $messages[0], 'TOP with a count of many digits';
+    is $client->ask('NOOP  '), '+OK', 'NOOP';
+    like $client->quit, qr/^\+OK/, 'QUIT';
+    is_deeply [ ($server->connections)[-1]->lines ], [ 'USER joe', 'PASS  x ', 'RETR 1', 'LIST 1', 'UIDL', 'TOP 1 0',
+        'TOP 1 99999999999', 'NOOP', 'QUIT' ], 'the server gets one blank before each argument, a password as it is';
+};
+
 my @unsupported = ('EXPN', 'APOP joe c4c9334bac560ecc979e58001b3e22fb', 'XTND XMIT', 'RPOP x', 'TURN', 'HELO a', 'X', '',
     'STATX', 'RETR1', 'RE TR 1', 'XSENDER 1', 'UTF8', 'LANG', 'XCLIENT ADDR=1.2.3.4', ' STAT', "\tSTAT", 'DELE1 1');
-my @malformed = ('RETR', 'RETR abc', 'RETR 0', 'RETR -1', 'RETR 1 2', 'RETR 1x', 'RETR  1', "RETR 1\t", 'RETR +1', 'RETR 1.0',
+my @malformed = ('RETR', 'RETR abc', 'RETR 0', 'RETR -1', 'RETR 1 2', 'RETR 1x', "RETR 1\t", 'RETR +1', 'RETR 1.0',
     'DELE', 'DELE x', 'DELE 1 2', 'DELE *', 'DELE 0', 'TOP', 'TOP 1', 'TOP x 1', 'TOP 1 x', 'TOP 1 -1', 'TOP 1 2 3', 'TOP 0 1',
     'STAT 1', 'NOOP x', 'RSET 1', 'LAST 1', 'QUIT now', 'LIST x', 'LIST 1 2', 'LIST 0', 'LIST -1', 'UIDL x', 'UIDL 1 2',
     "NOOP\0", "STAT\x01", "LIST\x801", "LIST 1\xff", "NOOP\r", "RETR 1\rDELE 1", "RETR 1\0", "ST\x7fAT", "\xef\xbb\xbfSTAT");

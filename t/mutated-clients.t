@@ -38,9 +38,13 @@ sub not_a_reply {
     return $seen;
 }
 
-# A line as the proxy forwards it: the keyword in upper case, without the blanks at
-# the end, which the proxy may drop.
-sub forwarded { my ($line) = @_; return $line =~ s/\r\z//r =~ s/ +\z//r =~ s/^(\w+)/\U$1/r }
+# A line as the proxy forwards it: the keyword in upper case, one blank before each argument, none at
+# the end. Only in a password all blanks stay.
+sub forwarded {
+    my ($line) = @_;
+    $line = $line =~ s/\r\z//r =~ s/^(\w+)/\U$1/r;
+    return $line =~ /^PASS/ ? $line : $line =~ s/ +\z//r =~ s/ +/ /gr;
+}
 
 # Starts a client that sends $octets in pieces and then leaves in some way.
 sub misbehave {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Parses command lines by the table. What passes here may be sent to a server, so the checks are
- * strict: no control octet, no argument where none belongs, digits where a number belongs.
+ * strict: no control octet, no argument where none belongs, digits where a number belongs. Only
+ * blanks are forgiven: mail programs send "STAT ", "RETR  1" and "AUTH PLAIN ".
  */
 #include "pop3/command.h"
 
@@ -12,8 +13,9 @@
 
 enum argument_kind {
     ARGUMENT_NONE,
-    ARGUMENT_OPTIONAL_TEXT,
+    ARGUMENT_OPTIONAL_WORDS,
     ARGUMENT_TEXT,
+    ARGUMENT_REST,
     ARGUMENT_NUMBER,
     ARGUMENT_OPTIONAL_NUMBER,
     ARGUMENT_TWO_NUMBERS,
@@ -58,39 +60,61 @@ static bool has_bad_octets(const char *line, size_t length, bool allow_8bit)
     return false;
 }
 
-/* The length of the number at the start of the text; 0 if there is none or it is too long. */
-static size_t number_length(const char *text, size_t length)
+/* ---- the argument ---- */
+
+/* The first word of the argument, and what follows the blanks after it. */
+static void split(struct command *command)
+{
+    const char *end = command->argument + command->argument_length;
+    const char *blank = memchr(command->argument, ' ', command->argument_length);
+
+    if (blank == NULL)
+        return;
+    command->argument_length = (size_t)(blank - command->argument);
+    while (*blank == ' ')
+        blank++;
+    command->second = blank;
+    command->second_length = (size_t)(end - blank);
+}
+
+/* Takes what follows the keyword, and drops blanks at its start and its end. */
+static void take_argument(struct command *command, const char *text, size_t length)
+{
+    enum argument_kind kind = rows[command->verb].argument;
+
+    while (length > 0 && *text == ' ') {
+        text++;
+        length--;
+    }
+    while (length > 0 && text[length - 1] == ' ')
+        length--;
+    if (length == 0)
+        return;
+    command->argument = text;
+    command->argument_length = length;
+    if (kind == ARGUMENT_TWO_NUMBERS || kind == ARGUMENT_OPTIONAL_WORDS)
+        split(command);
+}
+
+static bool is_number(const char *text, size_t length)
 {
     size_t digits = 0;
 
     while (digits < length && octet_is_digit(text[digits]))
         digits++;
-    return digits <= COMMAND_NUMBER_DIGITS ? digits : 0;
+    return length > 0 && digits == length;
 }
 
-/* A message number is digits, and not 0: messages are numbered from 1 (RFC 1939, section 3). */
+/* A message number is not 0: messages are numbered from 1 (RFC 1939, section 3). */
 static bool is_message_number(const char *text, size_t length)
 {
     bool is_zero = true;
 
-    if (length == 0 || number_length(text, length) != length)
+    if (!is_number(text, length) || length > COMMAND_NUMBER_DIGITS)
         return false;
     for (size_t i = 0; i < length; i++)
         is_zero = is_zero && text[i] == '0';
     return !is_zero;
-}
-
-static bool is_two_numbers(const char *text, size_t length)
-{
-    const char *blank = memchr(text, ' ', length);
-
-    if (blank == NULL)
-        return false;
-
-    size_t first = (size_t)(blank - text);
-    size_t second = length - first - 1;
-    return is_message_number(text, first) && second > 0 &&
-           number_length(blank + 1, second) == second;
 }
 
 static bool is_argument_good(const struct command *command)
@@ -101,19 +125,23 @@ static bool is_argument_good(const struct command *command)
     switch (rows[command->verb].argument) {
     case ARGUMENT_NONE:
         return text == NULL;
-    case ARGUMENT_OPTIONAL_TEXT:
+    case ARGUMENT_OPTIONAL_WORDS:
         return true;
     case ARGUMENT_TEXT:
+    case ARGUMENT_REST:
         return length > 0;
     case ARGUMENT_NUMBER:
         return text != NULL && is_message_number(text, length);
     case ARGUMENT_OPTIONAL_NUMBER:
         return text == NULL || is_message_number(text, length);
     case ARGUMENT_TWO_NUMBERS:
-        return text != NULL && is_two_numbers(text, length);
+        return text != NULL && is_message_number(text, length) && command->second != NULL &&
+               is_number(command->second, command->second_length);
     }
     return false;
 }
+
+/* ---- the line ---- */
 
 enum command_fault command_parse(struct command *command, const char *line, size_t length,
                                  enum command_state state)
@@ -128,15 +156,12 @@ enum command_fault command_parse(struct command *command, const char *line, size
         return COMMAND_UNKNOWN;
 
     const struct command_row *row = &rows[command->verb];
-    if (row->argument != ARGUMENT_TEXT && row->argument != ARGUMENT_OPTIONAL_TEXT)
-        while (length > width && line[length - 1] == ' ')
-            length--; /* some mail programs send "STAT " */
-    if (length > width) {
-        command->argument = line + width + 1;
+    if (blank != NULL && row->argument == ARGUMENT_REST) {
+        command->argument = blank + 1;
         command->argument_length = length - width - 1;
+    } else {
+        take_argument(command, line + width, length - width);
     }
-    if (row->argument == ARGUMENT_OPTIONAL_TEXT && command->argument_length == 0)
-        command->argument = NULL; /* "AUTH " means the same as "AUTH" */
     command->is_multi_line =
         row->reply == REPLY_MULTI || (row->reply == REPLY_LISTING && command->argument == NULL);
     if (((unsigned)row->states & (unsigned)state) == 0)

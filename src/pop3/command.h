@@ -14,7 +14,7 @@ enum {
     COMMAND_LINE_BYTES = 8 * 1024,
     /* The same where the line carries SASL data (RFC 5034): AUTH, and the answer to a challenge. */
     COMMAND_SASL_LINE_BYTES = 16 * 1024 + 64,
-    /* Digits of a message number or line count: a server with 32-bit numbers can hold as many. */
+    /* Digits of a message number: a server with 32-bit numbers can hold as many. */
     COMMAND_NUMBER_DIGITS = 10,
 };
 
@@ -39,14 +39,17 @@ struct command {
     enum command_verb verb; /* COMMAND_COUNT when unknown */
     const char *argument;   /* into the line; NULL when there is none */
     size_t argument_length;
+    const char *second; /* TOP: the count of lines; AUTH: the initial response; or NULL */
+    size_t second_length;
     bool is_multi_line; /* a +OK reply is followed by lines up to one with a single dot */
 };
 
 /*
- * Parses one line without its end. The keyword may be in any case. The argument of USER and PASS
- * is everything after one blank, and may hold 8-bit octets; no other command may.
- * Control octets are a fault everywhere. `state` is the state of the session. If a fault is
- * returned, the command is filled in as far as it was understood.
+ * Parses one line without its end. The keyword may be in any case. Arguments are separated by one
+ * or more blanks, and blanks at the end mean nothing; but the argument of PASS is everything after
+ * one blank. The arguments of USER and PASS may hold 8-bit octets; no other command may. Control
+ * octets are a fault everywhere. `state` is the state of the session. If a fault is returned, the
+ * command is filled in as far as it was understood.
  */
 enum command_fault command_parse(struct command *command, const char *line, size_t length,
                                  enum command_state state);

@@ -83,7 +83,7 @@ enum sasl_result sasl_response_decode(const char *text, size_t length, char *dat
                                       size_t *length_r);
 
 /* Decodes the initial response of the AUTH command: "=" is the empty message. An empty text is
- * SASL_BAD_BASE64: "AUTH PLAIN " with a blank at its end leaves one. */
+ * SASL_BAD_BASE64. */
 enum sasl_result sasl_initial_decode(const char *text, size_t length, char *data, size_t size,
                                      size_t *length_r);
 

@@ -189,20 +189,11 @@ static const char *next_challenge(const struct exchange *exchange)
 
 /* ---- the exchange ---- */
 
-/* Finds the mechanism in the command's argument. *initial_r is what follows it, or NULL. */
-static enum sasl_mechanism parse_argument(const struct command *command, const char **initial_r,
-                                          size_t *length_r)
+static enum sasl_mechanism find_mechanism(const struct command *command)
 {
-    const char *blank = memchr(command->argument, ' ', command->argument_length);
     size_t width = command->argument_length;
     char name[16];
 
-    *initial_r = NULL;
-    if (blank != NULL) {
-        width = (size_t)(blank - command->argument);
-        *initial_r = blank + 1;
-        *length_r = command->argument_length - width - 1;
-    }
     if (width >= sizeof(name))
         return SASL_MECHANISM_NONE;
     memcpy(name, command->argument, width);
@@ -224,13 +215,16 @@ static enum outcome refuse(struct exchange *exchange, enum sasl_result result)
                          "invalid data for this mechanism");
 }
 
-static enum outcome run(struct exchange *exchange, const char *initial, size_t length,
+static enum outcome run(struct exchange *exchange, const struct command *command,
                         enum sasl_result *result_r)
 {
-    if (initial != NULL)
-        *result_r = take_line(exchange, sasl_initial_decode, initial, length);
+    bool has_initial = command->second != NULL;
+
+    if (has_initial)
+        *result_r =
+            take_line(exchange, sasl_initial_decode, command->second, command->second_length);
     client_line_done(exchange->session);
-    if (initial != NULL && *result_r == SASL_OK)
+    if (has_initial && *result_r == SASL_OK)
         *result_r = take_message(exchange);
     while (*result_r == SASL_OK && !exchange->is_over) {
         enum outcome outcome = ask(exchange, next_challenge(exchange), result_r);
@@ -248,8 +242,6 @@ enum outcome auth_serve(struct session *session, const struct command *command, 
     struct exchange exchange = {.session = session};
     enum sasl_result result = SASL_OK;
     enum outcome outcome;
-    const char *initial;
-    size_t length = 0;
 
     if (session->start->conf->mechanisms == 0)
         return client_refuse_command(session, command, COMMAND_UNKNOWN);
@@ -257,12 +249,12 @@ enum outcome auth_serve(struct session *session, const struct command *command, 
         return client_refuse_command(session, command, COMMAND_NEEDS_TLS);
     if (command->argument == NULL)
         return say_mechanisms(session);
-    exchange.mechanism = parse_argument(command, &initial, &length);
+    exchange.mechanism = find_mechanism(command);
     if (exchange.mechanism == SASL_MECHANISM_NONE || !is_offered(session, exchange.mechanism))
         return client_refuse_command(session, command, COMMAND_BAD_MECHANISM);
     credentials_wipe(&session->credentials);
     session->credentials.mechanism = exchange.mechanism;
-    outcome = run(&exchange, initial, length, &result);
+    outcome = run(&exchange, command, &result);
     if (outcome != OUTCOME_NONE)
         return outcome;
     if (result != SASL_OK)

@@ -35,7 +35,16 @@ static void count_deletion(struct session *session, enum command_verb verb)
         session->deleted = 0;
 }
 
-/* Sends the keyword in upper case and the argument as it came; command_parse() has checked it. */
+static void put_argument(struct stream *server, const char *text, size_t length)
+{
+    if (text == NULL)
+        return;
+    stream_put(server, " ", 1);
+    stream_put(server, text, length);
+}
+
+/* Sends the keyword in upper case and the arguments as they came, each after one blank;
+ * command_parse() has checked them. */
 static enum outcome send_command(struct session *session, const struct command *command,
                                  int64_t deadline_ms)
 {
@@ -43,10 +52,8 @@ static enum outcome send_command(struct session *session, const struct command *
     enum io_status status;
 
     stream_put_text(server, command_keyword(command->verb));
-    if (command->argument != NULL) {
-        stream_put(server, " ", 1);
-        stream_put(server, command->argument, command->argument_length);
-    }
+    put_argument(server, command->argument, command->argument_length);
+    put_argument(server, command->second, command->second_length);
     stream_put(server, "\r\n", 2);
     client_line_done(session);
     status = stream_flush(server, false, deadline_ms);
@@ -85,11 +92,11 @@ static enum outcome finish(struct session *session, const struct server_reply *r
 static enum outcome serve_command(struct session *session, const struct command *command)
 {
     int64_t deadline_ms = clock_after_ms(session->values->server_timeout * 1000);
-    struct command sent = *command; /* its argument points into the line, which sending drops */
+    struct command sent = *command; /* its arguments point into the line, which sending drops */
     struct server_reply reply;
     enum outcome outcome = send_command(session, command, deadline_ms);
 
-    sent.argument = NULL;
+    sent.argument = sent.second = NULL;
     if (outcome == OUTCOME_NONE)
         outcome = server_reply_read(session, 0, deadline_ms, &reply);
     if (outcome != OUTCOME_NONE)

@@ -15,19 +15,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_blanks(const char *from, const char *to)
+{
+    CHECK(from <= to);
+    for (; from < to; from++)
+        CHECK(*from == ' ');
+}
+
+/* The line is its keyword and its arguments, with nothing but blanks around them. */
 static void check_argument(const struct command *command, const char *line, size_t length)
 {
-    size_t keyword = strlen(command_keyword(command->verb));
+    const char *at = line + strlen(command_keyword(command->verb));
 
-    if (command->argument == NULL) {
-        CHECK(command->argument_length == 0);
-        return;
+    CHECK((command->argument != NULL) == (command->argument_length > 0));
+    CHECK((command->second != NULL) == (command->second_length > 0));
+    CHECK(command->argument != NULL || command->second == NULL);
+    CHECK(command->verb != COMMAND_PASS || command->argument == at + 1);
+    if (command->argument != NULL) {
+        CHECK(command->argument > at);
+        check_blanks(at, command->argument);
+        at = command->argument + command->argument_length;
     }
-    CHECK(command->argument == line + keyword + 1);
-    CHECK(command->argument_length > 0 || command->verb == COMMAND_AUTH);
-    CHECK(command->argument + command->argument_length <= line + length);
-    for (size_t i = keyword + 1 + command->argument_length; i < length; i++)
-        CHECK(line[i] == ' ');
+    if (command->second != NULL) {
+        CHECK(command->second > at);
+        check_blanks(at, command->second);
+        at = command->second + command->second_length;
+    }
+    CHECK(command->verb != COMMAND_PASS || at == line + length);
+    check_blanks(at, line + length);
 }
 
 static void fuzz_line(const char *line, size_t length, enum command_state state)

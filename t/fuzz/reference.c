@@ -11,10 +11,11 @@
 
 /* ---- commands ---- */
 
-/* '#' a message number, '0' a number that may be zero, '*' anything but nothing, '~' blanks. */
+/* '#' a message number, '0' a count of lines, '*' anything but nothing; a blank stands for one or
+ * more, '_' for just one, '~' for any number of them. */
 static const struct reference_command shapes[] = {
     {"USER *", COMMAND_USER, COMMAND_STATE_AUTH, false},
-    {"PASS *", COMMAND_PASS, COMMAND_STATE_AUTH, false},
+    {"PASS_*", COMMAND_PASS, COMMAND_STATE_AUTH, false},
     {"STAT~", COMMAND_STAT, COMMAND_STATE_TRANS, false},
     {"LIST~", COMMAND_LIST, COMMAND_STATE_TRANS, true},
     {"LIST #~", COMMAND_LIST, COMMAND_STATE_TRANS, false},
@@ -26,8 +27,7 @@ static const struct reference_command shapes[] = {
     {"LAST~", COMMAND_LAST, COMMAND_STATE_TRANS, false},
     {"NOOP~", COMMAND_NOOP, COMMAND_STATE_TRANS, false},
     {"RSET~", COMMAND_RSET, COMMAND_STATE_TRANS, false},
-    {"AUTH", COMMAND_AUTH, COMMAND_STATE_AUTH, false},
-    {"AUTH ", COMMAND_AUTH, COMMAND_STATE_AUTH, false},
+    {"AUTH~", COMMAND_AUTH, COMMAND_STATE_AUTH, false},
     {"AUTH *", COMMAND_AUTH, COMMAND_STATE_AUTH, false},
     {"STLS~", COMMAND_STLS, COMMAND_STATE_AUTH, false},
     {"CAPA~", COMMAND_CAPA, COMMAND_STATE_AUTH, true},
@@ -37,14 +37,24 @@ static const struct reference_command shapes[] = {
 };
 
 /* Removes a number from the line. */
-static bool take_number(const char **line, size_t *length, bool may_be_zero)
+static bool take_number(const char **line, size_t *length, bool is_count)
 {
     size_t digits = 0;
     bool is_zero = true;
 
     for (; *length > 0 && isdigit((unsigned char)**line); ++*line, --*length, digits++)
         is_zero = is_zero && **line == '0';
-    return digits >= 1 && digits <= 10 && (may_be_zero || !is_zero);
+    return digits >= 1 && (is_count || (digits <= 10 && !is_zero));
+}
+
+/* Removes blanks from the line, and returns how many there were. */
+static size_t take_blanks(const char **line, size_t *length, size_t most)
+{
+    size_t blanks = 0;
+
+    for (; *length > 0 && **line == ' ' && blanks < most; ++*line, --*length)
+        blanks++;
+    return blanks;
 }
 
 static bool has_shape(const char *shape, const char *line, size_t length)
@@ -55,8 +65,9 @@ static bool has_shape(const char *shape, const char *line, size_t length)
         if (*shape == '*')
             return length > 0;
         if (*shape == '~')
-            for (; length > 0 && *line == ' '; line++)
-                length--;
+            take_blanks(&line, &length, length);
+        else if (*shape == ' ' || *shape == '_')
+            fits = take_blanks(&line, &length, *shape == '_' ? 1 : length) > 0;
         else if (*shape == '#' || *shape == '0')
             fits = take_number(&line, &length, *shape == '0');
         else if ((fits = length > 0 && toupper((unsigned char)*line) == *shape))

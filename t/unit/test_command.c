@@ -71,6 +71,49 @@ static void test_password_is_the_rest(void **state)
     assert_int_equal(after("RETR \xb2"), COMMAND_BAD_OCTETS);
 }
 
+static void assert_argument(const char *text)
+{
+    assert_int_equal(command.argument_length, strlen(text));
+    assert_memory_equal(command.argument, text, strlen(text));
+}
+
+static void assert_second(const char *text)
+{
+    assert_int_equal(command.second_length, strlen(text));
+    assert_memory_equal(command.second, text, strlen(text));
+}
+
+static void test_blanks(void **state)
+{
+    (void)state;
+    assert_int_equal(after("RETR  1"), COMMAND_GOOD);
+    assert_argument("1");
+    assert_int_equal(after("LIST   3  "), COMMAND_GOOD);
+    assert_argument("3");
+    assert_false(command.is_multi_line);
+    assert_int_equal(after("UIDL  "), COMMAND_GOOD);
+    assert_null(command.argument);
+    assert_true(command.is_multi_line);
+    assert_int_equal(after("TOP  1   10 "), COMMAND_GOOD);
+    assert_argument("1");
+    assert_second("10");
+    assert_int_equal(after("NOOP   "), COMMAND_GOOD);
+    assert_int_equal(after("RETR 1  2"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 1 2  3"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(before("USER  joe bloggs "), COMMAND_GOOD);
+    assert_argument("joe bloggs");
+    assert_null(command.second);
+    assert_int_equal(before("USER   "), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(before("AUTH  "), COMMAND_GOOD);
+    assert_null(command.argument);
+    assert_int_equal(before("AUTH PLAIN "), COMMAND_GOOD);
+    assert_argument("PLAIN");
+    assert_null(command.second);
+    assert_int_equal(before("AUTH  PLAIN   AGpvZQB4  "), COMMAND_GOOD);
+    assert_argument("PLAIN");
+    assert_second("AGpvZQB4");
+}
+
 static void test_control_octets(void **state)
 {
     char line[] = "PASS a?b";
@@ -99,6 +142,10 @@ static void test_numbers(void **state)
     assert_int_equal(after("RETR 1 2"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(after("RETR 12345678901"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(after("TOP 1 0"), COMMAND_GOOD);
+    assert_int_equal(after("TOP 1 123456789012345678901234567890"), COMMAND_GOOD);
+    assert_int_equal(after("TOP 12345678901 0"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 1 1x"), COMMAND_BAD_ARGUMENT);
+    assert_int_equal(after("TOP 1 -1"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(after("TOP 1"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(after("TOP 1 2 3"), COMMAND_BAD_ARGUMENT);
     assert_int_equal(after("TOP 0 1"), COMMAND_BAD_ARGUMENT);
@@ -165,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_keywords),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_password_is_the_rest),
+        cmocka_unit_test(test_blanks),
         cmocka_unit_test(test_control_octets),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_listings),
