@@ -101,6 +101,23 @@ scene 'proxy login' => sub {
     is + (grep { /^PASS/ } $server->lines)[-1], 'PASS with:colon', 'as the server sees';
 };
 
+scene 'names that are not a proxy login' => sub {
+    my $server = server();
+    my $seen   = sub { return [ ($server->connections)[-1]->lines ]->@[ 0, 1 ] };
+    my $env    = login_environment('recent:ada@example.org', 'se:cret', $server->address);
+    is_deeply [ $seen->() ], [ 'USER recent:ada@example.org', 'PASS se:cret' ], "Gmail's recent mode";
+    is $env->{PROXY_USERNAME}, '', 'the acp is told no proxy user';
+    $env = login_environment('out:recent:ada@example.org', 'a:b', $server->address);
+    is_deeply [ $seen->() ], [ 'USER recent:ada@example.org', 'PASS b' ], 'the same with a proxy user';
+    is $env->{PROXY_USERNAME}, 'out', 'whom the acp is told';
+    $env = login_environment('out:in', 'a:b', '--proxy-login=no', $server->address);
+    is_deeply [ $seen->() ], [ 'USER out:in', 'PASS a:b' ], 'proxy_login = no splits nothing';
+    is_deeply [ @$env{qw(PROXY_USERNAME PROXY_SERVERLOGIN)} ], [ '', 'out:in' ], 'and tells the acp the whole name';
+    my $address = "127.0.0.1:$server->{port}";
+    $env = login_environment("out:in\@$address", 'a:b', '--proxy-login=no', '-e', '-');
+    is_deeply [ $seen->() ], [ 'USER out:in', 'PASS a:b' ], 'a server is still selected';
+};
+
 scene 'without an acp a colon is a colon' => sub {
     my $server = server();
     proxy($server->address)->client->login('a:b', 'c:d')->quit;

@@ -9,6 +9,9 @@
 #include "session/stage.h"
 #include "session/stages.h"
 
+/* Gmail's recent mode: "recent:ada@example.org" is a user at the server. */
+static const char recent[] = "recent:";
+
 /* The last delimiter in `name`, or NULL. The last, because user names are mail addresses today. */
 static char *last_delimiter(char *name, const char *delimiters)
 {
@@ -20,13 +23,20 @@ static char *last_delimiter(char *name, const char *delimiters)
     return found;
 }
 
+/* Only an acp can check the proxy user, so without one nothing is split. */
+static bool may_be_proxy_login(const struct session *session)
+{
+    return session->values->acp != NULL && session->values->proxy_login &&
+           strncmp(session->credentials.user, recent, strlen(recent)) != 0;
+}
+
 /* In "proxyuser@home:user", without a server part, the text after the delimiter is not a server
  * name: the delimiter belongs to the name of the proxy user. */
 static bool is_part_of_proxy_user(const struct session *session, const char *delimiter)
 {
     struct host_port parsed;
 
-    return session->values->acp != NULL && strchr(delimiter + 1, ':') != NULL &&
+    return may_be_proxy_login(session) && strchr(delimiter + 1, ':') != NULL &&
            host_port_parse(&parsed, delimiter + 1) == -1;
 }
 
@@ -60,15 +70,14 @@ static enum outcome take_default_server(struct session *session)
                                                                          : OUTCOME_NO_SERVER;
 }
 
-/* Splits the manual's "proxy-user:server-user" and "proxy-pass:server-pass". Only an acp can check
- * the proxy user, so without one nothing is split. The password is split only if the name was: for
- * all other users a colon is part of the password. */
+/* Splits the manual's "proxy-user:server-user" and "proxy-pass:server-pass". The password is split
+ * only if the name was: for all other users a colon is part of the password. */
 static void split_proxy_credentials(struct session *session)
 {
     struct credentials *credentials = &session->credentials;
     char *colon = NULL;
 
-    if (session->values->acp != NULL)
+    if (may_be_proxy_login(session))
         colon = strchr(credentials->user, ':');
     if (colon == NULL)
         return;
