@@ -24,26 +24,36 @@ sub clear_port {
 
 sub refusals { return [ ('refused-command') x $_[0], 'session' ] }
 
-scene 'another protocol on a port that begins in the clear' => sub {
+scene 'another protocol ends the session' => sub {
     my $server = server();
     my %words  = (
         'a browser'            => "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         'a form in a browser'  => "POST / HTTP/1.1\r\nHost: x\r\nOrigin: y\r\nAccept: */*\r\nContent-Length: 30\r\n\r\n"
             . "USER joe\r\nPASS x\r\nDELE 1\r\nQUIT\r\n",
+        (map { ($_ => "$_ * HTTP/1.1\r\n\r\n") } qw(HEAD PUT DELETE CONNECT OPTIONS TRACE PATCH)),
+        'HTTP/2'               => "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         'SSH'                  => "SSH-2.0-OpenSSH_9.2\r\n",
         'SMTP'                 => "EHLO x\r\nMAIL FROM:<a\@b>\r\n",
+        'SMTP of old'          => "helo\n",
+        'RDP'                  => "\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0",
+        'SMB 1'                => "\0\0\0\x2f\xffSMBr\0\0\0\0\x18\x01\x28" . "\0" x 35,
+        'SMB 2'                => "\0\0\0\x66\xfeSMB\x40\0" . "\0" x 96,
+        'NetBIOS'              => "\x81\0\0\x44 " . 'CA' x 16 . "\0 " . 'CA' x 16 . "\0",
     );
-    my %refused = ('a browser' => 3, 'a form in a browser' => 6, 'SSH' => 1, 'SMTP' => 2);
     for my $tls ('no', @tls) {
         for my $name (sort keys %words) {
             my $client = clear_port($tls, $server)->client;
             $client->greeting;
-            $client->send($words{$name})->half_close;
-            like $client->rest, qr/\A(?:-ERR [^\r]*\r\n){$refused{$name}}\z/, "$name, tls = $tls: refused line by line";
-            is $client->session_line->{reason}, $refused{$name} == 6 ? 'too-many-refused-commands' : 'client-closed', 'reason';
-            is_deeply $client->events, refusals($refused{$name}), 'in the log';
+            $client->send($words{$name});
+            is $client->rest, "-ERR this is a POP3 server\r\n", "$name, tls = $tls: told, and closed";
+            is $client->session_line->{reason}, 'not-pop3', 'reason';
+            is_deeply $client->events, ['session'], 'one line in the log';
         }
     }
+    my $client = clear_port('no', $server)->client;
+    $client->greeting;
+    $client->ask('USER joe');
+    is $client->send("GET / HTTP/1.1\r\n")->rest, "-ERR this is a POP3 server\r\n", 'after a command as well';
     is scalar $server->connections, 0, 'nothing reached the server';
 };
 

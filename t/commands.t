@@ -76,7 +76,7 @@ scene 'blanks around arguments, and many digits' => sub {
         'TOP 1 99999999999', 'NOOP', 'QUIT' ], 'the server gets one blank before each argument, a password as it is';
 };
 
-my @unsupported = ('EXPN', 'APOP joe c4c9334bac560ecc979e58001b3e22fb', 'XTND XMIT', 'RPOP x', 'TURN', 'HELO a', 'X', '',
+my @unsupported = ('EXPN', 'APOP joe c4c9334bac560ecc979e58001b3e22fb', 'XTND XMIT', 'RPOP x', 'TURN', 'HELOX a', 'GETS / x', 'X', '',
     'STATX', 'RETR1', 'RE TR 1', 'XSENDER 1', 'UTF8', 'LANG', 'XCLIENT ADDR=1.2.3.4', ' STAT', "\tSTAT", 'DELE1 1');
 my @malformed = ('RETR', 'RETR abc', 'RETR 0', 'RETR -1', 'RETR 1 2', 'RETR 1x', "RETR 1\t", 'RETR +1', 'RETR 1.0',
     'DELE', 'DELE x', 'DELE 1 2', 'DELE *', 'DELE 0', 'TOP', 'TOP 1', 'TOP x 1', 'TOP 1 x', 'TOP 1 -1', 'TOP 1 2 3', 'TOP 0 1',

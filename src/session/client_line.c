@@ -9,14 +9,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "pop3/proxy_header.h"
+#include "pop3/opening.h"
 #include "session/server_line.h"
 #include "session/stage.h"
 
 enum {
     CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES,
     CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* after these a whole CAPA list still fits */
-    TLS_HANDSHAKE_OCTET = 0x16,                /* a record of TLS begins with it */
 };
 
 void client_owe_reply(struct session *session)
@@ -73,21 +72,27 @@ static bool find_line(struct session *session, bool is_answer)
 }
 
 /*
- * Finds a beginning that is not a command and that no mail program sends. A TLS handshake: its
- * sender waits for a TLS answer, and would wait until its time limit. A PROXY header of version 2:
- * it would be read as the command QUIT, with which it ends.
+ * Ends the session of a client that speaks another protocol. It must not wait for us until its time
+ * limit, nor take our refusals of its lines for the answers to the POP3 commands that may follow.
  */
 static enum outcome check_beginning(const struct session *session)
 {
     const struct buffer *in = &session->client.in;
 
     if (session->stage != SESSION_STAGE_LOGIN || session->is_skipping_line ||
-        stream_is_tls(&session->client) || buffer_length(in) == 0)
+        buffer_length(in) == 0)
         return OUTCOME_NONE;
-    if (buffer_data(in)[0] == TLS_HANDSHAKE_OCTET)
-        return OUTCOME_TLS_TO_CLEAR_PORT;
-    return proxy_header_is_v2(buffer_data(in), buffer_length(in)) ? OUTCOME_PROXY_HEADER_REFUSED
-                                                                  : OUTCOME_NONE;
+    switch (opening_find(buffer_data(in), buffer_length(in))) {
+    case OPENING_POP3:
+        break;
+    case OPENING_TLS:
+        return stream_is_tls(&session->client) ? OUTCOME_NONE : OUTCOME_TLS_TO_CLEAR_PORT;
+    case OPENING_PROXY_HEADER:
+        return OUTCOME_PROXY_HEADER_REFUSED;
+    case OPENING_FOREIGN:
+        return OUTCOME_NOT_POP3;
+    }
+    return OUTCOME_NONE;
 }
 
 /* The line without its end: an LF, and a CR before it. Any other CR is a fault. */
@@ -175,7 +180,7 @@ static enum outcome wait_for_line(struct session *session, bool is_answer, int64
     if (buffer_length(&session->client.out) > CLIENT_OUT_BYTES)
         outcome = client_flush(session, deadline_ms);
     while (outcome == OUTCOME_NONE) {
-        outcome = check_beginning(session);
+        outcome = is_answer ? OUTCOME_NONE : check_beginning(session);
         if (outcome != OUTCOME_NONE || find_line(session, is_answer))
             return outcome;
         outcome = read_more(session, deadline_ms);

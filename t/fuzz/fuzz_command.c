@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pop3/opening.h"
 #include "reference.h"
 
 /* Not assert(): these checks remain with NDEBUG. */
@@ -56,6 +57,7 @@ static void fuzz_line(const char *line, size_t length, enum command_state state)
     CHECK((fault == COMMAND_GOOD) == (*command_fault_text(fault) == '\0'));
     if (shape == NULL)
         return;
+    CHECK(opening_find(line, length) == OPENING_POP3);
     CHECK(command.verb == shape->verb && command.is_multi_line == shape->is_multi_line);
     check_argument(&command, line, length);
 }

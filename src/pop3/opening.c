@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The openings of other protocols. Scanners send them, and machines that were given the wrong port.
+ */
+#include "pop3/opening.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "pop3/proxy_header.h"
+
+enum {
+    TLS_HANDSHAKE_OCTET = 0x16, /* a record of TLS begins with it */
+    SMB_HEAD = 4,               /* octets of NetBIOS before the SMB message: a type, a length */
+    NETBIOS_REQUEST = 0x81,     /* the other type: a session request */
+    KEYWORD_LENGTH = 4,         /* of HELO and EHLO */
+};
+
+static bool begins_with(const char *data, size_t length, const char *text, size_t width)
+{
+    return length >= width && memcmp(data, text, width) == 0;
+}
+
+/* The methods of RFC 9110 and RFC 5789, and the preface of HTTP/2 (RFC 9113). */
+static bool is_http(const char *data, size_t length)
+{
+    static const char *const starts[] = {"GET ",     "HEAD ",   "POST ",  "PUT ",   "DELETE ",
+                                         "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI * "};
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (begins_with(data, length, starts[i], strlen(starts[i])))
+            return true;
+    return false;
+}
+
+static bool is_smtp(const char *data, size_t length)
+{
+    return length > KEYWORD_LENGTH && memchr(" \r\n", data[KEYWORD_LENGTH], 3) != NULL &&
+           (strncasecmp(data, "HELO", KEYWORD_LENGTH) == 0 ||
+            strncasecmp(data, "EHLO", KEYWORD_LENGTH) == 0);
+}
+
+/* A TPKT header (RFC 1006): version 3, and a zero. */
+static bool is_rdp(const char *data, size_t length)
+{
+    return begins_with(data, length, "\x03\0", 2);
+}
+
+/* Version 1 begins with 0xff, later ones with 0xfe; 0xfc and 0xfd are encrypted and compressed
+ * ones, which cannot come first. A NetBIOS session request has a name of 32 letters after its
+ * length and theirs. */
+static bool is_smb(const char *data, size_t length)
+{
+    static const char name_length = 0x20;
+
+    if (length <= SMB_HEAD)
+        return false;
+    if ((unsigned char)data[0] == NETBIOS_REQUEST)
+        return data[1] == 0 && data[SMB_HEAD] == name_length;
+    return data[0] == 0 && (begins_with(data + SMB_HEAD, length - SMB_HEAD, "\xffSMB", 4) ||
+                            begins_with(data + SMB_HEAD, length - SMB_HEAD, "\xfeSMB", 4));
+}
+
+enum opening opening_find(const char *data, size_t length)
+{
+    if (length == 0)
+        return OPENING_POP3;
+    if (data[0] == TLS_HANDSHAKE_OCTET)
+        return OPENING_TLS;
+    if (begins_with(data, length, "PROXY ", 6) || proxy_header_is_v2(data, length))
+        return OPENING_PROXY_HEADER;
+    if (is_http(data, length) || is_smtp(data, length) || begins_with(data, length, "SSH-", 4) ||
+        is_rdp(data, length) || is_smb(data, length))
+        return OPENING_FOREIGN;
+    return OPENING_POP3;
+}
