@@ -79,7 +79,7 @@ scene 'no server is named' => sub {
 scene 'malformed server names' => sub {
     my $server = server();
     for my $name ("joe\@127.0.0.1:0", 'joe@127.0.0.1:65536', 'joe@127.0.0.1:x', 'joe@127.0.0.1:', 'joe@:' . $server->port,
-        'joe@[::1', 'joe@[127.0.0.1', 'joe@a b', 'joe@-x', 'joe@' . 'a' x 300) {
+        'joe@[::1', 'joe@[127.0.0.1', 'joe@a b', 'joe@-x') {
         is_refused($name, '-e', $server->address);
     }
     is scalar $server->connections, 0, 'the default server is not taken instead';
@@ -137,9 +137,8 @@ scene 'a pattern for addresses admits no name' => sub {
 };
 
 scene 'a host with a colon that is no address' => sub {
-    my $long = 'a' x 300;
     is reason("joe\@$_", '-e', '-s', '*.good.test,*:*', '-'), 'bad-server-name', $_
-        for '[fe80::1%a.good.test]', 'fe80::1%a.good.test', '[::1%lo]', 'a::good.test', "$long.good.test", 'a..good.test', '.good.test', 'a.good.test..';
+        for '[fe80::1%a.good.test]', 'fe80::1%a.good.test', '[::1%lo]', 'a::good.test', 'a..good.test', '.good.test', 'a.good.test..';
 };
 
 scene 'one form of a server name' => sub {

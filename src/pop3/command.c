@@ -154,6 +154,8 @@ enum command_fault command_parse(struct command *command, const char *line, size
         return COMMAND_BAD_OCTETS;
     if (command->verb == COMMAND_COUNT)
         return COMMAND_UNKNOWN;
+    if (command->verb == COMMAND_USER && length + 2 > COMMAND_USER_LINE_BYTES)
+        return COMMAND_TOO_LONG;
 
     const struct command_row *row = &rows[command->verb];
     if (blank != NULL && row->argument == ARGUMENT_REST) {

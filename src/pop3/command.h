@@ -10,8 +10,10 @@
 #include <stddef.h>
 
 enum {
-    /* A client's line with its end. RFC 2449, section 4 asks for 255. */
+    /* A client's line with its end. RFC 2449, section 4 asks for 255; passwords may be longer. */
     COMMAND_LINE_BYTES = 8 * 1024,
+    /* The same for USER: a server need not take a longer line. */
+    COMMAND_USER_LINE_BYTES = 255,
     /* The same where the line carries SASL data (RFC 5034): AUTH, and the answer to a challenge. */
     COMMAND_SASL_LINE_BYTES = 16 * 1024 + 64,
     /* Digits of a message number: a server with 32-bit numbers can hold as many. */

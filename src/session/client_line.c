@@ -2,7 +2,7 @@
 /*
  * The client's lines. A line is a command only when it is complete, so nothing is done with the
  * half of a command that a lost client has sent. A line that is too long is skipped as a whole and
- * never cut.
+ * never cut; if it does not end soon, it ends the session.
  */
 #include "session/client_line.h"
 
@@ -15,6 +15,7 @@
 
 enum {
     CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES,
+    SKIPPED_MAX = 64 * 1024,
     CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* after these a whole CAPA list still fits */
 };
 
@@ -35,14 +36,13 @@ static bool skip_line(struct session *session)
 {
     struct buffer *in = &session->client.in;
     const char *newline = memchr(buffer_data(in), '\n', buffer_length(in));
+    size_t length =
+        newline == NULL ? buffer_length(in) : (size_t)(newline - buffer_data(in)) + 1;
 
-    if (newline == NULL) {
-        buffer_consume(in, buffer_length(in));
-        return false;
-    }
-    buffer_consume(in, (size_t)(newline - buffer_data(in)) + 1);
-    session->is_skipping_line = false;
-    return true;
+    buffer_consume(in, length);
+    session->skipped_octets += length;
+    session->is_skipping_line = newline == NULL;
+    return newline != NULL;
 }
 
 /* Returns true if a line is there. line_length includes the line's end; it is 0 for a line that was
@@ -67,7 +67,7 @@ static bool find_line(struct session *session, bool is_answer)
     }
     if (newline == NULL && length < limit)
         return false;
-    session->is_skipping_line = true;
+    session->skipped_octets = 0;
     return skip_line(session);
 }
 
@@ -169,6 +169,13 @@ static enum outcome read_more(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_NONE);
 }
 
+/* The client is told, although its command has not ended. */
+static enum outcome end_for_length(struct session *session)
+{
+    client_owe_reply(session);
+    return OUTCOME_LINE_TOO_LONG;
+}
+
 /* Waits until there is a line. *has_waited_r is true if the server was watched meanwhile. */
 static enum outcome wait_for_line(struct session *session, bool is_answer, int64_t deadline_ms,
                                   bool *has_waited_r)
@@ -180,8 +187,13 @@ static enum outcome wait_for_line(struct session *session, bool is_answer, int64
     if (buffer_length(&session->client.out) > CLIENT_OUT_BYTES)
         outcome = client_flush(session, deadline_ms);
     while (outcome == OUTCOME_NONE) {
+        bool is_found;
+
         outcome = is_answer ? OUTCOME_NONE : check_beginning(session);
-        if (outcome != OUTCOME_NONE || find_line(session, is_answer))
+        is_found = outcome == OUTCOME_NONE && find_line(session, is_answer);
+        if (outcome == OUTCOME_NONE && session->skipped_octets > SKIPPED_MAX)
+            return end_for_length(session);
+        if (outcome != OUTCOME_NONE || is_found)
             return outcome;
         outcome = read_more(session, deadline_ms);
         *has_waited_r = !session->is_client_gone;

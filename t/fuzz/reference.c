@@ -90,7 +90,8 @@ const struct reference_command *reference_command(const char *line, size_t lengt
                                                   enum command_state state)
 {
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-        if (shapes[i].state == state && has_shape(shapes[i].text, line, length) &&
+        if (shapes[i].state == state && length <= (shapes[i].verb == COMMAND_USER ? 253 : SIZE_MAX) &&
+            has_shape(shapes[i].text, line, length) &&
             !has_bad_octet(line, length,
                            shapes[i].verb == COMMAND_USER || shapes[i].verb == COMMAND_PASS))
             return &shapes[i];

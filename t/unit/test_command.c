@@ -186,6 +186,19 @@ static void test_line_lengths(void **state)
     assert_int_equal(command_line_bytes("AUTH PLAIN", 4), 8192);
 }
 
+static void test_long_users(void **state)
+{
+    char line[512];
+
+    (void)state;
+    memset(line, 'u', sizeof(line));
+    memcpy(line, "USER ", 5);
+    assert_int_equal(parse_n(line, 253, COMMAND_STATE_AUTH), COMMAND_GOOD);
+    assert_int_equal(parse_n(line, 254, COMMAND_STATE_AUTH), COMMAND_TOO_LONG);
+    memcpy(line, "PASS ", 5);
+    assert_int_equal(parse_n(line, 512, COMMAND_STATE_AUTH), COMMAND_GOOD);
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -208,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line_lengths),
+        cmocka_unit_test(test_long_users),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_keywords),
         cmocka_unit_test(test_states),
