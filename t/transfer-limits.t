@@ -88,6 +88,24 @@ scene 'a client that does not read its message' => sub {
     ok !$server->saw(qr/QUIT/i), 'no QUIT';
 };
 
+# One that has taken a part of it in the same window of the lowest rate gets no second window.
+scene 'a client that takes nothing more is cut after one limit' => sub {
+    my $idle = proxy('-t', 5, server()->address)->client->login;
+    my %size = ('read and written' => 200_000, 'spliced' => 8_000_000);
+    my %client;
+    for my $name (sort keys %size) {
+        my $server = server(messages => [ message($size{$name}) ]);
+        $client{$name} = proxy('-t', 3, '--socket-buffer', 4096, $server->address)->client(rcvbuf => 4096)->login;
+        $client{$name}->hold->send_line('RETR 1');
+    }
+    for my $name (sort keys %client) {
+        ok defined $client{$name}->process->wait, "$name: is cut";
+        is $client{$name}->session_line->{reason}, 'client-stalled', 'reason';
+    }
+    ok $idle->is_open, 'before one that is idle for five thirds of the limit';
+    $idle->quit;
+};
+
 # The client stops the transfer for longer than the limit of the server.
 scene 'a server is not cut while the client stops the transfer' => sub {
     my $connection;

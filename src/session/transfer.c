@@ -24,12 +24,14 @@ enum {
 };
 
 /* The speed of one direction. It must move at least min_rate octets a second, on average over a
- * window of the length of its time limit: a stalled peer is cut off, a slow one is not. */
+ * window of the length of its time limit: a slow peer is not cut off. A client that takes nothing at
+ * all is cut off after one time limit, wherever in a window that begins. */
 struct pace {
     int64_t window_ms;
     int64_t window_end_ms;
     uint64_t octets;
     uint64_t octets_least; /* needed in a window */
+    int64_t stalled_until_ms; /* CLOCK_NEVER: the peer takes what it gets */
 };
 
 static void pace_init(struct pace *pace, const struct session *session, int64_t limit_s)
@@ -40,13 +42,30 @@ static void pace_init(struct pace *pace, const struct session *session, int64_t 
         .window_ms = limit_s * 1000,
         .window_end_ms = clock_after_ms(limit_s * 1000),
         .octets_least = (uint64_t)(min_rate > 0 ? min_rate * limit_s : 1),
+        .stalled_until_ms = CLOCK_NEVER,
     };
 }
 
-/* Ends a window and begins the next. Returns true if enough octets were moved in it. */
+static void pace_note(struct pace *pace, size_t octets)
+{
+    pace->octets += octets;
+    if (octets > 0)
+        pace->stalled_until_ms = CLOCK_NEVER;
+}
+
+/* The peer takes nothing now. */
+static void pace_stall(struct pace *pace)
+{
+    if (pace->stalled_until_ms == CLOCK_NEVER)
+        pace->stalled_until_ms = clock_after_ms(pace->window_ms);
+}
+
+/* Ends a window and begins the next. Returns true if enough octets were moved in it, and the peer
+ * has not stalled for as long. */
 static bool pace_renew(struct pace *pace)
 {
-    bool is_alive = pace->octets >= pace->octets_least;
+    bool is_alive =
+        pace->octets >= pace->octets_least && clock_now_ms() < pace->stalled_until_ms;
 
     pace->octets = 0;
     pace->window_end_ms = clock_after_ms(pace->window_ms);
@@ -59,7 +78,7 @@ static int64_t pace_deadline_ms(struct pace *pace)
 {
     if (clock_now_ms() >= pace->window_end_ms)
         (void)pace_renew(pace);
-    return pace->window_end_ms;
+    return clock_earlier(pace->window_end_ms, pace->stalled_until_ms);
 }
 
 /* A transfer under way: one multi-line reply. */
@@ -89,8 +108,10 @@ static enum outcome wait_for_room(struct transfer *transfer)
         {.fd = client->write_fd, .events = client->write_wants},
         {.fd = may_read ? client->read_fd : -1, .events = client->read_wants},
     };
-    enum io_status status = wait_for(fds, 2, pace_deadline_ms(&transfer->to_client));
+    enum io_status status;
 
+    pace_stall(&transfer->to_client);
+    status = wait_for(fds, 2, pace_deadline_ms(&transfer->to_client));
     if (status == IO_DEADLINE && pace_renew(&transfer->to_client))
         return OUTCOME_NONE;
     if (status != IO_OK)
@@ -103,7 +124,7 @@ static enum outcome wait_for_room(struct transfer *transfer)
 static void note_passed(struct transfer *transfer, size_t octets)
 {
     transfer->octets += octets;
-    transfer->to_client.octets += octets;
+    pace_note(&transfer->to_client, octets);
     transfer->session->reply_octets += octets;
     session_progress(transfer->session);
 }
