@@ -16,6 +16,13 @@ expect_reason(qw(server-refused server-bad-reply server-closed server-lost serve
 
 my $own = qr/^-ERR \[SYS\/TEMP\] ./;
 
+# A load balancer may look for these words: they are in the manual of HAProxy.
+scene 'the greeting' => sub {
+    my $client = proxy(server()->address)->client;
+    is $client->line, '+OK POP3 ready', 'is what checks expect';
+    $client->quit;
+};
+
 scene 'credentials arrive as they were given' => sub {
     my $server = server();
     for my $pair ([ 'joe', 'x' ], [ 'joe@example.org', 'two words ' ], [ 'a b', ' leading' ], [ 'x' x 200, 'y' x 200 ],

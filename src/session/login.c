@@ -78,7 +78,7 @@ enum outcome login_run(struct session *session)
 {
     bool is_done = false;
 
-    client_say(session, "+OK POP3 proxy ready");
+    client_say(session, "+OK POP3 ready");
     while (!is_done) {
         struct command command;
         enum command_fault fault;

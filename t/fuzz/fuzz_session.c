@@ -638,7 +638,7 @@ static bool check_before_login(struct reader *reader, enum outcome outcome)
         CHECK(is_finished(outcome, true));
     if (is_finished(outcome, true))
         return false;
-    CHECK(take_text("+OK POP3 proxy ready\r\n"));
+    CHECK(take_text("+OK POP3 ready\r\n"));
     while (!is_finished(outcome, true)) {
         const struct reference_command *shape;
 
