@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Server;
+use Pop3Test::Tls;
 
 expect_reason(qw(server-bad-reply server-unsolicited));
 
@@ -27,8 +28,48 @@ sub client_of {
 }
 
 
+my @all = qw(PLAIN LOGIN XOAUTH2 OAUTHBEARER);
+
+# The mechanisms that CAPA announces, and those that a bare AUTH lists.
+sub announced {
+    my ($client) = @_;
+    my ($sasl) = ($client->fetch('CAPA'))[1] =~ /^SASL (.*)\r$/m;
+    return ([ split / /, $sasl // '' ], [ split /\r\n/, ($client->fetch('AUTH'))[1] ]);
+}
+
+scene 'without TLS only what is listed is announced' => sub {
+    my %case = (
+        'nothing is set'             => [ [], [] ],
+        'auth_mechanisms is set'     => [ [qw(PLAIN XOAUTH2)], [ '--auth-mechanisms', 'plain, xoauth2' ] ],
+        'clear mechanisms'           => [ ['LOGIN'], [ '--clear-auth-mechanisms', 'login' ] ],
+        'both'                       => [ ['PLAIN'], [ '--auth-mechanisms', 'plain, xoauth2', '--clear-auth-mechanisms', 'login plain' ] ],
+        'no clear ones'              => [ [], [ '--auth-mechanisms', 'plain', '--clear-auth-mechanisms', 'none' ] ],
+    );
+    for my $name (sort keys %case) {
+        my ($expected, $arguments) = @{ $case{$name} };
+        my $client = client_of(@$arguments, server()->address);
+        is_deeply [ announced($client) ], [ $expected, $expected ], $name;
+        is $client->ask('AUTH PLAIN ' . plain('joe')), '+OK logged in', 'AUTH works, announced or not';
+        is_deeply [ ($client->fetch('CAPA'))[1] =~ /^SASL (.*)\r$/m ], [ @$expected ? "@$expected" : () ], 'the same after the login';
+        $client->quit;
+    }
+};
+
+scene 'with TLS all are announced' => sub {
+    plan(skip_all => 'no TLS, or no openssl') if !features()->{tls} || !has_openssl();
+    my $identity = identity(name => 'localhost');
+    my $proxy    = proxy('--tls', 'stls', '--tls-certificate', $identity->{both}, server()->address);
+    my $client   = $proxy->client;
+    $client->greeting;
+    is_deeply [ announced($client) ], [ [], [] ], 'none before STLS';
+    $client->quit;
+    $client = tls_client($proxy, stls => 1);
+    is_deeply [ announced($client) ], [ \@all, \@all ], 'all after it';
+    $client->quit;
+};
+
 scene 'mechanisms are listed' => sub {
-    my $client = client_of(server()->address);
+    my $client = client_of('--auth-mechanisms', "@all", server()->address);
     my @capa = split /\r\n/, ($client->fetch('CAPA'))[1];
     is_deeply [ grep { /^SASL/ } @capa ], ['SASL PLAIN LOGIN XOAUTH2 OAUTHBEARER'], 'CAPA';
     is + ($client->fetch('AUTH'))[1], "PLAIN\r\nLOGIN\r\nXOAUTH2\r\nOAUTHBEARER\r\n", 'bare AUTH';

@@ -87,7 +87,7 @@ scene "mutated dialogues, seed $seed" => sub {
     my ($count, @bad) = (0);
     while ($count < $total && @bad < 5) {
         my $server = server(messages => \@messages, capa => [qw(TOP UIDL)]);
-        my $proxy  = proxy('-t', 12, $server->address);
+        my $proxy  = proxy('-t', 12, '--auth-mechanisms', 'PLAIN LOGIN XOAUTH2 OAUTHBEARER', $server->address);
         my @round  = map { misbehave($proxy, mutate(any_of(@dialogues), int rand 6)) } 1 .. 10;
         for my $session (@round) {
             my $why = complaint($session) or next;

@@ -67,6 +67,7 @@ struct conf_instance {
     const struct conf_groups *groups; /* of the whole configuration; NULL: none */
     unsigned capabilities;   /* bit mask of those that may be announced */
     unsigned mechanisms;     /* bit mask of the SASL mechanisms that are offered */
+    unsigned clear_mechanisms; /* those of them that are announced without TLS */
     struct host_list *allowed;    /* NULL: the client may choose every server */
     struct address_network *proxies; /* the load balancers that send a PROXY header */
     size_t proxy_count;

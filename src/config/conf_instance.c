@@ -211,10 +211,16 @@ static int set_offers(struct conf_instance *instance, struct error *error)
     (void)error; /* the words were checked one by one */
     instance->capabilities = ~0U;
     instance->mechanisms = ~0U;
+    instance->clear_mechanisms = 0;
     if (values->capabilities != NULL)
         (void)conf_capability_mask(values->capabilities, &instance->capabilities);
     if (values->auth_mechanisms != NULL)
         (void)conf_mechanism_mask(values->auth_mechanisms, &instance->mechanisms);
+    if (values->clear_auth_mechanisms != NULL)
+        (void)conf_mechanism_mask(values->clear_auth_mechanisms, &instance->clear_mechanisms);
+    else if (values->auth_mechanisms != NULL)
+        instance->clear_mechanisms = instance->mechanisms;
+    instance->clear_mechanisms &= instance->mechanisms;
     return 0;
 }
 

@@ -34,6 +34,16 @@ static bool is_offered(const struct session *session, enum sasl_mechanism mechan
            sasl_credential_check(name, strlen(name)) == SASL_OK;
 }
 
+/* Some mail programs warn of a server that announces a mechanism in the clear. A client that uses one
+ * nevertheless is served, as with USER and PASS. */
+static bool is_announced(const struct session *session, enum sasl_mechanism mechanism)
+{
+    bool may_be =
+        stream_is_tls(&session->client) || (session->start->conf->clear_mechanisms >> mechanism & 1);
+
+    return may_be && is_offered(session, mechanism);
+}
+
 const char *auth_mechanisms(const struct session *session, char before,
                             char text[AUTH_MECHANISMS_SIZE])
 {
@@ -41,7 +51,7 @@ const char *auth_mechanisms(const struct session *session, char before,
 
     text[0] = '\0';
     for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
-        if (is_offered(session, (enum sasl_mechanism)i))
+        if (is_announced(session, (enum sasl_mechanism)i))
             length += (size_t)snprintf(text + length, AUTH_MECHANISMS_SIZE - length, "%c%s", before,
                                        sasl_mechanism_info((enum sasl_mechanism)i)->name);
     return text;
@@ -51,7 +61,7 @@ static enum outcome say_mechanisms(struct session *session)
 {
     client_say(session, "+OK mechanisms follow");
     for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
-        if (is_offered(session, (enum sasl_mechanism)i))
+        if (is_announced(session, (enum sasl_mechanism)i))
             client_say(session, sasl_mechanism_info((enum sasl_mechanism)i)->name);
     client_say(session, ".");
     client_line_done(session);

@@ -11,7 +11,7 @@
 /* Serves AUTH to its end. *is_done_r is set to true if the credentials are complete. */
 enum outcome auth_serve(struct session *session, const struct command *command, bool *is_done_r);
 
-/* The names of the mechanisms that are offered now, each after the octet `before`. Returns
+/* The names of the mechanisms that are announced now, each after the octet `before`. Returns
  * `text`. */
 enum { AUTH_MECHANISMS_SIZE = 64 };
 const char *auth_mechanisms(const struct session *session, char before,

@@ -571,8 +571,10 @@ static bool has_capability(const char *word, bool is_in)
 
     if (strcmp(word, "STLS") == 0)
         return is_clear && !is_in;
+    if (strncmp(word, "SASL", 4) == 0)
+        return peers.tls == PEERS_TLS_IMPLICIT;
     return peers.tls != PEERS_TLS_REQUIRED ||
-           (strcmp(word, "USER") != 0 && strncmp(word, "SASL", 4) != 0);
+           strcmp(word, "USER") != 0;
 }
 
 /* is_in: after the login. */
