@@ -7,12 +7,18 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::UNIX;
 use Pop3Test;
 use Errno qw(EAFNOSUPPORT);
 use Pop3Test::Tables qw(rows);
 
 my $directory = directory();
 my $file      = "$directory/proxy.conf";
+
+# A syslog daemon, or each -T would warn that there is none.
+my $syslog = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => directory(0777) . '/syslog') or die "syslog: $!\n";
+chmod 0777, $syslog->hostpath;
+local $ENV{POP3_PROXY_SYSLOG} = $syslog->hostpath;
 
 # What -T says about a text: the lines on standard error without "FILE:".
 sub check {
@@ -541,6 +547,14 @@ scene 'options take precedence over the file' => sub {
     is_deeply check(above('user = no-such-user'), '-u', 'nobody')->{mistakes}, [], 'another user';
     is_deeply check(above('user = nobody'), '-u', 'no-such-user')->{mistakes},
         ['-u: user = no-such-user: there is no such user; create it, or name another'], 'an unknown one';
+};
+
+scene 'no syslog daemon' => sub {
+    local $ENV{POP3_PROXY_SYSLOG} = '/no/such/socket';
+    my $missing = 'syslog: no syslog daemon listens at /no/such/socket; start one, or set log to a file';
+    is_deeply check(above('log = syslog'))->{warnings}, ["2: log = $missing"], 'is a warning';
+    like check(inside())->{warnings}[0], qr/\A log = \Q$missing\E\z/, 'also where the key is not set';
+    is_deeply check(above('log = stderr'))->{warnings}, [], 'nobody misses it otherwise';
 };
 
 scene '-T without a file' => sub {

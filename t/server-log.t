@@ -73,9 +73,26 @@ scene 'a pipe that nobody reads' => sub {
     is exit_code($master->wait), 0, 'the stop is not held up';
 };
 
-scene 'no syslog daemon' => sub {
+scene 'no syslog daemon: standard error stands in' => sub {
     my $path   = directory(0777) . '/syslog';
     my $master = unheard(server => server()->address, -env => { POP3_PROXY_SYSLOG => $path }, workers => 1, max_workers => 1);
+    my $text   = '';
+    watch_read($master->{unread}, sub { sysread $master->{unread}, $text, 1 << 20, length $text or unwatch($master->{unread}) });
+    serves('absent', $master, 5);
+    ok wait_until(sub { 5 == grep { $text =~ /event=session .*user=n$_ / } 1 .. 5 }), 'it has the lines';
+    like $text, qr/ warning pop3\.proxy\S+ event=configuration text="[^"]*log = syslog: no syslog daemon listens at \Q$path\E; until it does, lines go to standard error"/,
+        'and a warning';
+    my $late = Pop3Test::Log->new($path);
+    ok wait_until(sub { sessions($master, 1); $late->with_event('session') }), 'once there is one, it has them';
+    my $before = length $text;
+    sessions($master, 1);
+    is length $text, $before, 'and standard error has no more';
+};
+
+scene 'no syslog daemon and no standard error' => sub {
+    my $path   = directory(0777) . '/syslog';
+    my $master = unheard(server => server()->address, -env => { POP3_PROXY_SYSLOG => $path }, workers => 1, max_workers => 1,
+        -wrapper => [ 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh' ]);
     serves('absent', $master, 50);
     cmp_ok lost($master), '>=', 90, 'lost lines are counted';
     my $late = Pop3Test::Log->new($path);

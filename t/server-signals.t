@@ -166,6 +166,6 @@ sub spawn_with_file {
     return $process;
 }
 
-sub file_address { my ($log) = @_; return read_file($log) =~ /event=listening text="(.*?)"/ ? $1 : die "no address\n" }
+sub file_address { my ($log) = @_; return read_file($log) =~ /event=listening .*?text="(.*?)"/ ? $1 : die "no address\n" }
 
 done;

@@ -38,6 +38,13 @@ scene 'from a file' => sub {
     is $master->stderr, '', 'nothing on standard error';
 };
 
+scene 'the log names instances and version' => sub {
+    my ($version) = run([ program(), '--version' ])->{out} =~ /^pop3\.proxy (\S+)/;
+    my $master = master(server => server()->address);
+    is_deeply [ map { @{ $_->{f} }{qw(instance version)} } $master->events('listening') ], [ 'main', $version ], 'listening';
+    is_deeply [ map { @{ $_->{f} }{qw(instances version)} } $master->events('started') ], [ 'main', $version ], 'started';
+};
+
 scene 'without a file, on several addresses' => sub {
     my $server = server();
     my $master = master(-arguments => [ '-n', 3, '-b', '127.0.0.1:0', '--bind', '127.0.0.2:0', $server->address ]);

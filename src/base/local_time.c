@@ -88,5 +88,6 @@ struct local_time local_time_at(int64_t wall_s)
     local.hour = (int)(local_s % DAY_S / 3600);
     local.minute = (int)(local_s % 3600 / 60);
     local.second = (int)(local_s % 60);
+    local.ahead_s = (int)offset.ahead_s;
     return local;
 }

@@ -19,6 +19,7 @@ struct local_time {
     int hour;
     int minute;
     int second;
+    int ahead_s; /* of UTC */
 };
 
 /* Reads the time zone again. Call it before the first fork. */

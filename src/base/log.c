@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "base/number.h"
 #include "base/octet.h"
 #include "base/process.h"
+#include "base/shared.h"
 
 enum {
     SYSLOG_FACILITY_MAIL = 2 << 3,
@@ -33,6 +35,7 @@ enum {
     SYSLOG_IMPATIENT_MS = 1000, /* after it was waited for in vain, do not wait again for so long */
     TARGET_BYTES = 256,
     STAMP_BYTES = 64,
+    STAMP_MS_AT = sizeof("2026-11-28T20:15:30.") - 1,
 };
 
 static const char program[] = "pop3.proxy";
@@ -42,13 +45,14 @@ static struct {
     char target[TARGET_BYTES];
     char syslog_path[TARGET_BYTES];
     int descriptor;
-    bool is_syslog;
-    bool may_block; /* the descriptor is not non-blocking: poll it before each write */
+    bool is_syslog;       /* lines are for the syslog daemon */
+    bool stands_in;       /* standard error takes them until the daemon listens */
+    bool may_block;       /* the descriptor is not non-blocking: poll it before each write */
+    atomic_bool *is_torn; /* of all processes: a line was written in part; NULL: not known */
 } log_state = {.descriptor = -1};
 
 /* What changes from line to line. */
 static struct {
-    bool is_torn; /* a line was written in part: begin the next one with a line end */
     int64_t reconnect_at_ms;
     int64_t patient_from_ms;
     char stamp[STAMP_BYTES]; /* of stamp_time */
@@ -109,17 +113,62 @@ static int open_target(const char *target, bool *may_block_r, struct error *erro
     return open_file(target, error);
 }
 
+static bool ends_in_part(int fd, off_t size)
+{
+    char path[32];
+    char last = '\n';
+    int readable;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    readable = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (readable == -1)
+        return false;
+    (void)!pread(readable, &last, 1, size - 1);
+    close(readable);
+    return last != '\n';
+}
+
+/* A disk that was full, or a crash of the machine, leaves a part of a line at the end of the file.
+ * Any process that shares the file may be the next to write. */
+static void find_torn_line(void)
+{
+    struct stat file;
+
+    if (log_state.is_torn == NULL)
+        log_state.is_torn = shared_new(sizeof(*log_state.is_torn));
+    if (log_state.is_torn != NULL)
+        atomic_store(log_state.is_torn, log_state.descriptor != -1 &&
+                                            fstat(log_state.descriptor, &file) == 0 &&
+                                            S_ISREG(file.st_mode) && file.st_size > 0 &&
+                                            ends_in_part(log_state.descriptor, file.st_size));
+}
+
+static const char *syslog_path(void)
+{
+    const char *path = getenv("POP3_PROXY_SYSLOG");
+
+    return path != NULL ? path : "/dev/log";
+}
+
+int log_find_daemon(struct error *error)
+{
+    int fd = open_syslog(syslog_path());
+
+    if (fd == -1)
+        return error_set(error, "no syslog daemon listens at %s", syslog_path());
+    close(fd);
+    return 0;
+}
+
 int log_open(const char *target, struct error *error)
 {
-    const char *syslog_path = getenv("POP3_PROXY_SYSLOG");
     bool is_syslog = strcmp(target, "syslog") == 0;
     bool may_block;
 
     local_time_prepare();
     if (strlen(target) >= sizeof(log_state.target))
         return error_set(error, "the path of the log file is too long: %s", target);
-    snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s",
-             syslog_path != NULL ? syslog_path : "/dev/log");
+    snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s", syslog_path());
 
     int fd = open_target(target, &may_block, error);
     if (fd == -1 && !is_syslog)
@@ -130,15 +179,44 @@ int log_open(const char *target, struct error *error)
         snprintf(log_state.target, sizeof(log_state.target), "%s", target);
     log_state.descriptor = fd;
     log_state.is_syslog = is_syslog;
-    own.is_torn = false;
+    log_state.stands_in = false;
     log_state.may_block = may_block;
+    find_torn_line();
     own.reconnect_at_ms = 0;
     return 0;
 }
 
+bool log_is_heard(void)
+{
+    return log_state.descriptor != -1;
+}
+
+bool log_use_stderr(void)
+{
+    struct stat file, null;
+    int fd;
+
+    if (fstat(STDERR_FILENO, &file) == -1 ||
+        (stat("/dev/null", &null) == 0 && file.st_rdev == null.st_rdev && S_ISCHR(file.st_mode)))
+        return false;
+    fd = open_stderr(&log_state.may_block);
+    if (fd == -1)
+        return false;
+    log_state.descriptor = fd;
+    log_state.stands_in = true;
+    find_torn_line();
+    return true;
+}
+
 int log_reopen(struct error *error)
 {
-    return log_open(log_state.target, error);
+    bool stood_in = log_state.stands_in;
+
+    if (log_open(log_state.target, error) == -1)
+        return -1;
+    if (stood_in && !log_is_heard())
+        (void)log_use_stderr();
+    return 0;
 }
 
 void log_count_lost_in(_Atomic uint64_t *counter)
@@ -292,32 +370,37 @@ void log_message_at(enum log_level level, enum event event, const char *format, 
 
 /* ---- handing it to the kernel ---- */
 
-/* Time, program and process; for syslog as RFC 3164 says. Made once a second, as it costs more than
- * the rest of a line. */
+static bool is_for_syslog(void)
+{
+    return log_state.is_syslog && !log_state.stands_in;
+}
+
+/* For syslog, time, program and process as RFC 3164 says. Otherwise the time of RFC 3339, with
+ * room for the milliseconds. Made once a second, as it costs more than the rest of a line. */
 static void format_stamp(char *to, size_t size, time_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct local_time local = local_time_at(now);
+    int minutes = local.ahead_s < 0 ? -local.ahead_s / 60 : local.ahead_s / 60;
 
-    if (log_state.is_syslog)
+    if (is_for_syslog())
         snprintf(to, size, "%.3s %2d %02d:%02d:%02d %s[%d]: ", months + 3 * (local.month - 1),
                  local.day, local.hour, local.minute, local.second, program, (int)process_id());
     else
-        snprintf(to, size, "%04d-%02d-%02d %02d:%02d:%02d %s[%d]: ", local.year, local.month,
-                 local.day, local.hour, local.minute, local.second, program, (int)process_id());
+        snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.000%c%02d:%02d ", local.year, local.month,
+                 local.day, local.hour, local.minute, local.second, local.ahead_s < 0 ? '-' : '+',
+                 minutes / 60, minutes % 60);
 }
 
-static const char *stamp(void)
+static char *stamp(time_t now)
 {
-    time_t now = time(NULL);
     pid_t pid = process_id();
 
-    if (now != own.stamp_time || pid != own.stamp_pid ||
-        log_state.is_syslog != own.is_syslog_stamp) {
+    if (now != own.stamp_time || pid != own.stamp_pid || is_for_syslog() != own.is_syslog_stamp) {
         format_stamp(own.stamp, sizeof(own.stamp), now);
         own.stamp_time = now;
         own.stamp_pid = pid;
-        own.is_syslog_stamp = log_state.is_syslog;
+        own.is_syslog_stamp = is_for_syslog();
     }
     return own.stamp;
 }
@@ -331,16 +414,60 @@ static size_t put_priority(char *to, unsigned priority)
     return length + 1;
 }
 
+static size_t put_text(char *to, const char *text)
+{
+    size_t length = strlen(text);
+
+    memcpy(to, text, length);
+    return length;
+}
+
+static const char *level_word(enum log_level level)
+{
+    switch (level) {
+    case LOG_LEVEL_ALERT:
+        return "alert ";
+    case LOG_LEVEL_ERROR:
+        return "error ";
+    case LOG_LEVEL_WARNING:
+        return "warning ";
+    case LOG_LEVEL_NOTICE:
+        return "notice ";
+    case LOG_LEVEL_INFO:
+        break;
+    }
+    return "info ";
+}
+
+/* In a file: time, severity, program and process. */
+static size_t put_file_prefix(char *to, enum log_level level, const struct timespec *now)
+{
+    unsigned ms = (unsigned)(now->tv_nsec / 1000000);
+    char *text = stamp(now->tv_sec);
+    size_t length;
+
+    text[STAMP_MS_AT] = (char)('0' + ms / 100);
+    text[STAMP_MS_AT + 1] = (char)('0' + ms / 10 % 10);
+    text[STAMP_MS_AT + 2] = (char)('0' + ms % 10);
+    length = put_text(to, text);
+    length += put_text(to + length, level_word(level));
+    length += put_text(to + length, program);
+    to[length++] = '[';
+    length += number_put(to + length, (uint64_t)process_id());
+    return length + put_text(to + length, "]: ");
+}
+
 /* What comes before event=. For syslog, <PRI> comes first. */
 static size_t put_prefix(char *to, enum log_level level)
 {
-    const char *text = stamp();
-    size_t length = 0;
+    struct timespec now;
+    size_t length;
 
-    if (log_state.is_syslog)
-        length = put_priority(to, SYSLOG_FACILITY_MAIL | (unsigned)level);
-    memcpy(to + length, text, strlen(text));
-    return length + strlen(text);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!is_for_syslog())
+        return put_file_prefix(to, level, &now);
+    length = put_priority(to, SYSLOG_FACILITY_MAIL | (unsigned)level);
+    return length + put_text(to + length, stamp(now.tv_sec));
 }
 
 static void reconnect_syslog(void)
@@ -353,6 +480,23 @@ static void reconnect_syslog(void)
     if (log_state.descriptor != -1)
         close(log_state.descriptor);
     log_state.descriptor = open_syslog(log_state.syslog_path);
+}
+
+/* Standard error stands in no longer than it must. */
+static void leave_stderr(void)
+{
+    int64_t now_ms = clock_now_ms();
+    int fd;
+
+    if (!log_state.stands_in || now_ms < own.reconnect_at_ms)
+        return;
+    own.reconnect_at_ms = now_ms + SYSLOG_RECONNECT_MS;
+    fd = open_syslog(log_state.syslog_path);
+    if (fd == -1)
+        return;
+    close(log_state.descriptor);
+    log_state.descriptor = fd;
+    log_state.stands_in = log_state.may_block = false;
 }
 
 /* The daemon's queue is full. A burst of lines does this: some queues hold only ten. Wait a moment
@@ -383,6 +527,13 @@ static bool send_syslog(const char *text, size_t length)
     return false;
 }
 
+/* Says whether a line was torn, and sets whether one is now. */
+static bool set_torn(bool is_torn)
+{
+    return log_state.is_torn != NULL && atomic_load(log_state.is_torn) != is_torn &&
+           atomic_exchange(log_state.is_torn, is_torn);
+}
+
 static bool write_descriptor(const char *text, size_t length)
 {
     struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
@@ -393,8 +544,8 @@ static bool write_descriptor(const char *text, size_t length)
         return false;
 
     ssize_t written = write(log_state.descriptor, text, length);
-    if (written > 0)
-        own.is_torn = written != (ssize_t)length;
+    if (written > 0 && written != (ssize_t)length)
+        set_torn(true);
     return written == (ssize_t)length;
 }
 
@@ -402,18 +553,25 @@ static bool write_line(const struct log_line *line)
 {
     char text[LOG_LINE_BYTES + 128];
     size_t length = 0;
+    bool was_torn;
 
-    if (own.is_torn && !log_state.is_syslog)
+    leave_stderr();
+    was_torn = !is_for_syslog() && set_torn(false);
+    if (was_torn)
         text[length++] = '\n';
     length += put_prefix(text + length, line->level);
     memcpy(text + length, line->text, line->length);
     length += line->length;
     if (line->length == sizeof(line->text))
         memcpy(text + length - 3, "...", 3);
-    if (log_state.is_syslog)
+    if (is_for_syslog())
         return send_syslog(text, length);
     text[length++] = '\n';
-    return write_descriptor(text, length);
+    if (write_descriptor(text, length))
+        return true;
+    if (was_torn)
+        (void)set_torn(true);
+    return false;
 }
 
 static void count_lost(void)

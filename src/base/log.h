@@ -5,6 +5,9 @@
  * Values come from the network. Nothing but 0x20 to 0x7e leaves this module, blanks and quotes in a
  * value are escaped, and a line has a limit of length: nobody can forge or split a line.
  *
+ * In a file and on standard error, the time with its milliseconds and zone (RFC 3339), the severity,
+ * the program and its process come first.
+ *
  * Writing a line never blocks and never fails for the caller. A line that cannot be written (no
  * syslog daemon, a full pipe, a full disk) is lost and counted. Before the next line that can be
  * written, one line says how many were lost. For a syslog daemon whose queue is full the writer
@@ -44,6 +47,16 @@ int log_open(const char *target, struct error *error);
 
 /* Opens the same target again, after a file was rotated. On failure the old one stays open. */
 int log_reopen(struct error *error);
+
+/* Whether anything takes lines now. A missing syslog daemon does not. */
+bool log_is_heard(void);
+
+/* For a log whose syslog daemon is missing: lines go to standard error until the daemon listens.
+ * Returns false where there is no standard error, or it is /dev/null. */
+bool log_use_stderr(void);
+
+/* Checks whether a syslog daemon listens. Returns 0, or -1 with `error` set. */
+int log_find_daemon(struct error *error);
 
 /* Also counts lost lines in `counter` (NULL: nowhere), in memory that processes share. */
 void log_count_lost_in(_Atomic uint64_t *counter);

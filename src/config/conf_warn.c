@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "config/conf_route.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
@@ -163,6 +164,18 @@ static void check_file(struct survey *survey, enum conf_key key, const char *pat
 }
 
 /* ---- what the machine has ---- */
+
+/* A start says it in the log that stands in. */
+static void check_syslog(struct survey *survey)
+{
+    const struct conf_section *section = &survey->conf->proxy;
+    struct error why, with_mend;
+
+    if (strcmp(section->values.log, "syslog") != 0 || log_find_daemon(&why) == 0)
+        return;
+    error_set(&with_mend, "%s; start one, or set log to a file", why.text);
+    warn_key(survey, section, CONF_KEY_log, section->values.log, with_mend.text);
+}
 
 /* A number from a file of the kernel; `otherwise` when the file cannot be read. */
 static unsigned long long kernel_limit(const char *path, unsigned long long otherwise)
@@ -352,6 +365,8 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     check_file(&survey, CONF_KEY_pidfile, proxy->pidfile, false);
     check_file(&survey, CONF_KEY_control, proxy->control, false);
     check_file(&survey, CONF_KEY_log, proxy->log, true);
+    if (is_test)
+        check_syslog(&survey);
     check_processes(&survey);
     for (size_t i = 0; i < conf->count; i++)
         check_instance(&survey, &conf->instances[i], is_test);

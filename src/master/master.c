@@ -19,6 +19,7 @@
 
 #include <ev.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "config.h"
 #include "config/conf_warn.h"
 #include "master/daemon.h"
 #include "master/generations.h"
@@ -163,15 +165,33 @@ static int add_origin(const struct conf_section *proxy, enum conf_key key, struc
     return -1;
 }
 
+/* Without a syslog daemon the lines go to standard error, if that is more than the terminal of a
+ * user who has started the server with -d. */
+static void mind_syslog(const struct conf_section *proxy)
+{
+    struct error why;
+    bool stands_in;
+
+    if (log_is_heard() || log_find_daemon(&why) == 0)
+        return;
+    stands_in = !master.options->is_daemon && log_use_stderr();
+    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION, "%s: log = %s: %s; until it does, %s",
+                   conf_origin(proxy, CONF_KEY_log), proxy->values.log, why.text,
+                   stands_in ? "lines go to standard error" : "lines are lost");
+    if (!stands_in && !master.is_ready)
+        complain("log = %s: %s; until it does, lines are lost", proxy->values.log, why.text);
+}
+
 /* A user who starts the server at a terminal wants to see the log there. */
 static int open_log(const struct conf *conf, struct error *error)
 {
     const struct conf_section *proxy = &conf->proxy;
     bool is_by_hand = proxy->origin[CONF_KEY_log] == NULL && master.is_at_terminal;
 
-    if (log_open(is_by_hand ? "stderr" : proxy->values.log, error) == 0)
-        return 0;
-    return add_origin(proxy, CONF_KEY_log, error);
+    if (log_open(is_by_hand ? "stderr" : proxy->values.log, error) == -1)
+        return add_origin(proxy, CONF_KEY_log, error);
+    mind_syslog(proxy);
+    return 0;
 }
 
 /* Undoes prepare(). */
@@ -460,8 +480,27 @@ static void watch(void)
 
 /* ---- the start ---- */
 
-/* Takes over the caller's share of the generation, if it returns EX_OK. Otherwise it returns another
- * exit code. */
+static void announce_start(const struct generation *generation)
+{
+    const struct conf *conf = &generation->conf;
+    char names[LOG_VALUE_BYTES + 1] = "";
+    size_t length = 0;
+    struct log_line line;
+    struct error text;
+
+    for (size_t i = 0; i < conf->count && length < sizeof(names); i++)
+        length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+                                   i == 0 ? "" : ",", conf->instances[i].section.name);
+    error_set(&text, "generation %u, %zu instances", generation->number, conf->count);
+    log_begin(&line, EVENT_STARTED);
+    log_add(&line, "instances", names);
+    log_add(&line, "version", PACKAGE_VERSION);
+    log_add_text(&line, "text", text.text);
+    log_end(&line);
+}
+
+/* Takes over the caller's share of the generation, if it returns EX_OK. Otherwise it returns
+ * another exit code. */
 static int start(struct generation *generation)
 {
     struct error error;
@@ -480,8 +519,7 @@ static int start(struct generation *generation)
     }
     listener_close_spare();
     put_in_force(generation, pools);
-    log_message(EVENT_STARTED, "generation %u, %zu instances", generation->number,
-                generation->conf.count);
+    announce_start(generation);
     return EX_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "base/inherit.h"
 #include "base/log.h"
 #include "base/unix_socket.h"
+#include "config.h"
 #include "config/conf_listen.h"
 
 #define LISTENERS "POP3_PROXY_LISTENERS" /* the name they are passed under */
@@ -216,8 +217,7 @@ static void set_options(int fd, const struct address *address, const struct conf
     /* [::] takes IPv4 as well, any other IPv6 address does not. */
     if (address->sa.sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-                         IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) ? &off : &on,
-                         sizeof(on));
+                         IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) ? &off : &on, sizeof(on));
 }
 
 static void set_sharing(int fd, bool does_share)
@@ -292,14 +292,25 @@ static struct listener *find_in_use(const char *text, const struct address *addr
     return listener;
 }
 
-static struct listener *add_listener(const char *text, int fd)
+static void free_listener(struct listener *listener)
+{
+    if (listener != NULL) {
+        free(listener->text);
+        free(listener->instance);
+    }
+    free(listener);
+}
+
+static struct listener *add_listener(const struct conf_section *section, int fd)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
 
-    if (listener != NULL)
-        listener->text = strdup(text);
-    if (listener == NULL || listener->text == NULL) {
-        free(listener);
+    if (listener != NULL) {
+        listener->text = strdup(section->values.listen);
+        listener->instance = strdup(section->name);
+    }
+    if (listener == NULL || listener->text == NULL || listener->instance == NULL) {
+        free_listener(listener);
         close(fd);
         return NULL;
     }
@@ -336,7 +347,7 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
                       conf_listen_failure(&address, errno, failure));
             return NULL;
         }
-        listener = add_listener(values->listen, fd);
+        listener = add_listener(section, fd);
         if (listener == NULL) {
             error_set(error, "out of memory");
             return NULL;
@@ -352,13 +363,23 @@ void listener_settle(struct listener *listener, const struct conf_values *values
     (void)listen(listener->fd, (int)values->backlog);
 }
 
-void listener_announce_new(void)
+static void announce(const struct listener *listener)
 {
     char text[ADDRESS_TEXT_SIZE];
+    struct log_line line;
 
+    log_begin(&line, EVENT_LISTENING);
+    log_add(&line, "instance", listener->instance);
+    log_add(&line, "version", PACKAGE_VERSION);
+    log_add_text(&line, "text", address_text(&listener->address, text));
+    log_end(&line);
+}
+
+void listener_announce_new(void)
+{
     for (struct listener *l = listeners; l != NULL; l = l->next) {
         if (!l->is_announced)
-            log_message(EVENT_LISTENING, "%s", address_text(&l->address, text));
+            announce(l);
         l->is_announced = true;
     }
 }
@@ -373,8 +394,7 @@ void listener_release(struct listener *listener)
         link = &(*link)->next;
     *link = listener->next;
     close(listener->fd);
-    free(listener->text);
-    free(listener);
+    free_listener(listener);
 }
 
 int listener_queue(const struct listener *listener)

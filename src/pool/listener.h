@@ -17,6 +17,7 @@ struct listener {
     struct listener *next;
     struct address address; /* as bound: a port chosen by the kernel is filled in */
     char *text;             /* as configured */
+    char *instance;         /* that has opened it */
     int fd;
     unsigned users; /* pools; closed with the last */
     bool is_announced;

@@ -15,6 +15,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -42,6 +44,19 @@ static int remove_directory(void **state)
     (void)state;
     unlink(path);
     return rmdir(directory);
+}
+
+static struct timespec wall; /* all zero: the clock is right */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (clock != CLOCK_REALTIME || wall.tv_sec == 0)
+        return __real_clock_gettime(clock, now);
+    *now = wall;
+    return 0;
 }
 
 static void log_number(int number)
@@ -193,6 +208,66 @@ static void test_torn_line(void **state)
     unlink(path);
 }
 
+/* Another process that shares the file may be the next to write, and another master may have torn
+ * the last line of a file. */
+static void test_line_torn_by_another(void **state)
+{
+    struct rlimit before, limit;
+    struct error error;
+    char text[4096];
+    int status;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(log_open(path, &error), 0);
+    if (fork() == 0) {
+        limit = (struct rlimit){.rlim_cur = 20, .rlim_max = before.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &limit);
+        log_number(1);
+        _exit(0);
+    }
+    assert_true(wait(&status) > 0);
+    log_number(2);
+    log_number(3);
+    read_log(text, sizeof(text));
+    assert_int_equal(strchr(text, '\n') - text, 20);
+    assert_non_null(strstr(text, "number=2\n2")); /* the second year after the first line end */
+
+    assert_int_equal(truncate(path, (off_t)strlen(text) - 1), 0);
+    assert_int_equal(log_open(path, &error), 0);
+    log_number(4);
+    read_log(text, sizeof(text));
+    assert_non_null(strstr(text, "number=3\n2"));
+    assert_non_null(strstr(text, "number=4\n"));
+    unlink(path);
+}
+
+static void test_time_and_severity(void **state)
+{
+    static const char expected[] = "2001-02-03T04:05:06.789-03:30 warning pop3.proxy[";
+    struct error error;
+    char text[4096];
+
+    (void)state;
+    setenv("TZ", "XYZ3:30", 1);
+    wall = (struct timespec){.tv_sec = 981185706, .tv_nsec = 789999999};
+    assert_int_equal(log_open(path, &error), 0);
+    log_message(EVENT_RESOLVE_FAILED, "x");
+    wall.tv_nsec = 1000000;
+    log_message(EVENT_STOPPED, "x");
+    setenv("TZ", "UTC", 1);
+    assert_int_equal(log_reopen(&error), 0);
+    wall.tv_sec++;
+    log_message(EVENT_LOGIN, "x");
+    wall.tv_sec = 0;
+    unsetenv("TZ");
+    read_log(text, sizeof(text));
+    assert_memory_equal(text, expected, sizeof(expected) - 1);
+    assert_non_null(strstr(text, "\n2001-02-03T04:05:06.001-03:30 notice pop3.proxy["));
+    assert_non_null(strstr(text, "\n2001-02-03T07:35:07.001+00:00 info pop3.proxy["));
+    unlink(path);
+}
+
 static void test_blocked_pipe(void **state)
 {
     static char rest[1024 * 1024];
@@ -277,13 +352,78 @@ static void test_full_socket(void **state)
     assert_int_equal(log_open("/dev/null", &error), 0);
 }
 
+/* Standard error takes the lines until the daemon listens, and none after that. */
+static void test_stand_in(void **state)
+{
+    int saved = dup(STDERR_FILENO);
+    char written[4096] = "", sent[4096] = "";
+    bool is_used, was_heard;
+    struct error error, missing;
+    int pair[2];
+    int daemon;
+
+    (void)state;
+    unlink(path);
+    assert_int_equal(pipe(pair), 0);
+    setenv("POP3_PROXY_SYSLOG", path, 1);
+    assert_int_equal(log_open("syslog", &error), 0);
+    was_heard = log_is_heard();
+    assert_int_equal(log_find_daemon(&missing), -1);
+    dup2(pair[1], STDERR_FILENO); /* no assertion until it is restored */
+    is_used = log_use_stderr();
+    log_number(1);
+    (void)log_reopen(&error);
+    log_number(2);
+    daemon = bind_daemon();
+    do
+        log_number(3);
+    while (recv(daemon, sent, sizeof(sent) - 1, 0) == -1);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(pair[1]);
+    assert_true(read(pair[0], written, sizeof(written) - 1) > 0);
+    close(pair[0]);
+    assert_false(was_heard);
+    assert_non_null(strstr(missing.text, path));
+    assert_true(is_used);
+    assert_non_null(strstr(written, "number=1\n"));
+    assert_non_null(strstr(written, "number=2\n"));
+    assert_int_equal(written[0], '2'); /* as in a file: the year */
+    assert_int_equal(sent[0], '<');
+    assert_int_equal(log_find_daemon(&error), 0);
+    close(daemon);
+    assert_int_equal(log_open("/dev/null", &error), 0);
+}
+
+/* There is nothing at the other end of /dev/null, and nothing of a closed descriptor. */
+static void test_no_stand_in(void **state)
+{
+    int saved = dup(STDERR_FILENO);
+    int null = open("/dev/null", O_WRONLY);
+    bool is_used[2];
+
+    (void)state;
+    dup2(null, STDERR_FILENO);
+    is_used[0] = log_use_stderr();
+    close(STDERR_FILENO);
+    is_used[1] = log_use_stderr();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(null);
+    assert_false(is_used[0]);
+    assert_false(is_used[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_value_limit),   cmocka_unit_test(test_long_line_in_file),
         cmocka_unit_test(test_open_failures), cmocka_unit_test(test_torn_line),
+        cmocka_unit_test(test_line_torn_by_another),
+        cmocka_unit_test(test_time_and_severity),
         cmocka_unit_test(test_blocked_pipe),  cmocka_unit_test(test_full_socket),
+        cmocka_unit_test(test_stand_in),      cmocka_unit_test(test_no_stand_in),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -49,10 +49,8 @@ sub _follow {
     open my $file, '<:raw', $self->{file} or return;
     seek $file, $self->{at}, 0;
     $self->{at} += read $file, $self->{in}, 1 << 24, length $self->{in};
-    while ($self->{in} =~ s/\A[\d-]+ [\d:]+ ([^\n]*)\n//) {
-        my $line = parse("<22>$1");
-        delete @$line{qw(priority severity)};       # a file does not say them
-        push @{ $self->{lines} }, $line;
+    while ($self->{in} =~ s/\A([^\n]*)\n//) {
+        push @{ $self->{lines} }, parse_of_file($1);
     }
     return;
 }
@@ -115,6 +113,18 @@ sub parse {
     $line->{malformed} = 'fields' if length $rest;
     $line->{event} = $line->{f}{event} // '';
     return $line;
+}
+
+# The same for a line of a file, which begins with the time of RFC 3339 and the severity: key time.
+sub parse_of_file {
+    my ($raw) = @_;
+    my $stamp = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d/;
+    my ($time, $severity, $rest) = $raw =~ /\A($stamp) ([a-z]+) (pop3\.proxy.*)\z/s
+        or return { raw => $raw, f => {}, event => '', malformed => 'stamp' };
+    my ($number) = grep { $SEVERITIES[$_] eq $severity } 0 .. $#SEVERITIES;
+    my $line = parse('<' . (16 | ($number // 0)) . ">$rest");
+    $line->{malformed} = 'severity' if !defined $number;
+    return { %$line, raw => $raw, time => $time };
 }
 
 # All lines logged before this call, by any process.
