@@ -119,7 +119,7 @@ enum { END_MARK_LENGTH = sizeof(end_mark) - 1 };
 
 void reply_end_init(struct reply_end *end)
 {
-    end->matched = 2; /* the status line's CRLF */
+    *end = (struct reply_end){.matched = 2}; /* the status line's CRLF */
 }
 
 /* Moves the automaton by one octet. After a mismatch at most one octet of the mark can be matched
@@ -224,7 +224,7 @@ static unsigned state_at_end(const char *data, const char *end)
     return tail.matched;
 }
 
-size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bool *is_end_r)
+static size_t scan(struct reply_end *end, const char *data, size_t length, bool *is_end_r)
 {
     const char *stop = data + length;
     const char *at = data;
@@ -253,4 +253,37 @@ size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bo
     }
     end->matched = at < stop ? state_at_end(at, stop) : end->matched;
     return length;
+}
+
+static const char loose_mark[] = "\n.\r\n";
+enum { LOOSE_MARK_LENGTH = sizeof(loose_mark) - 1 };
+
+/* The last octets of the piece decide it, and those before it if it is shorter than the mark. */
+static void note_loose_end(struct reply_end *end, const char *data, size_t length)
+{
+    size_t at = length > LOOSE_MARK_LENGTH ? length - LOOSE_MARK_LENGTH : 0;
+
+    if (length >= LOOSE_MARK_LENGTH)
+        end->loose = 0;
+    for (; at < length; at++) {
+        if (end->loose == LOOSE_MARK_LENGTH)
+            end->loose = 1; /* its LF may begin another one */
+        if (data[at] == loose_mark[end->loose])
+            end->loose++;
+        else
+            end->loose = data[at] == '\n' ? 1 : 0;
+    }
+}
+
+size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bool *is_end_r)
+{
+    size_t own = scan(end, data, length, is_end_r);
+
+    note_loose_end(end, data, own);
+    return own;
+}
+
+bool reply_end_is_loose(const struct reply_end *end)
+{
+    return end->loose == LOOSE_MARK_LENGTH;
 }

@@ -53,6 +53,7 @@ bool reply_is_unavailable(const char *line, size_t length);
  */
 struct reply_end {
     unsigned matched; /* octets of CRLF.CRLF matched at the end of what was seen */
+    unsigned loose;   /* the same of LF.CRLF */
 };
 
 /* Begins after the CRLF of the status line. */
@@ -63,5 +64,10 @@ void reply_end_init(struct reply_end *end);
  * they include the end of the reply, its last CRLF; if it is false, all octets belong to it.
  */
 size_t reply_end_scan(struct reply_end *end, const char *data, size_t length, bool *is_end_r);
+
+/* True if what was seen ends with LF "." CRLF. That is not the end of a reply, but some servers
+ * pass on a message whose last line ends in a bare LF as it is, and most clients take this for the
+ * end. */
+bool reply_end_is_loose(const struct reply_end *end);
 
 #endif

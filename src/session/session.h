@@ -147,6 +147,7 @@ struct session {
     uint64_t retrieved;
     uint64_t deleted;
     bool is_committed; /* there were deletions, and the server confirmed QUIT */
+    bool has_logged_loose_end; /* see transfer.c */
 };
 
 /*

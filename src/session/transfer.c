@@ -6,8 +6,14 @@
  *
  * While the client does not take the reply, its input is still read, so that a client that sends
  * commands ahead and we cannot block each other with full windows.
+ *
+ * Some servers pass on a message as it is stored and add only ".CRLF", so that one whose last line
+ * ends in a bare LF has no end. Clients that read lines take it for complete, and so does a
+ * transfer when the client goes on.
  */
 #include "session/transfer.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 #include "io/bypass.h"
@@ -90,6 +96,7 @@ struct transfer {
     struct reply_end end;
     bool is_end;    /* the end was seen */
     bool has_spare; /* and octets after it */
+    bool was_ahead; /* the client had sent something before it had all that has come */
     size_t
         known; /* octets that were peeked at or parsed, but not passed on yet: all of the reply */
     uint64_t octets; /* passed on */
@@ -98,6 +105,17 @@ struct transfer {
 };
 
 /* ---- to the client ---- */
+
+/* Reads what the client has sent while it did not have all that has come. */
+static void read_ahead(struct transfer *transfer)
+{
+    struct stream *client = &transfer->session->client;
+    size_t held = buffer_length(&client->in);
+
+    if (held < CLIENT_AHEAD_BYTES)
+        (void)stream_try_fill(client, CLIENT_AHEAD_BYTES - held);
+    transfer->was_ahead = buffer_length(&client->in) > 0;
+}
 
 /* Waits until the client takes more; meanwhile reads what it sends ahead. */
 static enum outcome wait_for_room(struct transfer *transfer)
@@ -117,7 +135,7 @@ static enum outcome wait_for_room(struct transfer *transfer)
     if (status != IO_OK)
         return client_outcome(status, OUTCOME_CLIENT_STALLED);
     if (fds[1].revents != 0)
-        (void)stream_try_fill(client, CLIENT_AHEAD_BYTES - buffer_length(&client->in));
+        read_ahead(transfer);
     return OUTCOME_NONE;
 }
 
@@ -154,6 +172,87 @@ static enum outcome pass(struct transfer *transfer, const char *data, size_t len
     return outcome;
 }
 
+/* ---- an end with a bare LF ---- */
+
+/*
+ * All that has come may be the whole reply: it ends with LF.CRLF, and the client has it. Whether
+ * the client takes that for the end is seen from what it does next. Commands that it had sent
+ * before tell nothing, as it may send them ahead.
+ */
+static bool may_be_over(const struct transfer *transfer)
+{
+    const struct session *session = transfer->session;
+
+    return reply_end_is_loose(&transfer->end) && transfer->known == 0 &&
+           transfer->bypass.held == 0 && !transfer->was_ahead && !session->is_client_gone &&
+           session->client.read_status == IO_OK;
+}
+
+/* Call it before octets are passed on: afterwards the client may answer them. */
+static size_t scan(struct transfer *transfer, const char *data, size_t length)
+{
+    size_t own = reply_end_scan(&transfer->end, data, length, &transfer->is_end);
+
+    if (!transfer->is_end && reply_end_is_loose(&transfer->end))
+        read_ahead(transfer);
+    return own;
+}
+
+static void log_loose_end(struct session *session)
+{
+    char server[SESSION_SERVER_SIZE];
+    struct log_line line;
+
+    if (session->has_logged_loose_end)
+        return;
+    session->has_logged_loose_end = true;
+    session_log_begin(&line, session, EVENT_LOOSE_END);
+    log_add(&line, "server", session_server_text(session, server));
+    log_end(&line);
+}
+
+/* A whole line of the client is its next command: it has taken the reply as complete. */
+static void take_next_command(struct transfer *transfer)
+{
+    struct session *session = transfer->session;
+    struct buffer *in = &session->client.in;
+
+    (void)stream_try_fill(&session->client, CLIENT_AHEAD_BYTES);
+    if (buffer_length(in) > 0 && memchr(buffer_data(in), '\n', buffer_length(in)) != NULL) {
+        transfer->is_end = true;
+        log_loose_end(session);
+    }
+    transfer->was_ahead = buffer_length(in) >= CLIENT_AHEAD_BYTES; /* no command is that long */
+}
+
+/* Waits until the server goes on (IO_OK), or the client sends something (IO_AGAIN). */
+static enum io_status wait_for_either(struct transfer *transfer)
+{
+    struct stream *server = &transfer->session->server;
+    struct stream *client = &transfer->session->client;
+    struct pollfd fds[2] = {
+        {.fd = server->read_fd, .events = server->read_wants},
+        {.fd = client->read_fd, .events = client->read_wants},
+    };
+    bool has_pending = client->ops->has_pending(client);
+    enum io_status status = IO_OK;
+
+    if (!has_pending)
+        status = wait_for(fds, 2, pace_deadline_ms(&transfer->from_server));
+    if (status != IO_OK || fds[0].revents != 0)
+        return status;
+    take_next_command(transfer);
+    return IO_AGAIN;
+}
+
+/* What a wait for the server means. A server that is slow, but fast enough, goes on. */
+static enum outcome waited(struct transfer *transfer, enum io_status status)
+{
+    if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
+        return OUTCOME_NONE;
+    return server_outcome(status, OUTCOME_SERVER_STALLED);
+}
+
 /* ---- through our buffer ---- */
 
 static enum outcome read_on(struct transfer *transfer)
@@ -162,17 +261,16 @@ static enum outcome read_on(struct transfer *transfer)
     enum io_status status = IO_AGAIN;
 
     /* Octets that were peeked at are there; a wait might wait for more of them. */
-    if (transfer->known > 0)
+    if (transfer->known > 0 || may_be_over(transfer))
         status = stream_try_fill(&session->server, BUFFER_BLOCK_BYTES);
+    if (status == IO_AGAIN && may_be_over(transfer))
+        return waited(transfer, wait_for_either(transfer));
     if (status == IO_AGAIN)
         status = stream_fill(&session->server, BUFFER_BLOCK_BYTES,
                              pace_deadline_ms(&transfer->from_server));
-    if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
-        return OUTCOME_NONE;
-    if (status != IO_OK)
-        return server_outcome(status, OUTCOME_SERVER_STALLED);
-    transfer->from_server.octets += buffer_length(&session->server.in);
-    return OUTCOME_NONE;
+    if (status == IO_OK)
+        transfer->from_server.octets += buffer_length(&session->server.in);
+    return waited(transfer, status);
 }
 
 /* How many of the octets read belong to the reply. */
@@ -183,7 +281,7 @@ static size_t own_octets(struct transfer *transfer, const char *data, size_t len
     transfer->known -= known;
     if (transfer->is_end)
         return known;
-    return known + reply_end_scan(&transfer->end, data + known, length - known, &transfer->is_end);
+    return known + scan(transfer, data + known, length - known);
 }
 
 static enum outcome pass_buffered(struct transfer *transfer)
@@ -259,7 +357,7 @@ static enum outcome peek_and_take(struct transfer *transfer)
             return OUTCOME_INTERNAL;
         status = stream_try_peek(server, block, room, &seen);
         if (status == IO_OK) {
-            transfer->known = reply_end_scan(&transfer->end, block, seen, &transfer->is_end);
+            transfer->known = scan(transfer, block, seen);
             transfer->has_spare = transfer->known < seen;
         }
         buffer_clear(&server->in); /* we may wait long for the client, and hold no memory then */
@@ -274,14 +372,14 @@ static enum outcome peek_and_take(struct transfer *transfer)
 
 static enum outcome pass_spliced(struct transfer *transfer)
 {
-    enum io_status status = wait_for_one(transfer->session->server.read_fd, POLLIN,
-                                         pace_deadline_ms(&transfer->from_server));
+    enum io_status status = may_be_over(transfer)
+                                ? wait_for_either(transfer)
+                                : wait_for_one(transfer->session->server.read_fd, POLLIN,
+                                               pace_deadline_ms(&transfer->from_server));
     enum outcome outcome;
 
-    if (status == IO_DEADLINE && pace_renew(&transfer->from_server))
-        return OUTCOME_NONE;
     if (status != IO_OK)
-        return server_outcome(status, OUTCOME_SERVER_STALLED);
+        return waited(transfer, status);
     outcome = peek_and_take(transfer);
     if (outcome == OUTCOME_NONE)
         outcome = give_all(transfer);

@@ -91,6 +91,8 @@ static void fuzz_end(uint8_t how, const char *data, size_t size)
         free(copy);
         CHECK(used <= piece && (is_end || used == piece));
         at += used;
+        CHECK(reply_end_is_loose(&end) ==
+              (at >= 4 && memcmp(data + at - 4, "\n.\r\n", 4) == 0));
     }
     CHECK(is_end == (end_at > 0));
     CHECK(!is_end || at == end_at);

@@ -11,6 +11,8 @@
  *   - the client gets one reply to each command, in order, the server's octet for octet, and at
  *     most one last reply of ours, never inside another reply;
  *   - a client that ends in good order has got every reply;
+ *   - a multi-line reply ends with CRLF.CRLF, or with LF.CRLF if nothing more has come when the
+ *     client's next command goes to the server;
  *   - nothing of a login is left in memory, nothing is left open, one line is logged;
  *   - no wait is without a limit, and no loop is busy;
  *   - nothing is sent before a PROXY header is complete, and ours is the first that a server gets;
@@ -35,6 +37,7 @@ enum {
     COMMANDS_MAX = 6, /* refused ones; the sixth ends the session */
     FREE_MAX = 20,    /* of CAPA, AUTH and USER before the login */
     POOL_BLOCKS = 6,  /* more than a session holds at once */
+    LOOSE_ENDS_MAX = 64,
 };
 
 /* ---- the client's lines, read again ---- */
@@ -173,6 +176,29 @@ static bool read_challenge(size_t at, struct reply *reply)
     return true;
 }
 
+/* The replies that were over after LF.CRLF: where each begins and ends in what the server sent. */
+static struct {
+    size_t begin, end;
+} loose_ends[LOOSE_ENDS_MAX];
+static unsigned loose_end_count;
+
+static size_t find_loose_end(size_t at)
+{
+    for (unsigned i = 0; i < loose_end_count; i++)
+        if (loose_ends[i].begin == at)
+            return loose_ends[i].end;
+    return 0;
+}
+
+static void note_loose_end(size_t at, size_t end)
+{
+    if (end - at < 4 || loose_end_count == LOOSE_ENDS_MAX ||
+        memcmp(peers.from_server.data + end - 4, "\n.\r\n", 4) != 0)
+        return;
+    loose_ends[loose_end_count].begin = at;
+    loose_ends[loose_end_count++].end = end;
+}
+
 static struct reply read_reply(size_t at, bool is_multi_line)
 {
     struct reply reply = {.line = peers.from_server.data + at};
@@ -190,6 +216,8 @@ static struct reply read_reply(size_t at, bool is_multi_line)
         return reply;
     left -= reply.status_length;
     body = reference_end(reply.line + reply.status_length, left);
+    if (find_loose_end(at) > 0)
+        body = find_loose_end(at) - at - reply.status_length;
     reply.is_complete = body > 0;
     reply.length += body > 0 ? body : left;
     return reply;
@@ -227,6 +255,10 @@ static void settle_replies(void)
         if (!to_server.is_auth || to_server.is_relaying || to_server.is_confirmed ||
             !read_challenge(to_server.replied_at, &reply))
             reply = read_reply(to_server.replied_at, to_server.is_multi_line && is_last);
+        if (!reply.is_complete && reply.has_status && to_server.is_relaying) {
+            note_loose_end(to_server.replied_at, peers.from_server.length);
+            reply = read_reply(to_server.replied_at, to_server.is_multi_line && is_last);
+        }
         if (!reply.is_complete)
             return;
         to_server.replied_at += reply.length;
@@ -740,6 +772,25 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
     return false;
 }
 
+/* A command that we have refused came after LF.CRLF. What the client got shows where. */
+static struct reply find_refused_after(size_t at, const struct reply *reply)
+{
+    const char *body = reply->line + reply->status_length;
+    const char *out = peers.to_client.data + got.at + reply->status_length;
+    size_t left = got_left() > reply->status_length ? got_left() - reply->status_length : 0;
+    size_t length = reply->length - reply->status_length;
+    size_t same = 0;
+
+    while (same < left && same < length && body[same] == out[same])
+        same++;
+    if (same == left)
+        return *reply;
+    while (same >= 4 && memcmp(body + same - 4, "\n.\r\n", 4) != 0)
+        same--;
+    note_loose_end(at, at + reply->status_length + same);
+    return read_reply(at, true);
+}
+
 static void check_reply(const struct reference_command *shape, const struct reply *reply)
 {
     CHECK(reply->has_status);
@@ -774,6 +825,8 @@ static void check_after_login(struct reader *reader, enum outcome outcome, size_
             continue;
         }
         reply = read_reply(server_at, shape->is_multi_line);
+        if (reply.is_ok && !reply.is_complete && shape->verb != COMMAND_CAPA)
+            reply = find_refused_after(server_at, &reply);
         check_reply(shape, &reply);
         server_at += reply.length;
     }
@@ -910,6 +963,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     memset(&to_server, 0, sizeof(to_server));
+    loose_end_count = 0;
     memset(&got, 0, sizeof(got));
     to_server.client.state = COMMAND_STATE_AUTH;
     outcome = peers_run(&session, instance, data, size);

@@ -239,6 +239,37 @@ static void test_end_bodies(void **state)
         check_all_cuts(bodies[i], strlen(bodies[i]));
 }
 
+/* After each piece the scanner knows whether all that it has seen ends with LF.CRLF. */
+static void check_loose(const char *body, size_t length, size_t step)
+{
+    struct reply_end end;
+    bool is_end = false;
+
+    reply_end_init(&end);
+    for (size_t at = 0; at < length && !is_end; at += step) {
+        size_t piece = step < length - at ? step : length - at;
+        size_t seen = at + reply_end_scan(&end, body + at, piece, &is_end);
+
+        assert_int_equal(reply_end_is_loose(&end),
+                         seen >= 4 && memcmp(body + seen - 4, "\n.\r\n", 4) == 0);
+    }
+}
+
+static void test_loose_end(void **state)
+{
+    static const char alphabet[] = {'\r', '\n', '.', 'x'};
+    enum { LENGTH = 7 };
+    char body[LENGTH];
+
+    (void)state;
+    for (unsigned code = 0; code < 1U << (2 * LENGTH); code++) {
+        for (int i = 0; i < LENGTH; i++)
+            body[i] = alphabet[code >> (2 * i) & 3];
+        for (size_t step = 1; step <= LENGTH; step++)
+            check_loose(body, LENGTH, step);
+    }
+}
+
 /* Every string over the octets that matter, after a run of text that moves it over every
  * alignment of the vector search. */
 static void test_end_exhaustive(void **state)
@@ -273,7 +304,7 @@ int main(void)
         cmocka_unit_test(test_clean_octets),   cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_clean),          cmocka_unit_test(test_code),
         cmocka_unit_test(test_unavailable),    cmocka_unit_test(test_end_bodies),
-        cmocka_unit_test(test_end_exhaustive),
+        cmocka_unit_test(test_end_exhaustive), cmocka_unit_test(test_loose_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
