@@ -33,6 +33,30 @@ scene 'a silent client' => sub {
     is $client->session_line->{reason}, 'login-timeout', 'reason';
 };
 
+scene 'the client\'s part of the login has a limit of its own' => sub {
+    my %client;
+    for my $way ('silent', 'after USER', 'within AUTH') {
+        my $client = proxy('--client-login-timeout', 1, '--login-timeout', 60, server()->address)->client;
+        $client{$way} = [ $client, now() ];
+        $client->greeting;
+        $client->ask('USER joe') if $way eq 'after USER';
+        is $client->send_line('AUTH PLAIN')->line, '+ ', 'a challenge' if $way eq 'within AUTH';
+    }
+    for my $way (sort keys %client) {
+        my ($client, $start) = @{ $client{$way} };
+        like ends_at($way, $client, $start, 1), qr/\A-ERR [^\r\n]+\r\n\z/, "$way: told so";
+        is $client->session_line->{reason}, 'login-timeout', 'reason';
+    }
+    my $server = server(on => { PASS => '' });
+    my $client = before_pass(proxy('--client-login-timeout', 1, $server->address));
+    $client->send_line('PASS x');
+    $server->wait_line(qr/^PASS/);
+    pause(1.5);
+    ($server->connections)[-1]->send("+OK in\r\n");
+    is $client->reply, '+OK in', 'the server has more time';
+    $client->quit;
+};
+
 scene 'a client that drips' => sub {
     my $proxy = proxy('--login-timeout', 1, server()->address);
     my %client;

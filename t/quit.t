@@ -214,12 +214,40 @@ scene 'a server that does not answer QUIT' => sub {
     $client->ask('DELE 1');
     $client->send_line('QUIT');
     like $client->rest, qr/\A(?:-ERR [^\r\n]+\r\n)?\z/, 'closed: never a +OK of our own';
-    is $client->session_line->{commit}, 'lost', 'commit=lost';
-    ($client, $server) = session(arguments => [ '--server-timeout', 1 ], on => { QUIT => '' });
+    is $client->session_line->{commit}, 'unknown', 'commit=unknown';
+    ($client, $server) = session(arguments => [ '--server-timeout', 1, '--timeout', 1 ], on => { QUIT => '' });
     $client->ask('DELE 1');
     $client->send_line('QUIT');
     like $client->rest, qr/\A(?:-ERR [^\r\n]+\r\n)?\z/, 'silent: never a +OK of our own';
+    is $client->session_line->{commit}, 'unknown', 'commit=unknown';
+    ($client, $server) = session(on => { QUIT => "what?\r\n" });
+    $client->ask('DELE 1');
+    $client->send_line('QUIT')->rest;
+    is $client->session_line->{commit}, 'unknown', 'nonsense: commit=unknown';
+};
+
+scene 'a server that dies before QUIT' => sub {
+    my ($client, $server, $connection) = session();
+    $client->ask('DELE 1');
+    $connection->close;
+    $client->rest;
     is $client->session_line->{commit}, 'lost', 'commit=lost';
+};
+
+scene 'a server that is slow with its deletions' => sub {
+    my $held;
+    my ($client, $server) = session(arguments => [ '--server-timeout', 1 ], on => { QUIT => sub { $held = $_[0]; '' } });
+    $client->ask('DELE 1');
+    $client->send_line('QUIT');
+    ok wait_until(sub { $held }), 'has the QUIT';
+    pause(1.5);
+    $held->send("+OK bye\r\n");
+    is $client->reply, '+OK bye', 'has the time of an idle session, not that of a reply';
+    is $client->session_line->{commit}, 'ok', 'commit=ok';
+    ($client, $server) = session(arguments => [ '--server-timeout', 1 ], on => { QUIT => '' });
+    $client->send_line('QUIT');
+    like $client->rest, qr/\A-ERR \[SYS\/TEMP\]/, 'not without deletions';
+    is $client->session_line->{reason}, 'server-timeout', 'reason';
 };
 
 scene 'nothing is served after QUIT' => sub {

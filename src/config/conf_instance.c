@@ -102,6 +102,7 @@ static void set_limit_defaults(struct conf_section *section)
     struct conf_values *values = &section->values;
 
     lower_to_timeout(section, CONF_KEY_login_timeout, &values->login_timeout);
+    lower_to_timeout(section, CONF_KEY_client_login_timeout, &values->client_login_timeout);
     lower_to_timeout(section, CONF_KEY_connect_timeout, &values->connect_timeout);
     lower_to_timeout(section, CONF_KEY_server_timeout, &values->server_timeout);
     lower_to_timeout(section, CONF_KEY_acp_timeout, &values->acp_timeout);

@@ -6,6 +6,7 @@
 #include "session/auth.h"
 #include "session/capa.h"
 #include "session/client_line.h"
+#include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
 
@@ -91,5 +92,6 @@ enum outcome login_run(struct session *session)
         if (outcome != OUTCOME_NONE)
             return outcome;
     }
+    session->login_deadline_ms = session_login_end_ms(session, false);
     return OUTCOME_NONE;
 }

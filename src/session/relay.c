@@ -81,9 +81,23 @@ static enum outcome pass_reply(struct session *session, const struct command *co
     return outcome;
 }
 
-/* After QUIT the server carries out the deletions. Only its +OK says that it did. */
+/* How long the reply may take. After QUIT the server carries out the deletions, and if we do not
+ * wait for it, it may undo them. */
+static int64_t reply_limit_ms(const struct session *session, enum command_verb verb)
+{
+    const struct conf_values *values = session->values;
+    bool is_commit = verb == COMMAND_QUIT && session->deleted > 0;
+    int64_t limit_s = values->server_timeout;
+
+    if (is_commit && values->timeout > limit_s)
+        limit_s = values->timeout;
+    return limit_s * 1000;
+}
+
+/* Only the server's +OK says that it has carried out the deletions. */
 static enum outcome finish(struct session *session, const struct server_reply *reply)
 {
+    session->is_quit_sent = false;
     session->is_committed = session->deleted > 0 && reply->is_ok;
     (void)pass_status(session, reply);
     return OUTCOME_QUIT;
@@ -91,11 +105,13 @@ static enum outcome finish(struct session *session, const struct server_reply *r
 
 static enum outcome serve_command(struct session *session, const struct command *command)
 {
-    int64_t deadline_ms = clock_after_ms(session->values->server_timeout * 1000);
+    int64_t deadline_ms = clock_after_ms(reply_limit_ms(session, command->verb));
     struct command sent = *command; /* its arguments point into the line, which sending drops */
     struct server_reply reply;
-    enum outcome outcome = send_command(session, command, deadline_ms);
+    enum outcome outcome;
 
+    session->is_quit_sent = command->verb == COMMAND_QUIT;
+    outcome = send_command(session, command, deadline_ms);
     sent.argument = sent.second = NULL;
     if (outcome == OUTCOME_NONE)
         outcome = server_reply_read(session, 0, deadline_ms, &reply);

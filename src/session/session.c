@@ -37,7 +37,9 @@ static const char *commit_word(const struct session *session)
 {
     if (session->is_committed)
         return "ok";
-    return session->deleted > 0 ? "lost" : "none";
+    if (session->deleted == 0)
+        return "none";
+    return session->is_quit_sent ? "unknown" : "lost";
 }
 
 static void log_session(const struct session *session, enum outcome outcome, const char *words)
@@ -100,7 +102,7 @@ static void begin(struct session *session, const struct session_start *start, in
         .values = start->conf->values,
         .started_ms = clock_now_ms(),
     };
-    session->login_deadline_ms = session->started_ms + session->values->login_timeout * 1000;
+    session->login_deadline_ms = session_login_end_ms(session, true);
     make_id(session->id);
     if (start->client_address != NULL)
         session->client_address = *start->client_address;

@@ -146,6 +146,7 @@ struct session {
     uint64_t reply_octets;
     uint64_t retrieved;
     uint64_t deleted;
+    bool is_quit_sent; /* to the server, and its reply has not come: nobody knows what it does */
     bool is_committed; /* there were deletions, and the server confirmed QUIT */
     bool has_logged_loose_end; /* see transfer.c */
 };

@@ -31,6 +31,16 @@ void session_note_user(struct session *session)
     session->sent_name = hash_text_nocase(user);
 }
 
+int64_t session_login_end_ms(const struct session *session, bool is_clients_part)
+{
+    const struct conf_values *values = session->values;
+    int64_t limit_s = values->login_timeout;
+
+    if (is_clients_part && values->client_login_timeout < limit_s)
+        limit_s = values->client_login_timeout;
+    return session->started_ms + limit_s * 1000;
+}
+
 const char *session_stage_word(enum session_stage stage)
 {
     static const char *const words[SESSION_STAGE_COUNT] = {

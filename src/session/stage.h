@@ -23,6 +23,10 @@ void session_own_end(const struct session *session, struct address *address);
 /* Where the client has connected to: the load balancer's address if it told us, or our own end. */
 void session_local_address(const struct session *session, struct address *address);
 
+/* When the login must be finished, or the client's part of it: until its credentials are complete,
+ * nobody else is waited for. */
+int64_t session_login_end_ms(const struct session *session, bool is_clients_part);
+
 /* Begins a log line about this session. */
 void session_log_begin(struct log_line *line, const struct session *session, enum event event);
 
