@@ -43,6 +43,7 @@ scene 'the line of a session has all fields' => sub {
     is $line->{port},      $port,               'port';
     is $line->{user},      'joe@example.org',   'user';
     is $line->{server},    $server->address,    'server';
+    is $line->{server_address}, $server->address, 'its address';
     is $line->{octets},    length($client->received) - $before, 'octets of replies';
     is $line->{retrieved}, 2,                   'retrieved';
     is $line->{deleted},   1,                   'deleted';
@@ -52,6 +53,36 @@ scene 'the line of a session has all fields' => sub {
     like $sessions[0]{raw}, qr/\A<\d+>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d pop3\.proxy\[\d+\]: event=session session=/,
         'frame of RFC 3164, event and session first';
     is $sessions[0]{priority} >> 3, 2, 'facility mail';
+};
+
+scene 'a server by its name' => sub {
+    my $server = server();
+    my $client = proxy("localhost:$server->{port}")->client->login;
+    $client->quit;
+    $client->session_line;
+    for my $line (grep { $_->{event} =~ /^(?:login|session)$/ } lines_of($client)) {
+        is "$line->{f}{server} $line->{f}{server_address}", "localhost:$server->{port} " . $server->address, "$line->{event}: its name and its address";
+    }
+};
+
+scene 'a server that was refused or not reached' => sub {
+    my $gone = server();
+    my $address = $gone->address;
+    $gone->close;
+    my %named = (
+        'joe@127.0.0.1:1' => [ '127.0.0.1:1', 'server-not-allowed' ],
+        "joe\@$address"   => [ $address,      'connect-failed' ],
+        'joe@[::1%lo]'    => [ '[::1%lo]',    'bad-server-name' ],
+        'joe@a b..c'      => [ 'a\x20b..c',   'bad-server-name' ],
+    );
+    for my $name (sort keys %named) {
+        my $client = proxy('-e', '-s', $address, '-')->client;
+        $client->try_login($name);
+        $client->closes;
+        my $line = $client->session_line;
+        is "$line->{server} $line->{reason}", join(' ', @{ $named{$name} }), "$name: is named in the log";
+        is $line->{server_address}, '-', 'without an address';
+    }
 };
 
 scene 'every session has its line, however it ends' => sub {

@@ -45,8 +45,11 @@ static enum outcome take_server(struct session *session, const char *text)
 {
     const struct conf_instance *conf = session->start->conf;
 
-    if (host_port_parse(&session->server_name, text) == -1)
+    if (host_port_parse(&session->server_name, text) == -1) {
+        /* Without a port it is no server. The log names what was refused. */
+        snprintf(session->server_name.host, sizeof(session->server_name.host), "%s", text);
         return OUTCOME_BAD_SERVER_NAME;
+    }
     if (session->server_name.port == 0)
         session->server_name.port = conf->server_port;
     if (conf->allowed != NULL &&

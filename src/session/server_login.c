@@ -103,6 +103,7 @@ static void log_login(const struct session *session)
     const struct sasl_mechanism_info *mechanism =
         sasl_mechanism_info(session->credentials.mechanism);
     char server[SESSION_SERVER_SIZE];
+    char address[ADDRESS_TEXT_SIZE];
     struct log_line line;
 
     if (session->values->quiet)
@@ -111,6 +112,7 @@ static void log_login(const struct session *session)
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add(&line, "user", session->user);
     log_add(&line, "server", session_server_text(session, server));
+    log_add(&line, "server_address", address_text(&session->server_address, address));
     log_add(&line, "auth", mechanism == NULL ? "USER" : mechanism->name);
     log_end(&line);
 }

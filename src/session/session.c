@@ -47,7 +47,7 @@ static void log_session(const struct session *session, enum outcome outcome, con
     char client[ADDRESS_TEXT_SIZE];
     char server[SESSION_SERVER_SIZE];
     char tls[STARTTLS_TEXT_SIZE];
-    char via[ADDRESS_TEXT_SIZE];
+    char address[ADDRESS_TEXT_SIZE];
     struct log_line line;
 
     session_log_begin(&line, session, EVENT_SESSION);
@@ -56,9 +56,10 @@ static void log_session(const struct session *session, enum outcome outcome, con
     log_add(&line, "client", address_host_text(&session->client_address, client));
     log_add_number(&line, "port", address_port(&session->client_address));
     if (session->proxy_address.sa.sa_family != AF_UNSPEC)
-        log_add(&line, "via", address_host_text(&session->proxy_address, via));
+        log_add(&line, "via", address_host_text(&session->proxy_address, address));
     log_add(&line, "user", session->user);
     log_add(&line, "server", session_server_text(session, server));
+    log_add(&line, "server_address", address_text(&session->server_address, address));
     log_add(&line, "route", session->route.name);
     if (session->route.group != NULL)
         log_add_number(&line, "attempt", session->route.attempt);

@@ -41,7 +41,8 @@ const char *session_stage_word(enum session_stage stage);
 struct session;
 
 /* The selected server, as logs and the status name it: "host:port", an IPv6 address in brackets;
- * "" until one is selected. Returns `text`. */
+ * "" until one is selected. A text that is not a server name is shown as the client wrote it.
+ * Returns `text`. */
 const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE]);
 
 /*
@@ -135,7 +136,7 @@ struct session {
     /* Hashes by hash_text_nocase(): the login as the client typed it, and as sent to the server. */
     uint64_t typed_name;
     uint64_t sent_name;
-    struct host_port server_name; /* as selected; port 0 until one is */
+    struct host_port server_name; /* as selected; port 0 until one is; see select.c */
     struct session_route route;
     struct session_hold hold;
     int64_t try_deadline_ms; /* until which the server must take a login, or another one is tried; 0:

@@ -4,6 +4,7 @@
  */
 #include "session/stage.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -56,8 +57,10 @@ const char *session_server_text(const struct session *session, char text[SESSION
 {
     const struct host_port *server = &session->server_name;
 
-    text[0] = '\0';
-    return server->port == 0 ? text : host_port_text(server->host, server->port, text);
+    if (server->port != 0)
+        return host_port_text(server->host, server->port, text);
+    snprintf(text, SESSION_SERVER_SIZE, "%s", server->host);
+    return text;
 }
 
 void session_own_end(const struct session *session, struct address *address)
