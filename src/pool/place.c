@@ -279,10 +279,16 @@ static bool is_shed_in_login(const struct session *session, enum outcome outcome
     return outcome == OUTCOME_SHED && session->is_login_sent;
 }
 
+static bool has_failed(const struct session *session, enum outcome outcome)
+{
+    return outcome_is_failed_login(outcome) || is_shed_in_login(session, outcome) ||
+           (session->is_password_tried && outcome_is_failed_password(outcome));
+}
+
 void place_end(struct place *place, const struct session *session, enum outcome outcome)
 {
     count_session(place, session, outcome);
-    end_attempt(place, outcome_is_failed_login(outcome) || is_shed_in_login(session, outcome));
+    end_attempt(place, has_failed(session, outcome));
     give_back(place);
     atomic_store(&place->slot->kicked_session, 0);
     atomic_store(&place->slot->started_ms, clock_now_ms());

@@ -15,6 +15,7 @@ enum {
     DISTRUSTS_SERVER = 8,
     KEEPS_WORDS = 16,
     OUR_FAILURE = 32,
+    FAILED_PASSWORD = 64,
 };
 
 static const struct {
@@ -58,6 +59,11 @@ bool outcome_is_limit(enum outcome outcome)
 bool outcome_is_failed_login(enum outcome outcome)
 {
     return has(outcome, FAILED_LOGIN);
+}
+
+bool outcome_is_failed_password(enum outcome outcome)
+{
+    return has(outcome, FAILED_PASSWORD);
 }
 
 bool outcome_is_after_quit(enum outcome outcome)

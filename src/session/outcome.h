@@ -28,6 +28,7 @@ const char *outcome_reply(enum outcome outcome);
 /* The properties, explained in outcome.def. */
 bool outcome_is_limit(enum outcome outcome);
 bool outcome_is_failed_login(enum outcome outcome);
+bool outcome_is_failed_password(enum outcome outcome);
 bool outcome_is_after_quit(enum outcome outcome);
 bool outcome_distrusts_server(enum outcome outcome);
 bool outcome_keeps_words(enum outcome outcome);

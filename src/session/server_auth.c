@@ -70,6 +70,8 @@ enum outcome server_auth(struct session *session, struct server_reply *reply)
         client_say(session, "-ERR [AUTH] user name and password are too long");
         return OUTCOME_LOGIN_REFUSED;
     }
+    secret_note(&session->secrets, text, strlen(text));
+    session->is_password_tried = true;
     outcome = has_sent ? server_settle(session) : OUTCOME_NONE;
     if (outcome == OUTCOME_NONE)
         outcome = server_exchange(session,

@@ -143,7 +143,8 @@ const char *server_words(const struct session *session, enum outcome outcome,
                          char text[SERVER_WORDS_SIZE])
 {
     const struct buffer *in = &session->server.in;
-    bool is_wanted = outcome_keeps_words(outcome) && !session->is_login_sent;
+    bool is_wanted = session->has_last_words ||
+                     (outcome_keeps_words(outcome) && !session->is_login_sent);
     size_t length = is_wanted ? buffer_length(in) : 0;
     size_t end = 0;
 
@@ -153,5 +154,7 @@ const char *server_words(const struct session *session, enum outcome outcome,
         end++;
     }
     text[end] = '\0';
+    if (secret_is_in(&session->secrets, text))
+        text[0] = '\0';
     return text;
 }

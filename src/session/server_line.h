@@ -71,9 +71,9 @@ enum outcome server_listen(struct session *session, int64_t until_ms);
 
 /*
  * Copies the line with which the server has ended the session, control octets replaced, if the
- * outcome wants it in the log; else "". Call it before the server's stream is closed, as it lies
- * in that buffer. After the server has got the credentials the text stays "", because the server
- * might repeat a password. Returns `text`.
+ * outcome wants it in the log or session->has_last_words is set; else "". Call it before the server's
+ * stream is closed, as it lies in that buffer. The text stays "" if it repeats the password; and
+ * after the server has got the credentials, if it is not a reply of POP3. Returns `text`.
  */
 enum { SERVER_WORDS_SIZE = LOG_VALUE_BYTES + 2 }; /* so long that the log can see that it is cut */
 const char *server_words(const struct session *session, enum outcome outcome,

@@ -14,6 +14,7 @@
 #include "session/server_auth.h"
 #include "session/server_capa.h"
 #include "session/server_line.h"
+#include "session/server_refusal.h"
 #include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
@@ -38,18 +39,6 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
         return OUTCOME_SERVER_REFUSED;
     *has_xclient_r = memmem(greeting.line, greeting.length, code, sizeof(code) - 1) != NULL;
     return server_reply_done(session, &greeting, true);
-}
-
-/* Passes the server's line on if it has a response code, else says our own (RFC 3206). */
-static enum outcome refuse_login(struct session *session, const struct server_reply *reply)
-{
-    if (reply_has_code(reply->line, reply->length)) {
-        client_pass(session, reply->line, reply->length);
-    } else {
-        client_say(session, "-ERR [AUTH] bad login");
-    }
-    return reply_is_unavailable(reply->line, reply->length) ? OUTCOME_LOGIN_UNAVAILABLE
-                                                            : OUTCOME_LOGIN_REFUSED;
 }
 
 /* ---- the client log ---- */
@@ -143,8 +132,10 @@ static enum outcome log_in_by_steps(struct session *session, struct server_reply
     outcome = server_reply_done(session, reply, true);
     if (outcome == OUTCOME_NONE)
         outcome = server_settle(session);
-    return outcome == OUTCOME_NONE ? send_credential(session, "PASS", credentials->password, reply)
-                                   : outcome;
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    session->is_password_tried = true;
+    return send_credential(session, "PASS", credentials->password, reply);
 }
 
 /* USER, PASS and the CAPA that confirms them in one segment. */
@@ -163,8 +154,32 @@ static enum outcome log_in_at_once(struct session *session, struct server_reply 
         outcome = server_reply_read(session, 0, deadline_ms, reply);
     if (outcome != OUTCOME_NONE || !reply->is_ok)
         return outcome;
+    session->is_password_tried = true;
     outcome = server_reply_done(session, reply, false);
     return outcome == OUTCOME_NONE ? server_reply_read(session, 0, deadline_ms, reply) : outcome;
+}
+
+/* The token in a message of XOAUTH2 or OAUTHBEARER, which was checked when it came. */
+static void note_token(struct session *session, const char *message, size_t length)
+{
+    static const char key[] = "\001auth=";
+    const char *at = memmem(message, length, key, sizeof(key) - 1);
+    size_t before = at == NULL ? length : (size_t)(at - message) + strlen(key) + strlen("Bearer ");
+    const char *end = before < length ? memchr(message + before, '\x01', length - before) : NULL;
+
+    if (end != NULL)
+        secret_note(&session->secrets, message + before, (size_t)(end - message) - before);
+}
+
+/* For the log, which shows words of the server. */
+static void note_secret(struct session *session)
+{
+    const struct credentials *credentials = &session->credentials;
+
+    if (credentials_have_password(credentials))
+        secret_note(&session->secrets, credentials->password, strlen(credentials->password));
+    else if (credentials->message != NULL)
+        note_token(session, credentials->message, credentials->message_length);
 }
 
 /* `reply` is the server's last word. *has_capa_sent_r: see server_capa_confirm(). */
@@ -176,6 +191,7 @@ static enum outcome log_in(struct session *session, struct server_reply *reply,
 
     *has_capa_sent_r = false;
     session->is_login_sent = true;
+    note_secret(session);
     if (is_plain || !credentials_have_password(&session->credentials))
         return server_auth(session, reply);
     if (!session->server_facts.has_pipelining)
@@ -207,13 +223,15 @@ enum outcome server_login_run(struct session *session)
     enum outcome outcome;
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
+    session->is_password_tried = session->has_last_words = false;
+    session->refusal_code[0] = '\0';
     outcome = prepare(session);
     if (outcome == OUTCOME_NONE)
         outcome = log_in(session, &reply, &has_capa_sent);
     if (outcome != OUTCOME_NONE)
         return outcome;
     if (!reply.is_ok)
-        return refuse_login(session, &reply);
+        return server_refusal_say(session, &reply);
     outcome = server_capa_confirm(session, &reply, has_capa_sent, &line_length);
     if (outcome != OUTCOME_NONE)
         return outcome;

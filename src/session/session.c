@@ -13,6 +13,7 @@
 #include "session/client_line.h"
 #include "session/reach.h"
 #include "session/server_line.h"
+#include "session/server_refusal.h"
 #include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
@@ -42,7 +43,21 @@ static const char *commit_word(const struct session *session)
     return session->is_quit_sent ? "unknown" : "lost";
 }
 
-static void log_session(const struct session *session, enum outcome outcome, const char *words)
+/* What the server has said last, if the log is to show it. */
+struct last_words {
+    char text[SERVER_WORDS_SIZE];
+    char code[SESSION_CODE_SIZE];
+};
+
+/* Call it before the server's stream is closed: it holds the words. */
+static void keep_words(const struct session *session, enum outcome outcome,
+                       struct last_words *words)
+{
+    server_refusal_code(session, server_words(session, outcome, words->text), words->code);
+}
+
+static void log_session(const struct session *session, enum outcome outcome,
+                        const struct last_words *words)
 {
     char client[ADDRESS_TEXT_SIZE];
     char server[SESSION_SERVER_SIZE];
@@ -75,8 +90,10 @@ static void log_session(const struct session *session, enum outcome outcome, con
     log_add(&line, "server_tls", starttls_text(&session->server_tls, tls));
     log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));
-    if (words[0] != '\0')
-        log_add_text(&line, "text", words);
+    if (words->code[0] != '\0')
+        log_add(&line, "code", words->code);
+    if (words->text[0] != '\0')
+        log_add_text(&line, "text", words->text);
     log_end(&line);
 }
 
@@ -105,6 +122,7 @@ static void begin(struct session *session, const struct session_start *start, in
     };
     session->login_deadline_ms = session_login_end_ms(session, true);
     make_id(session->id);
+    secret_begin(&session->secrets, session->id);
     if (start->client_address != NULL)
         session->client_address = *start->client_address;
     else
@@ -175,15 +193,15 @@ static void say_last_reply(struct session *session, enum outcome outcome)
 
 static void end(struct session *session, enum outcome outcome)
 {
-    char words[SERVER_WORDS_SIZE];
+    struct last_words words;
 
-    server_words(session, outcome, words);
+    keep_words(session, outcome, &words);
     reach_leave(session, outcome);
     say_last_reply(session, outcome);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);
-    log_session(session, outcome, words);
+    log_session(session, outcome, &words);
 }
 
 enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,

@@ -20,12 +20,14 @@
 #include "session/credentials.h"
 #include "session/known_servers.h"
 #include "session/outcome.h"
+#include "session/secret.h"
 #include "tls/tls.h"
 
 enum {
     SESSION_ID_SIZE = 32,
     SESSION_USER_SIZE = 256, /* for logs; longer names are cut there, and only there */
     SESSION_SERVER_SIZE = HOST_PORT_TEXT_SIZE,
+    SESSION_CODE_SIZE = 32, /* for logs; longer codes are cut there */
 };
 
 enum session_stage {
@@ -125,6 +127,10 @@ struct session {
     struct tls_facts server_tls;
     struct server_facts server_facts; /* of the server we log in at */
     bool is_login_sent;               /* the server has the credentials, and might repeat them */
+    bool is_password_tried;           /* it has taken the user name: its answer is about the rest */
+    bool has_last_words; /* at the start of its input: why it refuses the login, or closes */
+    char refusal_code[SESSION_CODE_SIZE]; /* the response code of a refused login; "" for none */
+    struct secret_prints secrets;
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */

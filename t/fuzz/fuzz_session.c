@@ -726,6 +726,27 @@ static size_t check_proof(size_t at)
     return reply.length;
 }
 
+/* The server's words with the response code that they get, or without one. */
+static bool take_words(const struct reply *reply, enum outcome outcome)
+{
+    bool is_unavailable = outcome == OUTCOME_LOGIN_UNAVAILABLE;
+    char text[REPLY_LINE_BYTES] = "";
+    char line[REPLY_LINE_BYTES + 16];
+    size_t at = 4;
+
+    while (at + 2 < reply->status_length && reply->line[at] == ' ')
+        at++;
+    for (size_t i = 0; at + i + 2 < reply->status_length; i++)
+        text[i] = reply_clean_octet(reply->line[at + i]);
+    if (!is_unavailable)
+        return take_line("-ERR ", text);
+    snprintf(line, REPLY_LINE_BYTES - 1, "-ERR [IN-USE] %s", text);
+    if (take_line(line, ""))
+        return true;
+    snprintf(line, REPLY_LINE_BYTES - 1, "-ERR [SYS/TEMP] %s", text);
+    return take_line(line, "");
+}
+
 /* The answer to PASS. True when it is a login; *server_at_r is then after the server's reply. */
 static bool check_login(enum outcome outcome, size_t *server_at_r)
 {
@@ -766,8 +787,12 @@ static bool check_login(enum outcome outcome, size_t *server_at_r)
     }
     CHECK(outcome == OUTCOME_LOGIN_REFUSED || outcome == OUTCOME_LOGIN_UNAVAILABLE);
     CHECK(!reply.is_ok);
-    if (!take_text("-ERR [AUTH] bad login\r\n"))
-        CHECK(reference_has_code(reply.line, reply.status_length) && take_status(&reply));
+    if (take_text("-ERR [AUTH] bad login\r\n"))
+        CHECK(outcome == OUTCOME_LOGIN_REFUSED || got.is_cut);
+    else if (reference_has_code(reply.line, reply.status_length))
+        CHECK(take_status(&reply));
+    else
+        CHECK(to_server.has_data || to_server.login >= 2 ? take_words(&reply, outcome) : false);
     CHECK(is_finished(outcome, false));
     return false;
 }
