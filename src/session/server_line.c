@@ -5,10 +5,16 @@
  */
 #include "session/server_line.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "pop3/reply.h"
 
-enum { QUIET_MS = 5 }; /* a reply sent together with the last one arrives within it */
+enum {
+    QUIET_MS = 5,      /* a reply sent together with the last one arrives within it */
+    GOODBYE_MS = 1000, /* the end of a connection follows the server's last words within it */
+    GOODBYE_LEAST = sizeof("-ERR") - 1,
+};
 
 /* ---- reading ---- */
 
@@ -69,11 +75,52 @@ enum outcome server_listen(struct session *session, int64_t until_ms)
     return status == IO_OK ? OUTCOME_SERVER_UNSOLICITED : server_outcome(status, OUTCOME_NONE);
 }
 
+/* One -ERR line, or its beginning. */
+static bool may_be_goodbye(const struct buffer *in)
+{
+    static const char indicator[] = "-ERR";
+    size_t length = buffer_length(in);
+    size_t width = length < sizeof(indicator) - 1 ? length : sizeof(indicator) - 1;
+    const char *newline = memchr(buffer_data(in), '\n', length);
+
+    return length <= REPLY_LINE_BYTES && memcmp(buffer_data(in), indicator, width) == 0 &&
+           (newline == NULL || newline + 1 == buffer_data(in) + length);
+}
+
+/*
+ * Something has come that nothing was asked for. A server that ends an idle session may say why in
+ * a line, and the end follows at once. Without the end it may be a second reply to a command, and
+ * is never passed on.
+ */
+static enum outcome judge_unasked(struct session *session)
+{
+    int64_t deadline_ms = clock_after_ms(GOODBYE_MS);
+    const struct buffer *in = &session->server.in;
+
+    while (session->stage == SESSION_STAGE_RELAY && may_be_goodbye(in)) {
+        enum io_status status = stream_fill(&session->server, REPLY_LINE_BYTES, deadline_ms);
+
+        if (status == IO_STOPPED)
+            return OUTCOME_STOPPED;
+        if (status == IO_DEADLINE)
+            break;
+        session->has_last_words =
+            (status == IO_EOF || status == IO_FAILED) && buffer_length(in) > GOODBYE_LEAST;
+        if (session->has_last_words)
+            return OUTCOME_SERVER_CLOSED;
+        if (status != IO_OK)
+            break;
+    }
+    return OUTCOME_SERVER_UNSOLICITED;
+}
+
 enum outcome server_check_quiet(struct session *session)
 {
-    if (buffer_length(&session->server.in) > 0)
-        return OUTCOME_SERVER_UNSOLICITED;
-    return server_listen(session, CLOCK_PASSED);
+    enum outcome outcome = OUTCOME_SERVER_UNSOLICITED;
+
+    if (buffer_length(&session->server.in) == 0)
+        outcome = server_listen(session, CLOCK_PASSED);
+    return outcome == OUTCOME_SERVER_UNSOLICITED ? judge_unasked(session) : outcome;
 }
 
 enum outcome server_settle(struct session *session)
@@ -143,8 +190,8 @@ const char *server_words(const struct session *session, enum outcome outcome,
                          char text[SERVER_WORDS_SIZE])
 {
     const struct buffer *in = &session->server.in;
-    bool is_wanted = session->has_last_words ||
-                     (outcome_keeps_words(outcome) && !session->is_login_sent);
+    bool is_wanted =
+        session->has_last_words || (outcome_keeps_words(outcome) && !session->is_login_sent);
     size_t length = is_wanted ? buffer_length(in) : 0;
     size_t end = 0;
 

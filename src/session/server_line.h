@@ -63,7 +63,11 @@ enum outcome server_exchange(struct session *session, const char *const *words, 
  */
 enum outcome server_settle(struct session *session);
 
-/* Checks that nothing unread has come from the server: only then may a command go to it. */
+/*
+ * Checks that nothing unread has come from the server: only then may a command go to it. After the
+ * login, one -ERR line with the end of the connection after it is a server that says why it closes:
+ * SERVER_CLOSED, and session->has_last_words is set. Waits up to a second for that end.
+ */
 enum outcome server_check_quiet(struct session *session);
 
 /* Checks that nothing more comes until then. Ignores what has been read already. */
@@ -71,9 +75,10 @@ enum outcome server_listen(struct session *session, int64_t until_ms);
 
 /*
  * Copies the line with which the server has ended the session, control octets replaced, if the
- * outcome wants it in the log or session->has_last_words is set; else "". Call it before the server's
- * stream is closed, as it lies in that buffer. The text stays "" if it repeats the password; and
- * after the server has got the credentials, if it is not a reply of POP3. Returns `text`.
+ * outcome wants it in the log or session->has_last_words is set; else "". Call it before the
+ * server's stream is closed, as it lies in that buffer. The text stays "" if it repeats the
+ * password; and after the server has got the credentials, if it is not a reply of POP3. Returns
+ * `text`.
  */
 enum { SERVER_WORDS_SIZE = LOG_VALUE_BYTES + 2 }; /* so long that the log can see that it is cut */
 const char *server_words(const struct session *session, enum outcome outcome,

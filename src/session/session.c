@@ -169,11 +169,14 @@ static void flush_last_reply(struct session *session, bool is_after_quit, int64_
     (void)stream_flush(client, has_more, clock_after_ms(limit_ms));
 }
 
-/* Tells a client that still waits for a reply how the session ended. Before the relay it always
- * waits; later it waits if it has sent a command and has seen nothing of the reply. */
-static void say_last_reply(struct session *session, enum outcome outcome)
+/* Tells a client that still waits for a reply how the session ended: with the words of a server
+ * that has said why it closes. Before the relay it always waits; later it waits if it has sent a
+ * command and has seen nothing of the reply. */
+static void say_last_reply(struct session *session, enum outcome outcome,
+                           const struct last_words *words)
 {
-    const char *reply = outcome_reply(outcome);
+    bool has_goodbye = outcome == OUTCOME_SERVER_CLOSED && words->text[0] != '\0';
+    const char *reply = has_goodbye ? words->text : outcome_reply(outcome);
     bool may_speak = session->stage < SESSION_STAGE_RELAY || session->is_reply_owed;
 
     /* A client that begins with TLS cannot read a reply in the clear. */
@@ -197,7 +200,7 @@ static void end(struct session *session, enum outcome outcome)
 
     keep_words(session, outcome, &words);
     reach_leave(session, outcome);
-    say_last_reply(session, outcome);
+    say_last_reply(session, outcome, &words);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);

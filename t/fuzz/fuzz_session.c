@@ -30,6 +30,7 @@
 #include "pop3/proxy_header.h"
 #include "pop3/sasl.h"
 #include "reference.h"
+#include "session/server_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -569,6 +570,24 @@ static bool take_status(const struct reply *reply)
     return take(line, reply->status_length);
 }
 
+/* The words with which the server has closed: the end of what it sent, which is one line. */
+static bool take_goodbye(void)
+{
+    const struct octets *from = &peers.from_server;
+    char line[SERVER_WORDS_SIZE] = "";
+    size_t end = from->length;
+    size_t begin;
+
+    while (end > 0 && (from->data[end - 1] == '\n' || from->data[end - 1] == '\r'))
+        end--;
+    for (begin = end; begin > 0 && from->data[begin - 1] != '\n'; begin--)
+        continue;
+    for (size_t i = 0; begin + i < end && i + 1 < sizeof(line) && from->data[begin + i] != '\r';
+         i++)
+        line[i] = reply_clean_octet(from->data[begin + i]);
+    return strncmp(line, "-ERR", 4) == 0 && got_left() == strlen(line) + 2 && take_line(line, "");
+}
+
 /* Nothing more follows, or one last word that the outcome explains. */
 static bool is_finished(enum outcome outcome, bool may_speak)
 {
@@ -576,6 +595,8 @@ static bool is_finished(enum outcome outcome, bool may_speak)
 
     if (got.is_cut || got_left() == 0)
         return true;
+    if (may_speak && outcome == OUTCOME_SERVER_CLOSED && take_goodbye())
+        return got.has_last_word = true;
     if (!may_speak || reply == NULL || got_left() > strlen(reply) + 2)
         return false;
     got.has_last_word = take_line(reply, "");
