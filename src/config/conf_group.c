@@ -119,3 +119,47 @@ void conf_group_attach(struct conf_instance *instance, const struct conf_groups 
               conf_origin(section, CONF_KEY_server), server, name);
     mistakes_take(mistakes, error.text);
 }
+
+/* ---- how its servers are reached ---- */
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool reach_alike(const struct conf_instance *a, const struct conf_instance *b)
+{
+    const struct conf_values *x = a->values, *y = b->values;
+
+    return x->server_tls == y->server_tls && x->server_tls_verify == y->server_tls_verify &&
+           is_same_text(x->server_tls_ca, y->server_tls_ca) &&
+           is_same_text(x->server_tls_certificate, y->server_tls_certificate) &&
+           x->send_proxy_protocol == y->send_proxy_protocol && a->server_port == b->server_port;
+}
+
+static size_t add_user(const struct conf_instance *user, const struct conf_instance **users,
+                       size_t count, size_t max)
+{
+    for (size_t i = 0; i < count; i++)
+        if (reach_alike(users[i], user))
+            return count;
+    if (count < max)
+        users[count++] = user;
+    return count;
+}
+
+size_t conf_group_users(const struct conf *conf, const struct conf_group *group,
+                        const struct conf_instance **users, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < conf->count; i++)
+        if (conf->instances[i].group == group)
+            count = add_user(&conf->instances[i], users, count, max);
+    if (count > 0)
+        return count;
+    for (size_t i = 0; i < conf->count; i++)
+        if (conf->instances[i].values->route != NULL)
+            count = add_user(&conf->instances[i], users, count, max);
+    return count;
+}

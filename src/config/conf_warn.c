@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "config/conf_group.h"
 #include "config/conf_route.h"
 #include "config/mistakes.h"
 #include "tls/tls.h"
@@ -356,6 +357,19 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
         check_certificates(survey, instance);
 }
 
+/* A server that one of the instances cannot reach is down for all of them. */
+static void check_group(struct survey *survey, const struct conf_group *group)
+{
+    const struct conf_section *section = &group->section;
+    const struct conf_instance *users[2];
+
+    if (section->values.group_check != CONF_GROUP_CHECK_NO &&
+        conf_group_users(survey->conf, group, users, 2) > 1)
+        warn_key(survey, section, CONF_KEY_group_servers, section->values.group_servers,
+                 "instances reach these servers with different settings of TLS, certificate, PROXY "
+                 "header or port; each is checked, and all must be good");
+}
+
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context)
 {
     struct survey survey = {.conf = conf, .uid = conf->uid, .gid = conf->gid};
@@ -370,6 +384,8 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     check_processes(&survey);
     for (size_t i = 0; i < conf->count; i++)
         check_instance(&survey, &conf->instances[i], is_test);
+    for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)
+        check_group(&survey, &conf->groups->list[i]);
     (void)mistakes_tell(&survey.warnings, report, context);
 }
 

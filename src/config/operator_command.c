@@ -34,12 +34,17 @@ static const struct command *find(const char *word)
     return NULL;
 }
 
-bool operator_is_command(enum options_action action)
+const char *operator_command_word(enum options_action action)
 {
     for (size_t i = 0; i < COMMANDS; i++)
         if (commands[i].action == action)
-            return true;
-    return false;
+            return commands[i].word;
+    return "";
+}
+
+bool operator_is_command(enum options_action action)
+{
+    return operator_command_word(action)[0] != '\0';
 }
 
 const char *operator_commands(void)
@@ -140,6 +145,8 @@ static int take_arguments(struct options *options, int *count, char *const **wor
         if (*count > 0 && strcmp(**words, "--json") == 0 && next(count, words) != NULL)
             options->as_json = true;
         return 0;
+    case OPTIONS_DRAIN:
+    case OPTIONS_READY:
     case OPTIONS_KICK:
     case OPTIONS_RELEASE:
         return take_name(options, next(count, words), command, error);

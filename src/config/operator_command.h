@@ -16,6 +16,9 @@ bool operator_is_command(enum options_action action);
 int operator_take_command(struct options *options, int count, char *const words[],
                           struct error *error);
 
+/* Its word on the command line; "" where it is none. */
+const char *operator_command_word(enum options_action action);
+
 /* The words of all commands, separated by commas, for messages. */
 const char *operator_commands(void);
 

@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "config/conf_warn.h"
+#include "master/checks.h"
 #include "master/daemon.h"
 #include "master/generations.h"
 #include "master/handover.h"
@@ -119,6 +120,7 @@ static void leave_service(enum phase next)
     bool is_service = master.phase == PHASE_RUNNING || master.phase == PHASE_UPGRADING;
 
     handover_cancel();
+    checks_stop(); /* nobody chooses a server any more */
     ev_timer_stop(EV_DEFAULT, &master.ready); /* a pool that is not ready yet never will be */
     if (master.phase == PHASE_UPGRADING && next != PHASE_REPLACED)
         upgrade_cancel();
@@ -239,6 +241,7 @@ static void put_in_force(struct generation *generation, struct pool *pools)
     master.generation = generation;
     pool_list_drop_empty(&master.pools);
     status_restart(&master.pools, &generation->conf);
+    checks_restart(&generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
     listener_announce_new();
 }
@@ -339,6 +342,8 @@ static void reopen_logs(void)
     }
     pool_list_for_each(master.pools, pool_refresh);
     status_refresh();
+    if (master.phase <= PHASE_UPGRADING)
+        checks_restart(&master.generation->conf);
     log_message(EVENT_LOG_REOPENED, "generation %u", master.generation->number);
 }
 
@@ -445,6 +450,8 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
 
     (void)loop;
     (void)events;
+    if (checks_reap(watcher->rpid))
+        return;
     if (status_reap(watcher->rpid, watcher->rstatus) || upgrade_reap(watcher->rpid))
         return;
     while (pool != NULL && !pool_reap(pool, watcher->rpid, watcher->rstatus))

@@ -12,6 +12,7 @@
 
 #include "base/complain.h"
 #include "config/conf_ini.h"
+#include "config/operator_command.h"
 #include "status/control_ask.h"
 #include "status/route_command.h"
 #include "status/top.h"
@@ -40,18 +41,13 @@ static int print_answer(const char *path, const char *request)
 static int give_order(const char *path, const struct options *options)
 {
     char request[CONTROL_REQUEST_MAX];
+    const char *word = operator_command_word(options->action);
 
-    switch (options->action) {
-    case OPTIONS_KICK:
-        snprintf(request, sizeof(request), "kick %s", options->name);
-        break;
-    case OPTIONS_HOLD:
-        snprintf(request, sizeof(request), "hold %lld %s", (long long)options->seconds,
+    if (options->action == OPTIONS_HOLD)
+        snprintf(request, sizeof(request), "%s %lld %s", word, (long long)options->seconds,
                  options->name);
-        break;
-    default:
-        snprintf(request, sizeof(request), "release %s", options->name);
-    }
+    else
+        snprintf(request, sizeof(request), "%s %s", word, options->name);
     return print_answer(path, request);
 }
 
@@ -61,7 +57,8 @@ static int run_command(const struct options *options, const char *path)
     case OPTIONS_STATUS:
         return print_answer(path, options->as_json ? "status --json" : "status");
     case OPTIONS_METRICS:
-        return print_answer(path, "metrics");
+    case OPTIONS_SERVERS:
+        return print_answer(path, operator_command_word(options->action));
     case OPTIONS_TOP:
         return top_run(path);
     default:

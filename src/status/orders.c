@@ -88,6 +88,38 @@ static void take_release(const char *user, FILE *out)
         fprintf(out, "error: %s is not held\n", user);
 }
 
+/* ---- servers of groups ---- */
+
+/* The server as its group lists it, or without the port. */
+static bool is_named(const struct route_server *server, const char *name)
+{
+    return strcmp(server->text, name) == 0 || strcmp(server->name.host, name) == 0;
+}
+
+static void take_drained(const char *name, bool is_drained, const struct pool *pools, FILE *out)
+{
+    const struct conf_groups *groups = pools == NULL ? NULL : pools->generation->conf.groups;
+    int64_t now_ms = clock_now_ms();
+    size_t found = 0, fixed = 0;
+
+    for (size_t i = 0; groups != NULL && i < groups->count; i++)
+        for (size_t j = 0; j < groups->list[i].route.count; j++) {
+            const struct route_server *server = &groups->list[i].route.servers[j];
+
+            if (!is_named(server, name))
+                continue;
+            (void)server_state_set_drained(server->state, is_drained, now_ms);
+            fixed += server->weight == 0;
+            found++;
+        }
+    if (found == 0)
+        fprintf(out, "error: no group has the server %s; see the command servers\n", name);
+    else if (!is_drained && fixed > 0)
+        fprintf(out, "error: %s has the weight 0 in the file; change it and reload\n", name);
+    else
+        fprintf(out, "%s %s\n", name, is_drained ? "gets no new users" : "takes users");
+}
+
 /* ---- all ---- */
 
 /* What follows the word and a blank; NULL when the request begins in another way. */
@@ -110,6 +142,10 @@ enum order_result orders_take(const char *request, const struct pool *pools, FIL
         take_hold(argument, out);
     else if ((argument = after_word(request, "release")) != NULL)
         take_release(argument, out);
+    else if ((argument = after_word(request, "drain")) != NULL)
+        take_drained(argument, true, pools, out);
+    else if ((argument = after_word(request, "ready")) != NULL)
+        take_drained(argument, false, pools, out);
     else
         return ORDER_UNKNOWN;
     return ORDER_DONE;

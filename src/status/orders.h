@@ -5,6 +5,8 @@
  *   kick NAME          ends the sessions of a user, or one session by its id
  *   hold SECONDS USER  lets the logins of a user wait
  *   release USER       lets them go on
+ *   drain SERVER       sends no new users to a server of a group
+ *   ready SERVER       puts it back
  *
  * The name is the rest of the line. An answer that begins with "error: " says that nothing was done.
  */

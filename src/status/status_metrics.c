@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "status/status_servers.h"
+
 #include "config.h"
 
 enum { NAME_SIZE = 64 };
@@ -217,4 +219,5 @@ void status_render_metrics(const struct status_view *view, FILE *out)
     metrics_outcomes(view, out);
     metrics_histograms(view, out);
     metrics_tables(view, out);
+    status_servers_metrics(view, out);
 }

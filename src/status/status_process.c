@@ -75,6 +75,7 @@ static const struct {
     {"status", status_render_table},
     {"status --json", status_render_json},
     {"metrics", status_render_metrics},
+    {"servers", status_render_servers},
     {"view", status_view_write},
 };
 
@@ -83,7 +84,7 @@ static void refuse(FILE *out)
     fputs("error: unknown request; ask one of", out);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
         fprintf(out, "%s \"%s\"", i == 0 ? "" : ",", answers[i].request);
-    fputs(", or give an order: kick, hold, release\n", out);
+    fputs(", or give an order: kick, hold, release, drain, ready\n", out);
 }
 
 /* How to answer the request; NULL: it is unknown. */

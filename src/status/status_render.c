@@ -10,52 +10,12 @@
 #include <string.h>
 
 #include "base/local_time.h"
+#include "status/status_servers.h"
+#include "status/table.h"
 
 #include "config.h"
 
-enum { COLUMNS_MAX = 16, TEXT_SIZE = 32 };
-
-/* ---- a table for people: drawn twice, first only to measure the columns ---- */
-
-enum align { LEFT, RIGHT };
-
-struct table {
-    FILE *out; /* NULL while measuring */
-    int widths[COLUMNS_MAX];
-    int column;
-};
-
-static void cell(struct table *table, enum align align, const char *text)
-{
-    int *width = &table->widths[table->column];
-    int length = (int)strlen(text);
-
-    if (table->out == NULL)
-        *width = length > *width ? length : *width;
-    else
-        fprintf(table->out, "%s%*s", table->column == 0 ? "" : "  ",
-                align == LEFT ? -*width : *width, text);
-    table->column++;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-number(struct table *table, const char *format, ...)
-{
-    char text[TEXT_SIZE];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    cell(table, RIGHT, text);
-}
-
-static void end_row(struct table *table)
-{
-    if (table->out != NULL)
-        fputc('\n', table->out);
-    table->column = 0;
-}
+/* ---- tables for people: drawn twice, first only to measure the columns ---- */
 
 /* What the tables show. */
 struct drawing {
@@ -72,42 +32,6 @@ static void draw_table(draw *rows, const struct drawing *drawing, FILE *out)
     rows(&table, drawing);
     table.out = out;
     rows(&table, drawing);
-}
-
-/* ---- numbers for people ---- */
-
-/* 1234, 12.3k, 4.5M */
-static const char *short_number(char text[TEXT_SIZE], double value)
-{
-    static const char units[] = "kMGTPE";
-    int unit = -1;
-
-    while (value >= (unit < 0 ? 10000 : 1000) && units[unit + 1] != '\0') {
-        value /= 1000;
-        unit++;
-    }
-    if (unit < 0)
-        snprintf(text, TEXT_SIZE, "%.0f", value);
-    else
-        snprintf(text, TEXT_SIZE, "%.1f%c", value, units[unit]);
-    return text;
-}
-
-/* 12s, 3m20s, 2h03m, 5d07h */
-static const char *short_age(char text[TEXT_SIZE], int64_t age_ms)
-{
-    int64_t seconds = age_ms / 1000;
-
-    if (seconds < 60)
-        snprintf(text, TEXT_SIZE, "%" PRId64 "s", seconds);
-    else if (seconds < 3600)
-        snprintf(text, TEXT_SIZE, "%" PRId64 "m%02ds", seconds / 60, (int)(seconds % 60));
-    else if (seconds < 86400)
-        snprintf(text, TEXT_SIZE, "%" PRId64 "h%02dm", seconds / 3600, (int)(seconds % 3600 / 60));
-    else
-        snprintf(text, TEXT_SIZE, "%" PRId64 "d%02dh", seconds / 86400,
-                 (int)(seconds % 86400 / 3600));
-    return text;
 }
 
 /* ---- the tables ---- */
@@ -140,22 +64,22 @@ static void draw_pools(struct table *table, const struct drawing *drawing)
 {
     const struct status_view *view = drawing->view;
 
-    cell(table, LEFT, "INSTANCE");
-    cell(table, LEFT, "LISTEN");
-    cell(table, LEFT, "STATE");
-    cell(table, RIGHT, "GENERATION");
+    table_cell(table, TABLE_LEFT, "INSTANCE");
+    table_cell(table, TABLE_LEFT, "LISTEN");
+    table_cell(table, TABLE_LEFT, "STATE");
+    table_cell(table, TABLE_RIGHT, "GENERATION");
     for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++)
-        cell(table, RIGHT, gauges[i].heading);
-    end_row(table);
+        table_cell(table, TABLE_RIGHT, gauges[i].heading);
+    table_end_row(table);
     for (const struct status_pool *pool = view->pools; pool < view->pools + view->pool_count;
          pool++) {
-        cell(table, LEFT, view->instances[pool->instance].name);
-        cell(table, LEFT, pool->listen);
-        cell(table, LEFT, pool->state);
-        number(table, "%u", pool->generation);
+        table_cell(table, TABLE_LEFT, view->instances[pool->instance].name);
+        table_cell(table, TABLE_LEFT, pool->listen);
+        table_cell(table, TABLE_LEFT, pool->state);
+        table_number(table, "%u", pool->generation);
         for (size_t i = 0; i < STATUS_GAUGE_COUNT; i++)
-            number(table, "%" PRIu64, pool->gauges[i]);
-        end_row(table);
+            table_number(table, "%" PRIu64, pool->gauges[i]);
+        table_end_row(table);
     }
 }
 
@@ -177,22 +101,22 @@ static double elapsed_s(const struct drawing *drawing)
 static void draw_total(struct table *table, const struct drawing *drawing, uint64_t now,
                        uint64_t then, bool is_octets)
 {
-    char text[TEXT_SIZE];
+    char text[TABLE_TEXT_SIZE];
     double rate;
 
     if (drawing->before == NULL) {
         if (is_octets)
-            cell(table, RIGHT, short_number(text, (double)now));
+            table_cell(table, TABLE_RIGHT, table_short_number(text, (double)now));
         else
-            number(table, "%" PRIu64, now);
+            table_number(table, "%" PRIu64, now);
         return;
     }
     /* A server that was started again counts from zero. */
     rate = now < then ? 0 : (double)(now - then) / elapsed_s(drawing);
     if (rate > 0 && rate < 10)
-        number(table, "%.1f", rate);
+        table_number(table, "%.1f", rate);
     else
-        cell(table, RIGHT, short_number(text, rate));
+        table_cell(table, TABLE_RIGHT, table_short_number(text, rate));
 }
 
 static void draw_instance(struct table *table, const struct drawing *drawing,
@@ -204,22 +128,22 @@ static void draw_instance(struct table *table, const struct drawing *drawing,
 
     if (before == NULL)
         before = &nothing;
-    cell(table, LEFT, instance->name);
+    table_cell(table, TABLE_LEFT, instance->name);
     for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
         draw_total(table, drawing, instance->totals[i], before->totals[i], totals[i].is_octets);
     draw_total(table, drawing, status_failures(instance), status_failures(before), false);
-    end_row(table);
+    table_end_row(table);
 }
 
 static void draw_totals(struct table *table, const struct drawing *drawing)
 {
     const struct status_view *view = drawing->view;
 
-    cell(table, LEFT, drawing->before == NULL ? "TOTALS" : "PER SECOND");
+    table_cell(table, TABLE_LEFT, drawing->before == NULL ? "TOTALS" : "PER SECOND");
     for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
-        cell(table, RIGHT, totals[i].heading);
-    cell(table, RIGHT, "FAILURES");
-    end_row(table);
+        table_cell(table, TABLE_RIGHT, totals[i].heading);
+    table_cell(table, TABLE_RIGHT, "FAILURES");
+    table_end_row(table);
     for (size_t i = 0; i < view->instance_count; i++)
         draw_instance(table, drawing, &view->instances[i]);
 }
@@ -228,18 +152,18 @@ static void draw_outcomes(struct table *table, const struct drawing *drawing)
 {
     const struct status_view *view = drawing->view;
 
-    cell(table, LEFT, "ENDED");
-    cell(table, LEFT, "REASON");
-    cell(table, RIGHT, "SESSIONS");
-    end_row(table);
+    table_cell(table, TABLE_LEFT, "ENDED");
+    table_cell(table, TABLE_LEFT, "REASON");
+    table_cell(table, TABLE_RIGHT, "SESSIONS");
+    table_end_row(table);
     for (size_t i = 0; i < view->instance_count; i++)
         for (int outcome = OUTCOME_NONE + 1; outcome < OUTCOME_COUNT; outcome++) {
             if (view->instances[i].outcomes[outcome] == 0)
                 continue;
-            cell(table, LEFT, view->instances[i].name);
-            cell(table, LEFT, outcome_reason((enum outcome)outcome));
-            number(table, "%" PRIu64, view->instances[i].outcomes[outcome]);
-            end_row(table);
+            table_cell(table, TABLE_LEFT, view->instances[i].name);
+            table_cell(table, TABLE_LEFT, outcome_reason((enum outcome)outcome));
+            table_number(table, "%" PRIu64, view->instances[i].outcomes[outcome]);
+            table_end_row(table);
         }
 }
 
@@ -251,33 +175,33 @@ static const char *or_dash(const char *text)
 static void draw_session(struct table *table, const struct status_view *view,
                          const struct status_session *session)
 {
-    char text[TEXT_SIZE];
+    char text[TABLE_TEXT_SIZE];
 
-    number(table, "%d", (int)session->pid);
-    cell(table, LEFT, view->instances[view->pools[session->pool].instance].name);
-    cell(table, LEFT, session->stage);
-    cell(table, RIGHT, short_age(text, session->age_ms));
-    cell(table, RIGHT, short_number(text, (double)session->octets));
-    cell(table, LEFT, or_dash(session->texts.client));
-    cell(table, LEFT, or_dash(session->texts.user));
-    cell(table, LEFT, or_dash(session->texts.server));
-    cell(table, LEFT, or_dash(session->texts.id));
-    end_row(table);
+    table_number(table, "%d", (int)session->pid);
+    table_cell(table, TABLE_LEFT, view->instances[view->pools[session->pool].instance].name);
+    table_cell(table, TABLE_LEFT, session->stage);
+    table_cell(table, TABLE_RIGHT, table_short_age(text, session->age_ms));
+    table_cell(table, TABLE_RIGHT, table_short_number(text, (double)session->octets));
+    table_cell(table, TABLE_LEFT, or_dash(session->texts.client));
+    table_cell(table, TABLE_LEFT, or_dash(session->texts.user));
+    table_cell(table, TABLE_LEFT, or_dash(session->texts.server));
+    table_cell(table, TABLE_LEFT, or_dash(session->texts.id));
+    table_end_row(table);
 }
 
 static void draw_sessions(struct table *table, const struct drawing *drawing)
 {
     static const struct {
-        enum align align;
+        enum table_align align;
         const char *text;
-    } headings[] = {{RIGHT, "PID"}, {LEFT, "INSTANCE"}, {LEFT, "STAGE"},
-                    {RIGHT, "AGE"}, {RIGHT, "OCTETS"},  {LEFT, "CLIENT"},
-                    {LEFT, "USER"}, {LEFT, "SERVER"},   {LEFT, "SESSION"}};
+    } headings[] = {{TABLE_RIGHT, "PID"}, {TABLE_LEFT, "INSTANCE"}, {TABLE_LEFT, "STAGE"},
+                    {TABLE_RIGHT, "AGE"}, {TABLE_RIGHT, "OCTETS"},  {TABLE_LEFT, "CLIENT"},
+                    {TABLE_LEFT, "USER"}, {TABLE_LEFT, "SERVER"},   {TABLE_LEFT, "SESSION"}};
     const struct status_view *view = drawing->view;
 
     for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)
-        cell(table, headings[i].align, headings[i].text);
-    end_row(table);
+        table_cell(table, headings[i].align, headings[i].text);
+    table_end_row(table);
     for (size_t i = 0; i < view->session_count; i++)
         draw_session(table, view, &view->sessions[i]);
 }
@@ -285,19 +209,19 @@ static void draw_sessions(struct table *table, const struct drawing *drawing)
 static void draw_holds(struct table *table, const struct drawing *drawing)
 {
     const struct status_view *view = drawing->view;
-    char text[TEXT_SIZE];
+    char text[TABLE_TEXT_SIZE];
 
     if (view->hold_count == 0)
         return;
-    cell(table, LEFT, "HELD");
-    cell(table, RIGHT, "FOR");
-    end_row(table);
+    table_cell(table, TABLE_LEFT, "HELD");
+    table_cell(table, TABLE_RIGHT, "FOR");
+    table_end_row(table);
     for (size_t i = 0; i < view->hold_count; i++) {
-        cell(table, LEFT, view->holds[i].user);
-        cell(table, RIGHT, short_age(text, view->holds[i].left_ms));
-        end_row(table);
+        table_cell(table, TABLE_LEFT, view->holds[i].user);
+        table_cell(table, TABLE_RIGHT, table_short_age(text, view->holds[i].left_ms));
+        table_end_row(table);
     }
-    end_row(table);
+    table_end_row(table);
 }
 
 static void draw_reload(const struct status_reload *reload, FILE *out)
@@ -309,12 +233,19 @@ static void draw_reload(const struct status_reload *reload, FILE *out)
                 at.month, at.day, at.hour, at.minute, at.second, reload->why);
 }
 
+static void draw_servers(const struct status_view *view, FILE *out)
+{
+    status_servers_table(view, out);
+    if (view->server_count > 0)
+        fputc('\n', out);
+}
+
 static void draw_head(const struct status_view *view, FILE *out)
 {
-    char age[TEXT_SIZE];
+    char age[TABLE_TEXT_SIZE];
 
     fprintf(out, "pop3.proxy %s  pid %d  up %s  sessions %zu\n\n", PACKAGE_VERSION,
-            (int)view->master_pid, short_age(age, view->up_ms), view->session_count);
+            (int)view->master_pid, table_short_age(age, view->up_ms), view->session_count);
     draw_reload(&view->reload, out);
 }
 
@@ -329,8 +260,16 @@ void status_render_table(const struct status_view *view, FILE *out)
     fputc('\n', out);
     draw_table(draw_outcomes, &drawing, out);
     fputc('\n', out);
+    draw_servers(view, out);
     draw_table(draw_holds, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
+}
+
+void status_render_servers(const struct status_view *view, FILE *out)
+{
+    status_servers_table(view, out);
+    if (view->server_count == 0)
+        fputs("no groups of servers\n", out);
 }
 
 void status_render_live(const struct status_view *view, const struct status_view *before, FILE *out)
@@ -342,6 +281,7 @@ void status_render_live(const struct status_view *view, const struct status_view
     fputc('\n', out);
     draw_table(draw_totals, &drawing, out);
     fputc('\n', out);
+    draw_servers(view, out);
     draw_table(draw_holds, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
 }
@@ -519,5 +459,6 @@ void status_render_json(const struct status_view *view, FILE *out)
         json_session(view, &view->sessions[i], out);
     }
     json_holds(view, out);
+    status_servers_json(view, out);
     fputs("]}\n", out);
 }

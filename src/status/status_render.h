@@ -13,6 +13,9 @@
 /* Tables for people: the pools, the totals, how sessions ended, and a row for each session. */
 void status_render_table(const struct status_view *view, FILE *out);
 
+/* The servers of groups alone. */
+void status_render_servers(const struct status_view *view, FILE *out);
+
 /* One picture of the live view: the totals as rates per second since `before` (NULL: as they are),
  * and the sessions in the order of the view. */
 void status_render_live(const struct status_view *view, const struct status_view *before,

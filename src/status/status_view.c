@@ -11,11 +11,12 @@
 
 #include "base/clock.h"
 #include "pool/pool_slots.h"
+#include "status/status_servers.h"
 
 #include "config.h"
 
 /* More than there can be. A text from the socket must not make us ask for any amount of memory. */
-enum { STATUS_POOLS_MAX = 100000, STATUS_SESSIONS_MAX = 10000000 };
+enum { STATUS_POOLS_MAX = 100000, STATUS_SESSIONS_MAX = 10000000, STATUS_SERVERS_MAX = 100000 };
 
 _Static_assert((int)OUTCOME_COUNT <= (int)SCOREBOARD_OUTCOMES_MAX, "room for every outcome");
 
@@ -245,7 +246,7 @@ int status_view_take(struct status_view *view, const struct pool *pools, int64_t
         return -1;
     take_pools(view, pools);
     take_holds(view);
-    return 0;
+    return status_servers_take(view, pools);
 }
 
 void status_view_free(struct status_view *view)
@@ -253,6 +254,7 @@ void status_view_free(struct status_view *view)
     free(view->instances);
     free(view->pools);
     free(view->sessions);
+    free(view->servers);
     *view = (struct status_view){0};
 }
 
@@ -335,9 +337,10 @@ static void write_session(const struct status_session *session, FILE *out)
 
 void status_view_write(const struct status_view *view, FILE *out)
 {
-    fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu %zu\n",
+    fprintf(out, "view " PACKAGE_VERSION " %d %" PRId64 " %" PRId64 " %zu %zu %zu %zu %zu\n",
             (int)view->master_pid, view->up_ms, view->taken_ms, view->instance_count,
-            view->pool_count, view->session_count, view->hold_count);
+            view->pool_count, view->session_count, view->hold_count,
+            view->server_count);
     fprintf(out, "%" PRId64 " %" PRId64 " %s\n", view->reload.loaded_at, view->reload.failed_at,
             or_dash(view->reload.why));
     for (size_t i = 0; i < view->instance_count; i++)
@@ -348,6 +351,7 @@ void status_view_write(const struct status_view *view, FILE *out)
         write_session(&view->sessions[i], out);
     for (size_t i = 0; i < view->hold_count; i++)
         fprintf(out, "%s %" PRId64 "\n", or_dash(view->holds[i].user), view->holds[i].left_ms);
+    status_servers_write(view, out);
 }
 
 static int read_numbers(uint64_t *numbers, size_t count, FILE *in)
@@ -404,12 +408,13 @@ static int read_head(struct status_view *view, FILE *in)
     char version[STATUS_WORD_SIZE];
     int pid;
     int count =
-        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu %zu", version, &pid,
-               &view->up_ms, &view->taken_ms, &view->instance_count, &view->pool_count,
-               &view->session_count, &view->hold_count);
+        fscanf(in, "view %23s %d %" SCNd64 " %" SCNd64 " %zu %zu %zu %zu %zu", version,
+               &pid, &view->up_ms, &view->taken_ms, &view->instance_count, &view->pool_count,
+               &view->session_count, &view->hold_count, &view->server_count);
 
     view->master_pid = pid;
-    if (count != 8 || view->hold_count > HOLDS_MAX || read_reload(&view->reload, in) == -1 ||
+    if (count != 9 || view->hold_count > HOLDS_MAX ||
+        view->server_count > STATUS_SERVERS_MAX || read_reload(&view->reload, in) == -1 ||
         strcmp(version, PACKAGE_VERSION) != 0 || view->instance_count > view->pool_count ||
         view->pool_count > STATUS_POOLS_MAX || view->session_count > STATUS_SESSIONS_MAX)
         return -1;
@@ -433,5 +438,5 @@ int status_view_read(struct status_view *view, FILE *in)
     for (size_t i = 0; i < view->hold_count; i++)
         if (fscanf(in, "%63s %" SCNd64, view->holds[i].user, &view->holds[i].left_ms) != 2)
             return -1;
-    return 0;
+    return status_servers_read(view, in);
 }

@@ -19,6 +19,8 @@ enum {
     STATUS_NAME_SIZE = 64,     /* of an instance */
     STATUS_ADDRESS_SIZE = 128, /* where it listens */
     STATUS_WORD_SIZE = 24,
+    STATUS_GROUP_SIZE = 33,
+    STATUS_SERVER_SIZE = 264,
     STATUS_TABLE_SIZE = 256, /* of the name of a routing table */
 };
 
@@ -82,6 +84,14 @@ struct status_session {
     uint64_t octets;
 };
 
+/* A server of a group. `report.is_drained` is also true where its weight is 0. */
+struct status_server {
+    char group[STATUS_GROUP_SIZE];
+    char name[STATUS_SERVER_SIZE]; /* as the list has it */
+    unsigned weight;
+    struct server_report report;
+};
+
 /* A user whose logins wait. */
 struct status_hold {
     char user[HOLD_USER_SIZE];
@@ -106,6 +116,8 @@ struct status_view {
     struct status_pool *pools;
     size_t session_count;
     struct status_session *sessions;
+    size_t server_count;
+    struct status_server *servers;
     size_t hold_count;
     struct status_hold holds[HOLDS_MAX];
 };
