@@ -397,6 +397,47 @@ void listener_release(struct listener *listener)
     free_listener(listener);
 }
 
+static bool does_listen(int fd)
+{
+    int value = 0;
+    socklen_t size = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == -1 || value != 0;
+}
+
+/* Sets the backlog, too. After a shutdown(2) every accept() fails. The socket keeps its port, unless
+ * the kernel chose it. */
+static bool listen_again(const struct listener *listener, const struct conf_values *values)
+{
+    struct address address;
+
+    return listen(listener->fd, (int)values->backlog) == 0 &&
+           address_of_own_end(listener->fd, &address) && is_same(&address, &listener->address);
+}
+
+static void mend_shutdown(const struct listener *listener, const struct conf_values *values)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    bool is_mended = listen_again(listener, values);
+
+    log_message(EVENT_TAMPERING, "a worker has shut down the socket that listens on %s%s",
+                address_text(&listener->address, text),
+                is_mended ? "; it listens again" : "; restart the server");
+}
+
+void listener_mend(const struct listener *listener, const struct conf_values *values,
+                   bool must_not_block)
+{
+    int flags = fcntl(listener->fd, F_GETFL);
+
+    if (!does_listen(listener->fd))
+        mend_shutdown(listener, values);
+    else
+        (void)listen(listener->fd, (int)values->backlog);
+    if (must_not_block && flags != -1 && (flags & O_NONBLOCK) == 0)
+        (void)fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 int listener_queue(const struct listener *listener)
 {
     struct tcp_info info;

@@ -44,6 +44,12 @@ void listener_announce_new(void);
 /* Connections that wait to be accepted; -1 where the kernel does not tell (UNIX sockets). */
 int listener_queue(const struct listener *listener);
 
+/* All workers share the socket, so one that was taken over can change it. Mends this: the socket
+ * listens with its backlog, without blocking if `must_not_block`. Logs that it did not listen. A
+ * UNIX socket that was shut down cannot be mended. */
+void listener_mend(const struct listener *listener, const struct conf_values *values,
+                   bool must_not_block);
+
 /* Closes inherited sockets that no instance has taken. */
 void listener_close_spare(void);
 

@@ -25,14 +25,20 @@ static size_t listening(const struct pool *pool)
     return pool->rest.listening_most < pool->alive ? pool->rest.listening_most : pool->alive;
 }
 
+/* One whose state is no state may rest as well: a broken worker has written there. */
+static bool may_rest(const struct scoreboard_slot *slot)
+{
+    enum scoreboard_state state = scoreboard_state(slot);
+
+    return state == SCOREBOARD_RESTING || state == SCOREBOARD_STATE_COUNT;
+}
+
 static void let_listen(struct pool *pool, size_t most)
 {
-    size_t before = pool->rest.listening_most;
-
     pool->rest.listening_most = most;
     atomic_store(&pool->scoreboard->listening_most, most);
-    for (size_t i = before; i < most && i < pool->workers_end; i++)
-        if (scoreboard_state(pool_worker_slot(pool, i)) == SCOREBOARD_RESTING)
+    for (size_t i = 0; i < most && i < pool->workers_end; i++)
+        if (may_rest(pool_worker_slot(pool, i)))
             scoreboard_call(pool_worker_slot(pool, i));
 }
 
@@ -49,6 +55,11 @@ bool pool_rest_has_resting(const struct pool *pool)
 void pool_rest_call_more(struct pool *pool)
 {
     let_listen(pool, 2 * listening(pool));
+}
+
+void pool_rest_restore(struct pool *pool)
+{
+    let_listen(pool, pool->rest.listening_most);
 }
 
 void pool_rest_begin(struct pool *pool)

@@ -25,6 +25,9 @@ bool pool_rest_has_resting(const struct pool *pool);
 /* Twice as many listen from now on. */
 void pool_rest_call_more(struct pool *pool);
 
+/* Writes again which workers listen, and calls those that rest although they should listen. */
+void pool_rest_restore(struct pool *pool);
+
 /* A new observation of the queue begins. */
 void pool_rest_begin(struct pool *pool);
 

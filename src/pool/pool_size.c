@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@
 #include "pool/worker.h"
 
 #define SHRINK_S   1.0
+#define CHECK_S    2.0
 #define TRIAL_GAIN 1.1 /* growing without idle processors has helped if so much more is taken */
 
 enum {
@@ -245,6 +247,7 @@ static void sleep_until_needed(struct pool *pool)
 {
     pool_rest_call_all(pool);
     ev_timer_stop(EV_DEFAULT, &pool->size.poll);
+    ev_io_stop(EV_DEFAULT, &pool->size.waiting);
     pool_size_recount(pool);
     atomic_store(&pool->scoreboard->is_master_awake, 0);
     if (scoreboard_idle(pool->scoreboard) > 0)
@@ -366,15 +369,32 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
     }
 }
 
+/* The descriptor does not block, but all workers share its flags, and one that was taken over may
+ * have changed them: the master must not sleep here. Linux before 5.8 cannot be told so. */
+static bool take_notice(int fd)
+{
+    uint64_t count;
+    struct iovec into = {.iov_base = &count, .iov_len = sizeof(count)};
+    ssize_t length = preadv2(fd, &into, 1, -1, RWF_NOWAIT);
+
+    if (length == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
+        length = read(fd, &count, sizeof(count));
+    return length == (ssize_t)sizeof(count);
+}
+
+static void mend_listener(struct pool *pool)
+{
+    listener_mend(pool->listener, pool->instance->values, pool->places > 1);
+}
+
 static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct pool *pool = watcher->data;
-    uint64_t count;
 
     (void)loop;
     (void)events;
-    if (read(watcher->fd, &count, sizeof(count)) == sizeof(count) &&
-        !ev_is_active(&pool->size.poll))
+    mend_listener(pool); /* a worker whose accept() fails says so */
+    if (take_notice(watcher->fd) && !ev_is_active(&pool->size.poll))
         start_polling(pool);
     if (atomic_exchange(&pool->scoreboard->is_helper_silent, 0) != 0)
         helper_watch_check(&pool->helper_watch);
@@ -388,6 +408,21 @@ static void on_waiting(struct ev_loop *loop, ev_io *watcher, int events)
     start_polling(watcher->data);
 }
 
+/* Every worker can write the shared memory and change the shared socket. What the master relies on
+ * is written again now and then, so that one that was taken over cannot put the pool to sleep. */
+static void on_check(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool *pool = timer->data;
+
+    (void)loop;
+    (void)events;
+    mend_listener(pool);
+    if (ev_is_active(&pool->size.poll))
+        pool_rest_restore(pool);
+    else
+        sleep_until_needed(pool);
+}
+
 /* ---- set-up ---- */
 
 void pool_size_init(struct pool *pool)
@@ -399,8 +434,9 @@ void pool_size_init(struct pool *pool)
     ev_timer_init(&size->poll, on_poll, 0.0, POOL_POLL_MS / 1e3);
     ev_timer_init(&size->shrink, on_shrink, 0.0, SHRINK_S);
     ev_timer_init(&size->throttle, on_throttle_over, 0.0, 0.0);
+    ev_timer_init(&size->check, on_check, CHECK_S, CHECK_S);
     size->notified.data = size->waiting.data = size->poll.data = size->shrink.data =
-        size->throttle.data = pool;
+        size->throttle.data = size->check.data = pool;
 }
 
 void pool_size_start(struct pool *pool)
@@ -408,6 +444,7 @@ void pool_size_start(struct pool *pool)
     ev_io_set(&pool->size.notified, pool->notify_fd, EV_READ);
     ev_io_set(&pool->size.waiting, pool->listener->fd, EV_READ);
     ev_io_start(EV_DEFAULT, &pool->size.notified);
+    ev_timer_start(EV_DEFAULT, &pool->size.check);
 }
 
 void pool_size_stop(struct pool *pool)
@@ -417,4 +454,5 @@ void pool_size_stop(struct pool *pool)
     ev_timer_stop(EV_DEFAULT, &pool->size.poll);
     ev_timer_stop(EV_DEFAULT, &pool->size.shrink);
     ev_timer_stop(EV_DEFAULT, &pool->size.throttle);
+    ev_timer_stop(EV_DEFAULT, &pool->size.check);
 }

@@ -26,6 +26,7 @@ struct pool_size {
     ev_timer poll;     /* polls the queue while it may stall */
     ev_timer shrink;   /* retires surplus workers */
     ev_timer throttle; /* runs while forking is paused */
+    ev_timer check;    /* mends what a broken worker may have changed */
     struct back_off pause;
 
     size_t unused[POOL_SHRINK_CHECKS]; /* workers without a session at each; 0 where it has grown */

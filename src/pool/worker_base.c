@@ -37,16 +37,26 @@ struct session_start worker_session_start(struct worker *worker, struct place *p
                                   .own_address_count = worker->pool->own_address_count};
 }
 
-void worker_log_accept_failure(void)
+static void tell_master(const struct worker *worker)
+{
+    uint64_t one = 1;
+
+    (void)!write(worker->pool->notify_fd, &one, sizeof(one));
+}
+
+void worker_accept_failed(const struct worker *worker)
 {
     enum { LOG_EVERY_MS = 10000 };
     static int64_t quiet_until_ms;
     int64_t now_ms = clock_now_ms();
+    bool is_shut_down = errno == EINVAL;
 
-    if (now_ms < quiet_until_ms)
-        return;
-    quiet_until_ms = now_ms + LOG_EVERY_MS;
-    log_message(EVENT_ACCEPT_FAILED, "%s", strerror(errno));
+    if (now_ms >= quiet_until_ms) {
+        quiet_until_ms = now_ms + LOG_EVERY_MS;
+        log_message(EVENT_ACCEPT_FAILED, "%s", strerror(errno));
+    }
+    if (is_shut_down)
+        tell_master(worker);
 }
 
 /* The state says busy before the count goes down, and idle after it has gone up. So when the master
@@ -60,11 +70,10 @@ void worker_count_in(struct worker *worker)
 void worker_count_out(struct worker *worker)
 {
     struct scoreboard *scoreboard = worker->pool->scoreboard;
-    uint64_t one = 1;
 
     scoreboard_set_state(worker->slot, SCOREBOARD_BUSY);
     /* No worker is left for the next connection: the master may want to fork one. */
     if (scoreboard_add_idle(scoreboard, -1) <= 1 &&
         atomic_exchange(&scoreboard->is_master_awake, 1) == 0)
-        (void)!write(worker->pool->notify_fd, &one, sizeof(one));
+        tell_master(worker);
 }

@@ -23,9 +23,9 @@ int worker_accept(int listener_fd, struct address *client);
 /* An accept() failed because of the connection, not of us: the next one may be good. */
 bool worker_is_connection_error(int error);
 
-/* An accept() failed because there are no descriptors or no memory, as errno says: logged at most
- * every ten seconds. */
-void worker_log_accept_failure(void);
+/* An accept() failed because of us, as errno says: logs it at most every ten seconds. If the socket
+ * does not listen any more, tells the master, which can mend it. */
+void worker_accept_failed(const struct worker *worker);
 
 /* What the session of this client, at this place, is to be started with. */
 struct session_start worker_session_start(struct worker *worker, struct place *place,

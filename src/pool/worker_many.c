@@ -99,7 +99,7 @@ static void pause_listening(void)
 {
     struct itimerspec pause = {.it_value = {.tv_nsec = ACCEPT_PAUSE_MS * 1000000L}};
 
-    worker_log_accept_failure();
+    worker_accept_failed(many.worker);
     many.is_paused = timerfd_settime(many.pause_over.fd, 0, &pause, NULL) == 0;
 }
 

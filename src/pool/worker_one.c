@@ -122,11 +122,11 @@ static void serve(struct worker *worker, int fd, const struct address *client)
 
 /* After an accept() that failed because there are no descriptors or no memory: the connection waits
  * in the backlog, and trying again at once would only use up the processor. */
-static void pause_after_failure(void)
+static void pause_after_failure(const struct worker *worker)
 {
     enum { PAUSE_MS = 50 };
 
-    worker_log_accept_failure();
+    worker_accept_failed(worker);
     (void)poll(NULL, 0, PAUSE_MS);
 }
 
@@ -151,7 +151,7 @@ void worker_one_run(struct worker *worker)
             if (errno == EAGAIN)
                 wait_for_connection();
             else if (!is_retiring && !worker_is_connection_error(errno))
-                pause_after_failure();
+                pause_after_failure(worker);
             continue;
         }
         serve(worker, fd, &client);

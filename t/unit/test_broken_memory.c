@@ -203,7 +203,12 @@ static void steer(void)
     pool_rest_send(&pool, (double)(next_random() % 100));
     pool_rest_call_more(&pool);
     pool_rest_call_all(&pool);
-    assert_in_range(pool.rest.listening_most, 0, pool.worker_count);
+    /* What the workers go by is the master's number again. */
+    assert_int_equal(pool.rest.listening_most, pool.worker_count);
+    assert_int_equal(atomic_load(&pool.scoreboard->listening_most), pool.worker_count);
+    fill_all();
+    pool_rest_restore(&pool);
+    assert_int_equal(atomic_load(&pool.scoreboard->listening_most), pool.worker_count);
 }
 
 static void use_accounts(void)
