@@ -367,6 +367,15 @@ bool address_network_contains(const struct address_network *network, const struc
     return is_same_prefix(ip_octets(&network->base), ip_octets(&plain), network->bits);
 }
 
+bool address_is_in_networks(const struct address_network *networks, size_t count,
+                            const struct address *a)
+{
+    for (size_t i = 0; i < count; i++)
+        if (address_network_contains(&networks[i], a))
+            return true;
+    return false;
+}
+
 /* The length of the name in sun_path: 0 for an unnamed socket. The leading NUL of an abstract name
  * counts. */
 static size_t local_length(const struct address *address)

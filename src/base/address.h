@@ -81,6 +81,10 @@ int address_network_parse(struct address_network *network, const char *text);
  * is not in "::/0". */
 bool address_network_contains(const struct address_network *network, const struct address *a);
 
+/* Whether `a` is in one of the networks. */
+bool address_is_in_networks(const struct address_network *networks, size_t count,
+                            const struct address *a);
+
 /* Writes the address without its port: an IPv4-mapped IPv6 address as IPv4, a scope as a number
  * ("fe80::1%2"), "" for a UNIX socket or an unset address. Returns `text`. */
 const char *address_host_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);

@@ -30,7 +30,7 @@ struct conf_pool_shape {
 };
 
 /* The memory that one slot takes, for a warning before there is too little. */
-enum { CONF_SLOT_BYTES = 320 };
+enum { CONF_SLOT_BYTES = 336 };
 
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
 
@@ -73,6 +73,8 @@ struct conf_instance {
     size_t proxy_count;
     struct address *sources; /* our own addresses towards servers */
     size_t source_count;     /* 0: the kernel chooses */
+    struct address_network *exempt; /* addresses whose sessions max_per_ip and the like do not limit */
+    size_t exempt_count;
     struct tls_context *client_tls; /* towards clients; NULL: none */
     struct tls_context *server_tls_any; /* the same, and takes any certificate; for routing */
     struct tls_context *server_tls; /* towards servers; NULL: none */

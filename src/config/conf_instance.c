@@ -56,8 +56,31 @@ static void set_many_defaults(struct conf_section *section)
         values->max_workers = 2 * values->workers;
 }
 
-/* One address may have half the places, as in Postfix. workers above max_workers is a mistake only
- * where both were set: otherwise the one that was not set follows. */
+/* Of the places, one address may have half before its logins, as in Postfix, and three quarters
+ * after them: the users of a provider may come from one address, and some places must be left for
+ * the others. One user may have no more than one address. */
+static void set_share_defaults(struct conf_section *section)
+{
+    struct conf_values *values = &section->values;
+    int64_t places = values->max_workers * places_of(values);
+    int64_t most = (3 * places + 3) / 4;
+
+    if (section->origin[CONF_KEY_max_per_ip] == NULL)
+        values->max_per_ip = (places + 1) / 2;
+    if (section->origin[CONF_KEY_max_sessions_per_ip] == NULL)
+        values->max_sessions_per_ip = most;
+    if (section->origin[CONF_KEY_max_sessions_per_user] == NULL &&
+        values->max_sessions_per_user > most)
+        values->max_sessions_per_user = most;
+    /* The counters go no further. */
+    if (values->max_per_ip > CONF_MAX_PER_IP)
+        values->max_per_ip = CONF_MAX_PER_IP;
+    if (values->max_sessions_per_ip > CONF_MAX_PER_IP)
+        values->max_sessions_per_ip = CONF_MAX_PER_IP;
+}
+
+/* workers above max_workers is a mistake only where both were set: otherwise the one that was not
+ * set follows. */
 static void set_pool_defaults(struct conf_section *section)
 {
     struct conf_values *values = &section->values;
@@ -67,10 +90,7 @@ static void set_pool_defaults(struct conf_section *section)
         values->max_workers = values->workers;
     if (section->origin[CONF_KEY_workers] == NULL && values->workers > values->max_workers)
         values->workers = values->max_workers;
-    if (section->origin[CONF_KEY_max_per_ip] == NULL)
-        values->max_per_ip = (values->max_workers * places_of(values) + 1) / 2;
-    if (values->max_per_ip > CONF_MAX_PER_IP)
-        values->max_per_ip = CONF_MAX_PER_IP; /* the counters go no further */
+    set_share_defaults(section);
 }
 
 static int check_pool(struct conf_instance *instance, struct error *error)
@@ -252,6 +272,15 @@ static int set_sources(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
+static int set_exempt(struct conf_instance *instance, struct error *error)
+{
+    const char *list = instance->values->exempt_networks;
+
+    if (list == NULL || conf_networks(list, &instance->exempt, &instance->exempt_count) == 0)
+        return 0;
+    return error_set(error, "%s: out of memory", instance->section.name);
+}
+
 /* ---- the whole ---- */
 
 static int check_memory(struct conf_instance *instance, struct error *error)
@@ -264,8 +293,9 @@ typedef int instance_step(struct conf_instance *instance, struct error *error);
 static int run_steps(struct conf_instance *instance, conf_report *report, void *context)
 {
     static instance_step *const steps[] = {
-        check_memory, check_pool,  check_needs,        check_chroot,          set_proxies,
-        set_sources,  set_server,  set_offers,         conf_allow_check,   conf_allow_init,       conf_tls_init_clients,
+        check_memory,     check_pool,      check_needs, check_chroot, set_proxies,
+        set_exempt,       set_sources,     set_server,  set_offers,   conf_allow_check,
+        conf_allow_init,  conf_tls_init_clients,
         conf_tls_init_servers};
     struct error error;
     int result = 0;
@@ -313,6 +343,7 @@ void conf_instance_free(struct conf_instance *instance)
     host_list_free(instance->allowed);
     free(instance->proxies);
     free(instance->sources);
+    free(instance->exempt);
     tls_context_free(instance->client_tls);
     tls_context_free(instance->server_tls);
     tls_context_free(instance->server_tls_any);

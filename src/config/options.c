@@ -426,12 +426,17 @@ static void print_entry(const char *left, const char *text)
     putchar('\n');
 }
 
+/* The default of some keys depends on others; their help says so. */
+static bool has_own_default(enum conf_key key)
+{
+    return conf_key_info(key)->default_text != NULL && key != CONF_KEY_max_per_ip &&
+           key != CONF_KEY_max_sessions_per_ip;
+}
+
 static void print_key_help(enum conf_key key)
 {
     const struct conf_key_info *info = conf_key_info(key);
-    /* The default of max_per_ip depends on other keys; its help says so. */
-    bool has_default = info->argument != NULL && info->default_text != NULL &&
-                       key != CONF_KEY_max_per_ip;
+    bool has_default = info->argument != NULL && has_own_default(key);
     char name[LONG_NAME_BYTES];
     char left[LONG_NAME_BYTES + 80];
     char text[400];

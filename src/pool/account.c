@@ -12,7 +12,7 @@
 #include "base/shared.h"
 
 enum {
-    ENTRY_COUNT = 16384, /* a power of two */
+    ENTRY_COUNT = 65536, /* a power of two */
     PROBES = 16,
     TRIES = 8, /* when another process was faster */
     COUNT_MAX = 0xffff,

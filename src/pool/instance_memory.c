@@ -23,6 +23,7 @@ static void free_memory(struct instance_memory *memory)
     shared_free(memory->table_counts, table_counts_size());
     for (size_t i = 0; i < INSTANCE_TABLES_MAX; i++)
         free(memory->tables[i]);
+    account_table_free(memory->sessions);
     free(memory->name);
     free(memory);
 }
@@ -37,8 +38,9 @@ static struct instance_memory *make_memory(const char *name)
     memory->totals = shared_new(sizeof(*memory->totals));
     memory->accounts = account_table_new();
     memory->table_counts = shared_new(table_counts_size());
+    memory->sessions = account_table_new();
     if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL ||
-        memory->table_counts == NULL) {
+        memory->sessions == NULL || memory->table_counts == NULL) {
         free_memory(memory);
         return NULL;
     }

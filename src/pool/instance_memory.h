@@ -18,9 +18,10 @@ struct instance_memory {
     unsigned users; /* pools */
     char *name;
     struct scoreboard_totals *totals; /* shared with the workers */
-    struct account_table *accounts;   /* shared with the workers */
     char *tables[INSTANCE_TABLES_MAX];     /* names of routing tables; NULL: no more */
     struct route_counts *table_counts;     /* of each, shared with the helper */
+    struct account_table *accounts;   /* shared with the workers: before the login, and failed ones */
+    struct account_table *sessions;   /* the same: sessions that have logged in; see quota.h */
 };
 
 /* The memory for this name, which is made on first use and kept until each caller has released it.

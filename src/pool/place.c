@@ -12,6 +12,7 @@
 #include "pool/account.h"
 #include "pool/group_memory.h"
 #include "pool/hold.h"
+#include "pool/quota.h"
 
 static struct account_table *accounts_of(const struct place *place)
 {
@@ -61,7 +62,8 @@ static void log_crowded(const struct place *place)
 /* Counts the session for its address, unless that is done already. */
 static enum outcome take_place(struct place *place, const struct session *session)
 {
-    int limit = (int)place->pool->instance->values->max_per_ip;
+    const struct pool *pool = place->pool;
+    int limit = quota_is_exempt(pool, session) ? 0 : (int)pool->instance->values->max_per_ip;
 
     if (atomic_load(&place->slot->account) != 0)
         return OUTCOME_NONE;
@@ -130,6 +132,8 @@ static enum outcome may_log_in(void *context, const struct session *session)
     end_attempt(place, true);
     if (outcome != OUTCOME_NONE)
         return outcome;
+    if (quota_is_address_full(place->pool, session))
+        return OUTCOME_TOO_MANY_SESSIONS_PER_IP;
     answer = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
                                    clock_now_ms());
     outcome = wait_for_turn(place, session, &answer);
@@ -163,6 +167,13 @@ static void measure(struct place *place, int left, int entered)
 }
 
 /* ---- progress ---- */
+
+static enum outcome log_in(void *context, const struct session *session)
+{
+    const struct place *place = context;
+
+    return quota_take(place->pool, place->slot, session);
+}
 
 static void logged_in(struct place *place)
 {
@@ -233,6 +244,7 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                             .watch = {.context = place,
                                       .admit = admit,
                                       .may_log_in = may_log_in,
+                                      .log_in = log_in,
                                       .progress = progress,
                                       .hold = hold,
                                       .is_held = is_held,
@@ -291,6 +303,7 @@ void place_end(struct place *place, const struct session *session, enum outcome 
     end_attempt(place, has_failed(session, outcome));
     give_back(place);
     atomic_store(&place->slot->kicked_session, 0);
+    quota_give_back(place->pool->memory, place->slot);
     atomic_store(&place->slot->started_ms, clock_now_ms());
 }
 

@@ -19,6 +19,7 @@
 #include "pool/group_memory.h"
 #include "pool/pool.h"
 #include "pool/pool_slots.h"
+#include "pool/quota.h"
 #include "pool/worker.h"
 
 bool pool_has_process(const struct pool *pool, size_t index)
@@ -122,6 +123,7 @@ static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
     struct account_table *accounts = pool->memory->accounts;
     uint64_t key = atomic_exchange(&slot->account, 0);
 
+    quota_give_back(pool->memory, slot);
     if (atomic_load(&slot->login) == SCOREBOARD_LOGIN_UNDER_WAY)
         account_end_attempt(accounts, key, true, clock_now_ms());
     if (key != 0)

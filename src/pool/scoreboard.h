@@ -86,6 +86,8 @@ struct scoreboard_slot {
     /* Hashes of the session's login in lower case, as typed and as sent to the server; 0: not known. */
     _Atomic uint64_t typed_name;
     _Atomic uint64_t sent_name;
+    _Atomic uint64_t session_address; /* what the session counts for after its login, see quota.h; */
+    _Atomic uint64_t session_user;    /* 0: nothing */
     /* Of the own slot of a worker that carries many sessions: how many it has now, and how many of
      * the slots after this one were ever used. */
     _Atomic uint32_t session_count;

@@ -22,10 +22,7 @@ static bool must_send_header(const struct session *session)
 {
     const struct conf_instance *conf = session->start->conf;
 
-    for (size_t i = 0; i < conf->proxy_count; i++)
-        if (address_network_contains(&conf->proxies[i], &session->client_address))
-            return true;
-    return false;
+    return address_is_in_networks(conf->proxies, conf->proxy_count, &session->client_address);
 }
 
 static enum proxy_header_accept accepted(const struct session *session)

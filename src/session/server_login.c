@@ -233,6 +233,8 @@ enum outcome server_login_run(struct session *session)
     if (!reply.is_ok)
         return server_refusal_say(session, &reply);
     outcome = server_capa_confirm(session, &reply, has_capa_sent, &line_length);
+    if (outcome == OUTCOME_NONE)
+        outcome = admission_log_in(session);
     if (outcome != OUTCOME_NONE)
         return outcome;
     record_client(session);

@@ -58,6 +58,8 @@ struct session_watch {
     enum outcome (*admit)(void *context, const struct session *session);
     /* Called when the credentials are complete, before anybody is asked about them. */
     enum outcome (*may_log_in)(void *context, const struct session *session);
+    /* Called when the server has let the user in and the client does not know it yet. */
+    enum outcome (*log_in)(void *context, const struct session *session);
     /* Called when the stage has changed, and after octets were passed on. */
     void (*progress)(void *context, const struct session *session);
     /* Called when session->hold has changed. */

@@ -29,7 +29,7 @@
 #include "status/status_render.h"
 #include "status/status_view.h"
 
-enum { WORKERS = 6, PLACES = 5, SEEDS = 5, ROUNDS = 40, ACCOUNTS_BYTES = 16384 * 16 };
+enum { WORKERS = 6, PLACES = 5, SEEDS = 5, ROUNDS = 40, ACCOUNTS_BYTES = 65536 * 16 };
 
 static char name[] = "one";
 static char listen_text[] = "127.0.0.1:110";
@@ -97,6 +97,7 @@ static void fill_all(void)
          sizeof(*pool.scoreboard) + pool_slot_count(&pool) * sizeof(struct scoreboard_slot));
     fill(memory.totals, sizeof(*memory.totals));
     fill(memory.accounts, ACCOUNTS_BYTES);
+    fill(memory.sessions, ACCOUNTS_BYTES);
     for (size_t i = 0; i < pool_slot_count(&pool); i++)
         make_readable(&pool.scoreboard->slots[i]);
 }
@@ -110,6 +111,7 @@ static void make_pool(size_t places)
     instance.section.values.sessions_per_worker = (int64_t)places;
     instance.section.values.listen = listen_text;
     memory = (struct instance_memory){.accounts = account_table_new(),
+                                      .sessions = account_table_new(),
                                       .totals = shared_new(sizeof(*memory.totals))};
     pool = (struct pool){.instance = &instance,
                          .generation = &generation,

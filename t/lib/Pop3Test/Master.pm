@@ -32,8 +32,8 @@ use parent 'Pop3Test::Product';
 #   -start       0: only made, not started
 #   -any_exit, -any_stderr what the end of the scene does not complain of
 # All others are keys of the file. The defaults are listen = 127.0.0.1:0,
-# workers = 2, a grace longer than any wait of a test, and no limits by address
-# (undef: the product's default).
+# workers = 2, a grace longer than any wait of a test, and no limits by address or
+# user (undef: the product's default).
 sub new {
     my ($class, %option) = @_;
     my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
@@ -41,7 +41,8 @@ sub new {
         my $value = delete $option{$name};
         $self->{ $name =~ s/^-//r } = $value;
     }
-    $self->{keys} = { workers => 2, max_per_ip => 0, login_failures => 0, grace => 60, control => "$self->{directory}/control",
+    $self->{keys} = { workers => 2, max_per_ip => 0, max_sessions_per_ip => 0, max_sessions_per_user => 0, login_failures => 0,
+        grace => 60, control => "$self->{directory}/control",
         $self->{instances} ? () : (listen => '127.0.0.1:0'), %option };
     $self->{instances} ||= [ main => {} ];
     $self->{groups}    ||= [];
