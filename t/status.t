@@ -85,7 +85,7 @@ scene 'rows and totals' => sub {
     my $table = $daemon->run_command('status');
     is exit_code($table->{status}), 0, 'the command status';
     like $table->{out}, qr/^\s*$row->{pid}  one .* relay .* 127\.0\.0\.1 +joe\@example\.org +\Q@{[ $server->address ]}\E /m, 'row';
-    like $table->{out}, qr/^one +\Q$listen\E +running +1 +\d+ +2 +\d+ +\d+ +6 +2 +6$/m, 'pool';
+    like $table->{out}, qr/^one +\Q$listen\E +running +1 +\d+ +2 +\d+ +\d+ +6 +0 +2 +6$/m, 'pool';
     my $printed = $daemon->run_command('status', '--json');
     is scalar @{ decode_json($printed->{out})->{sessions} }, 2, 'and status --json';
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -438,13 +439,45 @@ void listener_mend(const struct listener *listener, const struct conf_values *va
         (void)fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* ---- the queue ---- */
+
+static bool get_tcp_info(int fd, struct tcp_info *info)
+{
+    socklen_t size = sizeof(*info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
 int listener_queue(const struct listener *listener)
 {
+    struct pollfd waiting = {.fd = listener->fd, .events = POLLIN};
     struct tcp_info info;
-    socklen_t size = sizeof(info);
 
-    if (listener->address.sa.sa_family == AF_UNIX ||
-        getsockopt(listener->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == -1)
+    if (listener->address.sa.sa_family == AF_UNIX)
+        return poll(&waiting, 1, 0);
+    /* Of a listening socket this is the accept queue. */
+    return get_tcp_info(listener->fd, &info) ? (int)info.tcpi_unacked : -1;
+}
+
+int listener_accept_now(const struct listener *listener, bool is_blocking, struct address *client)
+{
+    int flags = fcntl(listener->fd, F_GETFL);
+    int fd;
+
+    client->length = sizeof(client->storage);
+    if (flags == -1 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) == -1)
         return -1;
-    return (int)info.tcpi_unacked; /* of a listening socket: the accept queue */
+    fd = accept4(listener->fd, &client->sa, &client->length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (is_blocking)
+        (void)fcntl(listener->fd, F_SETFL, flags);
+    return fd;
+}
+
+/* The kernel sets the time of the last sending when the handshake ends. What the client may have
+ * sent in the meantime does not change it. */
+int64_t listener_waited_ms(int fd)
+{
+    struct tcp_info info;
+
+    return get_tcp_info(fd, &info) ? (int64_t)info.tcpi_last_data_sent : -1;
 }

@@ -41,7 +41,8 @@ void listener_release(struct listener *listener);
 /* Logs the addresses that were not logged yet. */
 void listener_announce_new(void);
 
-/* Connections that wait to be accepted; -1 where the kernel does not tell (UNIX sockets). */
+/* Connections that wait to be accepted. Of a UNIX socket the kernel only tells whether there is one:
+ * 0 or 1. -1 where it tells nothing. */
 int listener_queue(const struct listener *listener);
 
 /* All workers share the socket, so one that was taken over can change it. Mends this: the socket
@@ -49,6 +50,15 @@ int listener_queue(const struct listener *listener);
  * UNIX socket that was shut down cannot be mended. */
 void listener_mend(const struct listener *listener, const struct conf_values *values,
                    bool must_not_block);
+
+/* Accepts a connection if one waits, and returns its descriptor, which does not block; -1 if not. The
+ * socket is shared with the workers: `is_blocking` says whether it blocks for them. A worker that
+ * calls accept() at this moment may find that nothing is there and must wait by poll(). */
+int listener_accept_now(const struct listener *listener, bool is_blocking, struct address *client);
+
+/* How long an accepted connection has waited in the queue, if nothing was sent over it yet; -1 where
+ * the kernel does not tell (UNIX sockets). */
+int64_t listener_waited_ms(int fd);
 
 /* Closes inherited sockets that no instance has taken. */
 void listener_close_spare(void);

@@ -89,6 +89,11 @@ static int failure_limit(const struct place *place)
     return (int)place->pool->instance->values->login_failures;
 }
 
+static int64_t queue_timeout_ms(const struct place *place)
+{
+    return place->pool->instance->values->queue_timeout * 1000;
+}
+
 static enum outcome admit(void *context, const struct session *session)
 {
     struct place *place = context;
@@ -96,6 +101,8 @@ static enum outcome admit(void *context, const struct session *session)
 
     scoreboard_write_texts(place->slot, session->id,
                            address_host_text(&session->client_address, client), "", "");
+    if (queue_timeout_ms(place) > 0 && place->waited_ms > queue_timeout_ms(place))
+        return OUTCOME_QUEUE_TIMEOUT;
     if (account_is_locked(accounts_of(place), key_of(session), failure_limit(place),
                           clock_now_ms()))
         return OUTCOME_TOO_MANY_FAILURES;
@@ -251,7 +258,7 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .why_stopped = why_stopped}};
 }
 
-void place_begin(struct place *place)
+void place_begin(struct place *place, int fd)
 {
     struct scoreboard_slot *slot = place->slot;
 
@@ -259,6 +266,7 @@ void place_begin(struct place *place)
     atomic_fetch_add(&slot->session, 1);
     place->is_shed = 0;
     place->is_kicked = 0;
+    place->waited_ms = queue_timeout_ms(place) == 0 ? -1 : listener_waited_ms(fd);
     if (!place->is_stopping)
         wait_clear_stop();
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);

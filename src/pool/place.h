@@ -19,6 +19,7 @@ struct place {
     int64_t stage_us;                  /* when its stage began; microseconds, monotonic */
     int64_t connect_us;                /* when it began to look for the server; 0: not yet */
     int64_t login_us;                  /* when the password was there */
+    int64_t waited_ms;                 /* that the connection waited in the queue; -1: not known */
     volatile sig_atomic_t is_shed;     /* a stop was requested for this session, to make room */
     volatile sig_atomic_t is_kicked;   /* the operator ends this session */
     volatile sig_atomic_t is_stopping; /* a stop was requested for good */
@@ -26,8 +27,9 @@ struct place {
 
 void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *slot);
 
-/* Call these when a session begins at this place, and when it has ended. */
-void place_begin(struct place *place);
+/* Call these when a session begins at this place, with the accepted connection, and when it has
+ * ended. */
+void place_begin(struct place *place, int fd);
 void place_end(struct place *place, const struct session *session, enum outcome outcome);
 
 /* The master has signalled that sessions must end: to make room, or because the operator ends them.

@@ -10,6 +10,8 @@
  *   pool_workers  the processes: forking them, signalling them, what a dead one leaves
  *   pool_rest     which workers listen
  *   pool_room     which sessions are ended when the pool is full
+ *   pool_full     what the log says about a full pool
+ *   pool_queue    connections that have waited too long
  *   pool_size     how many workers there are: the policy, and all timers
  *   pool, pool_reap  the life of a pool, and of its processes
  */
@@ -26,6 +28,8 @@
 #include "helper/helper_watch.h"
 #include "pool/instance_memory.h"
 #include "pool/listener.h"
+#include "pool/pool_full.h"
+#include "pool/pool_queue.h"
 #include "pool/pool_rest.h"
 #include "pool/pool_size.h"
 #include "pool/scoreboard.h"
@@ -82,6 +86,8 @@ struct pool {
     int64_t helper_started_ms;
 
     struct pool_rest rest;
+    struct pool_queue queue;
+    struct pool_full full;
     struct pool_size size;
 };
 

@@ -24,6 +24,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/pool.h"
+#include "pool/pool_full.h"
+#include "pool/pool_queue.h"
 #include "pool/pool_room.h"
 #include "pool/pool_slots.h"
 #include "pool/pool_workers.h"
@@ -248,6 +250,8 @@ static void sleep_until_needed(struct pool *pool)
     pool_rest_call_all(pool);
     ev_timer_stop(EV_DEFAULT, &pool->size.poll);
     ev_io_stop(EV_DEFAULT, &pool->size.waiting);
+    atomic_store(&pool->scoreboard->queue, 0);
+    pool_full_is_over(pool);
     pool_size_recount(pool);
     atomic_store(&pool->scoreboard->is_master_awake, 0);
     if (scoreboard_idle(pool->scoreboard) > 0)
@@ -269,6 +273,7 @@ static void start_polling(struct pool *pool)
     size->pace_before_trial = 0;
     size->accepted_before = atomic_load(&pool->scoreboard->accepted);
     pool_rest_begin(pool);
+    pool_queue_begin(pool);
     cpu_idle_begin(&size->cpu);
     ev_timer_again(EV_DEFAULT, &size->poll);
 }
@@ -336,6 +341,12 @@ static void relieve(struct pool *pool, size_t queue)
     }
 }
 
+/* The pool can neither grow nor call workers that rest. */
+static bool is_full(const struct pool *pool)
+{
+    return room(pool) == 0 && !pool_rest_has_resting(pool);
+}
+
 /* There are sessions that stay, and none of them stalls the queue yet: have a few workers ready for
  * the next ones. */
 static void keep_reserve(struct pool *pool)
@@ -355,14 +366,18 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
-    if (queue < 0) /* not known: that no worker is idle is all there is to see */
-        queue = count_idle(pool) == 0;
+    if (queue < 0)
+        queue = 0;
     follow_pace(size, atomic_load(&pool->scoreboard->accepted));
     if (!cpu_idle_has_time(&size->cpu))
         pool_rest_send(pool, size->slow_pace);
+    atomic_store(&pool->scoreboard->queue, (uint32_t)queue);
     if (queue > 0 && count_idle(pool) == 0) {
         size->calm_polls = 0;
         relieve(pool, (size_t)queue);
+        if (is_full(pool))
+            pool_full_goes_on(pool, (size_t)queue);
+        pool_queue_check(pool, (size_t)queue);
     } else if (++size->calm_polls >= CALM_POLLS) {
         keep_reserve(pool);
         sleep_until_needed(pool);
@@ -455,4 +470,6 @@ void pool_size_stop(struct pool *pool)
     ev_timer_stop(EV_DEFAULT, &pool->size.shrink);
     ev_timer_stop(EV_DEFAULT, &pool->size.throttle);
     ev_timer_stop(EV_DEFAULT, &pool->size.check);
+    if (pool->scoreboard != NULL)
+        atomic_store(&pool->scoreboard->queue, 0);
 }

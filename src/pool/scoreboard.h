@@ -120,6 +120,7 @@ struct scoreboard {
     _Atomic int is_master_awake;   /* not 0: it checks again by itself, there is no need to tell it */
     _Atomic int is_helper_silent;  /* not 0: a session has waited long for the helper */
     _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
+    _Atomic uint32_t queue;        /* for the status: connections that wait, by the kernel's count */
     _Atomic size_t workers_end;    /* for the status: no worker from this index on has a process */
     struct scoreboard_slot slots[];
 };

@@ -172,7 +172,7 @@ static int begin_session(int fd, const struct address *client)
     many.tenants[tenant->index] = tenant;
     slot = &many.worker->slot[1 + tenant->index];
     place_init(&tenant->place, many.worker->pool, slot);
-    place_begin(&tenant->place);
+    place_begin(&tenant->place, fd);
     atomic_fetch_add(&many.worker->slot->session, 1);
     scoreboard_set_state(slot, SCOREBOARD_BUSY);
     return 0;

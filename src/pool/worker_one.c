@@ -112,7 +112,7 @@ static void serve(struct worker *worker, int fd, const struct address *client)
     enum outcome outcome;
 
     worker_count_out(worker);
-    place_begin(&place);
+    place_begin(&place, fd);
     outcome = session_run(&session, &start, fd, fd);
     place_end(&place, &session, outcome);
     if (must_rest(worker))

@@ -197,6 +197,7 @@ static void take_pool(struct status_view *view, const struct pool *from)
     *pool = (struct status_pool){.generation = from->generation->number};
     pool->gauges[STATUS_GAUGE_max] = max;
     pool->gauges[STATUS_GAUGE_places] = max * from->places;
+    pool->gauges[STATUS_GAUGE_waiting] = atomic_load(&from->scoreboard->queue);
     put_word(pool->listen, sizeof(pool->listen), from->instance->values->listen);
     put_word(pool->state, sizeof(pool->state), state_word(from->state));
     for (size_t i = 0; i < end && i < from->worker_count; i++)
