@@ -13,6 +13,7 @@
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/privileges.h"
 #include "base/process.h"
 
@@ -70,13 +71,14 @@ void child_restore_signals(void)
 
 void child_drop_descriptors(const int *keep, size_t count)
 {
-    int kept[CHILD_KEPT_MAX + 1];
+    int kept[CHILD_KEPT_MAX + 2];
 
     assert(count <= CHILD_KEPT_MAX);
     memcpy(kept, keep, count * sizeof(*keep));
     kept[count] = log_descriptor();
+    kept[count + 1] = log_repeat_descriptor();
     descriptors_detach_standard(log_descriptor());
-    descriptors_close_all_but(kept, count + 1);
+    descriptors_close_all_but(kept, count + 2);
 }
 
 int child_drop_rights(const char *directory, uid_t uid, gid_t gid, struct error *error)

@@ -33,7 +33,7 @@ void child_reset_signals(const int *own, size_t count);
 void child_restore_signals(void);
 
 /* Closes all descriptors but the `count` ones in `keep` (at most CHILD_KEPT_MAX; -1 among them is
- * ignored) and the log's. 0, 1 and 2 become /dev/null, except where one of them is the log's. */
+ * ignored) and those of the log. 0, 1 and 2 become /dev/null, except where one of them is the log's. */
 void child_drop_descriptors(const int *keep, size_t count);
 
 /*

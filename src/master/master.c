@@ -29,6 +29,7 @@
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "config.h"
 #include "config/conf_warn.h"
 #include "master/checks.h"
@@ -66,6 +67,7 @@ static struct {
     bool is_reload_due;            /* HUP came while a new binary was starting */
     ev_signal signals[6];
     ev_child children;
+    ev_io repeated; /* lines of the log that were only counted */
     ev_timer grace;
     ev_timer watchdog;
     ev_timer ready;
@@ -469,9 +471,29 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
     tell_counts();
 }
 
+static void on_repeated(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+    log_repeat_tell();
+}
+
+static void watch_repeated(void)
+{
+    int fd = log_repeat_open();
+
+    if (fd == -1)
+        return;
+    ev_io_init(&master.repeated, on_repeated, fd, EV_READ);
+    ev_io_start(EV_DEFAULT, &master.repeated);
+}
+
 static void watch(void)
 {
     double watchdog_s = notify_watchdog_s();
+
+    watch_repeated();
 
     for (size_t i = 0; i < REACTION_COUNT; i++) {
         ev_signal_init(&master.signals[i], on_signal, reactions[i].number);
@@ -586,6 +608,7 @@ static int run(struct generation *generation)
     ev_run(EV_DEFAULT, 0);
     pidfile_remove();
     generation_release(master.generation);
+    log_repeat_tell();
     log_message(EVENT_STOPPED, "all sessions have ended");
     return master.exit_code;
 }

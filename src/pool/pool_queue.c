@@ -5,7 +5,7 @@
  */
 #include "pool/pool_queue.h"
 
-#include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

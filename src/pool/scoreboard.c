@@ -83,6 +83,8 @@ void scoreboard_clear(struct scoreboard_slot *slot)
     atomic_store(&slot->slots_used, 0);
     atomic_store(&slot->account, 0);
     atomic_store(&slot->server, 0);
+    atomic_store(&slot->session_address, 0);
+    atomic_store(&slot->session_user, 0);
 }
 
 /* ---- the session ---- */
