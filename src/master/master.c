@@ -548,13 +548,13 @@ static int start(struct generation *generation)
     }
     listener_close_spare();
     put_in_force(generation, pools);
-    announce_start(generation);
     return EX_OK;
 }
 
 static void tell_ready(void)
 {
     master.is_ready = true;
+    announce_start(master.generation);
     if (inherit_is_successor())
         pidfile_commit();
     daemon_ready();

@@ -82,7 +82,7 @@ static void reap_worker(struct pool *pool, size_t index, int status)
     if (pool->state != POOL_RUNNING)
         return;
     if (!is_orderly && !has_served)
-        pool_size_throttle(pool, "a worker died before its first session");
+        pool_size_fail_start(pool);
     pool_size_refill(pool);
 }
 

@@ -147,10 +147,24 @@ void pool_size_throttle(struct pool *pool, const char *why)
     throttle(pool, why, &after_deaths);
 }
 
+void pool_size_fail_start(struct pool *pool)
+{
+    atomic_store(&pool->scoreboard->has_started, 0);
+    pool_size_throttle(pool, "a worker died before its first session");
+}
+
 void pool_size_start_helper(struct pool *pool)
 {
     if (pool_fork_helper(pool) == -1)
         throttle(pool, strerror(errno), &after_failed_forks);
+}
+
+/* While it is not known whether a worker can start, there is one that tries. */
+static size_t most_at_once(const struct pool *pool)
+{
+    if (atomic_load(&pool->scoreboard->has_started) != 0)
+        return SIZE_MAX;
+    return pool_count_state(pool, SCOREBOARD_STARTING) == 0 ? 1 : 0;
 }
 
 /* Forks up to `count` workers, within max_workers. Returns how many were. */
@@ -161,6 +175,8 @@ static size_t fork_workers(struct pool *pool, size_t count)
 
     if (count > most)
         count = most;
+    if (count > most_at_once(pool))
+        count = most_at_once(pool);
     forked = pool_fork_workers(pool, count);
     if (forked < count)
         throttle(pool, strerror(errno), &after_failed_forks);
@@ -413,7 +429,7 @@ static void on_notified(struct ev_loop *loop, ev_io *watcher, int events)
         start_polling(pool);
     if (atomic_exchange(&pool->scoreboard->is_helper_silent, 0) != 0)
         helper_watch_check(&pool->helper_watch);
-    pool_size_refill(pool); /* a worker with many sessions may have said that it leaves */
+    pool_size_refill(pool); /* a worker may have said that it could start, or that it leaves */
 }
 
 static void on_waiting(struct ev_loop *loop, ev_io *watcher, int events)

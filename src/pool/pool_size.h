@@ -58,6 +58,10 @@ void pool_size_refill(struct pool *pool);
  * when the pause grows. */
 void pool_size_throttle(struct pool *pool, const char *why);
 
+/* The same after a worker that could not start: workers are then tried one at a time, until one
+ * could. */
+void pool_size_fail_start(struct pool *pool);
+
 /* A worker has died without counting itself out: corrects the count of idle workers. */
 void pool_size_recount(struct pool *pool);
 

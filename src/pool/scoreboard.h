@@ -118,6 +118,7 @@ struct scoreboard {
     _Atomic uint64_t idle;         /* workers that can take a connection; see scoreboard_idle() */
     _Atomic uint64_t accepted;     /* connections taken */
     _Atomic int is_master_awake;   /* not 0: it checks again by itself, there is no need to tell it */
+    _Atomic int has_started;       /* not 0: a worker could start, and none has failed to since */
     _Atomic int is_helper_silent;  /* not 0: a session has waited long for the helper */
     _Atomic size_t listening_most; /* the first so many workers listen, the others rest */
     _Atomic uint32_t queue;        /* for the status: connections that wait, by the kernel's count */

@@ -13,6 +13,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "config/conf_tls.h"
 #include "pool/worker_base.h"
 #include "pool/worker_kinds.h"
@@ -27,7 +28,7 @@ static int confine(struct pool *pool, int kept_fd)
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
     conf_tls_keep_only(pool->instance);
     if (child_drop_rights(pool->instance->values->chroot, pool->uid, pool->gid, &error) == -1) {
-        log_message(EVENT_PRIVILEGES, "%s", error.text);
+        log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
         return -1;
     }
     return 0;
@@ -64,9 +65,5 @@ int worker_run(struct pool *pool, struct scoreboard_slot *slot)
     helper_init_shared(&worker.helper, pool->instance, pool->request_fds[0], on_helper_silence,
                        pool);
     atomic_store(&slot->started_ms, clock_now_ms());
-    if (has_many)
-        worker_many_run(&worker);
-    else
-        worker_one_run(&worker);
-    return EX_OK;
+    return has_many ? worker_many_run(&worker) : worker_one_run(&worker);
 }

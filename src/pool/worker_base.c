@@ -63,8 +63,15 @@ void worker_accept_failed(const struct worker *worker)
  * counts the states, it may find too few idle, never too many. */
 void worker_count_in(struct worker *worker)
 {
-    scoreboard_add_idle(worker->pool->scoreboard, 1);
+    struct scoreboard *scoreboard = worker->pool->scoreboard;
+    uint64_t one = 1;
+
+    scoreboard_add_idle(scoreboard, 1);
     scoreboard_set_state(worker->slot, SCOREBOARD_IDLE);
+    /* The master has waited for it with the others. */
+    if (atomic_load(&scoreboard->has_started) == 0 &&
+        atomic_exchange(&scoreboard->has_started, 1) == 0)
+        (void)!write(worker->pool->notify_fd, &one, sizeof(one));
 }
 
 void worker_count_out(struct worker *worker)

@@ -16,9 +16,11 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "io/scheduler.h"
 #include "pool/place.h"
 #include "pool/worker.h"
@@ -331,7 +333,7 @@ static bool is_over(void)
     return many.is_retiring && scheduler_tasks() == 0;
 }
 
-void worker_many_run(struct worker *worker)
+int worker_many_run(struct worker *worker)
 {
     const struct conf_values *values = worker->pool->instance->values;
     size_t descriptors =
@@ -348,9 +350,10 @@ void worker_many_run(struct worker *worker)
     if (many.pause_over.fd == -1 || scheduler_open(descriptors) == -1 ||
         scheduler_watch(&many.signals, false) == -1 ||
         scheduler_watch(&many.pause_over, false) == -1) {
-        log_message(EVENT_WORKER, "%s", strerror(errno));
-        return;
+        log_repeat_message(EVENT_WORKER, "%s", strerror(errno));
+        return EX_OSERR;
     }
     listen_if_possible();
     scheduler_run(is_over);
+    return EX_OK;
 }

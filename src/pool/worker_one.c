@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/process.h"
@@ -138,7 +139,7 @@ static void wait_for_connection(void)
     (void)poll(&waiting, 1, -1);
 }
 
-void worker_one_run(struct worker *worker)
+int worker_one_run(struct worker *worker)
 {
     int64_t sessions_left = worker->pool->instance->values->max_sessions;
 
@@ -160,4 +161,5 @@ void worker_one_run(struct worker *worker)
     }
     scoreboard_set_state(worker->slot, SCOREBOARD_LEAVING);
     scoreboard_add_idle(worker->pool->scoreboard, -1);
+    return EX_OK;
 }
