@@ -404,6 +404,21 @@ scene 'chroot needs the right to change the root directory' => sub {
     $may_not->(qw(setpriv --bounding-set -sys_chroot --inh-caps -sys_chroot));
 };
 
+scene 'the directory of chroot' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    my $missing = "$directory/missing";
+    is_refused('missing', inside("chroot = $missing"), "4: chroot = $missing: No such file or directory; create the directory");
+    is_refused('a file', inside("chroot = $file"), "4: chroot = $file: must be a directory");
+};
+
+scene 'the right to change the user' => sub {
+    my $wrapper = without_setuid() or plan(skip_all => 'not run by root, or no setpriv');
+    write_file($file, inside());
+    my $result = run([ @$wrapper, program(), '-T', '-f', $file ], limit => 20);
+    is exit_code($result->{status}), 78, 'exit status';
+    like $result->{err}, qr/\A\Q$file\E: workers cannot become uid 65535, gid 65534: Operation not permitted; permit it \(CAP_SETUID, CAP_SETGID\), or set another user\n\z/, 'message';
+};
+
 scene 'a refused value is not reported as missing too' => sub {
     is_refused('listen', inside() =~ s/listen = .*/$_->[0]/r, $_->[1])
         for [ 'listen = here', '2: listen = here: must be IPV4:PORT, [IPV6]:PORT, *:PORT or an absolute path' ],

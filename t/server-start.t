@@ -138,6 +138,20 @@ scene 'a detached start that fails' => sub {
     ok !Pop3Test::Process::orphans(), 'no process is left';
 };
 
+# At its start, and in a pool that runs.
+scene 'workers that cannot start' => sub {
+    my $wrapper = without_setuid() or plan(skip_all => 'not run by root, or no setpriv');
+    expect_log(qw(worker-died helper-died status fork-throttled privileges));
+    my $master = master(server => '127.0.0.1:9', workers => 16, -wrapper => $wrapper, -start => 0, -any_exit => 1, -any_stderr => 1);
+    is exit_code($master->start_only->wait(60)), 71, 'it gives up';
+    like $master->stderr, qr/no worker could start; the log says why/, 'and says so';
+    my @lines = grep { $_->{pid} == $master->pid } log_lines('worker-died');
+    cmp_ok scalar @lines, '<=', 12, 'they are tried one at a time';
+    cmp_ok scalar @lines, '>=', 3, 'more than once';
+    is scalar($master->events('started')), 0, 'it does not say that it has started';
+    cmp_ok scalar(grep { $_->{f}{text} =~ /cannot become uid/ } log_lines('privileges')), '<=', @lines, 'the reason is logged, but not in a flood';
+};
+
 scene 'pidfile' => sub {
     my $pidfile = directory() . '/pid';
     write_file($pidfile, "1\n");

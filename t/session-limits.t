@@ -53,7 +53,8 @@ sub reasons_of {
 sub logs_in {
     my ($master, $address, $user) = @_;
     my $client;
-    wait_until(sub { $client = $master->client(from => $address); eval { $client->login($user) } });
+    wait_until(sub { $client = $master->client(from => $address); eval { $client->login($user) } })
+        or die "$user cannot log in\n";
     return $client;
 }
 

@@ -79,10 +79,11 @@ scene 'mistakes in the settings' => sub {
 };
 
 scene 'workers that die' => sub {
-    plan(skip_all => 'not run by root') if !is_root();
-    expect_log(qw(upgrade-failed worker-died fork-throttled privileges));
-    my $master = master(server => server()->address, -any_stderr => 1);
-    $master->change(chroot => '/no/such/directory');
+    my $wrapper = without_setuid() or plan(skip_all => 'not run by root, or no setpriv');
+    expect_log(qw(upgrade-failed worker-died helper-died status fork-throttled privileges));
+    my $path   = copy();
+    my $master = master(server => server()->address, -program => $path, -any_stderr => 1);
+    replace($path, "#!/bin/sh\nexec @$wrapper @{[ program() ]} \"\$@\"\n");
     my $event = $master->after(sub { $master->signal('USR2') }, 'upgrade-failed');
     like $event->{f}{text}, qr/exited with status 71: pop3\.proxy: instance main: no worker could start/, 'said';
     is $master->client->login->quit, '+OK bye', 'the old one serves on';

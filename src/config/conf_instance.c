@@ -6,9 +6,11 @@
  */
 #include "config/conf.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/conf_allow.h"
@@ -183,16 +185,27 @@ static int check_needs(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
-/* A worker that may not call chroot() would die at its start. chroot("/") changes nothing, where
+/* A worker that cannot enter its directory would die at its start. chroot("/") changes nothing, where
  * the root is still "/", and tells whether the call is permitted. */
 static int check_chroot(struct conf_instance *instance, struct error *error)
 {
-    if (instance->values->chroot == NULL || chroot("/") == 0)
+    const char *origin = conf_origin(&instance->section, CONF_KEY_chroot);
+    const char *directory = instance->values->chroot;
+    struct stat status;
+
+    if (directory == NULL)
         return 0;
-    return error_set(error,
-                     "%s: chroot = %s: needs a start by root, with CAP_SYS_CHROOT; start it so, or "
-                     "leave chroot out",
-                     conf_origin(&instance->section, CONF_KEY_chroot), instance->values->chroot);
+    if (chroot("/") == -1)
+        return error_set(error,
+                         "%s: chroot = %s: needs a start by root, with CAP_SYS_CHROOT; start it "
+                         "so, or leave chroot out",
+                         origin, directory);
+    if (stat(directory, &status) == -1)
+        return error_set(error, "%s: chroot = %s: %s; create the directory", origin, directory,
+                         strerror(errno));
+    if (!S_ISDIR(status.st_mode))
+        return error_set(error, "%s: chroot = %s: must be a directory", origin, directory);
+    return 0;
 }
 
 /* ---- what is made of settings ---- */

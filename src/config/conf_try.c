@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/privileges.h"
 #include "config/conf_listen.h"
 #include "config/mistakes.h"
 
@@ -176,6 +179,44 @@ static void try_group(struct trial *trial, const struct conf_group *group)
     }
 }
 
+/* ---- the rights of workers ---- */
+
+/* In the child: becomes the workers' user, as they do, and says what has failed. */
+static void give_up_root(const struct conf *conf, int fd)
+{
+    struct error error;
+
+    if (privileges_drop(conf->uid, conf->gid, &error) == -1)
+        (void)!write(fd, error.text, strlen(error.text));
+    _exit(0);
+}
+
+/* Root may lack the right to change its user, and a container may not have the user. */
+static void try_user(struct trial *trial)
+{
+    const struct conf_section *proxy = &trial->conf->proxy;
+    struct error error = {""};
+    struct error mistake;
+    int fds[2];
+    pid_t pid;
+
+    if (geteuid() != 0 || pipe(fds) == -1)
+        return;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        give_up_root(trial->conf, fds[1]);
+    close(fds[1]);
+    (void)!read(fds[0], error.text, sizeof(error.text) - 1);
+    close(fds[0]);
+    (void)waitpid(pid, NULL, 0);
+    if (error.text[0] == '\0')
+        return;
+    error_set(&mistake, "%s: workers %s; permit it (CAP_SETUID, CAP_SETGID), or set another user",
+              conf_origin(proxy, CONF_KEY_user), error.text);
+    mistakes_take(&trial->mistakes, mistake.text);
+}
+
 int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning, void *context)
 {
     struct trial trial = {.conf = conf};
@@ -194,6 +235,7 @@ int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning
     }
     for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)
         try_group(&trial, &conf->groups->list[i]);
+    try_user(&trial);
     (void)mistakes_tell(&trial.warnings, warning, context);
     return mistakes_tell(&trial.mistakes, mistake, context);
 }

@@ -345,7 +345,6 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
 
     check_acp(survey, section);
     check_directory(survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
-    check_directory(survey, section, CONF_KEY_chroot, section->values.chroot, 0);
     check_authorities(survey, section);
     check_timeout(survey, section);
     check_memory(survey, section);

@@ -13,7 +13,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/privileges.h"
 #include "helper/helper_process.h"
 #include "pool/group_memory.h"
@@ -156,7 +156,7 @@ static void run_helper(const struct pool *pool, int pulse_fd)
     struct error error;
 
     if (privileges_drop(pool->uid, pool->gid, &error) == -1) {
-        log_message(EVENT_PRIVILEGES, "%s", error.text);
+        log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
         _exit(EX_OSERR);
     }
     helper_process_run(pool->instance, pool->route_counts, pool->request_fds[1], pulse_fd);

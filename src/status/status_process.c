@@ -20,6 +20,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "pool/hold.h"
 #include "status/control_ask.h"
 #include "status/metrics_http.h"
@@ -400,7 +401,7 @@ static int confine(const struct status_process *start)
     tls_keep_only(NULL, 0);
     if (child_drop_rights(NULL, start->uid, start->gid, &error) == 0)
         return 0;
-    log_message(EVENT_PRIVILEGES, "%s", error.text);
+    log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
     return -1;
 }
 

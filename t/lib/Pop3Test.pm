@@ -50,6 +50,7 @@ our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done example proxy master pollers server run wait_until pause now program directory write_file read_file
         acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts descriptors is_root
+        without_setuid
         is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
 
@@ -100,6 +101,12 @@ sub features {
 }
 
 sub is_root { return $> == 0 }
+
+# A command that runs the rest as a root that may not change its user; undef where that is not possible.
+sub without_setuid {
+    return if !is_root() || !installed('setpriv');
+    return [ map { split } 'setpriv --bounding-set -setuid,-setgid --inh-caps -setuid,-setgid' ];
+}
 
 sub is_sanitized {
     my $octets = read_file(program());
