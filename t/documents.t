@@ -40,7 +40,7 @@ sub dead_links {
 }
 
 is_deeply([ dead_links('[a](t) [b](no-such-file)', $top) ], ['no-such-file'], 'a dead link is noticed');
-for my $path (grep { -e "$top/$_" } qw(README.md t/README.md t/bench/README.md)) {
+for my $path (grep { -e "$top/$_" } qw(README.md SECURITY.md t/README.md t/bench/README.md)) {
     is_deeply([ dead_links(text_of("$top/$path"), dirname("$top/$path")) ], [], "$path: every link leads to a file");
 }
 cmp_ok(scalar(split /^/, text_of("$top/README.md")), '<=', 150, 'README.md is short');
