@@ -103,7 +103,9 @@ static enum outcome finish(struct session *session, const struct server_reply *r
     return OUTCOME_QUIT;
 }
 
-static enum outcome serve_command(struct session *session, const struct command *command)
+/* Not a part of relay_run(), whose frame is in the memory of every idle session. */
+static enum outcome __attribute__((noinline)) serve_command(struct session *session,
+                                                            const struct command *command)
 {
     int64_t deadline_ms = clock_after_ms(reply_limit_ms(session, command->verb));
     struct command sent = *command; /* its arguments point into the line, which sending drops */

@@ -16,28 +16,27 @@ enum {
 
 static uint32_t print_of(const struct secret_prints *secrets, const char *octets, size_t length)
 {
-    uint64_t hash = secrets->seed;
+    uint64_t hash = hash_number(secrets->seed);
 
     for (size_t i = 0; i < length; i++)
         hash = hash_add(hash, octet_lower(octets[i]));
-    return (uint32_t)(hash_number(hash) >> (64 - HASH_BITS));
+    return (uint32_t)(length << HASH_BITS | hash_number(hash) >> (64 - HASH_BITS));
 }
 
 void secret_begin(struct secret_prints *secrets, const char *id)
 {
-    *secrets = (struct secret_prints){.seed = hash_text(id)};
+    *secrets = (struct secret_prints){.seed = (uint32_t)hash_text(id)};
 }
 
 void secret_note(struct secret_prints *secrets, const char *secret, size_t length)
 {
-    size_t printed = length < PRINTED_MAX ? length : PRINTED_MAX;
-    unsigned at = secrets->count < SECRETS_MAX ? secrets->count : SECRETS_MAX - 1;
+    size_t at = 0;
 
     if (length == 0)
         return;
-    secrets->list[at].length = (uint8_t)printed;
-    secrets->list[at].hash = print_of(secrets, secret, printed);
-    secrets->count = at + 1;
+    while (at < SECRETS_MAX - 1 && secrets->list[at] != 0)
+        at++;
+    secrets->list[at] = print_of(secrets, secret, length < PRINTED_MAX ? length : PRINTED_MAX);
 }
 
 static bool is_word_octet(char octet)
@@ -52,13 +51,13 @@ static bool is_word(const char *text, size_t at, size_t length)
     return (at == 0 || !is_word_octet(text[at - 1])) && !is_word_octet(text[at + length]);
 }
 
-static bool is_in(const struct secret_prints *secrets, unsigned which, const char *text)
+static bool is_in(const struct secret_prints *secrets, uint32_t print, const char *text)
 {
-    size_t width = secrets->list[which].length;
+    size_t width = print >> HASH_BITS;
     size_t length = strlen(text);
 
     for (size_t at = 0; at + width <= length; at++)
-        if (print_of(secrets, text + at, width) == secrets->list[which].hash &&
+        if (print_of(secrets, text + at, width) == print &&
             (width >= SHORT || is_word(text, at, width)))
             return true;
     return false;
@@ -66,8 +65,8 @@ static bool is_in(const struct secret_prints *secrets, unsigned which, const cha
 
 bool secret_is_in(const struct secret_prints *secrets, const char *text)
 {
-    for (unsigned i = 0; i < secrets->count; i++)
-        if (is_in(secrets, i, text))
+    for (size_t i = 0; i < SECRETS_MAX && secrets->list[i] != 0; i++)
+        if (is_in(secrets, secrets->list[i], text))
             return true;
     return false;
 }

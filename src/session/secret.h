@@ -15,13 +15,10 @@
 
 enum { SECRETS_MAX = 4 };
 
+/* Small, because every session holds it to its end. */
 struct secret_prints {
-    uint64_t seed; /* another one for each session */
-    unsigned count;
-    struct {
-        uint8_t length;
-        uint32_t hash;
-    } list[SECRETS_MAX];
+    uint32_t seed;              /* another one for each session */
+    uint32_t list[SECRETS_MAX]; /* the length in the high 8 bits, then the hash; 0: none */
 };
 
 /* Forgets all prints and begins again. `id` is the session's. */

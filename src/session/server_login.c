@@ -224,7 +224,6 @@ enum outcome server_login_run(struct session *session)
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
     session->is_password_tried = session->has_last_words = false;
-    session->refusal_code[0] = '\0';
     outcome = prepare(session);
     if (outcome == OUTCOME_NONE)
         outcome = log_in(session, &reply, &has_capa_sent);

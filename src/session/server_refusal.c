@@ -59,11 +59,10 @@ static enum outcome say_without_code(struct session *session, const struct serve
     char text[REPLY_LINE_BYTES];
     char line[REPLY_LINE_BYTES];
     enum refusal refusal = judge(session, copy_text(reply, text));
-    const char *code = refusal_code(refusal);
 
-    snprintf(session->refusal_code, SESSION_CODE_SIZE, "%s", code == NULL ? "" : code);
+    session->refusal = refusal;
     if (may_pass(session, refusal, text)) {
-        refusal_write(line, code, text);
+        refusal_write(line, refusal_code(refusal), text);
         client_say(session, line);
     } else {
         client_say(session, "-ERR [AUTH] bad login");
@@ -77,21 +76,38 @@ enum outcome server_refusal_say(struct session *session, const struct server_rep
     session->has_last_words = true;
     if (!reply_has_code(reply->line, reply->length))
         return say_without_code(session, reply);
-    copy_code(session->refusal_code, reply->line, reply->length);
-    if (secret_is_in(&session->secrets, session->refusal_code))
-        session->refusal_code[0] = '\0';
     client_pass(session, reply->line, reply->length);
     return reply_is_unavailable(reply->line, reply->length) ? OUTCOME_LOGIN_UNAVAILABLE
                                                             : OUTCOME_LOGIN_REFUSED;
 }
 
+/* The line of a refused login is still in the server's input, also if the log may not have it. */
+static void refused_code(const struct session *session, char code[SESSION_CODE_SIZE])
+{
+    const struct buffer *in = &session->server.in;
+    const char *ours = refusal_code(session->refusal);
+    const char *end;
+    size_t length;
+
+    if (buffer_length(in) == 0)
+        return;
+    end = memchr(buffer_data(in), '\n', buffer_length(in));
+    length = end == NULL ? 0 : (size_t)(end - buffer_data(in));
+    if (!reply_has_code(buffer_data(in), length))
+        snprintf(code, SESSION_CODE_SIZE, "%s", ours == NULL ? "" : ours);
+    else
+        copy_code(code, buffer_data(in), length);
+    if (secret_is_in(&session->secrets, code))
+        code[0] = '\0';
+}
+
 const char *server_refusal_code(const struct session *session, const char *words,
                                 char code[SESSION_CODE_SIZE])
 {
-    size_t length = strlen(words);
-
-    snprintf(code, SESSION_CODE_SIZE, "%s", session->refusal_code);
-    if (code[0] == '\0' && reply_has_code(words, length))
-        copy_code(code, words, length);
+    code[0] = '\0';
+    if (session->has_last_words && session->stage == SESSION_STAGE_SERVER_LOGIN)
+        refused_code(session, code);
+    else if (reply_has_code(words, strlen(words)))
+        copy_code(code, words, strlen(words));
     return code;
 }

@@ -17,6 +17,7 @@
 #include "config/conf.h"
 #include "helper/helper.h"
 #include "io/stream.h"
+#include "pop3/refusal.h"
 #include "session/credentials.h"
 #include "session/known_servers.h"
 #include "session/outcome.h"
@@ -131,7 +132,7 @@ struct session {
     bool is_login_sent;               /* the server has the credentials, and might repeat them */
     bool is_password_tried;           /* it has taken the user name: its answer is about the rest */
     bool has_last_words; /* at the start of its input: why it refuses the login, or closes */
-    char refusal_code[SESSION_CODE_SIZE]; /* the response code of a refused login; "" for none */
+    enum refusal refusal; /* what such words of a refused login mean */
     struct secret_prints secrets;
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
