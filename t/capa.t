@@ -37,7 +37,7 @@ scene 'before login' => sub {
 };
 
 scene 'after login: what we relay of the server\'s list' => sub {
-    my @theirs = ('TOP', 'UIDL', 'USER', 'SASL PLAIN LOGIN CRAM-MD5', 'STLS', 'UTF8 USER', 'LANG', 'XOIP', 'EXPIRE 30',
+    my @theirs = ('TOP', 'UIDL', 'USER', 'SASL LOGIN CRAM-MD5', 'STLS', 'UTF8 USER', 'LANG', 'XOIP', 'EXPIRE 30',
         'LOGIN-DELAY 900', 'IMPLEMENTATION Test 1', 'X-FOO bar');
     my $client = proxy(server(capa => \@theirs)->address)->client;
     $client->greeting;

@@ -24,6 +24,7 @@ static void free_memory(struct instance_memory *memory)
     for (size_t i = 0; i < INSTANCE_TABLES_MAX; i++)
         free(memory->tables[i]);
     account_table_free(memory->sessions);
+    shared_free(memory->servers, sizeof(*memory->servers));
     free(memory->name);
     free(memory);
 }
@@ -39,8 +40,9 @@ static struct instance_memory *make_memory(const char *name)
     memory->accounts = account_table_new();
     memory->table_counts = shared_new(table_counts_size());
     memory->sessions = account_table_new();
+    memory->servers = shared_new(sizeof(*memory->servers));
     if (memory->name == NULL || memory->totals == NULL || memory->accounts == NULL ||
-        memory->sessions == NULL || memory->table_counts == NULL) {
+        memory->sessions == NULL || memory->table_counts == NULL || memory->servers == NULL) {
         free_memory(memory);
         return NULL;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The shared memory of all instances of one name: their totals, and what each client address has
- * used. It outlives reloads: it is freed when the last pool that uses it is gone.
+ * The shared memory of all instances of one name: their totals, what each client address has used,
+ * and what is known of servers. It outlives reloads: it is freed when the last pool that uses it is gone.
  */
 #ifndef POOL_INSTANCE_MEMORY_H
 #define POOL_INSTANCE_MEMORY_H
@@ -9,6 +9,7 @@
 #include "pool/account.h"
 #include "pool/scoreboard.h"
 #include "route/route_counts.h"
+#include "session/known_servers.h"
 
 /* Tables that one instance may have had, over all reloads. */
 enum { INSTANCE_TABLES_MAX = 64 };
@@ -22,6 +23,7 @@ struct instance_memory {
     struct route_counts *table_counts;     /* of each, shared with the helper */
     struct account_table *accounts;   /* shared with the workers: before the login, and failed ones */
     struct account_table *sessions;   /* the same: sessions that have logged in; see quota.h */
+    struct known_servers *servers;    /* shared with the workers */
 };
 
 /* The memory for this name, which is made on first use and kept until each caller has released it.

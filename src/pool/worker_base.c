@@ -32,7 +32,7 @@ struct session_start worker_session_start(struct worker *worker, struct place *p
                                   .helper = &worker->helper,
                                   .watch = &place->watch,
                                   .client_address = client,
-                                  .known_servers = &worker->known_servers,
+                                  .known_servers = worker->pool->memory->servers,
                                   .own_addresses = worker->pool->own_addresses,
                                   .own_address_count = worker->pool->own_address_count};
 }

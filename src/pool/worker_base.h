@@ -8,13 +8,11 @@
 #include "helper/helper.h"
 #include "pool/place.h"
 #include "pool/pool.h"
-#include "session/known_servers.h"
 
 struct worker {
     struct pool *pool;
     struct scoreboard_slot *slot; /* its own */
     struct helper helper;
-    struct known_servers known_servers;
 };
 
 /* Takes a connection and its client's address. Returns the descriptor, or -1 with errno set. */

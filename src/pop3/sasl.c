@@ -603,6 +603,27 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
     return SASL_OK;
 }
 
+enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *message, size_t length,
+                                  char *token, size_t size)
+{
+    static const char key[] = "\x01" "auth=";
+    static const char scheme[] = "Bearer ";
+    struct token_name name;
+    enum sasl_result result = parse_token(mechanism, message, length, &name);
+    const char *at, *end;
+
+    clear_text(token, size);
+    if (result != SASL_OK)
+        return result;
+    /* Exactly one key is "auth", and no name and no value holds a separator. */
+    at = memmem(message, length, key, strlen(key));
+    if (at == NULL)
+        return SASL_BAD_MESSAGE;
+    at += strlen(key) + strlen(scheme);
+    end = memchr(at, SASL_KVSEP, length - (size_t)(at - message));
+    return end == NULL ? SASL_BAD_MESSAGE : take_credential(at, (size_t)(end - at), token, size);
+}
+
 size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size)
 {
     int length = 0;

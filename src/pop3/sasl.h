@@ -134,6 +134,14 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
                                    size_t length, const char *user, char *text, size_t size,
                                    size_t *length_r);
 
+/* Copies the token out of the initial response of a token mechanism, to be sent with another one.
+ * Results are those of sasl_token_user(). */
+enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *message, size_t length,
+                                  char *token, size_t size);
+
+/* More octets than a message has besides its token, if sasl_token_make() made it. */
+enum { SASL_TOKEN_EXTRA = 64 };
+
 /* The initial response of a token mechanism with this token, for sasl_token_encode(), which
  * puts the user's name in. Returns its length, or 0 where it does not fit or the mechanism has no token. */
 size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size);

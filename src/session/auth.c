@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "session/client_line.h"
+#include "session/server_capa.h"
 #include "session/starttls.h"
 
 /* An exchange under way. */
@@ -35,13 +36,15 @@ static bool is_offered(const struct session *session, enum sasl_mechanism mechan
 }
 
 /* Some mail programs warn of a server that announces a mechanism in the clear. A client that uses one
- * nevertheless is served, as with USER and PASS. */
+ * nevertheless is served, as with USER and PASS. A token is of no use where the server takes none. */
 static bool is_announced(const struct session *session, enum sasl_mechanism mechanism)
 {
-    bool may_be =
-        stream_is_tls(&session->client) || (session->start->conf->clear_mechanisms >> mechanism & 1);
-
-    return may_be && is_offered(session, mechanism);
+    if (!stream_is_tls(&session->client) &&
+        (session->start->conf->clear_mechanisms >> mechanism & 1) == 0)
+        return false;
+    if (sasl_mechanism_info(mechanism)->is_token && !server_capa_may_take_tokens(session))
+        return false;
+    return is_offered(session, mechanism);
 }
 
 const char *auth_mechanisms(const struct session *session, char before,
@@ -140,6 +143,7 @@ static enum sasl_result take_token(struct exchange *exchange)
     size_t size = exchange->message_length + 1;
 
     exchange->is_over = true;
+    credentials->is_client_token = true;
     credentials->message = exchange->message;
     credentials->message_length = exchange->message_length;
     credentials->user = credentials_room(credentials, size);

@@ -15,6 +15,7 @@
 struct credentials {
     struct buffer memory;          /* holds the texts; secret */
     enum sasl_mechanism mechanism; /* NONE: USER and PASS */
+    bool is_client_token;          /* the client has sent a token; a routing table may replace it */
     const char *message;           /* of a token mechanism, as the client sent it */
     size_t message_length;
     char *user;       /* for the server */

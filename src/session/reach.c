@@ -6,13 +6,14 @@
 #include "session/reach.h"
 
 #include "session/group.h"
+#include "session/server_capa.h"
 #include "session/stages.h"
 #include "session/starttls.h"
 
 void reach_leave(struct session *session, enum outcome outcome)
 {
     if (outcome_distrusts_server(outcome))
-        known_servers_remove(session->start->known_servers, &session->server_address);
+        server_capa_forget(session);
     starttls_log_failure(session, &session->server);
     stream_close(&session->server);
     group_let_go(session);

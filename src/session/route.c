@@ -20,7 +20,7 @@
 #include "session/stage.h"
 #include "session/stages.h"
 
-enum { REFUSAL_BYTES = REPLY_LINE_BYTES - 2, POP3S_PORT = 995, TOKEN_EXTRA_BYTES = 64 };
+enum { REFUSAL_BYTES = REPLY_LINE_BYTES - 2, POP3S_PORT = 995 };
 
 /* An answer while it is taken. */
 struct routing {
@@ -58,7 +58,7 @@ static void take_password(struct routing *routing, const char *password, const c
     enum sasl_mechanism wanted =
         mechanism == NULL ? SASL_MECHANISM_NONE : sasl_mechanism_find(mechanism);
     const struct sasl_mechanism_info *info = sasl_mechanism_info(wanted);
-    size_t size = strlen(password) + TOKEN_EXTRA_BYTES;
+    size_t size = strlen(password) + SASL_TOKEN_EXTRA;
     char *message;
 
     credentials->mechanism = SASL_MECHANISM_NONE;

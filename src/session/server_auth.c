@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AUTH at the server (RFC 5034): with the client's token, from whose user name the server part is
- * removed, or with its password as PLAIN. All goes in one line if that has at most 255 octets,
+ * removed, or with its password as PLAIN. A token may have come with one mechanism and go on with
+ * the other: both carry the same. All goes in one line if that has at most 255 octets,
  * which every server must accept (RFC 2449, section 4). Else the mechanism goes first, and the data
  * when the server asks for it.
  */
@@ -12,6 +13,57 @@
 #include "session/client_line.h"
 
 enum { COMMAND_BYTES_SAFE = 255 };
+
+enum sasl_mechanism server_auth_mechanism(const struct session *session)
+{
+    const struct credentials *credentials = &session->credentials;
+    const struct server_facts *facts = &session->server_facts;
+    enum sasl_mechanism other = credentials->mechanism == SASL_MECHANISM_XOAUTH2
+                                    ? SASL_MECHANISM_OAUTHBEARER
+                                    : SASL_MECHANISM_XOAUTH2;
+
+    if (credentials_have_password(credentials))
+        return SASL_MECHANISM_PLAIN;
+    if (credentials->mechanism == SASL_MECHANISM_EXTERNAL || !facts->has_capa ||
+        (facts->mechanisms >> credentials->mechanism & 1) != 0)
+        return credentials->mechanism;
+    if ((facts->mechanisms >> other & 1) != 0)
+        return other;
+    /* The operator has named the mechanism for a token of his own. */
+    return credentials->is_client_token ? SASL_MECHANISM_NONE : credentials->mechanism;
+}
+
+/* Puts the client's token into a message of this mechanism, in the memory of the credentials. Returns
+ * NULL if there is no room. */
+static const char *convert_token(struct session *session, enum sasl_mechanism mechanism,
+                                 size_t *length_r)
+{
+    struct credentials *credentials = &session->credentials;
+    size_t size = credentials->message_length + SASL_TOKEN_EXTRA;
+    char *token = credentials_room(credentials, size);
+    char *message = token == NULL ? NULL : credentials_room(credentials, size);
+
+    if (message == NULL ||
+        sasl_token_value(credentials->mechanism, credentials->message, credentials->message_length,
+                         token, size) != SASL_OK)
+        return NULL;
+    *length_r = sasl_token_make(mechanism, token, message, size);
+    return *length_r > 0 ? message : NULL;
+}
+
+static enum sasl_result encode_token(struct session *session, enum sasl_mechanism mechanism,
+                                     char *text, size_t *length_r)
+{
+    const struct credentials *credentials = &session->credentials;
+    const char *message = credentials->message;
+    size_t length = credentials->message_length;
+
+    if (mechanism != credentials->mechanism)
+        message = convert_token(session, mechanism, &length);
+    return message == NULL ? SASL_TOO_LONG
+                           : sasl_token_encode(mechanism, message, length, credentials->user, text,
+                                               SASL_BASE64_BUFFER_SIZE, length_r);
+}
 
 /* The initial response in base64, in the memory of the credentials. NULL if there is no room. */
 static const char *encode(struct session *session, enum sasl_mechanism mechanism)
@@ -31,8 +83,7 @@ static const char *encode(struct session *session, enum sasl_mechanism mechanism
     else if (mechanism == SASL_MECHANISM_EXTERNAL)
         result = sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
     else
-        result = sasl_token_encode(mechanism, credentials->message, credentials->message_length,
-                                   user, text, SASL_BASE64_BUFFER_SIZE, &length);
+        result = encode_token(session, mechanism, text, &length);
     return result == SASL_OK ? text : NULL;
 }
 
@@ -57,9 +108,7 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
 
 enum outcome server_auth(struct session *session, struct server_reply *reply)
 {
-    struct credentials *credentials = &session->credentials;
-    enum sasl_mechanism mechanism =
-        credentials_have_password(credentials) ? SASL_MECHANISM_PLAIN : credentials->mechanism;
+    enum sasl_mechanism mechanism = server_auth_mechanism(session);
     const char *name = sasl_mechanism_info(mechanism)->name;
     const char *text = encode(session, mechanism);
     bool has_sent =

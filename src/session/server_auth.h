@@ -8,7 +8,12 @@
 #include "session/server_line.h"
 #include "session/session.h"
 
-/* Logs in with the client's credentials. `reply` is the server's last word. */
+/* The mechanism for the client's credentials: PLAIN for a password. A token goes with the mechanism
+ * that the server has, whichever the client has used; NONE if it has neither. */
+enum sasl_mechanism server_auth_mechanism(const struct session *session);
+
+/* Logs in with the client's credentials. `reply` is the server's last word. Call it only if there is
+ * a mechanism. */
 enum outcome server_auth(struct session *session, struct server_reply *reply);
 
 #endif

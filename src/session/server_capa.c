@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "pop3/sasl.h"
 #include "session/server_list.h"
 
 enum { LIST_BEGIN_MS = 1000 }; /* for a server that says +OK to CAPA and sends no list */
@@ -17,15 +18,57 @@ static const char *const capa[] = {"CAPA", NULL};
 
 /* ---- before the login ---- */
 
-static bool has_capability(const struct session *session, struct server_list list, const char *word)
+/* Takes the first word off the text. Returns false if there is none; *word is not NUL-terminated. */
+static bool next_word(const char **text, size_t *length, const char **word, size_t *width)
+{
+    const char *blank;
+
+    while (*length > 0 && **text == ' ')
+        ++*text, --*length;
+    *word = *text;
+    blank = *length == 0 ? NULL : memchr(*text, ' ', *length);
+    *width = blank == NULL ? *length : (size_t)(blank - *text);
+    *text += *width;
+    *length -= *width;
+    return *width > 0;
+}
+
+static bool is_word(const char *word, size_t width, const char *expected)
+{
+    return width == strlen(expected) && strncasecmp(word, expected, width) == 0;
+}
+
+static unsigned mechanism_bit(const char *word, size_t width)
+{
+    for (int i = SASL_MECHANISM_NONE + 1; i < SASL_MECHANISM_COUNT; i++)
+        if (is_word(word, width, sasl_mechanism_info((enum sasl_mechanism)i)->name))
+            return 1U << i;
+    return 0;
+}
+
+/* Takes one line of the list. */
+static void take_capability(struct server_facts *facts, const char *line, size_t length)
+{
+    const char *word;
+    size_t width;
+
+    if (!next_word(&line, &length, &word, &width))
+        return;
+    facts->has_pipelining |= is_word(word, width, "PIPELINING");
+    if (is_word(word, width, "SASL"))
+        while (next_word(&line, &length, &word, &width))
+            facts->mechanisms |= mechanism_bit(word, width);
+}
+
+static void take_list(const struct session *session, struct server_list list,
+                      struct server_facts *facts)
 {
     const char *line;
     size_t length;
 
+    facts->has_capa = true;
     while ((line = server_list_next(session, &list, &length)) != NULL)
-        if (length == strlen(word) && strncasecmp(line, word, length) == 0)
-            return true;
-    return false;
+        take_capability(facts, line, length);
 }
 
 /* Reads the list after the +OK, if there is one. It is not kept. */
@@ -42,8 +85,8 @@ static enum outcome read_facts(struct session *session, struct server_facts *fac
     outcome = server_list_read(session, 0, server_login_deadline_ms(session), &list);
     if (outcome != OUTCOME_NONE)
         return outcome;
-    facts->has_capa = list.is_clean;
-    facts->has_pipelining = list.is_clean && has_capability(session, list, "PIPELINING");
+    if (list.is_clean)
+        take_list(session, list, facts);
     buffer_consume(&session->server.in, server_list_end(&list));
     return OUTCOME_NONE;
 }
@@ -62,18 +105,79 @@ static enum outcome ask(struct session *session, struct server_facts *facts)
     return outcome;
 }
 
-enum outcome server_capa_learn(struct session *session)
+/* ---- what is kept ---- */
+
+static uint64_t key_of(const struct session *session)
+{
+    return known_servers_key(&session->server_address, stream_is_tls(&session->server));
+}
+
+/* The key of the one server of the instance, by its name: before the login it has no address. Its
+ * addresses may be several servers that are alike. */
+static uint64_t only_key(const struct session *session)
+{
+    return known_servers_name_key(&session->start->conf->server,
+                                  session->values->server_tls != CONF_SERVER_TLS_NO);
+}
+
+static bool has_only_server(const struct session *session)
+{
+    return session->start->conf->has_server && session->values->route == NULL &&
+           !session->values->select_server;
+}
+
+static void keep(const struct session *session)
 {
     struct known_servers *known = session->start->known_servers;
+
+    known_servers_put(known, key_of(session), clock_now_ms(), &session->server_facts);
+    if (has_only_server(session))
+        known_servers_put(known, only_key(session), clock_now_ms(), &session->server_facts);
+}
+
+enum outcome server_capa_learn(struct session *session)
+{
     struct server_facts *facts = &session->server_facts;
     enum outcome outcome;
 
-    if (known_servers_find(known, &session->server_address, clock_now_ms(), facts))
+    *facts = (struct server_facts){0};
+    if (known_servers_find(session->start->known_servers, key_of(session), clock_now_ms(), facts))
         return OUTCOME_NONE;
     /* If the server closes the connection for it, the next session does not ask again. */
     outcome = ask(session, facts);
-    known_servers_put(known, &session->server_address, clock_now_ms(), facts);
+    keep(session);
     return outcome;
+}
+
+void server_capa_trust(struct session *session)
+{
+    struct server_facts *facts = &session->server_facts;
+
+    if (!facts->has_capa || facts->answers_once)
+        return;
+    facts->answers_once = true;
+    keep(session);
+}
+
+void server_capa_forget(const struct session *session)
+{
+    known_servers_remove(session->start->known_servers, key_of(session));
+}
+
+bool server_capa_has_tokens(const struct server_facts *facts)
+{
+    const unsigned tokens = 1U << SASL_MECHANISM_XOAUTH2 | 1U << SASL_MECHANISM_OAUTHBEARER;
+
+    return !facts->has_capa || (facts->mechanisms & tokens) != 0;
+}
+
+bool server_capa_may_take_tokens(const struct session *session)
+{
+    struct server_facts facts;
+
+    return !has_only_server(session) ||
+           !known_servers_recall(session->start->known_servers, only_key(session), &facts) ||
+           server_capa_has_tokens(&facts);
 }
 
 /* ---- after the login ---- */

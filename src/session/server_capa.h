@@ -16,8 +16,22 @@
 #include "session/session.h"
 
 /* Finds out session->server_facts: from known_servers, or by asking the server. Call it before the
- * login. */
+ * login, and after TLS has begun: what was said in the clear does not count. */
 enum outcome server_capa_learn(struct session *session);
+
+/* Notes that a login, a command at a time, had one reply to each command. */
+void server_capa_trust(struct session *session);
+
+/* The server has sent what it was not asked for: nothing is known of it any more. Call it before its
+ * stream is closed. */
+void server_capa_forget(const struct session *session);
+
+/* False if the server has neither XOAUTH2 nor OAUTHBEARER, as far as is known. */
+bool server_capa_has_tokens(const struct server_facts *facts);
+
+/* The same of the server that the session will have, before it is selected: false only if there is
+ * just one to select. */
+bool server_capa_may_take_tokens(const struct session *session);
 
 /*
  * Confirms the +OK that decides the login: `reply`, at the start of the server's input. `is_sent`:

@@ -182,22 +182,47 @@ static void note_secret(struct session *session)
         note_token(session, credentials->message, credentials->message_length);
 }
 
+/* The server has no mechanism for a token, so it is not asked. */
+static enum outcome refuse_mechanism(struct session *session)
+{
+    stream_put_text(&session->client, "-ERR ");
+    client_say(session, command_fault_text(COMMAND_BAD_MECHANISM));
+    return OUTCOME_LOGIN_REFUSED;
+}
+
+/* AUTH, and not USER and PASS. */
+static bool is_auth_due(const struct session *session)
+{
+    bool has_plain = (session->server_facts.mechanisms >> SASL_MECHANISM_PLAIN & 1) != 0;
+
+    if (!credentials_have_password(&session->credentials) || session->route.master != NULL)
+        return true;
+    switch ((enum conf_server_auth)session->values->server_auth) {
+    case CONF_SERVER_AUTH_PLAIN:
+        return true;
+    case CONF_SERVER_AUTH_USERPASS:
+        return false;
+    case CONF_SERVER_AUTH_AUTO:
+        break;
+    }
+    return has_plain;
+}
+
 /* `reply` is the server's last word. *has_capa_sent_r: see server_capa_confirm(). */
 static enum outcome log_in(struct session *session, struct server_reply *reply,
                            bool *has_capa_sent_r)
 {
-    bool is_plain = session->values->server_auth == CONF_SERVER_AUTH_PLAIN ||
-                    session->route.master != NULL;
+    const struct server_facts *facts = &session->server_facts;
 
     *has_capa_sent_r = false;
+    if (server_auth_mechanism(session) == SASL_MECHANISM_NONE)
+        return refuse_mechanism(session);
     session->is_login_sent = true;
     note_secret(session);
-    if (is_plain || !credentials_have_password(&session->credentials))
+    if (is_auth_due(session))
         return server_auth(session, reply);
-    if (!session->server_facts.has_pipelining)
-        return log_in_by_steps(session, reply);
-    *has_capa_sent_r = true;
-    return log_in_at_once(session, reply);
+    *has_capa_sent_r = facts->has_pipelining && facts->answers_once;
+    return *has_capa_sent_r ? log_in_at_once(session, reply) : log_in_by_steps(session, reply);
 }
 
 /* From the connection to the moment when the server can be told who logs in. */
@@ -236,6 +261,7 @@ enum outcome server_login_run(struct session *session)
         outcome = admission_log_in(session);
     if (outcome != OUTCOME_NONE)
         return outcome;
+    server_capa_trust(session);
     record_client(session);
     log_login(session);
     client_pass(session, reply.line, line_length);

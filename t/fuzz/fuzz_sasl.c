@@ -57,6 +57,21 @@ static void fuzz_single(const char *message, size_t length)
         check_credential(user);
 }
 
+/* The token goes into a message of the other mechanism, and comes out the same. */
+static void convert(enum sasl_mechanism mechanism, const char *message, size_t length)
+{
+    static char token[SASL_DATA_MAX + 1], token2[SASL_DATA_MAX + 1], other[SASL_DATA_MAX + SASL_TOKEN_EXTRA];
+    enum sasl_mechanism to = mechanism == SASL_MECHANISM_XOAUTH2 ? SASL_MECHANISM_OAUTHBEARER
+                                                                 : SASL_MECHANISM_XOAUTH2;
+    size_t other_length;
+
+    CHECK(sasl_token_value(mechanism, message, length, token, sizeof(token)) == SASL_OK);
+    other_length = sasl_token_make(to, token, other, sizeof(other));
+    CHECK(other_length > 0 && other_length < length + SASL_TOKEN_EXTRA);
+    CHECK(sasl_token_value(to, other, other_length, token2, sizeof(token2)) == SASL_OK);
+    CHECK(strcmp(token, token2) == 0);
+}
+
 /* Written again with a name, the message must be well-formed and give that name. */
 static size_t write_again(enum sasl_mechanism mechanism, const char *message, size_t length,
                           const char *user, char again[SASL_DATA_MAX])
@@ -87,6 +102,7 @@ static void fuzz_token(enum sasl_mechanism mechanism, const char *message, size_
         return;
     }
     check_credential(user);
+    convert(mechanism, message, length);
     again_length = write_again(mechanism, message, length, user, again);
     if (mechanism == SASL_MECHANISM_XOAUTH2 && again_length > 0)
         CHECK(again_length == length && memcmp(again, message, length) == 0);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/dial.h"
+#include "pop3/sasl.h"
 #include "tls/tls.h"
 
 enum {
@@ -391,9 +392,13 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r)
 {
     (void)settings;
-    CHECK(count > 0 && addresses[0].sa.sa_family != AF_UNSPEC && peers.server_fd == -1);
+    CHECK(count > 0 && addresses[0].sa.sa_family != AF_UNSPEC);
     if (is_stop_requested)
         return IO_STOPPED;
+    if (server_session_fd == -1) { /* after a refused token: there is one script for a server */
+        errno = ECONNREFUSED;
+        return IO_FAILED;
+    }
     if (peers.dial_errno != 0) {
         errno = peers.dial_errno;
         if (errno != ETIMEDOUT)
@@ -401,7 +406,8 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
         peers.now_ms = deadline_ms;
         return IO_DEADLINE;
     }
-    known_servers_put(&known_servers, &addresses[0], peers.now_ms, &peers.server_facts);
+    known_servers_put(&known_servers, known_servers_key(&addresses[0], false), peers.now_ms, &peers.server_facts);
+    known_servers_put(&known_servers, known_servers_key(&addresses[0], true), peers.now_ms, &peers.server_facts);
     *chosen_r = 0;
     *fd_r = peers.server_fd = server_session_fd;
     server_session_fd = -1;
@@ -624,6 +630,8 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
         .dial_errno = errors[fates >> 4 & 3],
         .server_facts.has_capa = (flags & 32) != 0,
         .server_facts.has_pipelining = (flags & 96) == 96,
+        .server_facts.answers_once = true,
+        .server_facts.mechanisms = (flags & 64) != 0 ? 1U << SASL_MECHANISM_XOAUTH2 : 0,
         .from_client = keep[0],
         .to_client = keep[1],
         .from_server = keep[2],

@@ -610,6 +610,10 @@ static void check_rows(enum sasl_mechanism mechanism, const struct token_row *ro
         if (result != rows[i].result)
             fail_msg("row %zu: %s", i, sasl_result_word(result));
         assert_string_equal(user, rows[i].user != NULL ? rows[i].user : "");
+        assert_int_equal(sasl_token_value(mechanism, rows[i].message, rows[i].length, text,
+                                          sizeof(text)),
+                         rows[i].result);
+        assert_int_equal(text[0] != '\0', result == SASL_OK);
         assert_int_equal(sasl_token_encode(mechanism, rows[i].message, rows[i].length, "new", text,
                                            sizeof(text), &length),
                          rows[i].result);
@@ -854,6 +858,30 @@ static void tokens_written_again_refuse(void **state)
     assert_int_equal(length, 0);
 }
 
+/* A token comes with one mechanism and goes on with the other. */
+static void tokens_are_converted(void **state)
+{
+    char token[64], message[64 + SASL_TOKEN_EXTRA];
+    size_t length;
+
+    (void)state;
+    assert_int_equal(sasl_token_value(SASL_MECHANISM_OAUTHBEARER,
+                                      MESSAGE("n,a=auth=2Cx,\1host=h\1auth=bearer a.b==\1port=110\1\1"),
+                                      token, sizeof(token)),
+                     SASL_OK);
+    assert_string_equal(token, "a.b==");
+    length = sasl_token_make(SASL_MECHANISM_XOAUTH2, token, message, sizeof(message));
+    assert_int_equal(length, strlen("user=x\1auth=Bearer a.b==\1\1"));
+    assert_memory_equal(message, "user=x\1auth=Bearer a.b==\1\1", length);
+    assert_int_equal(sasl_token_value(SASL_MECHANISM_XOAUTH2, message, length, token, 5),
+                     SASL_TOO_LONG);
+    assert_string_equal(token, "");
+    assert_int_equal(sasl_token_value(SASL_MECHANISM_XOAUTH2, message, length, token, 6), SASL_OK);
+    assert_string_equal(token, "a.b==");
+    assert_int_equal(sasl_token_value(SASL_MECHANISM_PLAIN, message, length, token, sizeof(token)),
+                     SASL_BAD_MESSAGE);
+}
+
 /* A token that fills the line: the same name fits, a longer one does not. */
 static void tokens_at_the_limit(void **state)
 {
@@ -938,6 +966,7 @@ int main(void)
         cmocka_unit_test(external),
         cmocka_unit_test(xoauth2),
         cmocka_unit_test(oauthbearer),
+        cmocka_unit_test(tokens_are_converted),
         cmocka_unit_test(tokens_of_other_mechanisms),
         cmocka_unit_test(token_user_sizes),
         cmocka_unit_test(tokens_written_again),
