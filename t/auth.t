@@ -258,8 +258,9 @@ scene 'a refused token' => sub {
         my $client = client_of($server->address);
         my $data = $name eq 'XOAUTH2' ? xoauth2('joe', 'old') : oauthbearer('joe', 'old');
         is $client->ask("AUTH $name $data"), '-ERR [AUTH] expired', "$name: the server\'s last word";
-        $client->closes;
-        is $client->session_line->{reason}, 'login-refused', 'reason';
+        is $client->ask('USER joe'), '+OK password please', 'the client may log in in another way';
+        $client->quit;
+        is $client->session_line->{reason}, 'quit-before-login', 'reason';
     }
 };
 

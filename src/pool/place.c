@@ -151,6 +151,11 @@ static enum outcome may_log_in(void *context, const struct session *session)
     return answer == ACCOUNT_REFUSED ? OUTCOME_TOO_MANY_FAILURES : OUTCOME_NONE;
 }
 
+static void login_refused(void *context, bool has_failed)
+{
+    end_attempt(context, has_failed);
+}
+
 /* ---- durations ---- */
 
 /* The session leaves a stage for another one. */
@@ -252,6 +257,7 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .admit = admit,
                                       .may_log_in = may_log_in,
                                       .log_in = log_in,
+                                      .login_refused = login_refused,
                                       .progress = progress,
                                       .hold = hold,
                                       .is_held = is_held,

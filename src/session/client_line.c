@@ -265,8 +265,8 @@ enum outcome client_flush(struct session *session, int64_t deadline_ms)
     return client_outcome(status, OUTCOME_CLIENT_STALLED);
 }
 
-enum outcome client_refuse(struct session *session, const char *command, const char *fault,
-                           const char *text)
+enum outcome client_count_refusal(struct session *session, const char *command, const char *fault,
+                                  const char *words)
 {
     struct log_line line;
 
@@ -274,11 +274,19 @@ enum outcome client_refuse(struct session *session, const char *command, const c
     session_log_begin(&line, session, EVENT_REFUSED_COMMAND);
     log_add(&line, "command", command);
     log_add(&line, "fault", fault);
+    if (words[0] != '\0')
+        log_add_text(&line, "text", words);
     log_end(&line);
-    stream_put_text(&session->client, "-ERR ");
-    client_say(session, text);
     session->refused++;
     return session->refused > CLIENT_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;
+}
+
+enum outcome client_refuse(struct session *session, const char *command, const char *fault,
+                           const char *text)
+{
+    stream_put_text(&session->client, "-ERR ");
+    client_say(session, text);
+    return client_count_refusal(session, command, fault, "");
 }
 
 enum outcome client_refuse_command(struct session *session, const struct command *command,

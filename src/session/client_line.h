@@ -44,6 +44,11 @@ void client_pass(struct session *session, const char *line, size_t length);
 /* Sends what is in the client's output. */
 enum outcome client_flush(struct session *session, int64_t deadline_ms);
 
+/* Logs and counts a refused command whose reply the client has got already. The sixth ends the
+ * session. `words` are the server's, "" for none. */
+enum outcome client_count_refusal(struct session *session, const char *command, const char *fault,
+                                  const char *words);
+
 /* Refuses a command: drops its line, replies, logs and counts. The sixth ends the session. */
 enum outcome client_refuse_command(struct session *session, const struct command *command,
                                    enum command_fault fault);

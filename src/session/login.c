@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The AUTHORIZATION state with the client: the greeting, then commands until the credentials are
+ * The AUTHORIZATION state with the client, after the greeting: commands until the credentials are
  * complete. The server is not contacted yet, because the login name selects it.
  */
 #include "session/auth.h"
@@ -79,7 +79,6 @@ enum outcome login_run(struct session *session)
 {
     bool is_done = false;
 
-    client_say(session, "+OK POP3 ready");
     while (!is_done) {
         struct command command;
         enum command_fault fault;

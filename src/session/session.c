@@ -6,6 +6,7 @@
 #include "session/session.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/number.h"
@@ -26,6 +27,7 @@ enum {
 
 typedef enum outcome stage_function(struct session *session);
 
+enum { LOGIN_STAGE = 3 }; /* among these */
 static stage_function *const stages[] = {
     identity_run, admission_run, open_run,    login_run,        attempt_run,
     select_run,   hold_run,      route_run,   group_run,        access_run,
@@ -207,15 +209,71 @@ static void end(struct session *session, enum outcome outcome)
     log_session(session, outcome, &words);
 }
 
+/* ---- another login ---- */
+
+/* Mail programs try a token first, and then a password in the same session. */
+static bool may_log_in_again(const struct session *session, enum outcome outcome)
+{
+    return outcome == OUTCOME_LOGIN_REFUSED && session->credentials.is_client_token;
+}
+
+/* Forgets the login and its server, but for the names that the log may tell: user, server, route. */
+static void forget_login(struct session *session)
+{
+    struct session_route route = {0};
+
+    memcpy(route.name, session->route.name, sizeof(route.name));
+    session->route = route; /* its texts go with the credentials */
+    credentials_wipe(&session->credentials);
+    secret_begin(&session->secrets, session->id); /* the next connection has not heard them */
+    session->server_address = (struct address){0};
+    session->server_tls = (struct tls_facts){0};
+    session->try_deadline_ms = 0;
+    session->is_login_sent = session->is_password_tried = session->has_last_words = false;
+    session->refusal_code[0] = '\0';
+}
+
+/* The client has got the refusal, and may send another command. */
+static enum outcome begin_again(struct session *session)
+{
+    const struct session_watch *watch = session->start->watch;
+    bool is_tried = session->is_login_sent;
+    struct last_words words;
+
+    keep_words(session, OUTCOME_LOGIN_REFUSED, &words);
+    if (watch != NULL && watch->login_refused != NULL)
+        watch->login_refused(watch->context, is_tried);
+    reach_leave(session, OUTCOME_LOGIN_REFUSED);
+    forget_login(session);
+    session_enter(session, SESSION_STAGE_LOGIN);
+    return client_count_refusal(
+        session, command_keyword(COMMAND_AUTH),
+        command_fault_word(is_tried ? COMMAND_TOKEN_REFUSED : COMMAND_BAD_MECHANISM), words.text);
+}
+
+/* Runs the stages, and those from the login on again while the client may try another one. */
+static enum outcome run(struct session *session)
+{
+    enum outcome outcome = OUTCOME_NONE;
+    size_t i = 0;
+
+    while (outcome == OUTCOME_NONE && i < sizeof(stages) / sizeof(stages[0])) {
+        outcome = stages[i++](session);
+        if (!may_log_in_again(session, outcome))
+            continue;
+        outcome = begin_again(session);
+        i = LOGIN_STAGE;
+    }
+    return outcome;
+}
+
 enum outcome session_run(struct session *session, const struct session_start *start, int read_fd,
                          int write_fd)
 {
-    enum outcome outcome = OUTCOME_NONE;
+    enum outcome outcome;
 
     begin(session, start, read_fd, write_fd);
-    for (size_t i = 0; outcome == OUTCOME_NONE && i < sizeof(stages) / sizeof(stages[0]); i++)
-        outcome = stages[i](session);
-    outcome = true_outcome(session, outcome);
+    outcome = true_outcome(session, run(session));
     end(session, outcome);
     return outcome;
 }

@@ -59,6 +59,9 @@ struct session_watch {
     enum outcome (*admit)(void *context, const struct session *session);
     /* Called when the credentials are complete, before anybody is asked about them. */
     enum outcome (*may_log_in)(void *context, const struct session *session);
+    /* Called when a login has been refused and the session may try another. has_failed: the server
+     * was asked, and the login counts as failed. */
+    void (*login_refused)(void *context, bool has_failed);
     /* Called when the server has let the user in and the client does not know it yet. */
     enum outcome (*log_in)(void *context, const struct session *session);
     /* Called when the stage has changed, and after octets were passed on. */

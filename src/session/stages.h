@@ -14,11 +14,11 @@ enum outcome identity_run(struct session *session);
 /* Asks the pool whether it has room for this client. */
 enum outcome admission_run(struct session *session);
 
-/* Begins TLS where it comes before the greeting. */
+/* Begins TLS where it comes before the greeting, and greets. */
 enum outcome open_run(struct session *session);
 
-/* Sends the greeting and serves USER, PASS, AUTH and what else may come before a login, until the
- * credentials are complete. */
+/* Serves USER, PASS, AUTH and what else may come before a login, until the credentials are
+ * complete. Runs again if the server has refused a token. */
 enum outcome login_run(struct session *session);
 
 /* Asks the pool whether this address may try another login. */
