@@ -46,6 +46,11 @@ library_packages() {
     sed -n 's/.*PP_NEEDS(\[[^]]*], *\[\([^]]*\)]).*/\1/p' "$top/configure.ac" | sort -u
 }
 
+# Prints the packages that configure can do without; each brings a kind of routing.
+optional_packages() {
+    sed -n 's/^PP_OPTIONAL(.*\[\([a-z0-9-]*\)\])$/\1/p' "$top/configure.ac" | sort -u
+}
+
 # Prints the packages that make the configure script; a release tarball has the script.
 autotools_packages() {
     [ -x "$top/configure" ] && [ ! -e "$top/.git" ] || printf '%s\n' autoconf automake autoconf-archive

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Process ();
+use Pop3Test::Tables qw(conf_keys);
 
 my @KINDS = (1, 100);
 
@@ -178,6 +179,7 @@ scene 'what a command needs' => sub {
 };
 
 scene 'route shows to which server a login leads, and why' => sub {
+    my %default   = map { $_->{name} => $_->{default} } conf_keys();
     my $directory = directory();
     my $moved     = write_file("$directory/moved", join '', map { "$_\n" }
         'anna@example.net a.n.other@127.0.0.1:1110 pass=geheim starttls=any-cert', 'bert reject "[SYS/PERM] closed"', '@example.org new.invalid ssl');
@@ -212,7 +214,7 @@ instance one, 127.0.0.1:0
   server     127.0.0.1:1110 (by the table)
   login      a.n.other, with the password of the table
   TLS        by STLS, with any certificate
-  limits     connect_timeout 10 s, server_timeout 60 s, login_timeout 33 s, timeout 600 s
+  limits     connect_timeout $default{connect_timeout} s, server_timeout $default{server_timeout} s, login_timeout 33 s, timeout $default{timeout} s
 END
     like $two, qr/^ +table +\Q$broken\E\n +anna\@example\.net: failed: [^\n]+ \(\d+\.\d+ ms\)\n +failed +the login is refused for now/m, 'one that fails';
     unlike $two, qr/server  /, 'leads to no server';

@@ -271,10 +271,11 @@ static void keep_only_server_keys(const struct conf *conf)
 
 static int confine(const struct conf *conf)
 {
+    const int none[] = {-1};
     struct error error;
 
     keep_only_server_keys(conf);
-    child_drop_descriptors(NULL, 0);
+    child_drop_descriptors(none, 1);
     if (child_drop_rights(NULL, conf->uid, conf->gid, &error) == 0)
         return 0;
     log_message(EVENT_PRIVILEGES, "%s", error.text);
