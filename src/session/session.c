@@ -230,7 +230,7 @@ static void forget_login(struct session *session)
     session->server_tls = (struct tls_facts){0};
     session->try_deadline_ms = 0;
     session->is_login_sent = session->is_password_tried = session->has_last_words = false;
-    session->refusal_code[0] = '\0';
+    session->refusal = REFUSAL_CREDENTIALS;
 }
 
 /* The client has got the refusal, and may send another command. */
