@@ -9,7 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Socket::INET;
-use Pop3Test::Process qw(spawn free_port);
+use Pop3Test::Process qw(spawn fork_off free_port);
 
 my $page = read_file("$FindBin::Bin/../contrib/migrate/README.md");
 
@@ -94,8 +94,7 @@ scene 'nginx' => sub {
     my $server   = server();
     my ($host, $port) = split /:/, $server->address;
     my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 8) or die "listen: $!\n";
-    my $pid      = fork // die "fork: $!\n";
-    if (!$pid) {
+    my $auth     = fork_off('auth_http', sub {
         local $/ = "\r\n\r\n";
         while (my $connection = $listener->accept) {
             while (my $request = <$connection>) {
@@ -105,14 +104,12 @@ scene 'nginx' => sub {
                     : "HTTP/1.1 200 OK\r\nAuth-Status: Invalid login\r\nContent-Length: 0\r\n\r\n";
             }
         }
-        POSIX::_exit(0);
-    }
+    });
     my $master = moved_to('nginx', '127.0.0.1:9000' => '127.0.0.1:' . $listener->sockport);
     $master->client->login('anna')->quit;
     is users($server), 'anna', 'the server that auth_http names';
     is $master->client->try_login('bert'), '-ERR Invalid login', 'its refusal';
-    kill 'KILL', $pid;
-    waitpid $pid, 0;
+    $auth->destroy;
 };
 
 scene 'a Dovecot proxy' => sub {

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Pop3Test;
+use Pop3Test::Process qw(fork_off);
 
 $Pop3Test::Server::FORWARDED{AUTH} = 1;
 
@@ -43,19 +44,15 @@ sub answerer {
     my ($path, $answer) = @_;
     my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 16) or die "$path: $!\n";
     chmod 0777, $path;
-    my $pid = fork // die "fork: $!\n";
-    return { pid => $pid, listener => $listener } if $pid;
-    $SIG{TERM} = 'DEFAULT';
-    while (my $connection = $listener->accept) {
-        my $child = fork // POSIX::_exit(1);
-        next if $child;
-        $answer->($connection);
-        POSIX::_exit(0);
-    }
-    POSIX::_exit(0);
+    return fork_off('table', sub {
+        while (my $connection = $listener->accept) {
+            my $child = fork // POSIX::_exit(1);
+            next if $child;
+            $answer->($connection);
+            POSIX::_exit(0);
+        }
+    });
 }
-
-sub end_answerer { my ($own) = @_; kill 'KILL', $own->{pid}; waitpid $own->{pid}, 0; return }
 
 scene 'the first table that knows a key answers; without one the default server' => sub {
     my ($default, $a, $b) = (server(), server(), server());
@@ -259,7 +256,7 @@ scene 'socketmap: the four results, nonsense, and a table that says nothing' => 
     is $proxy->client->try_login('bert'), '-ERR closed', 'refused';
     like $proxy->client->try_login($_), $TEMPORARY, $_ for qw(temp nonsense malformed endless cut hang);
     is logins($server), 'anna', 'nobody else came to the server';
-    end_answerer($table);
+    $table->destroy;
     like $proxy->client->try_login('anna'), $TEMPORARY, 'nobody listens';
 };
 
@@ -284,7 +281,7 @@ scene 'socketmap: one hanging question holds up no other, and comes back' => sub
     fetch_as($master, "user$_") for 1 .. 20;
     is scalar(split /,/, logins($server)), 20, 'others go on';
     like $hanging->reply, $TEMPORARY, 'the time limit';
-    end_answerer($table);
+    $table->destroy;
 };
 
 scene 'the auth service of a Dovecot' => sub {
@@ -311,7 +308,7 @@ scene 'the auth service of a Dovecot' => sub {
     ok $server->saw(qr/^PASS pw$/), 'its password';
     like $proxy->client->try_login('bert'), qr/^-ERR \[AUTH\]/, 'not found';
     like $proxy->client->try_login('fail'), $TEMPORARY, 'failed';
-    end_answerer($table);
+    $table->destroy;
 };
 
 scene 'an auth_http server' => sub {
@@ -353,7 +350,7 @@ scene 'an auth_http server' => sub {
     like $proxy->client->try_login($_), $TEMPORARY, $_ for qw(empty noserver moved broken);
     fetch_as(master(server => '-', route => "unix:$path:/auth", route_password => 'no'), 'anna');
     unlike read_file($seen), qr/Auth-Pass/, 'the password is not told where it may not be';
-    end_answerer($table);
+    $table->destroy;
 };
 
 scene 'the acp is told the routed server' => sub {

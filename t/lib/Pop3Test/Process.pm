@@ -17,7 +17,7 @@ use List::Util qw(max);
 use POSIX qw(WNOHANG dup2);
 use Pop3Test::Loop qw(watch_read unwatch wait_until each_turn now);
 
-our @EXPORT_OK = qw(spawn run installed collect free_port descendants orphans is_alive facts descriptors
+our @EXPORT_OK = qw(spawn fork_off run installed collect free_port descendants orphans is_alive facts descriptors
     count_in_memory exit_code);
 
 my %running;    # pid => object
@@ -25,13 +25,18 @@ my $owner = $$;
 
 each_turn(\&reap);
 
-# Linux only; elsewhere orphans go to init and are not seen.
-sub _become_subreaper {
+use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36 };
+
+# Linux only; elsewhere it does nothing and returns false.
+sub _prctl {
+    my ($option, $value) = @_;
     my %prctl = (x86_64 => 157, aarch64 => 167);
     my $number = $^O eq 'linux' && length pack('P', '') == 8 && $prctl{ (POSIX::uname())[4] };
-    return $number && eval { syscall($number, 36, 1, 0, 0, 0) == 0 };
+    return $number && eval { syscall($number, $option, $value, 0, 0, 0) == 0 };
 }
-our $is_subreaper = _become_subreaper();
+
+# Without it orphans go to init and are not seen.
+our $is_subreaper = _prctl(PR_SET_CHILD_SUBREAPER, 1);
 
 # spawn(command => [...], fds => {0 => $fh, ...}, env => {...}, unset => [...],
 # before => sub {...}): the process, already running. `before' runs in the
@@ -105,6 +110,19 @@ sub free_port {
         return $socket->sockport;
     }
     die "no free port: $@\n";
+}
+
+# Runs $code in a child: a process object, for destroy(). The child ends with the test, whatever ends
+# that: it holds the test's output, and as long as anybody does, the runner waits for more of it.
+sub fork_off {
+    my ($name, $code) = @_;
+    my $pid = fork // die "fork: $!\n";
+    return adopt($pid, $name) if $pid;
+    _prctl(PR_SET_PDEATHSIG, POSIX::SIGKILL());
+    $SIG{$_} = 'DEFAULT' for qw(CHLD ALRM PIPE INT TERM HUP QUIT USR1 USR2);
+    POSIX::setpgid(0, 0);
+    eval { $code->(); 1 } or syswrite STDERR, "$name: $@";
+    POSIX::_exit(0);
 }
 
 # A child that was forked elsewhere.
