@@ -162,7 +162,7 @@ scene 'the process has no rights, and is started again' => sub {
 
 scene 'servers, drain and ready' => sub {
     my ($one, $two) = (server(), server());
-    my $master = gateway(list($one, $two), group_check => 'no');
+    my $master = gateway(list($one, $two), group_check => 'no', group_stay => 0, group_slow_start => 0);
     my @held = map { $master->client->login($_) } @USERS;
     my @counts = map { scalar $_->connections } $one, $two;
     cmp_ok $counts[0], '>', 0, 'the first has users';

@@ -15,8 +15,9 @@ my @rows = conf_keys();
 my %key  = map { $_->{title} => $_ } @rows;
 cmp_ok(scalar @rows, '>', 25, 'the table is read');
 
-# These defaults depend on max_workers and sessions_per_worker.
-my %default_in_words = (max_per_ip => 'half of all sessions', max_sessions_per_ip => 'three quarters of all sessions');
+# These defaults depend on max_workers and sessions_per_worker, or on the instance.
+my %default_in_words = (max_per_ip => 'half of all sessions', max_sessions_per_ip => 'three quarters of all sessions',
+    'group in_use_wait' => 'that of the instance');
 
 # A group may have a key of the name that one of an instance has.
 sub title_of { my ($is_of_group, $name) = @_; return $is_of_group ? "group $name" : $name }

@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Tls;
 
 plan(skip_all => 'built without xxHash') if !features()->{groups};
 
@@ -26,8 +27,9 @@ sub logged { my ($event) = @_; my @lines = log_lines(); return grep { $_->{event
 # A server with groups: the first one is the default. -groups as Pop3Test::Master has it.
 sub gateway {
     my ($servers, %more) = @_;
+    my %keys  = %{ delete $more{-keys} || {} };
     my %group = map { $_ => delete $more{$_} } grep { !/^-/ && $_ ne 'route' && !/_timeout$|^workers$|^sessions_per_worker$/ } keys %more;
-    return master(server => 'group:stores', -groups => [ stores => { servers => $servers, check => 'no', %group } ], %more);
+    return master(server => 'group:stores', -groups => [ stores => { servers => $servers, check => 'no', stay => 0, slow_start => 0, %group } ], %keys, %more);
 }
 
 sub list { return join ', ', map { ref $_ ? $_->address : $_ } @_ }
@@ -171,6 +173,18 @@ for my $name (sort keys %faulty) {
     };
 }
 
+case 'a certificate that is not accepted counts as a failure' => sub {
+    plan(skip_all => 'TLS is not built in') if !features()->{'server-tls'};
+    expect_log('tls-failed', 'failover', 'server-down');
+    my $ca        = authority();
+    my @servers   = map { server() } 1 .. 2;
+    my @addresses = map { tls_server($servers[$_], identity => identity(name => 'localhost', san => ['IP:127.0.0.1'], $_ ? (ca => $ca) : ())) } 0, 1;
+    my $master    = gateway(list(@addresses), fall => 1, check_interval => 3600, -keys => { server_tls => 'implicit', server_tls_ca => $ca->{certificate} });
+    is poll($master, $_), '+OK bye', $_ for @USERS;
+    is_deeply [ map { $_->{f}{reason} } logged('server-down') ], ['tls'], 'the reason';
+    is scalar($servers[1]->connections), scalar @USERS, 'all came to the other one';
+};
+
 case 'a server that is silent: the next one after connect_timeout' => sub {
     expect_log('failover', 'server-down');
     my @servers = (server(script => 1), server());
@@ -236,6 +250,26 @@ case 'a drained server gets nobody, and where all are drained the login fails fo
     like try_login($none, 'anna'), qr/^-ERR \[SYS\/TEMP\] the server is out of service/, 'all drained';
 };
 
+case 'a server that is drained by a reload: no session is cut, and no new user comes' => sub {
+    my @servers = map { server() } 1 .. 2;
+    my $master  = gateway(list(@servers), stay => 900, workers => 4);
+    poll($master, $_) for @USERS;
+    my $user = user_of(homes(\@servers, @USERS), 0);
+    my $held = $master->client->login($user);
+    $master->change('stores', servers => $servers[0]->address . '*0, ' . $servers[1]->address);
+    is $master->reload->{event}, 'reloaded', 'reloaded';
+    poll($master, $user);
+    is homes(\@servers, $user)->{$user}, 0, 'a user comes to where his session runs';
+    my $before = $servers[0]->connections;
+    poll($master, $_) for grep { $_ ne $user } @USERS;
+    is scalar($servers[0]->connections), $before, 'nobody else does';
+    is $held->ask('NOOP'), '+OK', 'the session goes on';
+    $held->quit;
+    ok wait_until(sub { (() = logged('session')) == 2 * @USERS + 1 }), 'and ends';
+    poll($master, $user);
+    is homes(\@servers, $user)->{$user}, 1, 'then he leaves as well';
+};
+
 case 'a reload and an upgrade know which server is down' => sub {
     expect_log('connect-failed', 'failover', 'server-down');
     my @servers = map { server() } 1 .. 3;
@@ -254,6 +288,132 @@ case 'a reload and an upgrade know which server is down' => sub {
     $master->follow($new->{pid});
     is poll($master, $_), '+OK bye', "after the upgrade: $_" for @USERS;
     is scalar(() = logged('connect-failed')), $tries, 'nobody has tried the one that is down';
+};
+
+case 'a user stays at the server that he used last' => sub {
+    expect_log('connect-failed', 'failover', 'server-down', 'server-up');
+    my @servers = map { server() } 1 .. 2;
+    my $master  = gateway(list(@servers), fall => 1, check_interval => 1, stay => 900, workers => 4);
+    poll($master, $_) for @USERS;
+    my $homes = homes(\@servers, @USERS);
+    my ($user, $other) = grep { $homes->{$_} == 0 } @USERS;
+    $servers[0]->deaf;
+    my $held = $master->client->login($user);
+    $servers[0]->listen_again;
+    my $new = 0;
+    ok wait_until(sub { poll($master, 'new' . $new++); logged('server-up') }, 20), 'his server is back';
+    poll($master, $user);
+    is homes(\@servers, $user)->{$user}, 1, 'he comes to the server where his session runs';
+    $held->quit;
+    poll($master, $user);
+    is homes(\@servers, $user)->{$user}, 1, 'and where it ran';
+    $master->change('stores', servers => $servers[0]->address . ', ' . $servers[1]->address . '*0');
+    $master->reload;
+    poll($master, $user);
+    is homes(\@servers, $user)->{$user}, 0, 'but not when that is drained';
+    poll($master, $other);
+    is homes(\@servers, $other)->{$other}, 0, 'nobody else has moved';
+};
+
+case 'a login that is refused makes nobody stay' => sub {
+    expect_reason('login-refused');
+    expect_log('connect-failed', 'failover', 'server-down', 'server-up');
+    my @servers = map { server(password => 'right') } 1 .. 2;
+    my $master  = gateway(list(@servers), fall => 1, check_interval => 1, stay => 900);
+    try_login($master, $_, 'wrong') for @USERS;
+    my $homes = homes(\@servers, @USERS);
+    my ($user, $other) = grep { $homes->{$_} == 0 } @USERS;
+    $servers[0]->deaf;
+    try_login($master, $user, 'wrong');
+    is homes(\@servers, $user)->{$user}, 1, 'at the other one';
+    $servers[0]->listen_again;
+    ok wait_until(sub { try_login($master, $other, 'wrong'); logged('server-up') }, 20), 'his server is back';
+    try_login($master, $user, 'wrong');
+    is homes(\@servers, $user)->{$user}, 0, 'and he too';
+};
+
+case 'a server with max_sessions: the next one, and where all are full the login fails for now' => sub {
+    expect_reason('group-full');
+    my @servers = map { server() } 1 .. 2;
+    my $master  = gateway(list(@servers), max_sessions => 2, workers => 6);
+    my @held    = map { $master->client->login("user$_") } 1 .. 4;
+    is_deeply [ map { scalar $_->connections } @servers ], [ 2, 2 ], 'both are full';
+    like try_login($master, 'anna'), qr/^-ERR \[SYS\/TEMP\] the server has too many sessions/, 'the fifth';
+    (shift @held)->quit;
+    ok wait_until(sub { (() = logged('session')) >= 2 }), 'one leaves';
+    is poll($master, 'anna'), '+OK bye', 'then there is room';
+};
+
+case 'logins wait for their turn' => sub {
+    expect_reason('group-busy');
+    my @waiting;
+    my $server = server(on => { PASS => sub { push @waiting, $_[0]; return '' } });
+    my $master = gateway(list($server), max_logins => 1, workers => 8, login_timeout => 60);
+    my @clients;
+    for my $number (1 .. 4) {
+        push @clients, $master->client;
+        $clients[-1]->greeting;
+        is $clients[-1]->ask("USER user$number"), '+OK password please', "user$number";
+        $clients[-1]->send("PASS x\r\n");
+        if ($number == 1) { ok wait_until(sub { @waiting == 1 }), 'the first is at the server' }
+        else              { ok $master->shows(sub { (grep { $_->{stage} eq 'wait' } @{ $_[0]{sessions} }) == $number - 1 }), 'waits' }
+    }
+    for my $number (1 .. 4) {
+        ok wait_until(sub { @waiting == $number }), "turn $number";
+        $waiting[-1]->send("+OK logged in\r\n");
+        is $clients[ $number - 1 ]->line, '+OK logged in', 'in the order in which they came';
+    }
+    is scalar($server->connections), 4, 'one connection each';
+    $_->quit for @clients;
+};
+
+case 'a login that waits in vain' => sub {
+    expect_reason('group-busy', 'server-closed', 'login-timeout');
+    my @waiting;
+    my $server = server(on => { PASS => sub { push @waiting, $_[0]; return '' } });
+    my $master = gateway(list($server), max_logins => 1, workers => 8, login_timeout => 2, server_timeout => 60);
+    my ($second, $first) = map { $master->client } 1 .. 2;
+    $_->greeting for $second, $first;
+    $first->ask('USER first');
+    $first->send("PASS x\r\n");
+    ok wait_until(sub { @waiting == 1 }), 'one that came later is at the server';
+    $second->ask('USER second');
+    like $second->ask('PASS x'), qr/^-ERR \[SYS\/TEMP\] (?:the server has too many logins|the login took too long)/, 'the other is told';
+    is scalar(grep { /second/ } $server->lines), 0, 'never came to the server';
+};
+
+case 'a mailbox that is in use is tried again at the same server, before the client is told' => sub {
+    expect_reason('login-unavailable');
+    for my $where (qw(group instance)) {
+        my $tries   = 0;
+        my @servers = map { server(on => { PASS => sub { $tries++; $_[0]{hang_up} = 1;
+            return $tries == 1 ? "-ERR [IN-USE] locked\r\n" : "-ERR [in-use/x] still\r\n" if $tries < 3;
+            delete $_[0]{hang_up};
+            return "+OK in\r\n" } }) } 1 .. 2;
+        my $master = $where eq 'group' ? gateway(list(@servers), in_use_wait => 4) : master(server => $servers[0]->address, in_use_wait => 4);
+        is poll($master, 'anna'), '+OK bye', "$where: logged in at last";
+        is $tries, 3, 'at the third try';
+        is scalar(grep { $_->connections } @servers), 1, 'at the same server';
+        is scalar(() = logged('mailbox-in-use')), $where eq 'group' ? 2 : 7, 'the log says so';
+        $tries = -100;
+        like try_login($master, 'anna'), qr/^-ERR \[in-use\/x\] still/, 'in vain: told the words of the server';
+        is $tries, -96, 'after 1, 2 and 1 seconds';
+    }
+};
+
+case 'a server that is killed under pollers: no login fails' => sub {
+    expect_log('connect-failed', 'failover', 'server-down', 'log-lines-lost');   # a burst of lines
+    expect_reason('server-closed', 'server-lost', 'client-closed', 'connect-failed');
+    my @servers = map { server() } 1 .. 3;
+    my $master  = gateway(list(@servers), workers => 12, check_interval => 3600);
+    my $pollers = pollers(count => 10, address => $master->address);
+    ok wait_until(sub { (() = logged('login')) > 100 }, 20), 'they poll';
+    $servers[1]->deaf;
+    my $before = () = logged('login');
+    ok wait_until(sub { (() = logged('login')) > $before + 200 }, 20), 'and go on';
+    my $result = $pollers->stop;
+    is "$result->{refused} $result->{broken} $result->{remarks}", '0 0 ', 'no poll has failed';
+    is scalar(() = logged('server-down')), 1, 'the server is down';
 };
 
 for my $many (1, 4) {

@@ -18,7 +18,7 @@ plan(skip_all => 'not run by root') if !is_root();
 plan(skip_all => 'needs /proc') if !-r '/proc/self/maps';
 
 # What workers do with such memory may be logged; the master and the status process are judged.
-expect_log(qw(worker-died session-lost fork-throttled accept-failed configuration master reloaded));
+expect_log(qw(worker-died session-lost fork-throttled accept-failed configuration master reloaded server-down server-up));
 expect_reason(qw(shed too-many-per-ip too-many-failures stopped internal-error));
 
 use constant { ROUNDS => 8, PAGE => 4096 };
@@ -61,7 +61,8 @@ my $seed = seed();
 for my $kind (sort keys %kind) {
     scene "random words, $kind, seed $seed" => sub {
         my $server = server(messages => [ message(1000) ]);
-        my $master = master(-in_file => 1, server => $server->address, workers => 2, grace => 2, %{ $kind{$kind} });
+        my $master = master(-in_file => 1, server => $server->address, workers => 2, grace => 2,
+            features()->{groups} ? (-groups => [ stores => { servers => $server->address } ]) : (), %{ $kind{$kind} });
         my $pid = $master->pid;
         my $is_unhurt = sub { return $master->is_running && $master->pid == $pid };
         my $pages = 0;

@@ -22,6 +22,13 @@ static void take_settings(struct conf_group *group)
     route->is_checked = values->group_check != CONF_GROUP_CHECK_NO;
     route->retry_ms = values->group_check_interval * values->group_fall * 1000;
     route->fall = values->group_fall;
+    route->slow_start_ms = values->group_slow_start * 1000;
+    route->stay_ms = values->group_stay * 1000;
+    route->max_sessions = (unsigned)values->group_max_sessions;
+    route->max_logins = (unsigned)values->group_max_logins;
+    route->in_use_wait_ms = group->section.origin[CONF_KEY_group_in_use_wait] == NULL
+                                ? -1
+                                : values->group_in_use_wait * 1000;
 }
 
 static int take_servers(struct conf_group *group, struct error *error)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/inherit.h"
 
 #define GROUPS "POP3_PROXY_GROUPS_FD" /* the name it is passed under */
@@ -38,6 +39,7 @@ struct group_memory {
         char name[NAME_SIZE];
         struct server_state state;
     } servers[GROUP_MEMORY_SERVERS_MAX];
+    struct route_stay stay; /* most of it is never touched, and takes no memory */
 };
 
 _Static_assert(HOST_PORT_TEXT_SIZE + CONF_NAME_BYTES + 2 <= NAME_SIZE, "every name fits");
@@ -49,6 +51,7 @@ static struct group_memory *memory; /* NULL: there is no group yet */
 static struct {
     char name[NAME_SIZE]; /* "": free */
     unsigned users;       /* configurations */
+    int64_t stay_ms;      /* of the newest one */
 } entries[GROUP_MEMORY_SERVERS_MAX];
 
 /* ---- the file ---- */
@@ -150,7 +153,7 @@ static void rename_entry(size_t i, const char *name)
     memcpy(memory->servers[i].name, entries[i].name, NAME_SIZE);
 }
 
-static int attach(const struct conf_group *group, struct route_server *server, struct error *error)
+static int attach(struct conf_group *group, struct route_server *server, struct error *error)
 {
     char name[NAME_SIZE];
     size_t i;
@@ -162,14 +165,11 @@ static int attach(const struct conf_group *group, struct route_server *server, s
                          group->section.section_origin, GROUP_MEMORY_SERVERS_MAX);
     rename_entry(i, name);
     entries[i].users++;
+    entries[i].stay_ms = group->route.stay_ms;
     server->state = &memory->servers[i].state;
+    server->number = (uint32_t)i + 1;
+    group->route.stay = &memory->stay;
     return 0;
-}
-
-static size_t index_of(const struct server_state *state)
-{
-    return (size_t)((const char *)state - (const char *)&memory->servers[0].state) /
-           sizeof(memory->servers[0]);
 }
 
 static bool has_groups(const struct conf *conf)
@@ -184,7 +184,7 @@ int group_memory_attach(const struct conf *conf, struct error *error)
     if (make(error) == -1)
         return -1;
     for (size_t i = 0; i < conf->groups->count; i++) {
-        const struct conf_group *group = &conf->groups->list[i];
+        struct conf_group *group = &conf->groups->list[i];
 
         for (size_t j = 0; j < group->route.count; j++)
             if (attach(group, &group->route.servers[j], error) == -1)
@@ -199,20 +199,15 @@ void group_memory_detach(const struct conf *conf)
         const struct route_group *group = &conf->groups->list[i].route;
 
         for (size_t j = 0; j < group->count; j++)
-            if (group->servers[j].state != NULL)
-                entries[index_of(group->servers[j].state)].users--;
+            if (group->servers[j].number != 0)
+                entries[group->servers[j].number - 1].users--;
     }
 }
 
 /* ---- sessions ---- */
 
-uint32_t group_memory_number(const struct server_state *state)
-{
-    return state == NULL || memory == NULL ? 0 : (uint32_t)index_of(state) + 1;
-}
-
 /* The number is compared, and never used as an index. */
-void group_memory_give_back(uint32_t number, bool is_login)
+void group_memory_give_back(uint32_t number, bool is_login, uint64_t user)
 {
     for (uint32_t i = 0; memory != NULL && number != 0 && i < GROUP_MEMORY_SERVERS_MAX; i++) {
         if (i + 1 != number || entries[i].name[0] == '\0')
@@ -220,5 +215,7 @@ void group_memory_give_back(uint32_t number, bool is_login)
         server_state_end_session(&memory->servers[i].state);
         if (is_login)
             server_state_end_login(&memory->servers[i].state);
+        if (user != 0)
+            route_stay_end(&memory->stay, user, number, entries[i].stay_ms, clock_now_ms());
     }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shared memory of all groups of servers: a state for each server, by the names of group and
- * server. It is made when the first group is configured, and kept as long as the master and its
+ * server, and a table of where users stay. It is made when the first group is configured, and kept as long as the master and its
  * successors run: a reload or an upgrade loses no state, no count and no drained server.
  *
- * For the master alone, but for group_memory_number().
+ * For the master alone.
  */
 #ifndef POOL_GROUP_MEMORY_H
 #define POOL_GROUP_MEMORY_H
@@ -30,12 +30,8 @@ int group_memory_attach(const struct conf *conf, struct error *error);
 /* The configuration is used no more. Its servers keep their states until the room is needed. */
 void group_memory_detach(const struct conf *conf);
 
-/* A number for what a session holds, so that a worker can note it in its slot; 0 for a state that is
- * NULL. */
-uint32_t group_memory_number(const struct server_state *state);
-
-/* Gives back what a session held whose worker has died: by the number that is in its slot, which any
- * worker may have written. */
-void group_memory_give_back(uint32_t number, bool is_login);
+/* Gives back what a session held whose worker has died: by the number of the server that is in its
+ * slot, and the user who stays there (0: nobody). Any worker may have written both. */
+void group_memory_give_back(uint32_t number, bool is_login, uint64_t user);
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "io/wait.h"
 #include "pool/account.h"
-#include "pool/group_memory.h"
 #include "pool/hold.h"
 #include "pool/quota.h"
 
@@ -216,12 +215,13 @@ static void progress(void *context, const struct session *session)
 }
 
 /* So that the master can give it back if this worker dies. */
-static void hold(void *context, const struct session *session)
+static void claim(void *context, const struct session *session)
 {
     struct scoreboard_slot *slot = ((struct place *)context)->slot;
 
-    atomic_store(&slot->is_server_login, session->hold.is_login);
-    atomic_store(&slot->server, group_memory_number(session->hold.state));
+    atomic_store(&slot->is_server_login, session->claim.is_login);
+    atomic_store(&slot->staying_user, session->claim.is_staying ? session->route.login.user : 0);
+    atomic_store(&slot->server, session->claim.number);
 }
 
 static enum outcome why_stopped(void *context)
@@ -259,7 +259,7 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .log_in = log_in,
                                       .login_refused = login_refused,
                                       .progress = progress,
-                                      .hold = hold,
+                                      .claim = claim,
                                       .is_held = is_held,
                                       .why_stopped = why_stopped}};
 }

@@ -128,7 +128,8 @@ static void clear_slot(struct pool *pool, struct scoreboard_slot *slot)
         account_end_attempt(accounts, key, true, clock_now_ms());
     if (key != 0)
         account_give_place_back(accounts, key);
-    group_memory_give_back(atomic_exchange(&slot->server, 0), atomic_load(&slot->is_server_login));
+    group_memory_give_back(atomic_exchange(&slot->server, 0), atomic_load(&slot->is_server_login),
+                           atomic_load(&slot->staying_user));
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     scoreboard_set_state(slot, SCOREBOARD_FREE);
 }

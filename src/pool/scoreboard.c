@@ -85,6 +85,7 @@ void scoreboard_clear(struct scoreboard_slot *slot)
     atomic_store(&slot->server, 0);
     atomic_store(&slot->session_address, 0);
     atomic_store(&slot->session_user, 0);
+    atomic_store(&slot->staying_user, 0);
 }
 
 /* ---- the session ---- */

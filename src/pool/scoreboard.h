@@ -88,13 +88,14 @@ struct scoreboard_slot {
     _Atomic uint64_t sent_name;
     _Atomic uint64_t session_address; /* what the session counts for after its login, see quota.h; */
     _Atomic uint64_t session_user;    /* 0: nothing */
+    _Atomic uint64_t staying_user; /* at a server of a group; 0: nobody */
     /* Of the own slot of a worker that carries many sessions: how many it has now, and how many of
      * the slots after this one were ever used. */
     _Atomic uint32_t session_count;
     _Atomic uint32_t slots_used;
     _Atomic uint32_t is_called; /* while it rests: 1 ends the rest */
-    /* What the session holds of a server of a group: its number, see group_memory.h, and whether its
-     * login is under way. */
+    /* What the session holds of a server of a group: the number of the server, whether the login is
+     * under way, and above who stays there. See group_memory.h. */
     _Atomic uint32_t server;
     _Atomic uint32_t is_server_login;
     struct seqlock texts_lock;

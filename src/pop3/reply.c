@@ -94,22 +94,27 @@ bool reply_has_code(const char *line, size_t length)
            memchr(line + CODE_START_LENGTH, ']', length - CODE_START_LENGTH) != NULL;
 }
 
-bool reply_is_unavailable(const char *line, size_t length)
+/* The line has this response code, perhaps with a part after a slash. */
+static bool has_code(const char *line, size_t length, const char *word)
 {
-    static const char *const words[] = {"SYS", "IN-USE", "LOGIN-DELAY"};
     const char *code = line + CODE_START_LENGTH;
+    size_t width = strlen(word);
 
     if (!reply_has_code(line, length))
         return false;
-    length -= CODE_START_LENGTH;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        size_t width = strlen(words[i]);
+    return length - CODE_START_LENGTH > width && strncasecmp(code, word, width) == 0 &&
+           (code[width] == ']' || code[width] == '/');
+}
 
-        if (length > width && strncasecmp(code, words[i], width) == 0 &&
-            (code[width] == ']' || code[width] == '/'))
-            return true;
-    }
-    return false;
+bool reply_is_unavailable(const char *line, size_t length)
+{
+    return has_code(line, length, "SYS") || has_code(line, length, "LOGIN-DELAY") ||
+           reply_is_in_use(line, length);
+}
+
+bool reply_is_in_use(const char *line, size_t length)
+{
+    return has_code(line, length, "IN-USE");
 }
 
 /* ---- the end of a multi-line reply ---- */

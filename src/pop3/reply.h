@@ -46,6 +46,9 @@ bool reply_has_code(const char *line, size_t length);
  * section 4), IN-USE or LOGIN-DELAY (RFC 2449, section 8.1), in any case. */
 bool reply_is_unavailable(const char *line, size_t length);
 
+/* True if the code is IN-USE: another session has the mailbox (RFC 2449, section 8.1.2). */
+bool reply_is_in_use(const char *line, size_t length);
+
 /*
  * Finds the end of a multi-line reply: CRLF "." CRLF, or "." CRLF at the very start (RFC 1939,
  * section 3). Remembers from one piece to the next what it must, so that it finds the end wherever

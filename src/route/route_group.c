@@ -133,35 +133,35 @@ const char *route_group_key(const struct route_group *group, const char *login,
     return *domain == '\0' ? login : domain;
 }
 
+uint64_t route_group_user(const struct route_group *group, const char *login)
+{
+    return route_hash(login, strlen(login), group->name, strlen(group->name));
+}
+
 bool route_server_is_drained(const struct route_server *server)
 {
     return server->weight == 0 || server_state_is_drained(server->state);
+}
+
+static uint64_t hash_of(const struct route_server *server, const char *key, size_t key_length)
+{
+    return route_hash(key, key_length, server->text, server->text_length);
 }
 
 double route_group_score(const struct route_server *server, const char *key, size_t key_length)
 {
     if (route_server_is_drained(server))
         return 0;
-    return route_hash_score(route_hash(key, key_length, server->text, server->text_length),
-                            server->weight);
+    return route_hash_score(hash_of(server, key, key_length), server->weight);
 }
 
 /* The better a rank, the larger. */
-enum rank { RANK_DRAINED, RANK_DOWN, RANK_UP };
-
-static enum rank rank_of(const struct route_group *group, const struct route_server *server,
-                         int64_t now_ms)
-{
-    if (route_server_is_drained(server))
-        return RANK_DRAINED;
-    if (!server_state_is_down(server->state))
-        return RANK_UP;
-    /* Where nobody checks the server, a login finds out. */
-    return !group->is_checked &&
-                   server_state_is_retry_due(server->state, group->retry_ms, now_ms)
-               ? RANK_UP
-               : RANK_DOWN;
-}
+enum rank {
+    RANK_NONE, /* drained, or full, or tried */
+    RANK_DOWN,
+    RANK_SLOW, /* it has come back, but does not take this user yet */
+    RANK_UP,
+};
 
 /* A server while the best is looked for. */
 struct candidate {
@@ -178,68 +178,132 @@ static bool is_better(const struct candidate *a, const struct candidate *b)
     return a->load != b->load ? a->load < b->load : a->score > b->score;
 }
 
-static struct candidate make_candidate(const struct route_group *group, size_t index,
-                                       enum rank rank, const char *key, size_t key_length)
-{
-    const struct route_server *server = &group->servers[index];
-    struct candidate candidate = {.server = index, .rank = rank};
+/* What a search has found out. */
+struct search {
+    const struct route_group *group;
+    const struct route_login *login;
+    size_t key_length;
+    int64_t now_ms;
+    bool has_drained_only;
+    bool has_up;   /* one that is up, tried or not */
+    bool has_full; /* one that is full, and would be a candidate if it were not */
+    struct candidate best;
+};
 
-    if (group->hash == ROUTE_GROUP_HASH_NONE)
+/* Where nobody checks a server that is down, a login tries it after a while. */
+static bool is_up(const struct search *search, const struct route_server *server)
+{
+    const struct route_group *group = search->group;
+
+    return !server_state_is_down(server->state) ||
+           (!group->is_checked &&
+            server_state_is_retry_due(server->state, group->retry_ms, search->now_ms));
+}
+
+/* Takes the user of a server that came back lately in the order of the lowest bits of his hash, which
+ * the score does not use: each is taken once, and stays. */
+static bool takes_user(const struct search *search, const struct route_server *server,
+                       uint64_t hash)
+{
+    double share =
+        server_state_share(server->state, search->group->slow_start_ms, search->now_ms);
+
+    return ((double)(hash & 0x7ff) + 0.5) / 0x800 < share;
+}
+
+static struct candidate make_candidate(const struct search *search, size_t index)
+{
+    const struct route_server *server = &search->group->servers[index];
+    uint64_t hash = hash_of(server, search->login->key, search->key_length);
+    struct candidate candidate = {.server = index, .rank = RANK_DOWN};
+
+    if (is_up(search, server))
+        candidate.rank = takes_user(search, server, hash) ? RANK_UP : RANK_SLOW;
+    if (search->group->hash == ROUTE_GROUP_HASH_NONE)
         candidate.load = (server_state_sessions(server->state) + 1.0) / server->weight;
-    candidate.score = route_group_score(server, key, key_length);
+    candidate.score = route_hash_score(hash, server->weight);
     return candidate;
 }
 
-/* The best of those that were not tried. *highest_r is the best rank of all, tried or not. */
-static struct candidate find_best(const struct route_group *group, const char *key,
-                                  const struct route_tried *tried, int64_t now_ms,
-                                  enum rank *highest_r)
+static void consider(struct search *search, size_t index)
 {
-    struct candidate best = {.rank = RANK_DRAINED};
-    size_t key_length = strlen(key);
+    const struct route_server *server = &search->group->servers[index];
+    struct candidate candidate;
 
-    *highest_r = RANK_DRAINED;
-    for (size_t i = 0; i < group->count; i++) {
-        enum rank rank = rank_of(group, &group->servers[i], now_ms);
-        struct candidate candidate;
-
-        if (rank > *highest_r)
-            *highest_r = rank;
-        if (rank == RANK_DRAINED || rank < best.rank || route_tried_has(tried, i))
-            continue;
-        candidate = make_candidate(group, i, rank, key, key_length);
-        if (best.rank == RANK_DRAINED || is_better(&candidate, &best))
-            best = candidate;
+    if (route_server_is_drained(server))
+        return;
+    search->has_drained_only = false;
+    search->has_up = search->has_up || is_up(search, server);
+    if (route_tried_has(&search->login->tried, index))
+        return;
+    if (server_state_is_full(server->state, search->group->max_sessions)) {
+        search->has_full = search->has_full || is_up(search, server);
+        return;
     }
-    return best;
+    candidate = make_candidate(search, index);
+    if (is_better(&candidate, &search->best))
+        search->best = candidate;
+}
+
+static void search_all(struct search *search)
+{
+    search->has_drained_only = true;
+    search->has_up = search->has_full = false;
+    search->best = (struct candidate){.rank = RANK_NONE};
+    for (size_t i = 0; i < search->group->count; i++)
+        consider(search, i);
 }
 
 /* A server that is down is tried by one login of those that find it due; the others go on without
  * it. */
-static bool may_use(const struct route_group *group, const struct candidate *candidate,
-                    int64_t now_ms)
+static bool may_use(const struct search *search)
 {
-    struct server_state *state = group->servers[candidate->server].state;
+    struct server_state *state = search->group->servers[search->best.server].state;
 
-    return candidate->rank != RANK_UP || !server_state_is_down(state) ||
-           server_state_may_retry(state, group->retry_ms, now_ms);
+    return search->best.rank == RANK_DOWN || !server_state_is_down(state) ||
+           server_state_may_retry(state, search->group->retry_ms, search->now_ms);
 }
 
-enum route_choice route_group_choose(const struct route_group *group, const char *key,
-                                     const struct route_tried *tried, int64_t now_ms,
+/* The server where the user stays. A drained one keeps only a user who has a session there. */
+static bool find_stay(const struct route_group *group, const struct route_login *login,
+                      int64_t now_ms, size_t *server_r)
+{
+    struct route_stay_place place = {.server = 0};
+
+    if (group->stay_ms > 0)
+        place = route_stay_find(group->stay, login->user, now_ms);
+    for (size_t i = 0; place.server != 0 && i < group->count; i++) {
+        const struct route_server *server = &group->servers[i];
+
+        if (server->number != place.server)
+            continue;
+        *server_r = i;
+        return !route_tried_has(&login->tried, i) && !server_state_is_down(server->state) &&
+               !server_state_is_full(server->state, group->max_sessions) &&
+               (place.is_running || !route_server_is_drained(server));
+    }
+    return false;
+}
+
+enum route_choice route_group_choose(const struct route_group *group,
+                                     const struct route_login *login, int64_t now_ms,
                                      size_t *server_r)
 {
-    struct candidate best;
-    enum rank highest;
+    struct search search = {.group = group,
+                            .login = login,
+                            .key_length = strlen(login->key),
+                            .now_ms = now_ms};
 
+    if (find_stay(group, login, now_ms, server_r))
+        return ROUTE_CHOICE_SERVER;
     do {
-        best = find_best(group, key, tried, now_ms, &highest);
-        if (highest == RANK_DRAINED)
+        search_all(&search);
+        if (search.has_drained_only)
             return ROUTE_CHOICE_DRAINED;
-        if (best.rank == RANK_DRAINED || best.rank < highest)
-            return ROUTE_CHOICE_NONE;
-    } while (!may_use(group, &best, now_ms));
-    *server_r = best.server;
+        if (search.best.rank == RANK_NONE || (search.best.rank == RANK_DOWN && search.has_up))
+            return search.has_full ? ROUTE_CHOICE_FULL : ROUTE_CHOICE_NONE;
+    } while (!may_use(&search));
+    *server_r = search.best.server;
     return ROUTE_CHOICE_SERVER;
 }
 

@@ -12,10 +12,11 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "route/route_stay.h"
 #include "route/server_state.h"
 
 enum {
-    ROUTE_GROUP_SERVERS_MAX = 256,
+    ROUTE_GROUP_SERVERS_MAX = 128,
     ROUTE_GROUP_WEIGHT_DEFAULT = 100,
     ROUTE_GROUP_WEIGHT_MAX = 10000,
 };
@@ -33,6 +34,7 @@ struct route_server {
     struct host_port name;      /* port 0: the default of the instance */
     unsigned weight;            /* 0: drained */
     struct server_state *state; /* shared; NULL: nobody watches the server */
+    uint32_t number;            /* of the state, and no other server's; 0: none */
 };
 
 /* The settings are valid while the group is; `name` is the owner's. */
@@ -42,8 +44,14 @@ struct route_group {
     bool is_checked;  /* a check brings back a server that is down; otherwise a login tries it */
     int64_t retry_ms; /* after so long */
     int64_t fall;     /* failures in a row that take a server down */
+    int64_t slow_start_ms;
+    int64_t stay_ms;
+    int64_t in_use_wait_ms; /* -1: that of the instance */
+    unsigned max_sessions;  /* of a server; 0: no limit */
+    unsigned max_logins;
     size_t count;
     struct route_server *servers;
+    struct route_stay *stay; /* shared; NULL: nobody stays */
 };
 
 /* The servers that a login has tried. All zero: none. */
@@ -57,6 +65,7 @@ void route_tried_add(struct route_tried *tried, size_t server);
 enum route_choice {
     ROUTE_CHOICE_SERVER,  /* there is one */
     ROUTE_CHOICE_DRAINED, /* every server of the group is drained */
+    ROUTE_CHOICE_FULL,    /* every server that may be tried has been tried or is full */
     ROUTE_CHOICE_NONE,    /* every server that may be tried has been tried */
 };
 
@@ -74,12 +83,23 @@ void route_group_free_servers(struct route_server *servers, size_t count);
 const char *route_group_key(const struct route_group *group, const char *login,
                             const char *delimiters);
 
+/* A user of the group, for `stay`: a hash of the group and his login, which is in lower case. */
+uint64_t route_group_user(const struct route_group *group, const char *login);
+
+/* A login that a server is chosen for. */
+struct route_login {
+    const char *key; /* see route_group_key() */
+    uint64_t user;   /* see route_group_user() */
+    struct route_tried tried;
+};
+
 /*
- * Chooses the server for a login with this key that has tried these. A server that is drained is left
- * out, and so is one that is down unless all are. *server_r is its index.
+ * Chooses a server for the login: the one where the user stays, or the one with the largest score. A
+ * server that is drained or full is left out, and so is one that is down unless all are. One that came
+ * back lately has a part of its users. *server_r is the index.
  */
-enum route_choice route_group_choose(const struct route_group *group, const char *key,
-                                     const struct route_tried *tried, int64_t now_ms,
+enum route_choice route_group_choose(const struct route_group *group,
+                                     const struct route_login *login, int64_t now_ms,
                                      size_t *server_r);
 
 /* The server's score for the key: the largest is the first choice. 0: it is drained. */

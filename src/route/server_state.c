@@ -4,7 +4,12 @@
  */
 #include "route/server_state.h"
 
-enum { COUNT_MAX = 1 << 24 }; /* a larger count of sessions is not true */
+enum {
+    COUNT_MAX = 1 << 24, /* a larger count of sessions is not true */
+    ALIVE_MS = 1000,     /* a place in the queue that was not visited for longer is passed over */
+    NEAR = 64,           /* so many of the queue check often whether it is their turn */
+    NEAR_PAUSE_MS = 10,
+};
 
 /* The values of `check`. */
 enum { CHECK_NONE, CHECK_GOOD, CHECK_FAILED };
@@ -54,6 +59,33 @@ static int64_t age(int64_t then_ms, int64_t now_ms)
     return then_ms > now_ms ? 0 : now_ms - then_ms;
 }
 
+/* The octets of a time that a place in the queue has; never 0. */
+static uint32_t mark_of(int64_t now_ms)
+{
+    uint32_t mark = (uint32_t)now_ms;
+
+    return mark == 0 ? 1 : mark;
+}
+
+/* Somebody has been at this place lately. */
+static bool is_alive(const struct server_state *state, uint32_t ticket, int64_t now_ms)
+{
+    uint32_t mark = atomic_load(&state->queue[ticket % SERVER_QUEUE]);
+
+    return mark != 0 && mark_of(now_ms) - mark <= ALIVE_MS;
+}
+
+static unsigned count_waiting(const struct server_state *state, int64_t now_ms)
+{
+    uint32_t first = atomic_load(&state->turn);
+    uint32_t length = atomic_load(&state->next_ticket) - first;
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < length && i < SERVER_QUEUE; i++)
+        count += is_alive(state, first + i, now_ms);
+    return count;
+}
+
 static void read_check(const struct server_state *state, int64_t now_ms, struct server_report *report)
 {
     uint32_t check = atomic_load(&state->check);
@@ -78,7 +110,7 @@ void server_state_read(const struct server_state *state, int64_t now_ms, struct 
         .age_ms = age(atomic_load(&state->since_ms), now_ms),
         .sessions = bounded(&state->sessions),
         .logins = bounded(&state->logins),
-        .waiting = bounded(&state->waiting),
+        .waiting = count_waiting(state, now_ms),
         .failed = bounded(&state->failed),
     };
     read_check(state, now_ms, report);
@@ -213,12 +245,16 @@ bool server_state_may_retry(struct server_state *state, int64_t pause_ms, int64_
 
 /* ---- counts ---- */
 
-static void add(_Atomic uint32_t *count)
+/* `max` is 0 for no limit. */
+static bool add(_Atomic uint32_t *count, unsigned max)
 {
     uint32_t number = atomic_load(count);
 
-    while (number < COUNT_MAX && !atomic_compare_exchange_weak(count, &number, number + 1))
-        ;
+    do {
+        if (number >= COUNT_MAX || (max != 0 && number >= max))
+            return false;
+    } while (!atomic_compare_exchange_weak(count, &number, number + 1));
+    return true;
 }
 
 static void take_off(_Atomic uint32_t *count)
@@ -230,10 +266,9 @@ static void take_off(_Atomic uint32_t *count)
         ;
 }
 
-void server_state_begin_session(struct server_state *state)
+bool server_state_begin_session(struct server_state *state, unsigned max)
 {
-    if (state != NULL)
-        add(&state->sessions);
+    return state == NULL || add(&state->sessions, max);
 }
 
 void server_state_end_session(struct server_state *state)
@@ -242,10 +277,13 @@ void server_state_end_session(struct server_state *state)
         take_off(&state->sessions);
 }
 
-void server_state_begin_login(struct server_state *state)
+bool server_state_begin_login(struct server_state *state, unsigned max)
 {
-    if (state != NULL)
-        add(&state->logins);
+    if (state == NULL)
+        return true;
+    if (max != 0 && atomic_load(&state->turn) != atomic_load(&state->next_ticket))
+        return false;
+    return add(&state->logins, max);
 }
 
 void server_state_end_login(struct server_state *state)
@@ -257,4 +295,79 @@ void server_state_end_login(struct server_state *state)
 unsigned server_state_sessions(const struct server_state *state)
 {
     return bounded(&readable(state)->sessions);
+}
+
+bool server_state_is_full(const struct server_state *state, unsigned max)
+{
+    return max != 0 && server_state_sessions(state) >= max;
+}
+
+double server_state_share(const struct server_state *state, int64_t slow_start_ms, int64_t now_ms)
+{
+    int64_t since_ms = atomic_load_explicit(&readable(state)->since_ms, memory_order_relaxed);
+
+    if (since_ms == 0 || slow_start_ms == 0 || age(since_ms, now_ms) >= slow_start_ms)
+        return 1;
+    return (double)age(since_ms, now_ms) / (double)slow_start_ms;
+}
+
+/* ---- waiting for the turn ---- */
+
+uint32_t server_state_join(struct server_state *state, int64_t now_ms)
+{
+    uint32_t ticket = atomic_fetch_add(&state->next_ticket, 1);
+
+    if (ticket - atomic_load(&state->turn) < SERVER_QUEUE)
+        atomic_store(&state->queue[ticket % SERVER_QUEUE], mark_of(now_ms));
+    return ticket;
+}
+
+/* Passes over those who have gone. */
+static void move_on(struct server_state *state, int64_t now_ms)
+{
+    for (int i = 0; i < SERVER_QUEUE; i++) {
+        uint32_t turn = atomic_load(&state->turn);
+
+        if (turn == atomic_load(&state->next_ticket) || is_alive(state, turn, now_ms))
+            return;
+        (void)atomic_compare_exchange_strong(&state->turn, &turn, turn + 1);
+    }
+}
+
+/* How many stand before the ticket; 0 as well for one that was passed over, which has waited longest.
+ * A number that cannot be is mended: a broken worker has written it. */
+static uint32_t count_before(struct server_state *state, uint32_t ticket)
+{
+    uint32_t before = ticket - atomic_load(&state->turn);
+
+    if (before > UINT32_MAX / 2)
+        return 0;
+    if (before < COUNT_MAX)
+        return before;
+    atomic_store(&state->turn, ticket);
+    return 0;
+}
+
+bool server_state_try_turn(struct server_state *state, uint32_t ticket, unsigned max,
+                           int64_t now_ms, int64_t *pause_ms_r)
+{
+    uint32_t before = count_before(state, ticket);
+    unsigned logins = bounded(&state->logins);
+
+    if (before < SERVER_QUEUE)
+        atomic_store(&state->queue[ticket % SERVER_QUEUE], mark_of(now_ms));
+    move_on(state, now_ms);
+    before = count_before(state, ticket);
+    *pause_ms_r = before < NEAR ? NEAR_PAUSE_MS : SERVER_QUEUE_PAUSE_MS;
+    if (logins >= max || before >= max - logins || !add(&state->logins, max))
+        return false;
+    server_state_leave(state, ticket, now_ms);
+    return true;
+}
+
+void server_state_leave(struct server_state *state, uint32_t ticket, int64_t now_ms)
+{
+    if (count_before(state, ticket) < SERVER_QUEUE)
+        atomic_store(&state->queue[ticket % SERVER_QUEUE], 0);
+    move_on(state, now_ms);
 }

@@ -25,6 +25,8 @@ enum server_failure {
     SERVER_FAILURE_COUNT
 };
 
+enum { SERVER_QUEUE = 1024 }; /* a power of two; those after them wait for a place there */
+
 struct server_state {
     _Atomic uint32_t is_down;    /* not 0: by failures or checks */
     _Atomic uint32_t is_drained; /* not 0: by a command */
@@ -32,7 +34,6 @@ struct server_state {
     _Atomic int64_t retried_ms;  /* monotonic: when a login last tried it though it was down */
     _Atomic uint32_t sessions;
     _Atomic uint32_t logins;  /* of the sessions, those that are not logged in yet */
-    _Atomic uint32_t waiting; /* logins that wait for their turn */
     _Atomic uint32_t failed;  /* sessions that failed in a row */
     _Atomic uint32_t checks_failed; /* checks that failed in a row, and that were good in a row */
     _Atomic uint32_t checks_good;
@@ -40,6 +41,12 @@ struct server_state {
     _Atomic int64_t checked_ms;
     _Atomic int64_t check_us;
     _Atomic uint64_t failures[SERVER_FAILURE_COUNT]; /* of sessions and checks */
+
+    /* Logins that wait for their turn. Each has a ticket. Its place in the ring has the time at which
+     * it was last there, or 0; so one whose worker has died is passed over soon. */
+    _Atomic uint32_t next_ticket;
+    _Atomic uint32_t turn; /* the first ticket that may still wait */
+    _Atomic uint32_t queue[SERVER_QUEUE];
 };
 
 /* A bounded copy. */
@@ -107,12 +114,35 @@ bool server_state_is_retry_due(const struct server_state *state, int64_t pause_m
 
 /* ---- counts ---- */
 
-/* Counts a session at the server, and a login under way. Ending one that was not begun leaves the
- * count at 0. */
-void server_state_begin_session(struct server_state *state);
+/* Counts a session at the server, which may have `max` (0: no limit). Returns false, and counts
+ * nothing, where it has them. Ending one that was not begun leaves the count at 0. */
+bool server_state_begin_session(struct server_state *state, unsigned max);
 void server_state_end_session(struct server_state *state);
-void server_state_begin_login(struct server_state *state);
+
+/* The same for a login under way. Where others wait for their turn it returns false as well. */
+bool server_state_begin_login(struct server_state *state, unsigned max);
 void server_state_end_login(struct server_state *state);
+
+/* The server has as many sessions. */
+bool server_state_is_full(const struct server_state *state, unsigned max);
+
+/* The part of its users, from 0 to 1, that a server takes which came back within `slow_start_ms`. It
+ * grows with the time. */
+double server_state_share(const struct server_state *state, int64_t slow_start_ms, int64_t now_ms);
+
+/* ---- waiting for the turn to log in ---- */
+
+/* Takes a ticket. */
+uint32_t server_state_join(struct server_state *state, int64_t now_ms);
+
+/* Begins the login if it is the ticket's turn and fewer than `max` are under way; the ticket is used
+ * up then. Otherwise call it again after *pause_ms_r, at most SERVER_QUEUE_PAUSE_MS. */
+bool server_state_try_turn(struct server_state *state, uint32_t ticket, unsigned max,
+                           int64_t now_ms, int64_t *pause_ms_r);
+enum { SERVER_QUEUE_PAUSE_MS = 100 };
+
+/* Gives the ticket back. */
+void server_state_leave(struct server_state *state, uint32_t ticket, int64_t now_ms);
 
 unsigned server_state_sessions(const struct server_state *state);
 

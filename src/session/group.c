@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/octet.h"
+#include "io/wait.h"
 #include "session/stage.h"
 #include "session/stages.h"
 
@@ -32,8 +33,9 @@ static enum outcome make_key(struct session *session)
         return OUTCOME_INTERNAL;
     for (char *c = login; *c != '\0'; c++)
         *c = octet_lower(*c);
-    session->route.group_key =
+    session->route.login.key =
         route_group_key(session->route.group, login, session->values->delimiters);
+    session->route.login.user = route_group_user(session->route.group, login);
     return OUTCOME_NONE;
 }
 
@@ -52,48 +54,159 @@ static enum route_choice choose(const struct session *session, size_t *server_r)
 {
     const struct session_route *route = &session->route;
 
-    return route_group_choose(route->group, route->group_key, &route->tried, clock_now_ms(),
-                              server_r);
+    return route_group_choose(route->group, &route->login, clock_now_ms(), server_r);
 }
 
 void group_take(struct session *session, size_t server)
 {
-    session->route.group_server = server;
+    session->route.group_server = (uint32_t)server;
     session->server_name = chosen(session)->name;
     session->server_name.port = port_of(session, chosen(session));
 }
 
-enum outcome group_run(struct session *session)
+/* Takes a server that the login has not tried. */
+static enum outcome take_next(struct session *session)
 {
-    enum outcome outcome;
     size_t server;
 
-    if (session->route.group == NULL)
-        return OUTCOME_NONE;
-    outcome = make_key(session);
-    if (outcome != OUTCOME_NONE)
-        return outcome;
     switch (choose(session, &server)) {
     case ROUTE_CHOICE_SERVER:
         group_take(session, server);
         return OUTCOME_NONE;
     case ROUTE_CHOICE_DRAINED:
         return OUTCOME_GROUP_DRAINED;
+    case ROUTE_CHOICE_FULL:
     case ROUTE_CHOICE_NONE:
         break;
     }
-    return OUTCOME_INTERNAL; /* nothing was tried yet */
+    return OUTCOME_GROUP_FULL;
 }
 
-/* ---- what the session holds ---- */
+enum outcome group_run(struct session *session)
+{
+    enum outcome outcome;
 
-static void tell_hold(const struct session *session)
+    if (session->route.group == NULL)
+        return OUTCOME_NONE;
+    outcome = make_key(session);
+    return outcome == OUTCOME_NONE ? take_next(session) : outcome;
+}
+
+int32_t group_in_use_wait_ms(const struct session *session)
+{
+    const struct route_group *group = session->route.group;
+
+    return (int32_t)(group == NULL || group->in_use_wait_ms == -1
+                         ? session->values->in_use_wait * 1000
+                         : group->in_use_wait_ms);
+}
+
+/* ---- what the session has claimed ---- */
+
+static void tell_claim(const struct session *session)
 {
     const struct session_watch *watch = session->start->watch;
 
-    if (watch != NULL && watch->hold != NULL)
-        watch->hold(watch->context, session);
+    if (watch != NULL && watch->claim != NULL)
+        watch->claim(watch->context, session);
 }
+
+/* The user stays at the server from now on. */
+static void begin_stay(struct session *session)
+{
+    const struct route_group *group = session->route.group;
+    struct session_claim *claim = &session->claim;
+
+    if (group->stay_ms == 0 || group->stay == NULL || claim->number == 0)
+        return;
+    claim->is_staying = true;
+    route_stay_begin(group->stay, session->route.login.user, claim->number, group->stay_ms, clock_now_ms(),
+                     &claim->stay_before);
+}
+
+static void end_stay(struct session *session)
+{
+    const struct route_group *group = session->route.group;
+    const struct session_claim *claim = &session->claim;
+    uint64_t user = session->route.login.user;
+
+    if (!claim->is_staying)
+        return;
+    if (claim->has_logged_in)
+        route_stay_end(group->stay, user, claim->number, group->stay_ms, clock_now_ms());
+    else
+        route_stay_undo(group->stay, user, claim->number, claim->stay_before);
+}
+
+static void end_login(struct session *session)
+{
+    if (!session->claim.is_login)
+        return;
+    server_state_end_login(session->claim.state);
+    session->claim.is_login = false;
+}
+
+void group_let_go(struct session *session)
+{
+    if (session->claim.state == NULL)
+        return;
+    end_login(session);
+    end_stay(session);
+    server_state_end_session(session->claim.state);
+    session->claim = (struct session_claim){0};
+    tell_claim(session);
+}
+
+/* ---- the turn ---- */
+
+/* Nobody waits for a server that has gone down meanwhile, unless all are. */
+static bool is_worth_waiting(const struct session *session)
+{
+    const struct route_group *group = session->route.group;
+    bool is_any_up = false;
+
+    for (size_t i = 0; i < group->count; i++)
+        is_any_up = is_any_up || (!route_server_is_drained(&group->servers[i]) &&
+                                  !server_state_is_down(group->servers[i].state));
+    return !is_any_up || !server_state_is_down(session->claim.state);
+}
+
+static enum outcome wait_for_turn(struct session *session)
+{
+    struct server_state *state = session->claim.state;
+    unsigned max = session->route.group->max_logins;
+    uint32_t ticket = server_state_join(state, clock_now_ms());
+    enum outcome outcome = OUTCOME_NONE;
+    int64_t pause_ms;
+
+    session_enter(session, SESSION_STAGE_WAIT);
+    while (!server_state_try_turn(state, ticket, max, clock_now_ms(), &pause_ms)) {
+        enum io_status status = wait_for(NULL, 0, clock_after_ms(pause_ms));
+
+        if (status == IO_STOPPED)
+            outcome = OUTCOME_STOPPED;
+        else if (clock_now_ms() >= session->login_deadline_ms || !is_worth_waiting(session))
+            outcome = OUTCOME_GROUP_BUSY;
+        if (outcome != OUTCOME_NONE) {
+            server_state_leave(state, ticket, clock_now_ms());
+            return outcome;
+        }
+    }
+    return OUTCOME_NONE;
+}
+
+static enum outcome begin_login(struct session *session)
+{
+    struct session_claim *claim = &session->claim;
+    enum outcome outcome = OUTCOME_NONE;
+
+    if (!server_state_begin_login(claim->state, session->route.group->max_logins))
+        outcome = wait_for_turn(session);
+    claim->is_login = outcome == OUTCOME_NONE;
+    return outcome;
+}
+
+/* ---- a try ---- */
 
 /* Another server could be tried after this one. A choice may claim the turn to try a server that is
  * down, so this only looks whether an untried one is up. */
@@ -102,43 +215,69 @@ static bool has_alternative(const struct session *session)
     const struct route_group *group = session->route.group;
 
     for (size_t i = 0; i < group->count; i++)
-        if (!route_tried_has(&session->route.tried, i) &&
+        if (!route_tried_has(&session->route.login.tried, i) &&
             !route_server_is_drained(&group->servers[i]) &&
             !server_state_is_down(group->servers[i].state))
             return true;
     return false;
 }
 
-void group_begin_try(struct session *session)
+/* Gives the chosen server up for one that the login has not tried. A mailbox that is in use is tried at
+ * its own server only. */
+static enum outcome pass_over(struct session *session)
 {
-    if (session->route.group == NULL)
-        return;
-    route_tried_add(&session->route.tried, session->route.group_server);
-    session->route.attempt++;
+    route_tried_add(&session->route.login.tried, session->route.group_server);
+    return session->is_login_sent ? OUTCOME_GROUP_FULL : take_next(session);
+}
+
+/* Counts the session at the chosen server, or at the next one that has room. */
+static enum outcome begin_session(struct session *session)
+{
+    while (!server_state_begin_session(chosen(session)->state,
+                                       session->route.group->max_sessions)) {
+        enum outcome outcome = pass_over(session);
+
+        if (outcome != OUTCOME_NONE)
+            return outcome;
+    }
+    session->claim = (struct session_claim){.state = chosen(session)->state,
+                                          .number = chosen(session)->number};
+    begin_stay(session);
+    tell_claim(session);
+    return OUTCOME_NONE;
+}
+
+static void count_try(struct session *session)
+{
+    struct session_route *route = &session->route;
+
+    if (!route_tried_has(&route->login.tried, route->group_server))
+        route->attempt++;
+    route_tried_add(&route->login.tried, route->group_server);
     session->try_deadline_ms =
         has_alternative(session) ? clock_after_ms(session->values->connect_timeout * 1000) : 0;
-    session->hold = (struct session_hold){.state = chosen(session)->state, .is_login = true};
-    server_state_begin_session(session->hold.state);
-    server_state_begin_login(session->hold.state);
-    tell_hold(session);
 }
 
-static void end_login(struct session *session)
+enum outcome group_begin_try(struct session *session)
 {
-    if (!session->hold.is_login)
-        return;
-    server_state_end_login(session->hold.state);
-    session->hold.is_login = false;
-}
+    enum outcome outcome = OUTCOME_NONE;
 
-void group_let_go(struct session *session)
-{
-    if (session->hold.state == NULL)
-        return;
-    end_login(session);
-    server_state_end_session(session->hold.state);
-    session->hold = (struct session_hold){0};
-    tell_hold(session);
+    if (session->route.group == NULL)
+        return OUTCOME_NONE;
+    while (outcome == OUTCOME_NONE) {
+        outcome = begin_session(session);
+        if (outcome == OUTCOME_NONE)
+            outcome = begin_login(session);
+        if (outcome == OUTCOME_NONE)
+            break;
+        if (outcome == OUTCOME_GROUP_BUSY && clock_now_ms() < session->login_deadline_ms) {
+            group_let_go(session);
+            outcome = pass_over(session);
+        }
+    }
+    tell_claim(session);
+    count_try(session);
+    return outcome;
 }
 
 /* ---- what it finds out ---- */
@@ -186,7 +325,8 @@ void group_note_answer(struct session *session, enum outcome outcome)
     if (group == NULL || !is_answer(outcome))
         return;
     end_login(session);
-    tell_hold(session);
+    session->claim.has_logged_in = outcome == OUTCOME_NONE;
+    tell_claim(session);
     route_group_log(group, chosen(session),
                     server_state_succeed(chosen(session)->state, !group->is_checked,
                                          clock_now_ms()),

@@ -5,10 +5,15 @@
  */
 #include "session/reach.h"
 
+#include "base/clock.h"
+#include "io/wait.h"
 #include "session/group.h"
 #include "session/server_capa.h"
+#include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
+
+enum { FIRST_PAUSE_MS = 1000 }; /* each further one is twice as long */
 
 void reach_leave(struct session *session, enum outcome outcome)
 {
@@ -29,9 +34,10 @@ static void forget_server(struct session *session)
 
 static enum outcome try_server(struct session *session)
 {
-    enum outcome outcome;
+    enum outcome outcome = group_begin_try(session);
 
-    group_begin_try(session);
+    if (outcome != OUTCOME_NONE)
+        return outcome;
     outcome = connect_run(session);
     if (outcome == OUTCOME_NONE)
         outcome = server_login_run(session);
@@ -39,16 +45,62 @@ static enum outcome try_server(struct session *session)
     return outcome;
 }
 
+/* ---- a mailbox that is in use ---- */
+
+static void log_in_use(const struct session *session)
+{
+    char server[SESSION_SERVER_SIZE];
+    struct log_line line;
+
+    session_log_begin(&line, session, EVENT_MAILBOX_IN_USE);
+    log_add(&line, "user", session->user);
+    log_add(&line, "server", session_server_text(session, server));
+    log_end(&line);
+}
+
+/* The session of the user's other program, or the lock that a lost connection has left, may be gone
+ * soon. */
+static enum outcome wait_for_mailbox(struct session *session)
+{
+    int32_t pause_ms = session->in_use_pause_ms;
+
+    log_in_use(session);
+    session_enter(session, SESSION_STAGE_WAIT);
+    session->is_in_use = false;
+    session->in_use_left_ms -= pause_ms;
+    session->in_use_pause_ms *= 2;
+    if (session->in_use_pause_ms > session->in_use_left_ms)
+        session->in_use_pause_ms = session->in_use_left_ms;
+    return wait_for(NULL, 0, clock_after_ms(pause_ms)) == IO_STOPPED ? OUTCOME_STOPPED
+                                                                     : OUTCOME_NONE;
+}
+
+static void begin(struct session *session)
+{
+    session->in_use_left_ms = group_in_use_wait_ms(session);
+    session->in_use_pause_ms =
+        session->in_use_left_ms < FIRST_PAUSE_MS ? session->in_use_left_ms : FIRST_PAUSE_MS;
+}
+
+/* ---- the stage ---- */
+
 enum outcome reach_run(struct session *session)
 {
+    begin(session);
     for (;;) {
         enum outcome outcome = try_server(session);
-        size_t next;
+        size_t next = session->route.group_server;
 
-        if (outcome == OUTCOME_NONE || !group_find_next(session, outcome, &next))
+        if (!session->is_in_use &&
+            (outcome == OUTCOME_NONE || !group_find_next(session, outcome, &next)))
             return outcome;
         reach_leave(session, outcome);
         forget_server(session);
-        group_take(session, next);
+        if (session->is_in_use)
+            outcome = wait_for_mailbox(session);
+        else
+            group_take(session, next);
+        if (outcome == OUTCOME_STOPPED)
+            return outcome;
     }
 }

@@ -41,6 +41,13 @@ static enum outcome read_greeting(struct session *session, bool *has_xclient_r)
     return server_reply_done(session, &greeting, true);
 }
 
+/* The mailbox is in use, and there is time to wait for it. */
+static bool may_try_again(const struct session *session, const struct server_reply *reply)
+{
+    return session->in_use_left_ms > 0 && server_refusal_is_in_use(session, reply) &&
+           clock_after_ms(session->in_use_pause_ms) < session->login_deadline_ms;
+}
+
 /* ---- the client log ---- */
 
 /* Blanks separate the four fields of a line, so in a field they are written as \xHH, as are
@@ -254,6 +261,10 @@ enum outcome server_login_run(struct session *session)
         outcome = log_in(session, &reply, &has_capa_sent);
     if (outcome != OUTCOME_NONE)
         return outcome;
+    if (!reply.is_ok && may_try_again(session, &reply)) {
+        session->is_in_use = true;
+        return OUTCOME_LOGIN_UNAVAILABLE;
+    }
     if (!reply.is_ok)
         return server_refusal_say(session, &reply);
     outcome = server_capa_confirm(session, &reply, has_capa_sent, &line_length);

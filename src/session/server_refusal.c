@@ -81,6 +81,15 @@ enum outcome server_refusal_say(struct session *session, const struct server_rep
                                                             : OUTCOME_LOGIN_REFUSED;
 }
 
+bool server_refusal_is_in_use(const struct session *session, const struct server_reply *reply)
+{
+    char text[REPLY_LINE_BYTES];
+
+    if (reply_has_code(reply->line, reply->length))
+        return reply_is_in_use(reply->line, reply->length);
+    return judge(session, copy_text(reply, text)) == REFUSAL_IN_USE;
+}
+
 /* The line of a refused login is still in the server's input, also if the log may not have it. */
 static void refused_code(const struct session *session, char code[SESSION_CODE_SIZE])
 {

@@ -17,6 +17,10 @@
  */
 enum outcome server_refusal_say(struct session *session, const struct server_reply *reply);
 
+/* Whether the server refuses the login because another session has the mailbox: by the response code
+ * IN-USE or, without a code, by its words. */
+bool server_refusal_is_in_use(const struct session *session, const struct server_reply *reply);
+
 /*
  * Copies the response code of the words that server_words() has copied, for the log: the server's
  * own, or the one that we have given to a refused login; else "". Returns `code`.

@@ -66,8 +66,8 @@ struct session_watch {
     enum outcome (*log_in)(void *context, const struct session *session);
     /* Called when the stage has changed, and after octets were passed on. */
     void (*progress)(void *context, const struct session *session);
-    /* Called when session->hold has changed. */
-    void (*hold)(void *context, const struct session *session);
+    /* Called when session->claim has changed. */
+    void (*claim)(void *context, const struct session *session);
     /* Whether the logins of this user wait now, by its `typed_name` and `sent_name`. */
     bool (*is_held)(void *context, const struct session *session);
     /* What a requested stop means for this session: OUTCOME_STOPPED, SHED or KICKED. */
@@ -87,25 +87,28 @@ struct session_start {
 
 enum { SESSION_ROUTE_SIZE = 64 }; /* for logs; longer names of tables are cut there */
 
-/* What the session holds of a server of a group, where it is counted. */
-struct session_hold {
-    struct server_state *state; /* NULL: nothing */
-    bool is_login;              /* its login is under way */
+/* What the session has claimed of a server of a group, where it is counted. All zero: nothing. */
+struct session_claim {
+    struct server_state *state;
+    uint32_t number; /* of the server */
+    bool is_login;   /* its login is under way */
+    bool has_logged_in;
+    bool is_staying;      /* the user stays at the server */
+    uint64_t stay_before; /* where he was before */
 };
 
 /* How this session's server is reached, and what to log in with: as for all sessions of the instance
  * unless a routing table says otherwise. The pointers lead into the memory of the credentials. */
 struct session_route {
     char name[SESSION_ROUTE_SIZE]; /* the table that decided, or "client", "group" or "default" */
-    bool is_client_choice;         /* the client has named the server */
     enum conf_server_tls tls;
+    bool is_client_choice; /* the client has named the server */
     bool is_any_certificate;
     uint16_t port; /* that a table has named for a server of a group; 0: none */
     const struct route_group *group; /* that the server is chosen from; NULL: it is the only one */
-    const char *group_key;           /* what the group chooses by */
-    size_t group_server;             /* the chosen one */
-    struct route_tried tried;
-    unsigned attempt; /* counts the servers of the group that were tried */
+    struct route_login login;        /* what the group chooses by */
+    uint32_t group_server;           /* the chosen one */
+    uint32_t attempt; /* counts the servers of the group that were tried */
     const char *master; /* the user whose password opens the mailbox; NULL: the user's own */
     const struct address *source;             /* our address towards the server; NULL: any */
     const struct helper_addresses *addresses; /* of the server; NULL: not resolved yet */
@@ -135,6 +138,7 @@ struct session {
     bool is_login_sent;               /* the server has the credentials, and might repeat them */
     bool is_password_tried;           /* it has taken the user name: its answer is about the rest */
     bool has_last_words; /* at the start of its input: why it refuses the login, or closes */
+    bool is_in_use; /* it refuses because the mailbox is in use, and the client does not know yet */
     enum refusal refusal; /* what such words of a refused login mean */
     struct secret_prints secrets;
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
@@ -150,7 +154,9 @@ struct session {
     uint64_t sent_name;
     struct host_port server_name; /* as selected; port 0 until one is; see select.c */
     struct session_route route;
-    struct session_hold hold;
+    struct session_claim claim;
+    int32_t in_use_left_ms;  /* of the time for further tries */
+    int32_t in_use_pause_ms; /* before the next one */
     int64_t try_deadline_ms; /* until which the server must take a login, or another one is tried; 0:
                               * there is no other */
 

@@ -267,7 +267,7 @@ static void show_group_server(const struct route_group *group, size_t index, con
 /* Each server with its score, and the chosen one. Returns whether there is one. */
 static bool choose(struct inquest *inquest, const struct route_group *group)
 {
-    static const struct route_tried none;
+    struct route_login asked = {.key = NULL};
     char login[KEY_SIZE];
     const char *key;
     enum route_choice choice;
@@ -275,7 +275,9 @@ static bool choose(struct inquest *inquest, const struct route_group *group)
 
     make_key(inquest, login);
     key = route_group_key(group, login, inquest->conf->values->delimiters);
-    choice = route_group_choose(group, key, &none, clock_now_ms(), &chosen);
+    asked.key = key;
+    asked.user = route_group_user(group, login);
+    choice = route_group_choose(group, &asked, clock_now_ms(), &chosen);
     if (group->hash == ROUTE_GROUP_HASH_NONE)
         say("group", "%s, the server with the fewest sessions", group->name);
     else

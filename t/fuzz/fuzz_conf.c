@@ -101,12 +101,24 @@ static void check_instance(const struct conf_instance *instance)
 
     CHECK(section->name[0] != '\0' && strlen(section->name) <= CONF_NAME_BYTES);
     CHECK(section->values.listen != NULL);
-    CHECK(instance->has_server || section->values.select_server);
+    CHECK(instance->has_server || instance->group != NULL || section->values.select_server ||
+          section->values.route != NULL);
+    CHECK(!instance->has_server || instance->group == NULL);
     CHECK(!instance->has_server || instance->server.port != 0);
     CHECK(instance->allowed == NULL || section->values.select_server);
     CHECK(section->values.workers <= section->values.max_workers);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
         CHECK(!section->is_wrong[key]);
+}
+
+static void check_group(const struct conf_group *group)
+{
+    CHECK(strlen(group->section.name) <= CONF_NAME_BYTES);
+    CHECK(group->route.count > 0 && group->route.count <= ROUTE_GROUP_SERVERS_MAX);
+    for (size_t i = 0; i < group->route.count; i++) {
+        CHECK(group->route.servers[i].name.host[0] != '\0');
+        CHECK(group->route.servers[i].weight <= ROUTE_GROUP_WEIGHT_MAX);
+    }
 }
 
 static void fuzz_conf(const uint8_t *data, size_t size)
@@ -122,6 +134,8 @@ static void fuzz_conf(const uint8_t *data, size_t size)
         CHECK(count > 0);
     } else {
         CHECK(count == 0 && conf.count > 0 && conf.uid != 0);
+        for (size_t i = 0; conf.groups != NULL && i < conf.groups->count; i++)
+            check_group(&conf.groups->list[i]);
         for (size_t i = 0; i < conf.count; i++)
             check_instance(&conf.instances[i]);
         conf_free(&conf);

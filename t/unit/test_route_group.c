@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -28,8 +29,10 @@ static void read_list(const char *list)
     group = (struct route_group){.name = "g", .is_checked = true, .retry_ms = RETRY_MS, .fall = 3};
     memset(states, 0, sizeof(states));
     assert_int_equal(route_group_parse(list, &group.servers, &group.count, &error), 0);
-    for (size_t i = 0; i < group.count; i++)
-        group.servers[i].state = &states[i];
+    for (size_t i = 0; i < group.count; i++) {
+        group.servers[i].state = &states[i % 4];
+        group.servers[i].number = (uint32_t)i + 1;
+    }
 }
 
 static int set_up(void **state)
@@ -50,21 +53,28 @@ static int tear_down(void **state)
 /* The order in which a login tries the servers: their letters. */
 static const char *order_of(const char *key, char text[8])
 {
-    struct route_tried tried = {{0}};
+    struct route_login login = {.key = key};
     size_t length = 0;
     size_t server;
 
-    while (route_group_choose(&group, key, &tried, NOW_MS, &server) == ROUTE_CHOICE_SERVER) {
+    while (route_group_choose(&group, &login, NOW_MS, &server) == ROUTE_CHOICE_SERVER) {
         text[length++] = group.servers[server].text[0];
-        route_tried_add(&tried, server);
+        route_tried_add(&login.tried, server);
     }
     text[length] = '\0';
     return text;
 }
 
+static enum route_choice choice_at(const char *key, int64_t now_ms, size_t *server_r)
+{
+    struct route_login login = {.key = key, .user = route_group_user(&group, key)};
+
+    return route_group_choose(&group, &login, now_ms, server_r);
+}
+
 static enum route_choice choice(const char *key, size_t *server_r)
 {
-    return route_group_choose(&group, key, &(struct route_tried){{0}}, NOW_MS, server_r);
+    return choice_at(key, NOW_MS, server_r);
 }
 
 static size_t first_of(const char *key)
@@ -194,7 +204,7 @@ static void test_fewest_sessions(void **state)
         char key[16];
 
         snprintf(key, sizeof(key), "user%d", i);
-        server_state_begin_session(&states[first_of(key)]);
+        assert_true(server_state_begin_session(&states[first_of(key)], 0));
     }
     assert_int_equal(server_state_sessions(&states[0]), 40);
     assert_int_equal(server_state_sessions(&states[1]), 20);
@@ -263,10 +273,264 @@ static void test_counts(void **state)
     (void)state;
     server_state_end_session(&states[0]);
     assert_int_equal(server_state_sessions(&states[0]), 0);
-    server_state_begin_session(&states[0]);
-    server_state_begin_session(&states[0]);
+    assert_true(server_state_begin_session(&states[0], 0));
+    assert_true(server_state_begin_session(&states[0], 2));
+    assert_false(server_state_begin_session(&states[0], 2));
+    assert_true(server_state_is_full(&states[0], 2));
+    assert_false(server_state_is_full(&states[0], 0));
     server_state_end_session(&states[0]);
     assert_int_equal(server_state_sessions(&states[0]), 1);
+}
+
+/* A full server is left out, and where all are full that is the reason. */
+static void test_full(void **state)
+{
+    size_t first = first_of("anna");
+    size_t server;
+
+    (void)state;
+    group.max_sessions = 1;
+    assert_true(server_state_begin_session(&states[first], 1));
+    assert_true(first_of("anna") != first);
+    for (size_t i = 0; i < 4; i++)
+        (void)server_state_begin_session(&states[i], 1);
+    assert_int_equal(choice("anna", &server), ROUTE_CHOICE_FULL);
+    states[0].is_down = 1;
+    server_state_end_session(&states[0]);
+    assert_int_equal(choice("anna", &server), ROUTE_CHOICE_FULL);
+}
+
+/* How many users of the server that has come back are there so long afterwards, and that none of them
+ * leaves it again. */
+static void test_slow_start(void **state)
+{
+    enum { SLOW_MS = 60000, STEP_MS = 6000 };
+    bool has_returned[USERS] = {false};
+
+    (void)state;
+    states[1].is_down = 1;
+    assert_int_equal(server_state_succeed(&states[1], true, NOW_MS), SERVER_CAME_UP);
+    for (int64_t age_ms = 0; age_ms <= SLOW_MS; age_ms += STEP_MS) {
+        size_t own = 0;
+        size_t returned = 0;
+
+        for (int i = 0; i < USERS; i++) {
+            char key[16];
+            size_t server = 4;
+            size_t home;
+
+            snprintf(key, sizeof(key), "user%d", i);
+            group.slow_start_ms = 0;
+            home = first_of(key);
+            group.slow_start_ms = SLOW_MS;
+            assert_int_equal(choice_at(key, NOW_MS + age_ms, &server), ROUTE_CHOICE_SERVER);
+            own += home == 1;
+            returned += server == 1;
+            assert_true(home == 1 || server == home);
+            assert_true(server == 1 || !has_returned[i]);
+            has_returned[i] = server == 1;
+        }
+        assert_in_range(returned * 100 / own + 6, age_ms * 100 / SLOW_MS, age_ms * 100 / SLOW_MS + 12);
+    }
+    for (size_t i = 0; i < 4; i++)
+        states[i].is_down = i != 1;
+    assert_int_equal(first_of("anna"), 1); /* nobody else is there */
+}
+
+/* ---- staying ---- */
+
+static struct route_stay stay;
+
+static void test_stay(void **state)
+{
+    uint64_t user = route_group_user(&group, "anna");
+    size_t first = first_of("anna");
+    size_t other = (first + 1) % 4;
+    size_t server;
+    uint64_t before;
+
+    (void)state;
+    memset(&stay, 0, sizeof(stay));
+    group.stay = &stay;
+    group.stay_ms = 900000;
+    route_stay_begin(&stay, user, (uint32_t)other + 1, group.stay_ms, NOW_MS, &before);
+    assert_int_equal(choice_at("anna", NOW_MS + 10000000, &server), ROUTE_CHOICE_SERVER);
+    assert_int_equal(server, other); /* while it runs */
+    server_state_set_drained(&states[other], true, NOW_MS);
+    assert_int_equal(first_of("anna"), other);
+    route_stay_end(&stay, user, (uint32_t)other + 1, group.stay_ms, NOW_MS);
+    assert_int_equal(first_of("anna"), first); /* nobody comes to a drained one */
+    server_state_set_drained(&states[other], false, NOW_MS);
+    assert_int_equal(first_of("anna"), other);
+    assert_int_equal(first_of("bert"), first_of("bert"));
+    states[other].is_down = 1;
+    assert_int_equal(first_of("anna"), first);
+    states[other].is_down = 0;
+    assert_int_equal(choice_at("anna", NOW_MS + 899999, &server), ROUTE_CHOICE_SERVER);
+    assert_int_equal(server, other);
+    assert_int_equal(choice_at("anna", NOW_MS + 900000, &server), ROUTE_CHOICE_SERVER);
+    assert_int_equal(server, first);
+}
+
+/* A login that fails does not count. Of two servers the later one does. */
+static void test_stay_undo(void **state)
+{
+    uint64_t first;
+    uint64_t second;
+
+    (void)state;
+    memset(&stay, 0, sizeof(stay));
+    route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first);
+    assert_true(route_stay_find(&stay, 7 << 20, NOW_MS).is_running);
+    route_stay_undo(&stay, 7 << 20, 1, first);
+    assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 0);
+    assert_false(route_stay_find(&stay, 7 << 20, NOW_MS).is_running);
+    route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first);
+    route_stay_begin(&stay, 7 << 20, 2, 1000, NOW_MS, &second);
+    assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 2);
+    route_stay_end(&stay, 7 << 20, 1, 1000, NOW_MS);
+    assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 2);
+    route_stay_undo(&stay, 7 << 20, 2, second);
+    assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 1);
+    route_stay_end(&stay, 7 << 20, 2, 1000, NOW_MS); /* one too many */
+    assert_false(route_stay_find(&stay, 7 << 20, NOW_MS).is_running);
+}
+
+/* Where the table is full, users with a session stay, and of the others those who went last. */
+static void test_stay_full(void **state)
+{
+    enum { MANY = 100 };
+    uint64_t before;
+    size_t kept = 0;
+
+    (void)state;
+    memset(&stay, 0, sizeof(stay));
+    for (uint64_t i = 0; i < MANY; i++) {
+        uint64_t key = i << 40; /* all have the same entries */
+
+        route_stay_begin(&stay, key + (1 << 16), 1, 1000, NOW_MS + (int64_t)i, &before);
+        if (i >= 5)
+            route_stay_end(&stay, key + (1 << 16), 1, 1000, NOW_MS + (int64_t)i);
+    }
+    for (uint64_t i = 0; i < MANY; i++) {
+        bool is_kept = route_stay_find(&stay, (i << 40) + (1 << 16), NOW_MS + MANY).server == 1;
+
+        kept += is_kept;
+        if (i < 5 || i > MANY - 5)
+            assert_true(is_kept);
+    }
+    assert_int_equal(kept, 16);
+}
+
+/* ---- the queue ---- */
+
+static bool may_begin(uint32_t ticket, unsigned max, int64_t now_ms)
+{
+    int64_t pause_ms = 0;
+    bool may = server_state_try_turn(&states[0], ticket, max, now_ms, &pause_ms);
+
+    assert_in_range(pause_ms, 1, SERVER_QUEUE_PAUSE_MS);
+    return may;
+}
+
+static void test_queue(void **state)
+{
+    struct server_report report;
+    uint32_t tickets[5];
+
+    (void)state;
+    assert_true(server_state_begin_login(&states[0], 2));
+    assert_true(server_state_begin_login(&states[0], 2));
+    assert_false(server_state_begin_login(&states[0], 2));
+    for (int i = 0; i < 5; i++)
+        tickets[i] = server_state_join(&states[0], NOW_MS);
+    server_state_read(&states[0], NOW_MS, &report);
+    assert_int_equal(report.waiting, 5);
+    assert_int_equal(report.logins, 2);
+    for (int i = 0; i < 5; i++)
+        assert_false(may_begin(tickets[i], 2, NOW_MS));
+    server_state_end_login(&states[0]);
+    assert_false(server_state_begin_login(&states[0], 2)); /* others were there before */
+    assert_false(may_begin(tickets[1], 2, NOW_MS));
+    assert_true(may_begin(tickets[0], 2, NOW_MS));
+    server_state_leave(&states[0], tickets[2], NOW_MS);
+    server_state_end_login(&states[0]);
+    server_state_end_login(&states[0]);
+    assert_false(may_begin(tickets[4], 2, NOW_MS)); /* two are free, for the two before it */
+    assert_true(may_begin(tickets[3], 2, NOW_MS) || may_begin(tickets[1], 2, NOW_MS));
+    server_state_read(&states[0], NOW_MS, &report);
+    assert_int_equal(report.waiting, 2);
+}
+
+/* One whose worker has died is passed over after a while, and so is one that was away: it may begin at
+ * once when it is back. */
+static void test_queue_of_the_dead(void **state)
+{
+    uint32_t dead;
+    uint32_t next;
+
+    (void)state;
+    assert_true(server_state_begin_login(&states[0], 1));
+    dead = server_state_join(&states[0], NOW_MS);
+    next = server_state_join(&states[0], NOW_MS);
+    server_state_end_login(&states[0]);
+    assert_false(may_begin(next, 1, NOW_MS + 1000));
+    assert_true(may_begin(next, 1, NOW_MS + 1001));
+    server_state_end_login(&states[0]);
+    assert_true(may_begin(dead, 1, NOW_MS + 1001));
+    server_state_end_login(&states[0]);
+    assert_true(server_state_begin_login(&states[0], 1));
+}
+
+/* More than the ring has places. */
+static void test_long_queue(void **state)
+{
+    enum { WAITING = 3 * SERVER_QUEUE + 7 };
+    uint32_t first = UINT32_MAX - 100; /* the tickets begin again at 0 */
+
+    (void)state;
+    states[0].next_ticket = states[0].turn = first;
+    for (int i = 0; i < WAITING; i++)
+        (void)server_state_join(&states[0], NOW_MS);
+    for (uint32_t i = 0; i < WAITING; i++) {
+        for (uint32_t later = i + 1; later < i + 1100 && later < WAITING; later++)
+            assert_false(may_begin(first + later, 1, NOW_MS));
+        assert_true(may_begin(first + i, 1, NOW_MS));
+        server_state_end_login(&states[0]);
+    }
+    assert_true(server_state_begin_login(&states[0], 1));
+}
+
+/* No limit is asserted: that would measure the machine. The figure is for people. */
+static void test_cost(void **state)
+{
+    enum { LOGINS = 200000 };
+    struct timespec begin;
+    struct timespec end;
+    size_t sum = 0;
+
+    (void)state;
+    read_list("a.example.net,b.example.net,c.example.net,d.example.net,e.example.net,"
+              "f.example.net,g.example.net,h.example.net,i.example.net,j.example.net");
+    for (size_t i = 0; i < group.count; i++)
+        group.servers[i].state = &states[i % 4];
+    memset(&stay, 0, sizeof(stay));
+    group.stay = &stay;
+    group.stay_ms = 900000;
+    group.slow_start_ms = 60000;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    for (int i = 0; i < LOGINS; i++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "user%d@example.net", i);
+        sum += first_of(key);
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    print_message("# a choice among %zu servers takes %.0f ns of CPU\n", group.count,
+                  ((double)(end.tv_sec - begin.tv_sec) * 1e9 +
+                   (double)(end.tv_nsec - begin.tv_nsec)) /
+                      LOGINS);
+    assert_in_range(sum, LOGINS * 4, LOGINS * 5);
 }
 
 /* Nothing that a broken worker may write makes a reader crash, or see a number out of its range. */
@@ -291,11 +555,13 @@ static void test_random_memory(void **state)
         server_state_read(&states[0], NOW_MS, &report);
         assert_in_range(report.age_ms, 0, NOW_MS);
         assert_in_range(report.sessions, 0, 1 << 24);
+        assert_in_range(report.waiting, 0, SERVER_QUEUE);
         assert_in_range(report.check_failure, 0, SERVER_FAILURE_COUNT);
         assert_true(report.check_us >= 0);
         if (choice("anna", &server) == ROUTE_CHOICE_SERVER)
             assert_in_range(server, 0, 3);
-        server_state_begin_session(&states[0]);
+        (void)server_state_begin_session(&states[0], 5);
+        (void)may_begin(server_state_join(&states[0], NOW_MS), 3, NOW_MS);
         server_state_end_session(&states[1]);
         (void)server_state_fail(&states[2], SERVER_FAILURE_TLS, 3, NOW_MS);
         (void)server_state_check(&states[3], SERVER_FAILURE_COUNT, 1, 3, 2, NOW_MS);
@@ -315,6 +581,15 @@ int main(void)
         cmocka_unit_test_setup(test_failures, set_up),
         cmocka_unit_test_setup(test_checks, set_up),
         cmocka_unit_test_setup(test_counts, set_up),
+        cmocka_unit_test_setup(test_full, set_up),
+        cmocka_unit_test_setup(test_slow_start, set_up),
+        cmocka_unit_test_setup(test_stay, set_up),
+        cmocka_unit_test_setup(test_stay_undo, set_up),
+        cmocka_unit_test_setup(test_stay_full, set_up),
+        cmocka_unit_test_setup(test_queue, set_up),
+        cmocka_unit_test_setup(test_queue_of_the_dead, set_up),
+        cmocka_unit_test_setup(test_long_queue, set_up),
+        cmocka_unit_test_setup(test_cost, set_up),
         cmocka_unit_test_setup(test_random_memory, set_up),
     };
 
