@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What a worker can do that an attacker has taken over: it shuts the shared listening socket down, and
-# fills the shared memory with random words or zeros. The master and the other workers go on.
+# What a worker can do that an attacker has taken over: it shuts down the shared listening socket, or
+# the one to the helper, and fills the shared memory with random words or zeros. The master and the other workers go on.
 
 use strict;
 use warnings;
@@ -9,16 +9,18 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Socket::INET;
-use Socket qw(SOL_SOCKET SO_ACCEPTCONN);
+use Socket qw(SOL_SOCKET SO_ACCEPTCONN SO_TYPE SOCK_SEQPACKET);
 
 # System calls of Linux with the same number on all processors.
 use constant { PIDFD_OPEN => 434, PIDFD_GETFD => 438 };
 
 plan(skip_all => 'not run by root') if !is_root();
 
-# The listening socket of a process, as a handle of our own.
-sub listener_of {
-    my ($pid) = @_;
+expect_log('log-lines-lost');   # the kernel queues only ten for the collector
+
+# The first socket of a process that $is_wanted->($socket), as a handle of our own.
+sub socket_of {
+    my ($pid, $is_wanted) = @_;
     my $pidfd = syscall PIDFD_OPEN, 0 + $pid, 0;   # a string would be passed as an address
     die "pidfd_open: $!\n" if $pidfd < 0;
     for my $path (glob "/proc/$pid/fd/*") {
@@ -27,11 +29,14 @@ sub listener_of {
         my $fd = syscall PIDFD_GETFD, $pidfd, 0 + $number, 0;
         die "pidfd_getfd: $!\n" if $fd < 0;
         open my $socket, '+<&=', $fd or die "open: $!\n";
-        my $value = getsockopt $socket, SOL_SOCKET, SO_ACCEPTCONN;
-        return $socket if $value && unpack('i', $value);
+        return $socket if $is_wanted->($socket);
     }
-    die "process $pid does not listen\n";
+    die "process $pid has no such socket\n";
 }
+
+sub has_option { my ($socket, $option, $value) = @_; return unpack('i', getsockopt $socket, SOL_SOCKET, $option) == $value }
+sub listener_of { return socket_of($_[0], sub { has_option($_[0], SO_ACCEPTCONN, 1) }) }
+sub channel_of  { return socket_of($_[0], sub { has_option($_[0], SO_TYPE, SOCK_SEQPACKET) }) }
 
 # A port that the kernel does not choose for the server: a socket keeps such a one when it is shut down.
 sub free_port {
@@ -86,6 +91,19 @@ for (@kinds) {
         is $held->quit, '+OK bye', 'to its end';
     };
 
+    scene "the socket to the helper is shut down, $kind" => sub {
+        expect_log(qw(tampering helper-died helper-failed resolve-failed fork-throttled));
+        expect_reason('resolve-failed');
+        for my $how (1, 2) {   # for writing alone, and for both
+            my $master = master(server => 'localhost:' . server()->port, %pool);
+            my $held   = $master->client->login('held');
+            ok shutdown(channel_of($master->worker_of('held')), $how), "a worker shuts it down ($how)";
+            ok wait_until(sub { $master->events('tampering') }), 'the master notices';
+            ok wait_until(sub { eval { $master->client->login->quit eq '+OK bye' } }), 'a name is found again';
+            is $held->quit, '+OK bye', 'a session goes on to its end';
+        }
+    };
+
     # Then no worker may listen after its session, none counts as idle, and the master is said to sleep.
     scene "zeros in the shared memory, $kind" => sub {
         expect_log(qw(worker-died session-lost fork-throttled));
@@ -93,7 +111,7 @@ for (@kinds) {
         my $held   = $master->client->login('held');
         for my $round (1 .. 3) {
             cmp_ok fill_from($master->worker_of('held'), '/dev/zero'), '>=', 3, 'a worker writes them';
-            is scalar(grep { $_->login->quit eq '+OK bye' } map { $master->client } 1 .. 12), 12, 'clients are served';
+            is scalar(grep { $master->client->login->quit eq '+OK bye' } 1 .. 12), 12, 'clients are served';
         }
         is $held->quit, '+OK bye', 'and the session goes on';
     };

@@ -5,6 +5,7 @@
 #include "pool/pool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,15 @@ void generation_release(struct generation *generation)
 
 /* ---- making one ---- */
 
+/* To the helper. */
+static int open_channel(int fds[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+}
+
 static int open_channels(struct pool *pool)
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pool->request_fds) == -1)
+    if (open_channel(pool->request_fds) == -1)
         return -1;
     pool->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return pool->notify_fd == -1 ? -1 : 0;
@@ -232,8 +239,9 @@ static void replace_helper(struct pool *pool)
 }
 
 /* Each worker that leaves is replaced. One with many sessions keeps its slots until the last of them
- * ends, so no more may leave than there are slots for new ones. The others stay as they are. */
-static void retire_replaceable(struct pool *pool)
+ * ends, so no more may leave than there are slots for new ones. The others stay as they are;
+ * returns how many. */
+static size_t retire_replaceable(struct pool *pool)
 {
     size_t room = pool->places > 1 ? pool->worker_count - pool->alive : pool->worker_count;
     size_t left = 0;
@@ -250,18 +258,46 @@ static void retire_replaceable(struct pool *pool)
         pool_signal(pool, i, WORKER_SIGNAL_RETIRE);
         room--;
     }
+    return left;
+}
+
+void pool_refresh(struct pool *pool)
+{
+    size_t left;
+
+    if (pool->state != POOL_RUNNING)
+        return;
+    replace_helper(pool);
+    left = retire_replaceable(pool);
     if (left > 0)
         log_message_at(LOG_LEVEL_WARNING, EVENT_LOG_REOPENED,
                     "instance %s: %zu workers with many sessions go on in the old file",
                     pool->instance->section.name, left);
 }
 
-void pool_refresh(struct pool *pool)
+static bool is_channel_shut(const struct pool *pool)
 {
-    if (pool->state != POOL_RUNNING)
+    struct pollfd ends[2] = {{.fd = pool->request_fds[0], .events = POLLRDHUP},
+                             {.fd = pool->request_fds[1], .events = POLLRDHUP}};
+
+    return poll(ends, 2, 0) > 0;
+}
+
+void pool_mend_channel(struct pool *pool)
+{
+    int fds[2];
+
+    if (pool->state != POOL_RUNNING || !is_channel_shut(pool) || open_channel(fds) == -1)
         return;
-    replace_helper(pool);
-    retire_replaceable(pool);
+    for (int i = 0; i < 2; i++) {
+        close(pool->request_fds[i]);
+        pool->request_fds[i] = fds[i];
+    }
+    log_message(EVENT_TAMPERING,
+                "instance %s: a worker has shut down the socket to the helper; the workers and the "
+                "helper are replaced",
+                pool->instance->section.name);
+    (void)retire_replaceable(pool);
 }
 
 bool pool_is_empty(const struct pool *pool)

@@ -105,6 +105,10 @@ void pool_stop(struct pool *pool);
 void pool_kill(struct pool *pool);
 /* Replaces every worker and the helper by new ones (after the log was reopened). */
 void pool_refresh(struct pool *pool);
+/* After the helper has died: all workers share the socket to it, so one that was taken over may have
+ * shut it down, and every helper would end at once. Then makes a new one and replaces the workers,
+ * which have only the old one. */
+void pool_mend_channel(struct pool *pool);
 /* How many workers of a pool that was told to retire may still take a connection. */
 size_t pool_count_acceptors(const struct pool *pool);
 /* No process is left. */

@@ -94,6 +94,7 @@ static void reap_helper(struct pool *pool, int status)
         return;
     log_message(EVENT_HELPER_DIED, "instance %s, status %d",
                 pool->instance->section.name, status);
+    pool_mend_channel(pool);
     if (clock_now_ms() < pool->helper_started_ms + HELPER_SHORT_LIFE_MS)
         pool_size_throttle(pool, "the helper died right after its start");
     else
