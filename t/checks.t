@@ -172,6 +172,9 @@ scene 'servers, drain and ready' => sub {
     like told($master, 'servers'), qr/\A0: GROUP +SERVER +STATE .*\nstores +\Q$name\E +up +- +100 +$counts[0] +0 +0 +0 +- +- +-\n/, 'the table';
     is told($master, 'drain', $name), "0: $name gets no new users\n", 'drain';
     like told($master, 'servers'), qr/^stores +\Q$name\E +drained +\d+s/m, 'it is drained';
+    my $route = told($master, 'route', $USERS[0]);
+    like $route, qr/^ +\Q$name\E, weight 100, score [\d.]+, drained, $counts[0] sessions$/m, 'route knows the state';
+    like $route, qr/^ +server +\Q@{[ $two->address ]}\E \(the default\)$/m, 'and that users go elsewhere';
     my @more = map { $master->client->login($_) } @USERS;
     is scalar $one->connections, $counts[0], 'nobody new comes to it';
     like $_->ask('NOOP'), qr/^\+OK/, 'a session goes on' for @held[ 0, 1 ];

@@ -22,6 +22,8 @@
 #include "helper/route_job.h"
 #include "session/session.h"
 #include "session/stages.h"
+#include "status/control_ask.h"
+#include "status/status_view.h"
 
 enum { KEY_SIZE = ROUTE_ANSWER_BYTES, POP3S_PORT = 995 };
 
@@ -255,11 +257,16 @@ static void show_group_server(const struct route_group *group, size_t index, con
                               bool is_chosen)
 {
     const struct route_server *server = &group->servers[index];
+    struct server_report report;
 
     printf("  %-10s %s %s, weight %u", "", is_chosen ? "*" : " ", server->text, server->weight);
     if (group->hash != ROUTE_GROUP_HASH_NONE)
         printf(", score %.1f", route_group_score(server, key, strlen(key)));
-    if (route_server_is_drained(server))
+    server_state_read(server->state, clock_now_ms(), &report);
+    report.is_drained = route_server_is_drained(server);
+    if (server->state != NULL)
+        printf(", %s, %u sessions", server_state_word(&report), report.sessions);
+    else if (report.is_drained)
         fputs(", drained", stdout);
     putchar('\n');
 }
@@ -449,6 +456,78 @@ static void print_mistake(void *context, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
+/* ---- what a running server knows ---- */
+
+static const struct status_server *find_server(const struct status_view *view, const char *group,
+                                               const char *name)
+{
+    for (size_t i = 0; i < view->server_count; i++)
+        if (strcmp(view->servers[i].group, group) == 0 &&
+            strcmp(view->servers[i].name, name) == 0)
+            return &view->servers[i];
+    return NULL;
+}
+
+/* A state of this process's own; without memory the server counts as up. */
+static struct server_state *make_state(const struct status_server *shown)
+{
+    struct server_state *state = calloc(1, sizeof(*state));
+    int64_t now_ms = clock_now_ms();
+
+    if (state == NULL)
+        return NULL;
+    state->is_down = shown->report.is_down;
+    state->is_drained = shown->report.is_drained;
+    state->since_ms = now_ms - shown->report.age_ms;
+    state->retried_ms = now_ms; /* a login that tries a server that is down is the exception */
+    state->sessions = shown->report.sessions;
+    return state;
+}
+
+static void take_states(struct conf_groups *groups, const struct status_view *view)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        for (size_t j = 0; j < groups->list[i].route.count; j++) {
+            struct route_server *server = &groups->list[i].route.servers[j];
+            const struct status_server *shown =
+                find_server(view, groups->list[i].section.name, server->text);
+
+            server->state = shown == NULL ? NULL : make_state(shown);
+        }
+}
+
+static void free_states(struct conf_groups *groups)
+{
+    for (size_t i = 0; groups != NULL && i < groups->count; i++)
+        for (size_t j = 0; j < groups->list[i].route.count; j++) {
+            free(groups->list[i].route.servers[j].state);
+            groups->list[i].route.servers[j].state = NULL;
+        }
+}
+
+/* Without a running server, or with one of another version, every server counts as up. */
+static void ask_running_server(struct conf *conf)
+{
+    const char *control = conf->proxy.values.control;
+    struct status_view view = {0};
+    struct error error;
+    char *answer;
+    size_t length;
+    int code;
+    FILE *in;
+
+    if (control == NULL || conf->groups == NULL || conf->groups->count == 0 ||
+        control_ask(control, "view", &answer, &length, &code, &error) == -1)
+        return;
+    in = fmemopen(answer, length, "r");
+    if (in != NULL && status_view_read(&view, in) == 0)
+        take_states(conf->groups, &view);
+    if (in != NULL)
+        fclose(in);
+    status_view_free(&view);
+    free(answer);
+}
+
 static int run_all(const struct options *options, const struct conf *conf)
 {
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
@@ -477,7 +556,9 @@ int route_command_run(const struct options *options)
 
     if (conf_load(&conf, options->config_file, &options->section, print_mistake, NULL) == -1)
         return EX_CONFIG;
+    ask_running_server(&conf);
     code = run_all(options, &conf);
+    free_states(conf.groups);
     conf_free(&conf);
     return code;
 }
