@@ -40,7 +40,7 @@ static bool skip_line(struct session *session)
         newline == NULL ? buffer_length(in) : (size_t)(newline - buffer_data(in)) + 1;
 
     buffer_consume(in, length);
-    session->skipped_octets += length;
+    session->skipped_octets += (unsigned)length;
     session->is_skipping_line = newline == NULL;
     return newline != NULL;
 }

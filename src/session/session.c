@@ -233,8 +233,9 @@ static void forget_login(struct session *session)
     session->refusal = REFUSAL_CREDENTIALS;
 }
 
-/* The client has got the refusal, and may send another command. */
-static enum outcome begin_again(struct session *session)
+/* The client has got the refusal, and may send another command. Not a part of run(), whose frame is
+ * in the memory of every idle session. */
+static enum outcome __attribute__((noinline)) begin_again(struct session *session)
 {
     const struct session_watch *watch = session->start->watch;
     bool is_tried = session->is_login_sent;

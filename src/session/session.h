@@ -145,7 +145,7 @@ struct session {
 
     size_t line_length;    /* of the command line at the start of the client's input */
     bool is_skipping_line; /* inside a line that is too long */
-    size_t skipped_octets; /* of the last such line */
+    unsigned skipped_octets; /* of the last such line */
 
     struct credentials credentials;
     char user[SESSION_USER_SIZE]; /* as sent to the server, for logs */
