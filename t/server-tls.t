@@ -42,6 +42,26 @@ for my $tls (qw(implicit stls)) {
     };
 }
 
+scene 'the oldest version, and the ciphers' => sub {
+    expect_log('configuration');
+    my $old = tls_server(server(), identity => $good,
+        lines => [ 'sslVersionMin = TLSv1', 'sslVersionMax = TLSv1.1', 'securityLevel = 0', 'ciphers = ALL:@SECLEVEL=0' ]);
+    like proxy_to('implicit', $old)->client->try_login, $refusal, 'TLS 1.1 is refused';
+    for my $oldest (qw(1.0 1.1)) {
+        my $client = proxy_to('implicit', $old, '--server-tls-min-version', $oldest)->client->login;
+        is $client->quit, '+OK bye', "unless server_tls_min_version = $oldest";
+        like $client->session_line->{server_tls}, qr/^TLSv1\.1,/, 'in the log';
+    }
+    my $recent = tls_server(server(), identity => $good, lines => ['sslVersionMax = TLSv1.2']);
+    like proxy_to('implicit', $recent, '--server-tls-min-version', '1.3')->client->try_login, $refusal, 'TLS 1.3 may be required';
+    for my $lines ([], ['sslVersionMax = TLSv1.2']) {
+        my $address = tls_server(server(), identity => $good, lines => $lines);
+        my $client  = proxy_to('implicit', $address, '--server-tls-ciphers', 'ECDHE+CHACHA20:TLS_CHACHA20_POLY1305_SHA256')->client->login;
+        is $client->quit, '+OK bye', 'with ciphers of our own';
+        like $client->session_line->{server_tls}, qr/CHACHA20/, 'one of them is used';
+    }
+};
+
 scene 'certificates that are not accepted' => sub {
     my %bad = (
         'expired'     => identity(name => 'localhost', san => ['IP:127.0.0.1'], ca => $ca, days => -1),

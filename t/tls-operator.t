@@ -392,7 +392,7 @@ scene 'what -T says' => sub {
     run([ qw(openssl genpkey -algorithm ed25519 -aes128 -pass pass:x -out), $locked ]);
     my %mistake = (
         'a foreign key'         => [ qr/not the key of the certificate/, $second->{key} ],
-        'no key'                => [ qr/private key/,                    $first->{certificate} ],
+        'no key'                => [ qr/private key in this file; set \w*tls_key = FILE/, $first->{certificate} ],
         'a missing key'         => [ qr{/nowhere: No such file},         '/nowhere' ],
         'a key with passphrase' => [ qr/without a passphrase/,           $locked ],
     );

@@ -279,6 +279,42 @@ scene 'oldest version and ciphers' => sub {
     }
 };
 
+scene 'programs without authenticated encryption' => sub {
+    my $proxy = proxy(qw(--tls implicit --tls-certificate), "$first->{both},$twin->{both}", server()->address);
+    for my $cipher (qw(ECDHE-RSA-AES128-SHA256 ECDHE-RSA-AES256-SHA ECDHE-ECDSA-AES128-SHA)) {
+        my $before = session_lines();
+        tls_client($proxy, args => [ '-tls1_2', '-cipher', $cipher ])->login->quit;
+        like last_session($before)->{tls}, qr/^TLSv1\.2,$cipher$/, $cipher;
+    }
+    my $before = session_lines();
+    tls_client($proxy, args => [ '-tls1_2', '-cipher', 'ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384' ])->login->quit;
+    like last_session($before)->{tls}, qr/GCM/, 'GCM comes first, whatever the client prefers';
+    is tls_client($proxy, args => [ '-tls1_2', '-cipher', 'AES128-SHA' ])->rest, '', 'without forward secrecy: refused';
+    $proxy = tls_proxy('implicit', server(), '--tls-ciphers', 'ECDHE+AESGCM:ECDHE+CHACHA20');
+    is tls_client($proxy, args => [ '-tls1_2', '-cipher', 'ECDHE-RSA-AES128-SHA' ])->rest, '', "the manual's way to leave them out";
+};
+
+scene 'TLS 1.0 and 1.1 for old devices' => sub {
+    expect_log('configuration');
+    for my $oldest (qw(1.0 1.1)) {
+        my $proxy = tls_proxy('implicit', server(), '--tls-min-version', $oldest);
+        for my $version (qw(1.0 1.1 1.2)) {
+            my $before = session_lines();
+            my @args   = ($version eq '1.0' ? '-tls1' : '-tls' . $version =~ tr/./_/r, '-cipher', 'ALL@SECLEVEL=0');
+            if ($version lt $oldest) {
+                is tls_client($proxy, args => \@args)->rest, '', "$version is refused with $oldest";
+                next;
+            }
+            tls_client($proxy, args => \@args)->login->quit;
+            like last_session($before)->{tls}, $version eq '1.0' ? qr/^TLSv1,/ : qr/^TLSv$version,/, "$version is spoken with $oldest";
+        }
+        tls_client($proxy, args => [ '-tls1_1', '-cipher', 'AES128-SHA@SECLEVEL=0' ])->login->quit;
+        my $told = run([ program(), '-T', '-b', '127.0.0.1:0', qw(--tls implicit --tls-certificate), $first->{both},
+            '--tls-min-version', $oldest, '127.0.0.1' ]);
+        like $told->{err}, qr/^warning: .*tls_min_version = \Q$oldest\E: TLS 1.0 and 1.1 are not secure/m, 'and warned of';
+    }
+};
+
 scene 'renegotiation is refused' => sub {
     my $server = server();
     my $before = session_lines();
@@ -337,7 +373,7 @@ scene 'mistakes are reported at the start' => sub {
         'no tls'          => [ [ '--tls-certificate', $first->{both} ], qr/needs tls/ ],
         'no file'         => [ [ qw(--tls stls --tls-certificate /nowhere) ], qr{/nowhere: No such file} ],
         'not PEM'         => [ [ qw(--tls stls --tls-certificate), $text ], qr/\Q$text\E: not a certificate/ ],
-        'no key'          => [ [ qw(--tls stls --tls-certificate), $first->{certificate} ], qr/private key/ ],
+        'no key'          => [ [ qw(--tls stls --tls-certificate), $first->{certificate} ], qr/\Q$first->{certificate}\E: there is no private key in this file; set tls_key = FILE/ ],
         'a foreign key'   => [ [ qw(--tls stls --tls-certificate), $first->{certificate}, '--tls-key', $second->{key} ],
             qr/not the key|private key/ ],
         'too few keys'    => [ [ qw(--tls stls --tls-certificate), join(',', map { $_->{both} } $first, $second),

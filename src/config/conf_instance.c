@@ -146,6 +146,8 @@ static const struct {
     {CONF_KEY_tls_client_ca, CONF_KEY_tls},
     {CONF_KEY_server_tls_ca, CONF_KEY_server_tls},
     {CONF_KEY_server_tls_verify, CONF_KEY_server_tls},
+    {CONF_KEY_server_tls_min_version, CONF_KEY_server_tls},
+    {CONF_KEY_server_tls_ciphers, CONF_KEY_server_tls},
     {CONF_KEY_server_tls_certificate, CONF_KEY_server_tls},
     {CONF_KEY_server_tls_key, CONF_KEY_server_tls_certificate},
     {CONF_KEY_proxy_protocol_from, CONF_KEY_proxy_protocol},

@@ -45,7 +45,12 @@ struct conf_values {
 
 /* The choices of some keys, in the order of their words. */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
-enum conf_tls_version { CONF_TLS_VERSION_1_2, CONF_TLS_VERSION_1_3 };
+enum conf_tls_version {
+    CONF_TLS_VERSION_1_0,
+    CONF_TLS_VERSION_1_1,
+    CONF_TLS_VERSION_1_2,
+    CONF_TLS_VERSION_1_3,
+};
 enum conf_proxy_protocol { CONF_PROXY_NO, CONF_PROXY_YES, CONF_PROXY_V1, CONF_PROXY_V2 };
 enum conf_send_proxy { CONF_SEND_PROXY_NO, CONF_SEND_PROXY_V1, CONF_SEND_PROXY_V2 };
 enum conf_server_auth {

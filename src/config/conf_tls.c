@@ -8,6 +8,21 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+static enum tls_version version_of(int choice)
+{
+    switch ((enum conf_tls_version)choice) {
+    case CONF_TLS_VERSION_1_0:
+        return TLS_VERSION_1_0;
+    case CONF_TLS_VERSION_1_1:
+        return TLS_VERSION_1_1;
+    case CONF_TLS_VERSION_1_2:
+        break;
+    case CONF_TLS_VERSION_1_3:
+        return TLS_VERSION_1_3;
+    }
+    return TLS_VERSION_1_2;
+}
+
 /* The settings that OpenSSL checks and that are not certificates: each is reported by its own key. */
 static int check_values(const struct conf_instance *instance, struct error *error)
 {
@@ -33,7 +48,7 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
         .staples = values->tls_ocsp,
         .client_ca = values->tls_client_ca,
         .ciphers = values->tls_ciphers,
-        .is_tls13_required = values->tls_min_version == CONF_TLS_VERSION_1_3,
+        .oldest = version_of(values->tls_min_version),
     };
     struct error why;
 
@@ -87,7 +102,11 @@ static int present_certificate(struct conf_instance *instance, struct error *err
 /* A routing table may ask for TLS with a server whose certificate nobody has signed. */
 static int make_any(struct conf_instance *instance, struct error *error)
 {
-    const struct tls_servers_settings settings = {.verify = false};
+    const struct tls_servers_settings settings = {
+        .ciphers = instance->values->server_tls_ciphers,
+        .oldest = version_of(instance->values->server_tls_min_version),
+        .verify = false,
+    };
     struct error why;
 
     instance->server_tls_any = tls_context_for_servers(&settings, &why);
@@ -101,6 +120,8 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     const struct conf_values *values = instance->values;
     const struct tls_servers_settings settings = {
         .ca = values->server_tls_ca,
+        .ciphers = values->server_tls_ciphers,
+        .oldest = version_of(values->server_tls_min_version),
         .verify = values->server_tls_verify,
     };
     struct error why;
@@ -108,6 +129,10 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     if ((values->server_tls == CONF_SERVER_TLS_NO && values->route == NULL) ||
         instance->section.is_wrong[CONF_KEY_server_tls_ca])
         return 0;
+    if (values->server_tls_ciphers != NULL &&
+        tls_check_ciphers(values->server_tls_ciphers, &why) == -1)
+        return error_set(error, "%s: server_tls_ciphers = %s",
+                         conf_origin(&instance->section, CONF_KEY_server_tls_ciphers), why.text);
     if (check_ca_in_chroot(instance, error) == -1)
         return -1;
     instance->server_tls = tls_context_for_servers(&settings, &why);

@@ -294,6 +294,15 @@ static void check_timeout(struct survey *survey, const struct conf_section *sect
     warn_key(survey, section, CONF_KEY_timeout, value, "RFC 1939 requires at least 600 seconds");
 }
 
+static void check_tls_version(struct survey *survey, const struct conf_section *section,
+                              enum conf_key key, int version)
+{
+    if (version == CONF_TLS_VERSION_1_0 || version == CONF_TLS_VERSION_1_1)
+        warn_key(survey, section, key, version == CONF_TLS_VERSION_1_0 ? "1.0" : "1.1",
+                 "TLS 1.0 and 1.1 are not secure (RFC 8996); let only those use this instance that "
+                 "have nothing newer");
+}
+
 struct expiry {
     struct survey *survey;
     const struct conf_section *section;
@@ -347,6 +356,9 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_directory(survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
     check_authorities(survey, section);
     check_timeout(survey, section);
+    check_tls_version(survey, section, CONF_KEY_tls_min_version, section->values.tls_min_version);
+    check_tls_version(survey, section, CONF_KEY_server_tls_min_version,
+                      section->values.server_tls_min_version);
     check_memory(survey, section);
     check_coroutines(survey, section);
     check_descriptors(survey, section);

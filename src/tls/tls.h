@@ -37,6 +37,9 @@ struct tls_context;
  * OpenSSL frees is then overwritten. */
 void tls_init(void);
 
+/* The oldest version of TLS that may be used. 1.2 comes first, as the usual one. */
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_3 };
+
 /* ---- towards clients ---- */
 
 /* Texts as they are in the settings; NULL where not set. */
@@ -47,7 +50,7 @@ struct tls_clients_settings {
     const char *staples;      /* as many OCSP responses in DER; NULL: none, or NAME.ocsp */
     const char *client_ca; /* clients are asked for a certificate that these authorities signed */
     const char *ciphers;   /* OpenSSL's list; names that begin with TLS_ are those of TLS 1.3 */
-    bool is_tls13_required;
+    enum tls_version oldest;
 };
 
 /* Check whether OpenSSL accepts the value. Return 0, or -1 with `error` set, which names the
@@ -124,8 +127,10 @@ void tls_context_use_tickets(struct tls_context *context, const struct tls_ticke
 /* ---- towards servers ---- */
 
 struct tls_servers_settings {
-    const char *ca; /* file or directory of trusted certificates; NULL: the system's */
-    bool verify;    /* check the server's certificate and the name in it */
+    const char *ca;      /* file or directory of trusted certificates; NULL: the system's */
+    const char *ciphers; /* as towards clients; NULL: OpenSSL's */
+    enum tls_version oldest;
+    bool verify; /* check the server's certificate and the name in it */
 };
 
 /* Returns NULL with `error` set, also when OpenSSL would find no certificate in a directory. */

@@ -24,6 +24,7 @@ struct certificate_files {
     const char *certificate;
     const char *key;
     const char *staple; /* NULL: none */
+    const char *mend;   /* what to do where no key is found */
 };
 
 struct loader {
@@ -169,16 +170,28 @@ static bool use_key(SSL_CTX *ssl, BIO *from, const X509 *x509)
     return is_used;
 }
 
+static bool has_private_key(const struct tls_file *file)
+{
+    static const char end[] = "PRIVATE KEY-----";
+
+    return file->length > 0 &&
+           memmem(file->octets, file->length, end, sizeof(end) - 1) != NULL;
+}
+
 static int use_key_file(SSL_CTX *ssl, const struct certificate_files *files, const X509 *x509,
                         struct error *error)
 {
     struct tls_file file = {0};
     BIO *from = open_file(&file, files->key, error);
     bool is_used = from != NULL && use_key(ssl, from, x509);
+    bool has_key = from != NULL && has_private_key(&file);
 
     close_file(&file, from);
     if (is_used || from == NULL)
         return is_used ? 0 : -1;
+    if (!has_key && strcmp(files->key, files->certificate) == 0)
+        return error_set(error, "%s: there is no private key in this file; %s", files->certificate,
+                         files->mend);
     if (ERR_peek_error() == 0 ||
         ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
         return error_set(error, "%s: not the key of the certificate %s", files->key,
@@ -292,7 +305,8 @@ int tls_context_present(struct tls_context *context, const char *certificate, co
                         struct error *error)
 {
     struct certificate_files files = {.certificate = certificate,
-                                      .key = key != NULL ? key : certificate};
+                                      .key = key != NULL ? key : certificate,
+                                      .mend = "set server_tls_key = FILE"};
     int result;
 
     ERR_clear_error();
@@ -329,7 +343,8 @@ static int load_from_directory(struct loader *loader, const char *directory, con
     char certificate[PATH_BYTES];
     char key[PATH_BYTES];
     char staple[PATH_BYTES];
-    struct certificate_files files = {.certificate = certificate, .key = certificate};
+    struct certificate_files files = {
+        .certificate = certificate, .key = certificate, .mend = "put the key into NAME.key beside it"};
 
     if (snprintf(certificate, PATH_BYTES, "%s/%s", directory, name) >= PATH_BYTES)
         return error_set(loader->error, "%s: the path is too long", directory);
@@ -390,7 +405,8 @@ static int load_list(struct loader *loader)
                          "%zu certificates and %zu OCSP responses: give one response for each",
                          count, list_length(staples));
     for (size_t i = 0; i < count; i++) {
-        struct certificate_files files = {.certificate = next_path(&certificates, paths[0])};
+        struct certificate_files files = {.certificate = next_path(&certificates, paths[0]),
+                                          .mend = "set tls_key = FILE"};
 
         files.key = keys != NULL ? next_path(&keys, paths[1]) : files.certificate;
         files.staple = next_path(&staples, paths[2]);

@@ -12,15 +12,21 @@
 #include "tls/tls_openssl.h"
 
 enum {
-    CIPHERS_BYTES = 1024,
     HANDSHAKE_TURNS = 10,
     PAIR_BYTES = 64 * 1024,
 };
 
-/* Only ciphers with forward secrecy and authenticated encryption, which every program since 2015
- * has and TLS 1.3 always uses. AES with 128 bits is first: it is secure, and a handshake costs a
- * tenth less than with 256 bits, which come with SHA-384. */
-static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+/* Only ciphers with forward secrecy. Authenticated encryption comes first, which every program
+ * since 2015 has and TLS 1.3 always uses. The CBC modes at the end are for older ones: Schannel of
+ * Windows 7, 8.1 and Server 2012 R2 has no GCM for RSA certificates, Android 4.4 has none at all.
+ * AES with 128 bits is first: it is secure, and a handshake costs a tenth less than with 256 bits,
+ * which come with SHA-384. */
+#define GOOD_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20:"
+#define CBC_CIPHERS  "ECDHE+AES128+SHA256:ECDHE+AES256+SHA384:ECDHE+AES128+SHA1:ECDHE+AES256+SHA1"
+
+static const char default_ciphers[] = GOOD_CIPHERS CBC_CIPHERS;
+/* Many programs that have nothing after TLS 1.1 know no elliptic curves either. */
+static const char old_ciphers[] = GOOD_CIPHERS CBC_CIPHERS ":AES128-SHA:AES256-SHA";
 static const char default_tls13_ciphers[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
@@ -75,36 +81,13 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* Splits one list into two: OpenSSL has a call of its own for the ciphers of TLS 1.3. Returns false
- * where the list is too long. */
-static bool split_ciphers(const char *ciphers, char old[CIPHERS_BYTES], char tls13[CIPHERS_BYTES])
+static bool set_ciphers(SSL_CTX *ssl_ctx, const struct tls_clients_settings *settings)
 {
-    old[0] = tls13[0] = '\0';
-    while (*ciphers != '\0') {
-        size_t width = strcspn(ciphers, ":, ");
-        char *to = strncmp(ciphers, "TLS_", 4) == 0 ? tls13 : old;
-        size_t used = strlen(to);
+    bool is_old = settings->oldest == TLS_VERSION_1_0 || settings->oldest == TLS_VERSION_1_1;
 
-        if (used + width + 2 > CIPHERS_BYTES)
-            return false;
-        if (width > 0 && used > 0)
-            to[used++] = ':';
-        memcpy(to + used, ciphers, width);
-        to[used + width] = '\0';
-        ciphers += width + (ciphers[width] != '\0');
-    }
-    return true;
-}
-
-static bool set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers)
-{
-    char old[CIPHERS_BYTES];
-    char tls13[CIPHERS_BYTES];
-
-    if (!split_ciphers(ciphers != NULL ? ciphers : default_ciphers, old, tls13))
-        return false;
-    return SSL_CTX_set_cipher_list(ssl_ctx, old[0] != '\0' ? old : default_ciphers) == 1 &&
-           SSL_CTX_set_ciphersuites(ssl_ctx, tls13[0] != '\0' ? tls13 : default_tls13_ciphers) == 1;
+    return SSL_CTX_set_cipher_list(ssl_ctx, is_old ? old_ciphers : default_ciphers) == 1 &&
+           SSL_CTX_set_ciphersuites(ssl_ctx, default_tls13_ciphers) == 1 &&
+           (settings->ciphers == NULL || tls_set_ciphers(ssl_ctx, settings->ciphers));
 }
 
 /* A client need not present a certificate, but one that it presents must be good. */
@@ -163,7 +146,7 @@ int tls_check_ciphers(const char *ciphers, struct error *error)
     bool is_good;
 
     ERR_clear_error();
-    is_good = ssl_ctx != NULL && set_ciphers(ssl_ctx, ciphers);
+    is_good = ssl_ctx != NULL && tls_set_ciphers(ssl_ctx, ciphers);
     SSL_CTX_free(ssl_ctx);
     return is_good ? 0 : error_set(error, "%s: %s", ciphers, tls_error_words());
 }
@@ -189,13 +172,12 @@ static SSL_CTX *new_group(struct tls_context *context, const struct tls_clients_
         error_set(error, "TLS: %s", tls_error_words());
         return NULL;
     }
-    if (settings->is_tls13_required)
-        SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_3_VERSION);
+    tls_set_oldest(ssl_ctx, settings->oldest);
     SSL_CTX_set_options(ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
     SSL_CTX_set_tlsext_status_cb(ssl_ctx, tls_on_staple);
-    if (!set_ciphers(ssl_ctx, settings->ciphers))
+    if (!set_ciphers(ssl_ctx, settings))
         fail(error, "tls_ciphers", settings->ciphers);
     else if (settings->client_ca != NULL && !ask_for_certificate(ssl_ctx, settings->client_ca))
         fail(error, "tls_client_ca", settings->client_ca);

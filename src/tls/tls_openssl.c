@@ -12,7 +12,7 @@
 #include <time.h>
 
 /* What a peer may send as its certificates; more would fill our memory. */
-enum { CERTIFICATE_LIST_BYTES = 32 * 1024 };
+enum { CERTIFICATE_LIST_BYTES = 32 * 1024, CIPHERS_BYTES = 1024 };
 
 const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES] = {4, 'p', 'o', 'p', '3'};
 
@@ -85,7 +85,7 @@ SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
     if (ssl_ctx == NULL)
         return NULL;
     SSL_CTX_set_app_data(ssl_ctx, context);
-    SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
+    tls_set_oldest(ssl_ctx, TLS_VERSION_1_2);
     SSL_CTX_set_options(ssl_ctx,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
     /* NO_AUTO_CHAIN: the chain is what the file has; OpenSSL would otherwise search for one in each
@@ -96,6 +96,53 @@ SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method)
     SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATE_LIST_BYTES);
     SSL_CTX_set_read_ahead(ssl_ctx, 1);
     return ssl_ctx;
+}
+
+/* Splits one list into two: OpenSSL has a call of its own for the ciphers of TLS 1.3. Returns false
+ * where the list is too long. */
+static bool split_ciphers(const char *ciphers, char old[CIPHERS_BYTES], char tls13[CIPHERS_BYTES])
+{
+    old[0] = tls13[0] = '\0';
+    while (*ciphers != '\0') {
+        size_t width = strcspn(ciphers, ":, ");
+        char *to = strncmp(ciphers, "TLS_", 4) == 0 ? tls13 : old;
+        size_t used = strlen(to);
+
+        if (used + width + 2 > CIPHERS_BYTES)
+            return false;
+        if (width > 0 && used > 0)
+            to[used++] = ':';
+        memcpy(to + used, ciphers, width);
+        to[used + width] = '\0';
+        ciphers += width + (ciphers[width] != '\0');
+    }
+    return true;
+}
+
+bool tls_set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers)
+{
+    char old[CIPHERS_BYTES];
+    char tls13[CIPHERS_BYTES];
+
+    if (!split_ciphers(ciphers, old, tls13))
+        return false;
+    return (old[0] == '\0' || SSL_CTX_set_cipher_list(ssl_ctx, old) == 1) &&
+           (tls13[0] == '\0' || SSL_CTX_set_ciphersuites(ssl_ctx, tls13) == 1);
+}
+
+/* OpenSSL's lowest security level is the only one that has the signatures of TLS 1.0 and 1.1. */
+void tls_set_oldest(SSL_CTX *ssl_ctx, enum tls_version oldest)
+{
+    static const int versions[] = {
+        [TLS_VERSION_1_0] = TLS1_VERSION,
+        [TLS_VERSION_1_1] = TLS1_1_VERSION,
+        [TLS_VERSION_1_2] = TLS1_2_VERSION,
+        [TLS_VERSION_1_3] = TLS1_3_VERSION,
+    };
+
+    SSL_CTX_set_min_proto_version(ssl_ctx, versions[oldest]);
+    if (versions[oldest] < TLS1_2_VERSION)
+        SSL_CTX_set_security_level(ssl_ctx, 0);
 }
 
 struct tls_context *tls_context_of(const SSL *ssl)

@@ -108,6 +108,13 @@ struct tls_context *tls_context_first(void);
 SSL_CTX *tls_new_ssl_ctx(struct tls_context *context, const SSL_METHOD *method);
 struct tls_context *tls_context_of(const SSL *ssl);
 
+/* Sets the ciphers of a list, of TLS 1.3 or of older versions or of both; those that the list has
+ * none of stay as they are. Returns false where OpenSSL does not accept it. */
+bool tls_set_ciphers(SSL_CTX *ssl_ctx, const char *ciphers);
+
+/* Sets the oldest version. Call it before the ciphers are set. */
+void tls_set_oldest(SSL_CTX *ssl_ctx, enum tls_version oldest);
+
 /* ---- memory: tls_memory.c ---- */
 
 /* Call these before and after keys are read. In between, memory that OpenSSL frees is overwritten

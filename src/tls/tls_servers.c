@@ -177,12 +177,15 @@ struct tls_context *tls_context_for_servers(const struct tls_servers_settings *s
     }
     ERR_clear_error();
     context->verify = settings->verify;
+    tls_set_oldest(context->ssl, settings->oldest);
     SSL_CTX_set_verify(context->ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_default_read_buffer_len(context->ssl, READ_AHEAD_BYTES);
     SSL_CTX_set_session_cache_mode(context->ssl,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context->ssl, on_new_session);
-    if (SSL_CTX_set_alpn_protos(context->ssl, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
+    if (settings->ciphers != NULL && !tls_set_ciphers(context->ssl, settings->ciphers))
+        error_set(error, "server_tls_ciphers = %s: %s", settings->ciphers, tls_error_words());
+    else if (SSL_CTX_set_alpn_protos(context->ssl, tls_alpn_pop3, sizeof(tls_alpn_pop3)) != 0)
         error_set(error, "TLS: out of memory");
     else if (!settings->verify || set_trust(context->ssl, settings->ca, error) == 0)
         return context;
