@@ -78,6 +78,42 @@ scene 'IPv6, both families on one socket, and a UNIX socket' => sub {
     like polls($master, to => $path), qr/bye/, 'and once more: the file is replaced';
 };
 
+scene 'a UNIX socket with mode, owner and group' => sub {
+    plan(skip_all => 'only root may set an owner') if !is_root();
+    my $server = server();
+    my $path   = directory(0755) . '/pop3';
+    my $is     = sub { my @stat = stat $path; return sprintf '%04o %d %d', $stat[2] & 07777, @stat[ 4, 5 ] };
+    my $master = master(listen => $path, server => $server->address, listen_mode => '0660', listen_owner => 12345, listen_group => 23456);
+    is $is->(), '0660 12345 23456', 'at the start';
+    like polls($master, to => $path), qr/bye/, 'a session';
+    $master->change(listen_mode => '666', listen_group => 34567)->reload;
+    is $is->(), '0666 12345 34567', 'after a reload';
+    for ([ listen_owner => 'no-such-user', 'there is no such user' ], [ listen_group => 'no-such-group', 'there is no such group' ],
+        [ listen_mode => '0888', 'three octal digits' ], [ listen_mode => '4755', 'three octal digits' ]) {
+        my ($key, $value, $why) = @$_;
+        my $told = master(listen => $path, server => $server->address, $key => $value, -start => 0, -extra => ['-T'])->run_to_end;
+        like $told->{err}, qr/\b$key = $value: .*\Q$why\E/, "$key = $value is a mistake";
+    }
+};
+
+scene 'sockets of systemd' => sub {
+    my @sockets = map { IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5) } 1 .. 3;
+    my @port    = map { $_->sockport } @sockets;
+    my $server  = server();
+    expect_log('configuration');
+    my $master = master(server => $server->address, -start => 0,
+        -wrapper => [ 'sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=3 LISTEN_FDNAMES=main:other:third exec "$@"', 'sh' ]);
+    $master->{older_lines} = $master->{log}->lines;
+    $master->{process} = $master->spawn_with(map { $_ + 3 => $sockets[$_] } 0 .. 2);
+    $master->ready;
+    is_deeply [ $master->addresses ], ["127.0.0.1:$port[0]"], 'the one that has its name is taken';
+    my @told = sort map { $_->{severity} . ' ' . $_->{f}{text} } $master->events('configuration');
+    my @expected = sort map {
+        qq{warning "systemd has passed a socket that no instance takes: 127.0.0.1:$port[$_->[0]], FileDescriptorName=$_->[1]; give an instance this name or this listen address"}
+    } [ 1, 'other' ], [ 2, 'third' ];
+    is_deeply \@told, \@expected, 'the others are named';
+};
+
 scene 'the messages to a service manager' => sub {
     my $path = directory(0777) . '/notify';
     my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;

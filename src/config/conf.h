@@ -55,11 +55,20 @@ struct conf_groups {
 
 /* ---- one instance ---- */
 
+/* Of the UNIX socket that the instance listens on. */
+struct conf_socket_rights {
+    bool has_mode;
+    mode_t mode;
+    uid_t uid; /* (uid_t)-1: as it comes */
+    gid_t gid; /* (gid_t)-1: the same */
+};
+
 /* An instance, checked and ready: what a session is run with. It does not move: `values` points
  * into it. */
 struct conf_instance {
     struct conf_section section;      /* defaults and inheritance applied */
     const struct conf_values *values; /* those of the section */
+    struct conf_socket_rights socket_rights;
     bool has_server;
     uint16_t server_port;    /* for a server named without a port: 110, or 995 */
     struct host_port server; /* its port is filled in */
@@ -117,6 +126,11 @@ struct conf {
  * means the user's own group. Returns 0, or -1 with `error` set when there is no such user or
  * group, or when it is root.
  */
+/* Fills the rights from the keys listen_mode, listen_owner and listen_group. Returns 0, or -1 with
+ * `error` set where there is no such user or group. */
+int conf_find_socket_rights(const struct conf_section *section, struct conf_socket_rights *rights,
+                            struct error *error);
+
 int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, struct error *error);
 
 void conf_free(struct conf *conf);

@@ -22,6 +22,7 @@ conf_check conf_check_NETWORKS;
 conf_check conf_check_ADDRESSES;
 conf_check conf_check_LISTEN;
 conf_check conf_check_METRICS;
+conf_check conf_check_MODE;
 conf_check conf_check_LOG;
 conf_check conf_check_USER;
 conf_check conf_check_DELIMITERS;

@@ -303,13 +303,18 @@ static int check_memory(struct conf_instance *instance, struct error *error)
     return instance->section.is_incomplete ? error_set(error, "out of memory") : 0;
 }
 
+static int set_socket_rights(struct conf_instance *instance, struct error *error)
+{
+    return conf_find_socket_rights(&instance->section, &instance->socket_rights, error);
+}
+
 typedef int instance_step(struct conf_instance *instance, struct error *error);
 
 static int run_steps(struct conf_instance *instance, conf_report *report, void *context)
 {
     static instance_step *const steps[] = {
         check_memory,     check_pool,      check_needs, check_chroot, set_proxies,
-        set_exempt,       set_sources,     set_server,  set_offers,   conf_allow_check,
+        set_exempt,       set_socket_rights, set_sources, set_server,  set_offers,   conf_allow_check,
         conf_allow_init,  conf_tls_init_clients,
         conf_tls_init_servers};
     struct error error;

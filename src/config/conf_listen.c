@@ -20,9 +20,9 @@ static const char *mend_for(const struct address *address, int error)
         return "another program listens there; stop it or choose another port";
     case EACCES:
     case EPERM:
-        if (address->sa.sa_family != AF_UNIX)
-            return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
-        break;
+        if (address->sa.sa_family == AF_UNIX)
+            return "the directory must be writable, and only root may set listen_owner";
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL:
         return "no interface of this machine has the address; choose another one";
     case EMFILE:

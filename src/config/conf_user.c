@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The `user` key: from names or numbers to the ids that the workers run with.
+ * Users and groups in the settings, as names or numbers: those that the workers run with, and those
+ * that a UNIX socket belongs to.
  */
 #include <grp.h>
 #include <pwd.h>
@@ -61,6 +62,31 @@ static int refuse(const struct conf_section *section, struct error *error, const
 {
     return error_set(error, "%s: user = %s: %s", section->origin[CONF_KEY_user],
                      section->values.user, mend);
+}
+
+int conf_find_socket_rights(const struct conf_section *section, struct conf_socket_rights *rights,
+                            struct error *error)
+{
+    const struct conf_values *values = &section->values;
+    bool has_group;
+    gid_t unused;
+
+    *rights = (struct conf_socket_rights){.uid = (uid_t)-1, .gid = (gid_t)-1};
+    rights->has_mode = values->listen_mode != NULL;
+    if (rights->has_mode)
+        rights->mode = (mode_t)strtoul(values->listen_mode, NULL, 8);
+    if (values->listen_owner != NULL &&
+        find_user(values->listen_owner, &rights->uid, &unused, &has_group) == -1)
+        return error_set(error,
+                         "%s: listen_owner = %s: there is no such user; create it, or name "
+                         "another",
+                         conf_origin(section, CONF_KEY_listen_owner), values->listen_owner);
+    if (values->listen_group != NULL && find_group(values->listen_group, &rights->gid) == -1)
+        return error_set(error,
+                         "%s: listen_group = %s: there is no such group; create it, or name "
+                         "another",
+                         conf_origin(section, CONF_KEY_listen_group), values->listen_group);
+    return 0;
 }
 
 int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, struct error *error)

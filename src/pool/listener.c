@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
@@ -29,6 +30,7 @@ enum { INHERITED_MAX = 1024, NAME_SIZE = 64, SYSTEMD_FIRST_FD = 3 };
 /* A socket that was passed to this process and that no instance has taken yet. */
 struct inherited {
     int fd; /* -1: taken */
+    bool is_of_systemd;
     char name[NAME_SIZE];
     struct address address;
 };
@@ -44,7 +46,7 @@ const struct listener *listener_first(void)
 
 /* ---- what the environment passes on ---- */
 
-static void add_inherited(int fd, const char *name)
+static void add_inherited(int fd, bool is_of_systemd, const char *name)
 {
     struct inherited *one = &inherited[inherited_count];
     struct address address;
@@ -54,7 +56,7 @@ static void add_inherited(int fd, const char *name)
     /* The file status flags stay as they are: the workers of the previous binary may still use
      * them. */
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    *one = (struct inherited){.fd = fd, .address = address};
+    *one = (struct inherited){.fd = fd, .is_of_systemd = is_of_systemd, .address = address};
     snprintf(one->name, sizeof(one->name), "%s", name);
     inherited_count++;
 }
@@ -73,7 +75,7 @@ static void inherit_from_systemd(void)
             char name[NAME_SIZE];
 
             snprintf(name, sizeof(name), "%.*s", (int)width, names == NULL ? "" : names);
-            add_inherited(SYSTEMD_FIRST_FD + i, name);
+            add_inherited(SYSTEMD_FIRST_FD + i, true, name);
             if (names != NULL)
                 names += width + (names[width] == ':');
         }
@@ -89,7 +91,7 @@ static void inherit_from_upgrade(void)
     size_t count = inherit_take_all(LISTENERS, fds, INHERITED_MAX);
 
     for (size_t i = 0; i < count; i++)
-        add_inherited(fds[i], "");
+        add_inherited(fds[i], false, "");
 }
 
 void listener_inherit(void)
@@ -104,11 +106,26 @@ void listener_pass(void)
         inherit_pass(LISTENERS, l->fd, NULL);
 }
 
+/* The unit file and the configuration do not fit. */
+static void warn_of_spare(const struct inherited *spare)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
+                   "systemd has passed a socket that no instance takes: %s, FileDescriptorName=%s; "
+                   "give an instance this name or this listen address",
+                   address_text(&spare->address, text), spare->name);
+}
+
 void listener_close_spare(void)
 {
-    for (size_t i = 0; i < inherited_count; i++)
-        if (inherited[i].fd != -1)
-            close(inherited[i].fd);
+    for (size_t i = 0; i < inherited_count; i++) {
+        if (inherited[i].fd == -1)
+            continue;
+        if (inherited[i].is_of_systemd)
+            warn_of_spare(&inherited[i]);
+        close(inherited[i].fd);
+    }
     inherited_count = 0;
 }
 
@@ -228,9 +245,45 @@ static void set_sharing(int fd, bool does_share)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
-static int open_socket(const struct address *address, const struct conf_values *values,
+/* The kernel gives the file of a UNIX socket the mode of the socket, less the umask. */
+static int bind_with_mode(int fd, const struct address *address,
+                          const struct conf_socket_rights *rights)
+{
+    mode_t before;
+    int result;
+
+    if (address->sa.sa_family != AF_UNIX || !rights->has_mode)
+        return bind(fd, &address->sa, address->length);
+    (void)!fchmod(fd, rights->mode);
+    before = umask(0);
+    result = bind(fd, &address->sa, address->length);
+    umask(before);
+    return result;
+}
+
+/* A link that has taken the place of the socket is not followed. */
+static int set_owner(const struct address *address, const struct conf_socket_rights *rights)
+{
+    if (address->sa.sa_family != AF_UNIX || (rights->uid == (uid_t)-1 && rights->gid == (gid_t)-1))
+        return 0;
+    return lchown(address->local.sun_path, rights->uid, rights->gid);
+}
+
+/* For a socket that is in use already. */
+static void set_rights(const struct address *address, const struct conf_socket_rights *rights)
+{
+    if (address->sa.sa_family != AF_UNIX)
+        return;
+    (void)set_owner(address, rights);
+    if (rights->has_mode)
+        (void)!fchmodat(AT_FDCWD, address->local.sun_path, rights->mode, AT_SYMLINK_NOFOLLOW);
+}
+
+static int open_socket(const struct address *address, const struct conf_instance *instance,
                        bool shares_port)
 {
+    const struct conf_values *values = &instance->section.values;
+    const struct conf_socket_rights *rights = &instance->socket_rights;
     int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd == -1)
@@ -240,7 +293,8 @@ static int open_socket(const struct address *address, const struct conf_values *
     if (address->sa.sa_family == AF_UNIX)
         if (unix_socket_check(address) == UNIX_SOCKET_STALE)
             unlink(address->local.sun_path);
-    if (bind(fd, &address->sa, address->length) == 0 && listen(fd, (int)values->backlog) == 0) {
+    if (bind_with_mode(fd, address, rights) == 0 && set_owner(address, rights) == 0 &&
+        listen(fd, (int)values->backlog) == 0) {
         set_sharing(fd, false);
         return fd;
     }
@@ -268,13 +322,13 @@ static bool share_port(const struct address *address, bool does_share)
 /* The socket that stands in the way may be one of ours, when a reload goes from a wildcard address
  * to a single one or back. Old and new socket are then open together for a moment, which the kernel
  * allows to sockets that share their port. */
-static int open_beside_ours(const struct address *address, const struct conf_values *values)
+static int open_beside_ours(const struct address *address, const struct conf_instance *instance)
 {
     int error = EADDRINUSE;
     int fd = -1;
 
     if (share_port(address, true)) {
-        fd = open_socket(address, values, true);
+        fd = open_socket(address, instance, true);
         error = errno;
         share_port(address, false);
     }
@@ -340,9 +394,9 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     if (listener == NULL) {
         fd = take_inherited(section->name, &address);
         if (fd == -1)
-            fd = open_socket(&address, values, false);
+            fd = open_socket(&address, instance, false);
         if (fd == -1 && errno == EADDRINUSE)
-            fd = open_beside_ours(&address, values);
+            fd = open_beside_ours(&address, instance);
         if (fd == -1) {
             error_set(error, "%s: listen = %s: %s", origin, values->listen,
                       conf_listen_failure(&address, errno, failure));
@@ -358,8 +412,11 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     return listener;
 }
 
-void listener_settle(struct listener *listener, const struct conf_values *values)
+void listener_settle(struct listener *listener, const struct conf_instance *instance)
 {
+    const struct conf_values *values = &instance->section.values;
+
+    set_rights(&listener->address, &instance->socket_rights);
     set_options(listener->fd, &listener->address, values);
     (void)listen(listener->fd, (int)values->backlog);
 }

@@ -35,7 +35,7 @@ void listener_inherit(void);
 struct listener *listener_acquire(const struct conf_instance *instance, struct error *error);
 /* Gives the socket the options that the instance asks for. Until then, a socket that is in use
  * already keeps those it has. */
-void listener_settle(struct listener *listener, const struct conf_values *values);
+void listener_settle(struct listener *listener, const struct conf_instance *instance);
 void listener_release(struct listener *listener);
 
 /* Logs the addresses that were not logged yet. */
@@ -60,7 +60,7 @@ int listener_accept_now(const struct listener *listener, bool is_blocking, struc
  * the kernel does not tell (UNIX sockets). */
 int64_t listener_waited_ms(int fd);
 
-/* Closes inherited sockets that no instance has taken. */
+/* Closes inherited sockets that no instance has taken; those of systemd are named in the log. */
 void listener_close_spare(void);
 
 /* All sockets in use, for the check against loops. */

@@ -142,7 +142,7 @@ void pool_free(struct pool *pool)
 
 void pool_start(struct pool *pool)
 {
-    listener_settle(pool->listener, pool->instance->values);
+    listener_settle(pool->listener, pool->instance);
     copy_own_addresses(pool);
     pool->state = POOL_RUNNING;
     pool_rest_call_all(pool);

@@ -36,17 +36,18 @@ static bool can_forget(int fd)
 static void test_send_buffer(void **state)
 {
     struct listener listener = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
-    struct conf_values values = {.backlog = 8, .socket_buffer = 100000};
+    struct conf_instance instance = {
+        .section.values = {.backlog = 8, .socket_buffer = 100000}};
     int kernels = option(listener.fd, SO_SNDBUF);
 
     (void)state;
     assert_int_equal(address_parse_listen(&listener.address, "127.0.0.1:0"), 0);
     assert_int_equal(bind(listener.fd, &listener.address.sa, listener.address.length), 0);
-    listener_settle(&listener, &values);
+    listener_settle(&listener, &instance);
     assert_int_equal(option(listener.fd, SO_SNDBUF), 200000);
 #ifdef SO_BUF_LOCK
-    values.socket_buffer = 0;
-    listener_settle(&listener, &values);
+    instance.section.values.socket_buffer = 0;
+    listener_settle(&listener, &instance);
     if (can_forget(listener.fd)) {
         assert_int_equal(option(listener.fd, SO_SNDBUF), kernels);
         assert_int_equal(option(listener.fd, SO_BUF_LOCK), 0);
