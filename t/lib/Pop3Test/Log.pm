@@ -121,7 +121,8 @@ sub parse_of_file {
     my $stamp = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d/;
     my ($time, $severity, $rest) = $raw =~ /\A($stamp) ([a-z]+) (pop3\.proxy.*)\z/s
         or return { raw => $raw, f => {}, event => '', malformed => 'stamp' };
-    my ($number) = grep { $SEVERITIES[$_] eq $severity } 0 .. $#SEVERITIES;
+    my $short    = $severity eq 'error' ? 'err' : $severity;
+    my ($number) = grep { $SEVERITIES[$_] eq $short } 0 .. $#SEVERITIES;
     my $line = parse('<' . (16 | ($number // 0)) . ">$rest");
     $line->{malformed} = 'severity' if !defined $number;
     return { %$line, raw => $raw, time => $time };
