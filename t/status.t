@@ -406,16 +406,34 @@ scene 'the live view' => sub {
     is exit_code($top->wait), 0, 'ends when told';
     $stream->close;
     SKIP: {
-        my $terminal = eval { Terminal->new } or skip 'no terminal to be had', 5;
+        my $terminal = eval { Terminal->new } or skip 'no terminal to be had', 14;
         $top = Pop3Test::Process::spawn(
             command => [ program(), '-f', $daemon->{path}, 'top' ], env => { TERM => 'xterm' },
             fds => { map { $_ => $terminal->{inner} } 0 .. 2 });
         $stream = Pop3Test::Stream->new($terminal->{outer}, name => 'terminal');
-        ok wait_until(sub { $stream->{all} =~ /longest sessions first/ }), 'on a terminal';
+        ok wait_until(sub { $stream->{all} =~ /oldest first/ }), 'on a terminal';
         $stream->send('o');
-        ok wait_until(sub { $stream->{all} =~ /biggest sessions first/ }), 'a key is obeyed';
-        my @wide = grep { length > 80 } split /\e\[K\r\n/, $stream->{all} =~ s/\e\[(?:\?\d+[hl]|[HJ])//gr;
+        ok wait_until(sub { $stream->{all} =~ /biggest first/ }), 'a key is obeyed';
+        my @wide = grep { length > 80 } split /\e\[K\r+\n|\e\[J/, $stream->{all} =~ s/\e\[(?:\?\d+[hl]|H)//gr;
         is_deeply \@wide, [], 'no line is wider than the terminal';
+        my @more    = map { my $other = $daemon->client; $other->greeting; $other } 1 .. 3;
+        my $picture = sub { return (split /\e\[H/, $stream->{all})[-2] // '' };     # the last whole one
+        my $shows   = sub {
+            my ($keys, $pattern) = @_;
+            $stream->send($keys);
+            return wait_until(sub { $picture->() =~ $pattern }) || !diag($picture->());
+        };
+        $terminal->resize(10, 80);
+        ok $shows->('0',     qr/GENERATION.*PER SECOND.*\b1-9 of 13\b/s), 'ten rows: what does not fit is said';
+        ok $shows->('jj',    qr/\b3-11 of 13\b/), 'j: further down';
+        ok $shows->('k',     qr/\b2-10 of 13\b/), 'k: up';
+        ok $shows->("\e[B",  qr/\b3-11 of 13\b/), 'an arrow does the same';
+        ok $shows->("\e[5~", qr/\b1-9 of 13\b/),  'a page up, not beyond the first line';
+        ok $shows->('  ',    qr/\b5-13 of 13\b/), 'two pages down, not beyond the last one';
+        ok $shows->('1', qr/\A(?!.*PER SECOND)(?!.* of ).*GENERATION/s), '1: the pools alone';
+        ok $shows->('2', qr/\A(?!.*GENERATION)(?!.* of ).*PER SECOND/s), '2: the totals alone';
+        ok $shows->('3', qr/\A(?!.*GENERATION)(?!.*PER SECOND)(?!.* of ).*STAGE/s), '3: the sessions alone';
+        $_->quit for @more;
         $stream->send('q');
         is exit_code($top->wait), 0, 'q leaves';
         ok wait_until(sub { $stream->{all} =~ /\e\[\?25h\e\[\?1049l\z/ }), 'and gives the terminal back';
@@ -433,8 +451,17 @@ sub new {
     my ($class) = @_;
     my ($unlock, $number) = (0x40045431, 0x80045430);     # TIOCSPTLCK, TIOCGPTN of Linux
     open my $outer, '+<', '/dev/ptmx' or die;
-    ioctl $outer, $unlock, pack 'i', 0 or die;
-    ioctl $outer, $number, my $answer = pack 'i', 0 or die;
+    my $unlocked = pack 'i', 0;
+    ioctl $outer, $unlock, $unlocked or die;
+    my $answer = pack 'i', 0;
+    ioctl $outer, $number, $answer or die;
     open my $inner, '+<', '/dev/pts/' . unpack 'i', $answer or die;
     return bless { outer => $outer, inner => $inner }, $class;
+}
+
+sub resize {
+    my ($self, $rows, $columns) = @_;
+    my $size = pack 'S4', $rows, $columns, 0, 0;
+    ioctl $self->{outer}, 0x5414, $size or die "TIOCSWINSZ: $!\n";
+    return;
 }

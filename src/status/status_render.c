@@ -272,18 +272,24 @@ void status_render_servers(const struct status_view *view, FILE *out)
         fputs("no groups of servers\n", out);
 }
 
-void status_render_live(const struct status_view *view, const struct status_view *before, FILE *out)
+void status_render_live(const struct status_view *view, const struct status_view *before,
+                        enum status_tables tables, FILE *out)
 {
     struct drawing drawing = {.view = view, .before = before};
 
     draw_head(view, out);
-    draw_table(draw_pools, &drawing, out);
-    fputc('\n', out);
-    draw_table(draw_totals, &drawing, out);
-    fputc('\n', out);
-    draw_servers(view, out);
-    draw_table(draw_holds, &drawing, out);
-    draw_table(draw_sessions, &drawing, out);
+    if ((tables & STATUS_TABLE_POOLS) != 0) {
+        draw_table(draw_pools, &drawing, out);
+        fputc('\n', out);
+    }
+    if ((tables & STATUS_TABLE_TOTALS) != 0) {
+        draw_table(draw_totals, &drawing, out);
+        fputc('\n', out);
+    }
+    if ((tables & STATUS_TABLE_SESSIONS) != 0) {
+        draw_table(draw_holds, &drawing, out);
+        draw_table(draw_sessions, &drawing, out);
+    }
 }
 
 /* ---- JSON ---- */

@@ -29,13 +29,21 @@
 #define CLEAR_LINE "\033[K"
 #define CLEAR_REST "\033[J"
 
-enum { TICK_MS = 1000, ROWS = 24, COLUMNS = 80, ROWS_MIN = 2 };
+enum { TICK_MS = 1000, ROWS = 24, COLUMNS = 80, ROWS_MIN = 2, KEYS_BYTES = 64 };
+
+/* What a terminal sends for a key. */
+#define KEY_UP        "\033[A"
+#define KEY_DOWN      "\033[B"
+#define KEY_PAGE_UP   "\033[5~"
+#define KEY_PAGE_DOWN "\033[6~"
 
 static volatile sig_atomic_t is_told_to_leave;
 
 struct top {
     const char *path;
     enum status_order order;
+    enum status_tables tables;
+    int first;       /* line that is shown */
     bool has_screen; /* standard output is a terminal that can be painted on */
     bool has_keys;   /* standard input is a terminal */
     struct termios before;
@@ -99,10 +107,44 @@ static void window_size(int *rows, int *columns)
     *columns = size.ws_col > 0 ? size.ws_col : COLUMNS;
 }
 
+static int count_lines(const char *text)
+{
+    int lines = 0;
+
+    for (; *text != '\0'; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+static const char *skip_lines(const char *text, int lines)
+{
+    for (; lines > 0 && *text != '\0'; lines--) {
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+    }
+    return text;
+}
+
+/* The last line: which lines are shown, if not all are, and the keys. */
+static void paint_foot(const struct top *top, int shown, int lines, int columns)
+{
+    char foot[160] = "";
+
+    if (shown < lines)
+        snprintf(foot, sizeof(foot), "%d-%d of %d  ", top->first + 1, top->first + shown, lines);
+    snprintf(foot + strlen(foot), sizeof(foot) - strlen(foot),
+             "%s  1 2 3 0: tables  j k: scroll  q: leave",
+             top->order == STATUS_BY_AGE ? "oldest first  o: by octets"
+                                         : "biggest first  a: by age");
+    fprintf(stdout, "%.*s" CLEAR_REST, columns - 1, foot);
+}
+
 /* Paints as many lines as there are rows but one, each cut to the width, and then the line that
  * names the keys. */
-static void paint(const struct top *top, const char *text)
+static void paint(struct top *top, const char *text)
 {
+    int lines = count_lines(text);
+    int shown = 0;
     int rows;
     int columns;
 
@@ -111,16 +153,18 @@ static void paint(const struct top *top, const char *text)
         return;
     }
     window_size(&rows, &columns);
+    if (top->first > lines - (rows - 1))
+        top->first = lines - (rows - 1);
+    if (top->first < 0)
+        top->first = 0;
     fputs(HOME, stdout);
-    for (int row = 1; row < rows && *text != '\0'; row++) {
+    for (text = skip_lines(text, top->first); shown < rows - 1 && *text != '\0'; shown++) {
         int length = (int)strcspn(text, "\n");
         fprintf(stdout, "%.*s" CLEAR_LINE "\r\n", length < columns ? length : columns, text);
         text += length;
         text += *text == '\n';
     }
-    fprintf(stdout, "%.*s" CLEAR_REST, columns - 1,
-            top->order == STATUS_BY_AGE ? "longest sessions first  o: by octets  q: leave"
-                                        : "biggest sessions first  a: by age  q: leave");
+    paint_foot(top, shown, lines, columns);
 }
 
 /* ---- a picture ---- */
@@ -167,7 +211,7 @@ static void draw(struct top *top)
     if (out == NULL)
         return;
     status_view_sort(&top->view, top->order);
-    status_render_live(&top->view, top->has_last ? &top->last : NULL, out);
+    status_render_live(&top->view, top->has_last ? &top->last : NULL, top->tables, out);
     if (fclose(out) == 0)
         paint(top, text);
     free(text);
@@ -175,14 +219,93 @@ static void draw(struct top *top)
 
 /* ---- the loop ---- */
 
-/* Returns false when the user wants to leave. */
+static void show_tables(struct top *top, enum status_tables tables)
+{
+    top->tables = tables;
+    top->first = 0;
+}
+
+static int page(void)
+{
+    int rows;
+    int columns;
+
+    window_size(&rows, &columns);
+    return rows - 2; /* one line of the last page stays */
+}
+
+/* Returns false when the user wants to leave. paint() keeps the first line within the picture. */
 static bool obey(struct top *top, char key)
 {
-    if (key == 'a')
+    switch (key) {
+    case 'a':
         top->order = STATUS_BY_AGE;
-    if (key == 'o')
+        break;
+    case 'o':
         top->order = STATUS_BY_OCTETS;
-    return key != 'q' && key != 'Q';
+        break;
+    case '0':
+        show_tables(top, STATUS_TABLES_ALL);
+        break;
+    case '1':
+        show_tables(top, STATUS_TABLE_POOLS);
+        break;
+    case '2':
+        show_tables(top, STATUS_TABLE_TOTALS);
+        break;
+    case '3':
+        show_tables(top, STATUS_TABLE_SESSIONS);
+        break;
+    case 'j':
+        top->first++;
+        break;
+    case 'k':
+        top->first--;
+        break;
+    case ' ':
+        top->first += page();
+        break;
+    case 'b':
+        top->first -= page();
+        break;
+    default:
+        return key != 'q' && key != 'Q';
+    }
+    return true;
+}
+
+/* The letter that does the same as a key whose sequence `keys` begins with; *length_r octets are
+ * the key. */
+static char letter_of(const char *keys, size_t *length_r)
+{
+    static const struct {
+        const char *sequence;
+        char letter;
+    } known[] = {{KEY_UP, 'k'}, {KEY_DOWN, 'j'}, {KEY_PAGE_UP, 'b'}, {KEY_PAGE_DOWN, ' '}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        *length_r = strlen(known[i].sequence);
+        if (strncmp(keys, known[i].sequence, *length_r) == 0)
+            return known[i].letter;
+    }
+    *length_r = 1;
+    return keys[0];
+}
+
+/* Returns false at the end of the input, or when the user wants to leave. */
+static bool read_keys(struct top *top)
+{
+    char keys[KEYS_BYTES + 1];
+    ssize_t length = read(STDIN_FILENO, keys, KEYS_BYTES);
+    size_t width;
+
+    if (length <= 0)
+        return false;
+    keys[length] = '\0';
+    for (const char *key = keys; *key != '\0'; key += width)
+        if (!obey(top, letter_of(key, &width)))
+            return false;
+    return true;
 }
 
 /* Waits for the next tick and obeys keys at once. Returns false when the user leaves. */
@@ -190,12 +313,11 @@ static bool wait_for_tick(struct top *top, int64_t tick_ms)
 {
     struct pollfd input = {.fd = top->has_keys ? STDIN_FILENO : -1, .events = POLLIN};
     int64_t left_ms = tick_ms - clock_now_ms();
-    char key;
 
     while (left_ms > 0 && !is_told_to_leave) {
         int ready = poll(&input, 1, (int)left_ms);
 
-        if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || !obey(top, key)))
+        if (ready > 0 && !read_keys(top))
             return false;
         if (ready != 0 && top->view.instances != NULL) {
             draw(top); /* a key was pressed, or the window has changed its size */
@@ -208,7 +330,7 @@ static bool wait_for_tick(struct top *top, int64_t tick_ms)
 
 int top_run(const char *path)
 {
-    struct top top = {.path = path};
+    struct top top = {.path = path, .tables = STATUS_TABLES_ALL};
     struct error error;
     int code = fetch(&top, &error);
 

@@ -170,7 +170,7 @@ static void show_live(const struct status_view *view, const struct status_view *
     FILE *out = open_memstream(&text, &length);
 
     assert_non_null(out);
-    status_render_live(view, before, out);
+    status_render_live(view, before, STATUS_TABLES_ALL, out);
     fclose(out);
     free(text);
 }
