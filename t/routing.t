@@ -405,9 +405,10 @@ scene 'own addresses that the machine does not have' => sub {
     for my $case ([ '192.0.2.1', qr/^warning: .*source_addresses = 192\.0\.2\.1: Cannot assign requested address$/m, 0 ],
         [ '127.0.0.1', qr/\A\z/, 0 ], [ 'host.example', qr/must be addresses such as/, 64 ], [ '127.0.0.1:25', qr/must be addresses/, 64 ]) {
         my ($list, $words, $status) = @$case;
-        my $result = run([ program(), '-T', '--log', 'stderr', '--source-addresses', $list, '127.0.0.1' ]);
+        my $result = run([ program(), '-T', '--source-addresses', $list, '127.0.0.1' ]);
         is exit_code($result->{status}), $status, "$list: exit status";
-        like $result->{err}, $words, "$list: what -T says";
+        my $said = $result->{err} =~ s/^warning: .*: no syslog daemon listens .*\n//mr;
+        like $said, $words, "$list: what -T says";
     }
 };
 
