@@ -829,7 +829,7 @@ static struct reply find_refused_after(size_t at, const struct reply *reply)
 
     while (same < left && same < length && body[same] == out[same])
         same++;
-    if (same == left)
+    if (same == left || (same == length && reply->is_complete))
         return *reply;
     while (same >= 4 && memcmp(body + same - 4, "\n.\r\n", 4) != 0)
         same--;
@@ -871,7 +871,7 @@ static void check_after_login(struct reader *reader, enum outcome outcome, size_
             continue;
         }
         reply = read_reply(server_at, shape->is_multi_line);
-        if (reply.is_ok && !reply.is_complete && shape->verb != COMMAND_CAPA)
+        if (reply.is_ok && shape->is_multi_line && shape->verb != COMMAND_CAPA)
             reply = find_refused_after(server_at, &reply);
         check_reply(shape, &reply);
         server_at += reply.length;
