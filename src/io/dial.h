@@ -20,7 +20,7 @@ struct dial_settings {
     /* Our own address towards servers of each family; NULL: the kernel chooses one. */
     const struct address *source_ipv4;
     const struct address *source_ipv6;
-    int socket_buffer_bytes;      /* see dial() */
+    int socket_buffer_bytes; /* see dial() */
 };
 
 /*

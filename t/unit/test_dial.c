@@ -162,7 +162,7 @@ static int count_open(void)
 
 static enum io_status dial_all(size_t count, int *fd_r, size_t *chosen_r)
 {
-    static const struct dial_settings settings = {.source = NULL};
+    static const struct dial_settings settings = {.source_ipv4 = NULL};
 
     return dial(holes.addresses, count, &settings, waits.deadline_ms, fd_r, chosen_r);
 }
