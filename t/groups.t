@@ -43,12 +43,13 @@ sub poll {
     return $reply;
 }
 
-# Tries to log in, likewise.
+# Tries to log in, likewise. If it fails as the one before, it is only counted.
 sub try_login {
     my ($master, @credentials) = @_;
-    my $before = () = logged('session');
+    my $told   = sub { return scalar(() = map { logged($_) } qw(session repeated)) };
+    my $before = $told->();
     my $reply  = $master->client->try_login(@credentials);
-    wait_until(sub { (() = logged('session')) > $before }) or die "no session is logged\n";
+    wait_until(sub { $told->() > $before }) or die "no session is logged\n";
     return $reply;
 }
 

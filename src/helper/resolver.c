@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
+#include "base/log_repeat.h"
 #include "helper/lookup.h"
 #include "helper/name_order.h"
 
@@ -319,6 +319,14 @@ static void wait_at_most(struct name *name, int64_t duration_ms)
 static void log_failure(const struct name *name, const struct family *family, const char *which)
 {
     struct log_line line;
+    struct log_line kind;
+
+    log_repeat_begin(&kind, EVENT_RESOLVE_FAILED);
+    log_add(&kind, "name", name->host);
+    log_add(&kind, "family", which);
+    log_add_text(&kind, "error", family->error);
+    if (!log_repeat_is_first(&kind))
+        return;
 
     log_begin(&line, EVENT_RESOLVE_FAILED);
     log_add(&line, "session", name->session);

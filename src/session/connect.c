@@ -16,17 +16,6 @@ enum {
     HALF_KNOWN_MS = 2000
 }; /* for the addresses of one family, until the other one is waited for */
 
-static void log_failure(struct session *session, enum event event, const char *error)
-{
-    char text[SESSION_SERVER_SIZE];
-    struct log_line line;
-
-    session_log_begin(&line, session, event);
-    log_add(&line, "server", session_server_text(session, text));
-    log_add_text(&line, "error", error);
-    log_end(&line);
-}
-
 static enum io_status resolve(struct session *session, enum helper_extent extent,
                               int64_t deadline_ms, struct helper_addresses *found)
 {
@@ -59,8 +48,7 @@ static enum outcome find_addresses(struct session *session, int64_t deadline_ms,
     if (status == IO_DEADLINE)
         return OUTCOME_RESOLVE_TIMEOUT;
     if (status != IO_OK || found->count == 0) {
-        log_failure(session, EVENT_RESOLVE_FAILED,
-                    "the name has no address, or no resolver answers");
+        session->failure = "the name has no address, or no resolver answers";
         return OUTCOME_RESOLVE_FAILED;
     }
     return OUTCOME_NONE;
@@ -134,7 +122,7 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
     case IO_DEADLINE:
         return OUTCOME_CONNECT_TIMEOUT;
     default:
-        log_failure(session, EVENT_CONNECT_FAILED, strerror(errno));
+        session->failure = strerror(errno);
         return OUTCOME_CONNECT_FAILED;
     }
 }

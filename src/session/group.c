@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log_repeat.h"
 #include "base/octet.h"
 #include "io/wait.h"
 #include "session/stage.h"
@@ -343,16 +344,31 @@ static void note_failure(const struct session *session, enum server_failure fail
                     server_failure_word(failure));
 }
 
+static bool is_failover_new(const struct session *session, const char *reason)
+{
+    struct log_line kind;
+
+    log_repeat_begin(&kind, EVENT_FAILOVER);
+    log_add(&kind, "group", session->route.group->name);
+    log_add(&kind, "server", chosen(session)->text);
+    log_add(&kind, "reason", reason);
+    return log_repeat_is_first(&kind);
+}
+
 static void log_failover(const struct session *session, const char *reason, size_t next)
 {
     const struct route_group *group = session->route.group;
     struct log_line line;
 
+    if (!is_failover_new(session, reason))
+        return;
     session_log_begin(&line, session, EVENT_FAILOVER);
     log_add(&line, "group", group->name);
     log_add(&line, "server", chosen(session)->text);
     log_add(&line, "reason", reason);
     log_add(&line, "next", group->servers[next].text);
+    if (session->failure != NULL)
+        log_add_text(&line, "error", session->failure);
     log_end(&line);
 }
 

@@ -63,6 +63,7 @@ static void take_header(struct session *session, const struct proxy_header *head
 {
     buffer_consume(&session->client.in, header->length);
     session->proxy_address = session->client_address;
+    session->is_proxy_local = !header->has_addresses;
     if (!header->has_addresses)
         return;
     session->client_address = header->source;

@@ -16,6 +16,8 @@ enum {
     KEEPS_WORDS = 16,
     OUR_FAILURE = 32,
     FAILED_PASSWORD = 64,
+    FLOOD_OF_CLIENT = 128,
+    FLOOD_OF_SERVER = 256,
 };
 
 static const struct {
@@ -79,6 +81,16 @@ bool outcome_distrusts_server(enum outcome outcome)
 bool outcome_keeps_words(enum outcome outcome)
 {
     return has(outcome, KEEPS_WORDS);
+}
+
+bool outcome_is_flood_of_client(enum outcome outcome)
+{
+    return has(outcome, FLOOD_OF_CLIENT);
+}
+
+bool outcome_is_flood_of_server(enum outcome outcome)
+{
+    return has(outcome, FLOOD_OF_SERVER);
 }
 
 bool outcome_is_our_failure(enum outcome outcome)

@@ -32,6 +32,8 @@ bool outcome_is_failed_password(enum outcome outcome);
 bool outcome_is_after_quit(enum outcome outcome);
 bool outcome_distrusts_server(enum outcome outcome);
 bool outcome_keeps_words(enum outcome outcome);
+bool outcome_is_flood_of_client(enum outcome outcome);
+bool outcome_is_flood_of_server(enum outcome outcome);
 bool outcome_is_our_failure(enum outcome outcome);
 
 /*

@@ -28,6 +28,7 @@ void reach_leave(struct session *session, enum outcome outcome)
 static void forget_server(struct session *session)
 {
     session->server_address = (struct address){0};
+    session->failure = NULL;
     session->server_tls = (struct tls_facts){0};
     session->server_facts = (struct server_facts){0};
 }

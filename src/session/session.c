@@ -6,12 +6,14 @@
 #include "session/session.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/number.h"
 #include "base/process.h"
 #include "session/client_line.h"
+#include "session/flood.h"
 #include "session/reach.h"
 #include "session/server_line.h"
 #include "session/server_refusal.h"
@@ -45,7 +47,7 @@ static const char *commit_word(const struct session *session)
     return session->is_quit_sent ? "unknown" : "lost";
 }
 
-/* What the server has said last, if the log is to show it. */
+/* What the server has said last, if the log is to show it; or why it was not reached. */
 struct last_words {
     char text[SERVER_WORDS_SIZE];
     char code[SESSION_CODE_SIZE];
@@ -56,6 +58,8 @@ static void keep_words(const struct session *session, enum outcome outcome,
                        struct last_words *words)
 {
     server_refusal_code(session, server_words(session, outcome, words->text), words->code);
+    if (words->text[0] == '\0' && session->failure != NULL)
+        snprintf(words->text, sizeof(words->text), "%s", session->failure);
 }
 
 static void log_session(const struct session *session, enum outcome outcome,
@@ -206,7 +210,8 @@ static void end(struct session *session, enum outcome outcome)
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);
     credentials_wipe(&session->credentials);
-    log_session(session, outcome, &words);
+    if (flood_is_line_due(session, outcome))
+        log_session(session, outcome, &words);
 }
 
 /* ---- another login ---- */
@@ -229,6 +234,7 @@ static void forget_login(struct session *session)
     session->server_address = (struct address){0};
     session->server_tls = (struct tls_facts){0};
     session->try_deadline_ms = 0;
+    session->failure = NULL;
     session->is_login_sent = session->is_password_tried = session->has_last_words = false;
     session->refusal = REFUSAL_CREDENTIALS;
 }

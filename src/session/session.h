@@ -123,6 +123,7 @@ struct session {
     struct address server_address; /* connected to */
     struct address client_address; /* AF_UNSPEC when the client's input is not a socket */
     struct address proxy_address;  /* the load balancer; AF_UNSPEC without one */
+    bool is_proxy_local;           /* the connection is the load balancer's own: a check */
     /* Where the client has connected to, if a load balancer told us; see session_local_address().
      */
     struct address local_address;
@@ -141,6 +142,7 @@ struct session {
     bool is_in_use; /* it refuses because the mailbox is in use, and the client does not know yet */
     enum refusal refusal; /* what such words of a refused login mean */
     struct secret_prints secrets;
+    const char *failure;  /* why no connection to the server was made, for logs; NULL: no more to say */
     bool is_client_gone; /* nothing more reaches it; what it sent before is still served */
 
     size_t line_length;    /* of the command line at the start of the client's input */
