@@ -44,7 +44,7 @@ scene 'usage errors' => sub {
 
 scene '--help when standard output is full' => sub {
     plan(skip_all => 'no /dev/full') if !-e '/dev/full';
-    my $file = write_file(directory() . '/conf', "[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n");
+    my $file = write_file(directory() . '/conf', "[proxy]\nlog = stderr\n[instance a]\nlisten = 127.0.0.1:1110\nserver = 127.0.0.1\n");
     for my $arguments ([qw(--help)], [qw(-V)], [ '-T', '-f', $file ]) {
         open my $full, '>', '/dev/full' or die $!;
         my $result = run([ program(), @$arguments ], fds => { 1 => $full }, limit => 10);

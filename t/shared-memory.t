@@ -18,7 +18,7 @@ plan(skip_all => 'not run by root') if !is_root();
 plan(skip_all => 'needs /proc') if !-r '/proc/self/maps';
 
 # What workers do with such memory may be logged; the master and the status process are judged.
-expect_log(qw(worker-died session-lost fork-throttled accept-failed configuration master reloaded server-down server-up));
+expect_log(qw(worker-died session-lost fork-throttled accept-failed configuration master reloaded server-down server-up repeated));
 expect_reason(qw(shed too-many-per-ip too-many-failures stopped internal-error));
 
 use constant { ROUNDS => 8, PAGE => 4096 };

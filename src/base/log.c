@@ -36,6 +36,7 @@ enum {
     TARGET_BYTES = 256,
     STAMP_BYTES = 64,
     STAMP_MS_AT = sizeof("2026-11-28T20:15:30.") - 1,
+    TORN = 0x6e726f74, /* no number that damaged memory is likely to hold */
 };
 
 static const char program[] = "pop3.proxy";
@@ -48,7 +49,7 @@ static struct {
     bool is_syslog;       /* lines are for the syslog daemon */
     bool stands_in;       /* standard error takes them until the daemon listens */
     bool may_block;       /* the descriptor is not non-blocking: poll it before each write */
-    atomic_bool *is_torn; /* of all processes: a line was written in part; NULL: not known */
+    atomic_uint *torn;    /* of all processes: TORN if a line was written in part; NULL: not known */
 } log_state = {.descriptor = -1};
 
 /* What changes from line to line. */
@@ -128,19 +129,26 @@ static bool ends_in_part(int fd, off_t size)
     return last != '\n';
 }
 
+/* Says whether a line was torn, and sets whether one is now. A broken process can write the word. */
+static bool set_torn(bool is_torn)
+{
+    unsigned word = is_torn ? TORN : 0;
+
+    return log_state.torn != NULL && atomic_load(log_state.torn) != word &&
+           atomic_exchange(log_state.torn, word) == TORN;
+}
+
 /* A disk that was full, or a crash of the machine, leaves a part of a line at the end of the file.
  * Any process that shares the file may be the next to write. */
 static void find_torn_line(void)
 {
     struct stat file;
 
-    if (log_state.is_torn == NULL)
-        log_state.is_torn = shared_new(sizeof(*log_state.is_torn));
-    if (log_state.is_torn != NULL)
-        atomic_store(log_state.is_torn, log_state.descriptor != -1 &&
-                                            fstat(log_state.descriptor, &file) == 0 &&
-                                            S_ISREG(file.st_mode) && file.st_size > 0 &&
-                                            ends_in_part(log_state.descriptor, file.st_size));
+    if (log_state.torn == NULL)
+        log_state.torn = shared_new(sizeof(*log_state.torn));
+    (void)set_torn(log_state.descriptor != -1 && fstat(log_state.descriptor, &file) == 0 &&
+                   S_ISREG(file.st_mode) && file.st_size > 0 &&
+                   ends_in_part(log_state.descriptor, file.st_size));
 }
 
 static const char *syslog_path(void)
@@ -525,13 +533,6 @@ static bool send_syslog(const char *text, size_t length)
             return false;
     }
     return false;
-}
-
-/* Says whether a line was torn, and sets whether one is now. */
-static bool set_torn(bool is_torn)
-{
-    return log_state.is_torn != NULL && atomic_load(log_state.is_torn) != is_torn &&
-           atomic_exchange(log_state.is_torn, is_torn);
 }
 
 static bool write_descriptor(const char *text, size_t length)
