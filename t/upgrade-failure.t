@@ -98,7 +98,7 @@ scene 'standard error of a binary that comes up' => sub {
     $master->signal('USR2');
     ok wait_until(sub { $count->('started') == 2 && $count->('stopped') == 1 }), 'the new one has taken over';
     my ($new) = (split /\n/, $master->stderr =~ s/^(?!.*event=started).*\n//gmr)[1] =~ /pop3\.proxy\[(\d+)\]/;
-    my ($address) = $master->stderr =~ /event=listening text="([^"]+)"/;
+    my ($address) = $master->stderr =~ /event=listening .*?text="([^"]+)"/;
     $master->follow($new);
     is $master->client(to => $address)->login->quit, '+OK bye', 'it serves';
     ok wait_until(sub { $count->('session') == 1 }), 'its workers write where the old one wrote';
