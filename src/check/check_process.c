@@ -174,8 +174,9 @@ static bool for_each_server(bool (*use)(const struct subject *subject))
 
         for (size_t j = 0; is_checked(group) && j < group->route.count; j++) {
             const struct subject subject = {
-                .group = group, .server = &group->route.servers[j], .number = ++number};
+                .group = group, .server = &group->route.servers[j], .number = number + 1};
 
+            number++;
             if (!use(&subject))
                 return false;
         }
