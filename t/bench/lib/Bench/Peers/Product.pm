@@ -65,8 +65,9 @@ sub start {
     return ($at->{proxy}, '-f', configure($at, %key));
 }
 
-# Switches off the limits against one hostile client, because all clients share few addresses here.
-my %open_door = (backlog => 4096, max_per_ip => 0, login_failures => 0);
+# Switches off the limits for each address and user, because all clients share few of them here.
+my %open_door = (backlog => 4096, max_per_ip => 0, login_failures => 0, max_sessions_per_ip => 0,
+    max_sessions_per_user => 0);
 
 sub start_hot {
     my ($at, %more) = @_;
