@@ -116,13 +116,13 @@ static int take_route(struct options *options, int *count, char *const **words,
                       const struct command *command, struct error *error)
 {
     struct address parsed;
+    const char *option;
 
     if (options->config_file == NULL)
         return error_set(error, "route needs -f FILE: it reads the file and asks no server");
     if (take_name(options, next(count, words), command, error) == -1)
         return -1;
-    while (*count > 0) {
-        const char *option = next(count, words);
+    while ((option = next(count, words)) != NULL) {
         const char *value = next(count, words);
         bool is_client = strcmp(option, "--client") == 0;
 
