@@ -49,7 +49,13 @@ scene 'dead addresses come first' => sub {
     my $wrapper = with_files(join '', map { "127.0.0.$_ many.example\n" } 2 .. 9);
     for my $alive (2, 5, 9) {
         my $server = server(host => "127.0.0.$alive");
-        is login_to('many.example', $server->port, $wrapper)->quit, '+OK bye', "127.0.0.$alive of eight";
+        my $client = login_to('many.example', $server->port, $wrapper);
+        is $client->quit, '+OK bye', "127.0.0.$alive of eight";
+        my $session = $client->session_line->{session};
+        my @failed = grep { $_->{f}{session} eq $session } log_lines('address-failed');
+        is scalar @failed, $alive - 2, 'each that was tried before is named';
+        is $failed[0]{f}{server_address}, '127.0.0.2:' . $server->port, 'with its address' if @failed;
+        like $failed[0]{f}{error}, qr/Connection refused/, 'and why' if @failed;
     }
     my $server = server(host => '127.0.0.20');
     my $client = proxy('many.example:' . $server->port, { wrapper => $wrapper })->client;

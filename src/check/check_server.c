@@ -70,7 +70,7 @@ static enum server_failure open_connection(const struct check *check, int64_t de
 
     if (failure != GOOD)
         return failure;
-    status = dial(found.list, found.count, &settings, deadline_ms, &fd, &chosen);
+    status = dial(found.list, found.count, &settings, deadline_ms, &fd, &chosen, NULL);
     if (status != IO_OK)
         return status == IO_DEADLINE ? SERVER_FAILURE_CONNECT_TIMEOUT : SERVER_FAILURE_CONNECT;
     stream_open_socket(stream, fd);

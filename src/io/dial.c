@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -27,6 +28,7 @@ struct attempts {
     int64_t pause_ms;                  /* until the next attempt begins; longer in each round */
     struct pollfd fds[AT_ONCE];        /* fd -1: none */
     size_t tried[AT_ONCE];             /* the index of its address */
+    int errors[DIAL_ADDRESSES_MAX];    /* why the address failed; 0: it has not */
     int last_error;
 };
 
@@ -128,10 +130,12 @@ static bool is_under_way(const struct attempts *attempts)
     return attempts->fds[0].fd != -1 || attempts->fds[1].fd != -1;
 }
 
-static void drop(struct attempts *attempts, size_t i)
+/* Ends the attempt. `error` is why. */
+static void drop(struct attempts *attempts, size_t i, int error)
 {
     wait_close(attempts->fds[i].fd);
     attempts->fds[i].fd = -1;
+    attempts->errors[attempts->tried[i]] = error;
 }
 
 /* Leaves the second entry free. If both are in use, the older attempt ends; its address may answer
@@ -142,7 +146,7 @@ static void make_room(struct attempts *attempts)
         return;
     if (attempts->fds[0].fd != -1) {
         attempts->is_taken[attempts->tried[0]] = false;
-        drop(attempts, 0);
+        drop(attempts, 0, ETIMEDOUT);
     }
     attempts->fds[0] = attempts->fds[1];
     attempts->tried[0] = attempts->tried[1];
@@ -164,7 +168,7 @@ static void begin_next(struct attempts *attempts, const struct dial_settings *se
         attempts->fds[1].fd = begin_connect(&attempts->addresses[next], settings);
         if (attempts->fds[1].fd != -1)
             return;
-        attempts->last_error = errno;
+        attempts->last_error = attempts->errors[next] = errno;
     }
 }
 
@@ -192,7 +196,7 @@ static size_t collect(struct attempts *attempts)
         if (error == 0)
             return i;
         attempts->last_error = error;
-        drop(attempts, i);
+        drop(attempts, i, error);
     }
     return AT_ONCE;
 }
@@ -222,12 +226,12 @@ static void drop_all_but(struct attempts *attempts, size_t kept)
 {
     for (size_t i = 0; i < AT_ONCE; i++)
         if (i != kept && attempts->fds[i].fd != -1)
-            drop(attempts, i);
+            drop(attempts, i, ETIMEDOUT);
 }
 
 enum io_status dial(const struct address *addresses, size_t count,
                     const struct dial_settings *settings, int64_t deadline_ms, int *fd_r,
-                    size_t *chosen_r)
+                    size_t *chosen_r, int *errors_r)
 {
     struct attempts attempts = {
         .addresses = addresses,
@@ -241,6 +245,8 @@ enum io_status dial(const struct address *addresses, size_t count,
 
     if (count == 1 && wait_may_sleep_in_calls()) {
         *chosen_r = 0;
+        if (errors_r != NULL)
+            memset(errors_r, 0, sizeof(attempts.errors));
         status = connect_asleep(&addresses[0], settings, deadline_ms, fd_r);
         if (status != IO_AGAIN)
             return status;
@@ -250,6 +256,9 @@ enum io_status dial(const struct address *addresses, size_t count,
     if (status == IO_OK) {
         *fd_r = attempts.fds[winner].fd;
         *chosen_r = attempts.tried[winner];
+        attempts.errors[*chosen_r] = 0; /* an earlier attempt may have been too slow */
+        if (errors_r != NULL)
+            memcpy(errors_r, attempts.errors, sizeof(attempts.errors));
         expect_dialogue(*fd_r);
     }
     errno = attempts.last_error;

@@ -34,9 +34,13 @@ struct dial_settings {
  * IO_OK: *fd_r is connected, *chosen_r is the index of its address, and the caller closes it with
  * wait_close(). IO_FAILED: no address could be connected; errno is that of the last one.
  * IO_DEADLINE, IO_STOPPED: as wait_for().
+ *
+ * `errors_r`, unless NULL, has room for DIAL_ADDRESSES_MAX numbers. After IO_OK they say for each
+ * address why it was not the one: an errno, ETIMEDOUT if another one was faster, or 0 if it was not
+ * tried or is the one.
  */
 enum io_status dial(const struct address *addresses, size_t count,
                     const struct dial_settings *settings, int64_t deadline_ms, int *fd_r,
-                    size_t *chosen_r);
+                    size_t *chosen_r, int *errors_r);
 
 #endif

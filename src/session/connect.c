@@ -5,16 +5,19 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "session/identity.h"
 #include "session/source.h"
 #include "session/stage.h"
 #include "session/stages.h"
 
 enum {
-    HALF_KNOWN_MS = 2000
-}; /* for the addresses of one family, until the other one is waited for */
+    HALF_KNOWN_MS = 2000, /* for the addresses of one family, until the other one is waited for */
+    FAILING_PAUSE_MS = 60000, /* between two reports of failing addresses */
+};
 
 static enum io_status resolve(struct session *session, enum helper_extent extent,
                               int64_t deadline_ms, struct helper_addresses *found)
@@ -127,6 +130,37 @@ static enum outcome dial_outcome(struct session *session, enum io_status status)
     }
 }
 
+static void log_failing(const struct session *session, const struct address *address, int error)
+{
+    char server[SESSION_SERVER_SIZE];
+    char text[ADDRESS_TEXT_SIZE];
+    struct log_line line;
+
+    session_log_begin(&line, session, EVENT_ADDRESS_FAILED);
+    log_add(&line, "server", session_server_text(session, server));
+    log_add(&line, "server_address", address_text(address, text));
+    log_add_text(&line, "error", strerror(error));
+    log_end(&line);
+}
+
+/* An address of the name that does not answer makes logins slow, and nobody sees why, because
+ * another one serves them. It may be so for months: a process tells it once a minute. localhost is
+ * left out: it has two addresses whether or not the server listens on both. */
+static void tell_failing(const struct session *session, const struct helper_addresses *found,
+                         const int *errors)
+{
+    static int64_t quiet_until_ms PROCESS_OWN;
+
+    if (clock_now_ms() < quiet_until_ms || strcasecmp(session->server_name.host, "localhost") == 0)
+        return;
+    for (size_t i = 0; i < found->count && i < DIAL_ADDRESSES_MAX; i++) {
+        if (errors[i] == 0)
+            continue;
+        log_failing(session, &found->list[i], errors[i]);
+        quiet_until_ms = clock_after_ms(FAILING_PAUSE_MS);
+    }
+}
+
 /* Dials the addresses that are known. They have less time if there may be others to try. */
 static enum io_status dial_known(struct session *session, const struct helper_addresses *found,
                                  int64_t deadline_ms, int *fd_r, size_t *chosen_r)
@@ -134,8 +168,14 @@ static enum io_status dial_known(struct session *session, const struct helper_ad
     int64_t until_ms =
         found->is_partial ? clock_earlier(deadline_ms, clock_after_ms(HALF_KNOWN_MS)) : deadline_ms;
 
+    int errors[DIAL_ADDRESSES_MAX];
+    enum io_status status;
+
     session_enter(session, SESSION_STAGE_CONNECT);
-    return source_dial(session, found, until_ms, fd_r, chosen_r);
+    status = source_dial(session, found, until_ms, fd_r, chosen_r, errors);
+    if (status == IO_OK && found->count > 1)
+        tell_failing(session, found, errors);
+    return status;
 }
 
 /* After dialling the addresses of one family has failed: waits for those of the other one. Where

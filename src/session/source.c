@@ -53,7 +53,7 @@ static size_t next_turn(void)
 }
 
 enum io_status source_dial(const struct session *session, const struct helper_addresses *found,
-                           int64_t deadline_ms, int *fd_r, size_t *chosen_r)
+                           int64_t deadline_ms, int *fd_r, size_t *chosen_r, int *errors_r)
 {
     struct dial_settings settings = {.socket_buffer_bytes = (int)session->values->socket_buffer};
     size_t sources = session->route.source == NULL ? session->start->conf->source_count : 0;
@@ -63,7 +63,8 @@ enum io_status source_dial(const struct session *session, const struct helper_ad
 
     do {
         choose_sources(session, turn++, &settings);
-        status = dial(found->list, found->count, &settings, deadline_ms, fd_r, chosen_r);
+        status =
+            dial(found->list, found->count, &settings, deadline_ms, fd_r, chosen_r, errors_r);
     } while (status == IO_FAILED && errno == EADDRNOTAVAIL && ++tries < sources);
     return status;
 }

@@ -11,6 +11,6 @@
  * session, or from the next of those that the instance has. Where all ports of one of these are
  * taken at the server, the next one is tried. */
 enum io_status source_dial(const struct session *session, const struct helper_addresses *found,
-                           int64_t deadline_ms, int *fd_r, size_t *chosen_r);
+                           int64_t deadline_ms, int *fd_r, size_t *chosen_r, int *errors_r);
 
 #endif

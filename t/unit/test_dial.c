@@ -164,7 +164,7 @@ static enum io_status dial_all(size_t count, int *fd_r, size_t *chosen_r)
 {
     static const struct dial_settings settings = {.source_ipv4 = NULL};
 
-    return dial(holes.addresses, count, &settings, waits.deadline_ms, fd_r, chosen_r);
+    return dial(holes.addresses, count, &settings, waits.deadline_ms, fd_r, chosen_r, NULL);
 }
 
 static void test_dead_ones_come_first(void **state)
