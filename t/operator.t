@@ -179,6 +179,7 @@ scene 'what a command needs' => sub {
 };
 
 scene 'route shows to which server a login leads, and why' => sub {
+    plan(skip_all => 'built without TLS') if !features()->{tls};
     my %default   = map { $_->{name} => $_->{default} } conf_keys();
     my $directory = directory();
     my $moved     = write_file("$directory/moved", join '', map { "$_\n" }

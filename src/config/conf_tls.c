@@ -115,6 +115,13 @@ static int make_any(struct conf_instance *instance, struct error *error)
     return error_set(error, "%s: %s", conf_origin(&instance->section, CONF_KEY_route), why.text);
 }
 
+/* A table need not ask for TLS. Without TLS built in, a login whose table does ask fails. */
+static bool needs_context(const struct conf_values *values)
+{
+    return values->server_tls != CONF_SERVER_TLS_NO ||
+           (values->route != NULL && (tls_is_built_in() || values->server_tls_ca != NULL));
+}
+
 int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = instance->values;
@@ -126,8 +133,7 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     };
     struct error why;
 
-    if ((values->server_tls == CONF_SERVER_TLS_NO && values->route == NULL) ||
-        instance->section.is_wrong[CONF_KEY_server_tls_ca])
+    if (!needs_context(values) || instance->section.is_wrong[CONF_KEY_server_tls_ca])
         return 0;
     if (values->server_tls_ciphers != NULL &&
         tls_check_ciphers(values->server_tls_ciphers, &why) == -1)

@@ -33,6 +33,9 @@ enum {
 
 struct tls_context;
 
+/* Whether this build has TLS. Without it no context can be made. */
+bool tls_is_built_in(void);
+
 /* Call it once, before anything else uses OpenSSL: what is left of a key file in memory that
  * OpenSSL frees is then overwritten. */
 void tls_init(void);

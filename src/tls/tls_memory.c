@@ -58,6 +58,11 @@ static void *take_again(void *memory, size_t size, const char *file, int line)
     return taken;
 }
 
+bool tls_is_built_in(void)
+{
+    return true;
+}
+
 void tls_init(void)
 {
     (void)CRYPTO_set_mem_functions(take, take_again, give);

@@ -7,6 +7,11 @@
 
 #include "tls/tls.h"
 
+bool tls_is_built_in(void)
+{
+    return false;
+}
+
 void tls_init(void)
 {
 }
