@@ -37,6 +37,8 @@ sub failed_upgrade {
 scene 'the log says how a new binary ended and what it said' => sub {
     expect_log('upgrade-failed');
     my $path   = copy();
+    my $fifo   = directory() . '/fifo';
+    POSIX::mkfifo($fifo, 0600) or die "mkfifo: $!\n";
     my $master = master(server => server()->address, -program => $path, -any_stderr => 1);
     my @case   = (
         [ 'a missing library', "echo 'libfoo.so.1: cannot open shared object file' >&2; exit 127",
@@ -48,13 +50,15 @@ scene 'the log says how a new binary ended and what it said' => sub {
             qr/exited with status 1: word 0 \| word 1 \|.*\.\.\./ ],
         [ 'control octets', q{printf 'a\033[2Jb' >&2; exit 1}, qr/exited with status 1: a\?\[2Jb/ ],
         [ 'a signal', 'kill -KILL $$', qr/was ended by signal 9/ ],
-        [ 'a child that holds standard error', 'sleep 2 & echo gone >&2; exit 4', qr/exited with status 4: gone/ ],
+        [ 'a child that holds standard error', "cat <$fifo >/dev/null & echo gone >&2; exit 4", qr/exited with status 4: gone/ ],
     );
     for my $case (@case) {
         my ($name, $code, $pattern) = @$case;
         replace($path, "#!/bin/sh\n$code\n");
         like failed_upgrade($master), qr/\Athis one goes on: the new binary $pattern\z/, $name;
     }
+    open my $end, '>', $fifo or die "$fifo: $!\n";     # the child has waited for it
+    close $end;
     like $master->stderr, qr/libfoo\.so\.1.*one\ntwo\nword 0\n.*word 2999\n/s, 'standard error has it all';
     unlink $path or die $!;
     like failed_upgrade($master), qr/exited with status 127: pop3\.proxy: \Q$path\E: No such file or directory/, 'no program';

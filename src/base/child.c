@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
@@ -89,4 +91,13 @@ int child_drop_rights(const char *directory, uid_t uid, gid_t gid, struct error 
         return -1;
     privileges_harden(false);
     return 0;
+}
+
+const char *child_end_text(int wait_status, char text[CHILD_END_SIZE])
+{
+    bool is_signal = WIFSIGNALED(wait_status);
+
+    snprintf(text, CHILD_END_SIZE, "%s %d", is_signal ? "signal" : "exit status",
+             is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+    return text;
 }

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-enum { CHILD_KEPT_MAX = 8 };
+enum { CHILD_KEPT_MAX = 8, CHILD_END_SIZE = 32 };
 
 /*
  * Forks, with all signals blocked in the child: until the child has handlers of its own, a signal
@@ -42,5 +42,8 @@ void child_drop_descriptors(const int *keep, size_t count);
  * set: the caller must then end the process.
  */
 int child_drop_rights(const char *chroot, uid_t uid, gid_t gid, struct error *error);
+
+/* How a child has ended, by its wait status: "signal 9" or "exit status 1". Returns `text`. */
+const char *child_end_text(int wait_status, char text[CHILD_END_SIZE]);
 
 #endif

@@ -59,7 +59,7 @@ struct conf_groups {
 struct conf_socket_rights {
     bool has_mode;
     mode_t mode;
-    uid_t uid; /* (uid_t)-1: as it comes */
+    uid_t uid; /* (uid_t)-1: leave the owner as it is */
     gid_t gid; /* (gid_t)-1: the same */
 };
 

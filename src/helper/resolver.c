@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The cache of names. Sessions that ask for a name that is being looked up wait for the same
- * answer, so a thousand sessions for one server cause one query of each family in each TTL.
+ * Which questions a name needs, and who waits for the answer. Sessions that ask for a name that is
+ * being looked up wait for the same answer, so a thousand sessions for one server cause one query
+ * of each family in each TTL.
  *
  * A lookup begins with the hosts file, as /etc/nsswitch.conf says, and goes on with the full names
  * of the search list, one after the other. Both families are asked for the same full name.
@@ -14,59 +15,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log_repeat.h"
 #include "helper/lookup.h"
-#include "helper/name_order.h"
+#include "helper/name_cache.h"
 
 enum {
-    BUCKETS = 1024,
-    NAMES_MAX = 4096,
     TTL_MIN_S = 5, /* for /etc/hosts too, and for a name that has no address */
     TTL_MAX_S = 3600,
-    STALE_MS = 3600 * 1000,  /* addresses serve so long after their TTL */
     STALE_AFTER_MS = 1000,   /* where no new answer has come for so long */
     OTHER_FAMILY_MS = 50,    /* for the second family, from the first one's answer on */
     FAILED_RETRY_MS = 30000, /* a family without an answer is asked again, if the other has one */
 };
-
-enum { IPV4, IPV6, FAMILIES };
 
 /* A part of the helper that waits for a lookup. */
 struct asker {
     struct asker *next;
     resolver_answered *answer;
     void *context;
-};
-
-/* The addresses of one family. All zero: nothing is known. */
-struct family {
-    bool is_under_way;
-    bool has_failed;    /* the last question had no answer; `list` is of an earlier one */
-    bool is_complained; /* the log knows */
-    unsigned questions; /* of the present round, under way */
-    unsigned changes;   /* of resolv.conf, when it was asked for last */
-    int64_t expires_ms;
-    int64_t failed_ms;
-    const char *error;
-    size_t count;
-    struct address *list;
-};
-
-struct name {
-    struct name *next;
-    struct family families[FAMILIES];
-    ev_timer patience;                  /* when it fires, sessions get what is known */
-    bool has_begun;                     /* a lookup is under way, and sessions wait for it */
-    unsigned round;                     /* answers to questions of an earlier one do not count */
-    unsigned questions;                 /* of all rounds */
-    size_t candidate;                   /* the full name that is asked for */
-    struct job_list jobs;               /* that wait for what is known soon */
-    struct job_list thorough;           /* that wait for both families */
-    struct job_list counted;            /* that are answered, and count until the lookup ends */
-    struct asker *askers;               /* parts of the helper that wait for what is known soon */
-    char session[MESSAGE_SESSION_SIZE]; /* that the last lookup was begun for */
-    char host[];
 };
 
 /* A question that is under way. */
@@ -78,44 +43,11 @@ struct inquiry {
 
 static struct {
     struct ev_loop *loop;
-    struct name *buckets[BUCKETS];
-    unsigned names;
     unsigned changes; /* of resolv.conf */
     bool is_ending;
 } state;
 
-/* ---- what is known ---- */
-
-static bool is_fresh(const struct family *family)
-{
-    return !family->has_failed && clock_now_ms() < family->expires_ms;
-}
-
-static bool has_fresh(const struct family *family)
-{
-    return family->count > 0 && is_fresh(family);
-}
-
-/* Fresh, or so old that it may serve until a new answer comes. */
-static bool has_usable(const struct family *family)
-{
-    return family->count > 0 && clock_now_ms() < family->expires_ms + STALE_MS;
-}
-
-static bool has_any(const struct name *name, bool (*has)(const struct family *family))
-{
-    return has(&name->families[IPV4]) || has(&name->families[IPV6]);
-}
-
-static bool is_under_way(const struct family *family)
-{
-    return family->is_under_way;
-}
-
-static bool has_failed(const struct family *family)
-{
-    return family->has_failed;
-}
+/* ---- what has to be asked ---- */
 
 /* A family that has no address is not asked for again while the other one's answer lasts. */
 static bool needs_question(const struct name *name, int i)
@@ -125,9 +57,9 @@ static bool needs_question(const struct name *name, int i)
 
     if (family->is_under_way)
         return false;
-    if (is_fresh(family))
-        return family->count == 0 && family->changes != state.changes && !has_fresh(other);
-    if (!has_fresh(other))
+    if (family_is_fresh(family))
+        return family->count == 0 && family->changes != state.changes && !family_has_fresh(other);
+    if (!family_has_fresh(other))
         return true;
     return family->has_failed ? clock_now_ms() >= family->failed_ms + FAILED_RETRY_MS
                               : family->count > 0;
@@ -142,118 +74,9 @@ static bool is_known(const struct name *name, enum helper_extent extent)
 {
     if (needs_any(name))
         return false;
-    if (!has_any(name, is_under_way))
+    if (!name_has_any(name, family_is_under_way))
         return true;
-    return extent == HELPER_SOON && !name->has_begun && has_any(name, has_usable);
-}
-
-static void collect(const struct name *name, struct helper_addresses *addresses)
-{
-    bool (*has)(const struct family *family) = has_any(name, has_fresh) ? has_fresh : has_usable;
-    const struct family *first = &name->families[IPV4];
-    const struct family *second = &name->families[IPV6];
-    size_t first_count = has(first) ? first->count : 0;
-    size_t second_count = has(second) ? second->count : 0;
-    bool is_ipv6_first =
-        second_count > 0 &&
-        name_order_is_ipv6_first(first_count > 0 ? first->list : NULL, second->list);
-
-    memset(addresses, 0, sizeof(*addresses));
-    addresses->is_partial = has_any(name, is_under_way) || has_any(name, has_failed);
-    addresses->count = is_ipv6_first
-                           ? name_order_merge(second->list, second_count, first->list, first_count,
-                                              addresses->list, DIAL_ADDRESSES_MAX)
-                           : name_order_merge(first->list, first_count, second->list, second_count,
-                                              addresses->list, DIAL_ADDRESSES_MAX);
-}
-
-/* ---- the cache ---- */
-
-static size_t bucket_of(const char *host)
-{
-    return hash_text(host) % BUCKETS;
-}
-
-static struct name *find_name(const char *host)
-{
-    struct name *name = state.buckets[bucket_of(host)];
-
-    while (name != NULL && strcmp(name->host, host) != 0)
-        name = name->next;
-    return name;
-}
-
-static bool is_in_use(const struct name *name)
-{
-    return name->questions > 0;
-}
-
-/* A name that a session may ask for again soon. */
-static bool is_of_use(const struct name *name)
-{
-    return is_in_use(name) || has_any(name, has_fresh);
-}
-
-static void free_name(struct name *name)
-{
-    ev_timer_stop(state.loop, &name->patience);
-    for (int i = 0; i < FAMILIES; i++)
-        free(name->families[i].list);
-    free(name);
-}
-
-static void forget_names_but(bool (*is_kept)(const struct name *name))
-{
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct name **link = &state.buckets[i];
-        while (*link != NULL) {
-            struct name *name = *link;
-            if (is_kept(name)) {
-                link = &name->next;
-                continue;
-            }
-            *link = name->next;
-            free_name(name);
-            state.names--;
-        }
-    }
-}
-
-/* Names that do not exist go first: a client may send any number of them. */
-static void make_room(void)
-{
-    if (state.names >= NAMES_MAX)
-        forget_names_but(is_of_use);
-    if (state.names >= NAMES_MAX)
-        forget_names_but(is_in_use);
-}
-
-static void on_patience(struct ev_loop *loop, ev_timer *timer, int events);
-
-static struct name *add_name(const char *host)
-{
-    size_t length = strlen(host) + 1;
-    struct name *name = calloc(1, sizeof(*name) + length);
-    struct name **bucket = &state.buckets[bucket_of(host)];
-
-    if (name == NULL)
-        return NULL;
-    memcpy(name->host, host, length);
-    ev_timer_init(&name->patience, on_patience, 0.0, 0.0);
-    name->patience.data = name;
-    name->next = *bucket;
-    *bucket = name;
-    state.names++;
-    return name;
-}
-
-static struct name *find_or_add(const char *host)
-{
-    struct name *name;
-
-    make_room();
-    name = find_name(host);
-    return name != NULL ? name : add_name(host);
+    return extent == HELPER_SOON && !name->has_begun && name_has_any(name, family_has_usable);
 }
 
 /* ---- those that wait ---- */
@@ -266,7 +89,7 @@ static void send_to_jobs(struct name *name, struct job_list *list,
     while ((job = list->first) != NULL) {
         job_list_remove(list, job);
         (void)job_answer(job, MESSAGE_ADDRESSES, addresses, sizeof(*addresses));
-        if (!job->is_running || !has_any(name, is_under_way)) {
+        if (!job->is_running || !name_has_any(name, family_is_under_way)) {
             job_end(job);
             continue;
         }
@@ -294,7 +117,7 @@ static void answer_soon(struct name *name)
 
     ev_timer_stop(state.loop, &name->patience);
     name->has_begun = false;
-    collect(name, &addresses);
+    name_collect(name, &addresses);
     send_to_jobs(name, &name->jobs, &addresses);
     tell_askers(name, &addresses);
 }
@@ -305,7 +128,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
-    if (has_any(name, has_usable))
+    if (name_has_any(name, family_has_usable))
         answer_soon(name);
 }
 
@@ -334,7 +157,7 @@ static void log_failure(const struct name *name, const struct family *family, co
     if (which != NULL)
         log_add(&line, "family", which);
     log_add_text(&line, "error", family->error);
-    if (which == NULL && has_any(name, has_usable))
+    if (which == NULL && name_has_any(name, family_has_usable))
         log_add_text(&line, "used", "the last answer");
     log_end(&line);
 }
@@ -343,7 +166,7 @@ static void log_failure(const struct name *name, const struct family *family, co
 static void complain(struct name *name)
 {
     static const char *const names[FAMILIES] = {[IPV4] = "IPv4", [IPV6] = "IPv6"};
-    bool is_half = has_any(name, has_fresh);
+    bool is_half = name_has_any(name, family_has_fresh);
 
     for (int i = 0; i < FAMILIES; i++) {
         struct family *family = &name->families[i];
@@ -363,7 +186,7 @@ static void finish(struct name *name)
     struct job *job;
 
     complain(name);
-    collect(name, &addresses);
+    name_collect(name, &addresses);
     send_to_jobs(name, &name->thorough, &addresses);
     while ((job = name->counted.first) != NULL) {
         job_list_remove(&name->counted, job);
@@ -515,18 +338,18 @@ static void on_hosts_answer(void *context, const struct lookup_answer *answer)
 static bool find_in_hosts(struct name *name)
 {
     lookup_ask_hosts(name->host, on_hosts_answer, name);
-    return has_any(name, has_fresh);
+    return name_has_any(name, family_has_fresh);
 }
 
 /* Goes on after a family is settled. */
 static void advance(struct name *name)
 {
-    if (has_any(name, is_under_way)) {
-        if (name->has_begun && has_any(name, has_fresh))
+    if (name_has_any(name, family_is_under_way)) {
+        if (name->has_begun && name_has_any(name, family_has_fresh))
             wait_at_most(name, OTHER_FAMILY_MS);
         return;
     }
-    if (!has_any(name, has_fresh) && !has_any(name, has_failed)) {
+    if (!name_has_any(name, family_has_fresh) && !name_has_any(name, family_has_failed)) {
         if (ask_next_name(name))
             return;
         if (lookup_order().is_hosts_last)
@@ -537,7 +360,7 @@ static void advance(struct name *name)
 
 static bool is_found_at_once(struct name *name)
 {
-    if (has_any(name, is_under_way) || has_any(name, has_fresh))
+    if (name_has_any(name, family_is_under_way) || name_has_any(name, family_has_fresh))
         return false;
     begin_round(name, 0);
     return (lookup_order().is_hosts_first || is_localhost(name)) && find_in_hosts(name);
@@ -553,9 +376,9 @@ static void begin(struct name *name, const char *session)
     if (is_found_at_once(name)) {
         finish(name);
     } else {
-        if (has_any(name, has_fresh))
+        if (name_has_any(name, family_has_fresh))
             wait_at_most(name, OTHER_FAMILY_MS);
-        else if (has_any(name, has_usable))
+        else if (name_has_any(name, family_has_usable))
             wait_at_most(name, STALE_AFTER_MS);
         ask(name, is_asked);
     }
@@ -592,18 +415,7 @@ static void follow_conf(void)
     if (changes == state.changes)
         return;
     state.changes = changes;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct name *name = state.buckets[i];
-
-        while (name != NULL) {
-            if (!is_asked_of_old(name)) {
-                name = name->next;
-                continue;
-            }
-            ask_again(name);
-            name = state.buckets[i]; /* a part that was answered may have changed the list */
-        }
-    }
+    name_cache_each(is_asked_of_old, ask_again);
 }
 
 /* ---- requests ---- */
@@ -642,10 +454,10 @@ bool resolver_answer_known(const char *host, enum helper_extent extent, int answ
     const struct name *name;
 
     follow_conf();
-    name = find_name(host);
+    name = name_cache_find(host);
     if (name == NULL || !is_known(name, extent))
         return false;
-    collect(name, &addresses);
+    name_collect(name, &addresses);
     (void)job_send(answer_fd, MESSAGE_ADDRESSES, &addresses, sizeof(addresses));
     close(answer_fd);
     return true;
@@ -654,13 +466,13 @@ bool resolver_answer_known(const char *host, enum helper_extent extent, int answ
 /* Nothing has to be asked for the session: it can wait for what is under way. */
 static bool may_join(const struct name *name, enum helper_extent extent)
 {
-    return has_any(name, is_under_way) && !needs_any(name) &&
+    return name_has_any(name, family_is_under_way) && !needs_any(name) &&
            (extent == HELPER_ALL || name->has_begun);
 }
 
 bool resolver_join(struct job *job, const char *host, enum helper_extent extent)
 {
-    struct name *name = find_name(host);
+    struct name *name = name_cache_find(host);
 
     if (name == NULL || !may_join(name, extent))
         return false;
@@ -679,14 +491,14 @@ void resolver_start(struct job *job)
     follow_conf();
     if (resolver_join(job, host, extent))
         return;
-    name = find_or_add(host);
+    name = name_cache_find_or_add(host);
     if (name != NULL && !is_known(name, extent)) {
         add_job(name, job, extent);
         begin(name, job->session);
         return;
     }
     if (name != NULL) {
-        collect(name, &addresses);
+        name_collect(name, &addresses);
         (void)job_answer(job, MESSAGE_ADDRESSES, &addresses, sizeof(addresses));
     }
     job_end(job);
@@ -710,11 +522,11 @@ void resolver_call(const char *session, const char *host, resolver_answered *ans
 
     if (!state.is_ending)
         follow_conf();
-    name = state.is_ending ? NULL : find_or_add(host);
+    name = state.is_ending ? NULL : name_cache_find_or_add(host);
     if (name == NULL) {
         answer(context, NULL);
     } else if (is_known(name, HELPER_SOON)) {
-        collect(name, &addresses);
+        name_collect(name, &addresses);
         answer(context, &addresses);
     } else if (!add_asker(name, answer, context)) {
         answer(context, NULL);
@@ -729,6 +541,7 @@ int resolver_init(struct ev_loop *loop)
 {
     memset(&state, 0, sizeof(state));
     state.loop = loop;
+    name_cache_init(loop, on_patience);
     return lookup_init(loop);
 }
 
@@ -736,5 +549,5 @@ void resolver_end(void)
 {
     state.is_ending = true;
     lookup_end(); /* ends what is under way, with an answer to each session */
-    forget_names_but(is_in_use);
+    name_cache_forget_unused();
 }

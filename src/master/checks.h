@@ -19,8 +19,8 @@ void checks_restart(const struct conf *conf);
 /* Ends the process. */
 void checks_stop(void);
 
-/* Call it for each child that has ended. Returns true if it was this process, which is then started
- * again, after a pause that grows if it keeps dying. */
-bool checks_reap(pid_t pid);
+/* Call it for each child that has ended, with its wait status. Returns true if it was this process,
+ * which is then started again, after a pause that grows if it keeps dying. */
+bool checks_reap(pid_t pid, int wait_status);
 
 #endif

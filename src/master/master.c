@@ -452,7 +452,7 @@ static void on_child(struct ev_loop *loop, ev_child *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (checks_reap(watcher->rpid))
+    if (checks_reap(watcher->rpid, watcher->rstatus))
         return;
     if (status_reap(watcher->rpid, watcher->rstatus) || upgrade_reap(watcher->rpid))
         return;

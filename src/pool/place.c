@@ -235,8 +235,9 @@ static enum outcome why_stopped(void *context)
     return place->is_shed ? OUTCOME_SHED : OUTCOME_STOPPED;
 }
 
-/* The slot has the names before the list is read. So whoever first holds a user and then ends his
- * sessions meets every session: it waits, or its slot has the name. */
+/* Store the names in the slot first, then read the list of holds. An operator holds a user first and
+ * then kicks his sessions. Each session then either sees the hold and waits, or the kick finds its
+ * name in the slot. */
 static bool is_held(void *context, const struct session *session)
 {
     struct scoreboard_slot *slot = ((struct place *)context)->slot;

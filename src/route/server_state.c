@@ -141,7 +141,7 @@ static enum server_change set_down(struct server_state *state, int64_t now_ms)
     return SERVER_WENT_DOWN;
 }
 
-/* The time comes first: whoever sees the server up begins its slow start. */
+/* Store the time first: a worker that sees the server up reads the time to begin its slow start. */
 static enum server_change set_up(struct server_state *state, int64_t now_ms)
 {
     atomic_store(&state->since_ms, now_ms);

@@ -11,13 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/back_off.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/respawn.h"
 #include "base/shared.h"
 #include "pool/hold.h"
 #include "pool/pool_kick.h"
@@ -30,9 +29,6 @@
 
 enum { KICKS_MAX = 100 }; /* for so many pauses workers are told that a session is to end */
 
-/* A process that has lived for half a minute is replaced quickly. */
-static const struct back_off_limits limits = {.min_ms = 100, .max_ms = 10000, .forget_ms = 30000};
-
 static struct {
     int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
     struct pool *const *pools; /* the master's list, as it changes */
@@ -44,31 +40,10 @@ static struct {
     uid_t uid;
     gid_t gid;
     pid_t pid; /* 0: none */
-    struct back_off back_off;
-    ev_timer pause;
+    struct respawn respawn;
 } status = {.wake_fd = -1};
 
 /* ---- the child ---- */
-
-static void fork_process(void);
-
-static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)timer;
-    (void)events;
-    fork_process();
-}
-
-/* Returns how long that will take. */
-static double fork_later_s(void)
-{
-    double pause_s = (double)back_off_next_ms(&status.back_off, &limits, clock_now_ms()) / 1e3;
-
-    ev_timer_init(&status.pause, on_pause_over, pause_s, 0.0);
-    ev_timer_start(EV_DEFAULT, &status.pause);
-    return pause_s;
-}
 
 static void fork_process(void)
 {
@@ -89,12 +64,12 @@ static void fork_process(void)
     if (pid != -1)
         return;
     log_message(EVENT_STATUS, "cannot fork: %s", strerror(errno));
-    (void)fork_later_s();
+    (void)respawn_later_s(&status.respawn, fork_process);
 }
 
 static void end_process(void)
 {
-    ev_timer_stop(EV_DEFAULT, &status.pause);
+    respawn_cancel(&status.respawn);
     if (status.pid != 0)
         kill(status.pid, STATUS_SIGNAL_LEAVE);
     status.pid = 0; /* when it is reaped, nobody misses it */
@@ -102,15 +77,15 @@ static void end_process(void)
 
 bool status_reap(pid_t pid, int wait_status)
 {
-    bool is_signal = WIFSIGNALED(wait_status);
+    char end[CHILD_END_SIZE];
 
     if (pid == 0 || pid != status.pid)
         return false;
     status.pid = 0;
     log_message_at(LOG_LEVEL_ALERT, EVENT_STATUS,
-                   "the process died (%s %d); a new one is started in %.1f s",
-                   is_signal ? "signal" : "exit status",
-                   is_signal ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), fork_later_s());
+                   "the process died (%s); a new one is started in %.1f s",
+                   child_end_text(wait_status, end),
+                   respawn_later_s(&status.respawn, fork_process));
     return true;
 }
 
