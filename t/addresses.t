@@ -13,7 +13,7 @@ use Pop3Test::Loop qw(unwatch);
 use Pop3Test::Names;
 use Pop3Test::Slow;
 
-expect_log(qw(resolve-failed connect-failed));
+expect_log(qw(resolve-failed));
 expect_reason(qw(resolve-failed resolve-timeout login-timeout connect-failed connect-timeout));
 
 my $own = qr/^-ERR \[SYS\/TEMP\] ./;

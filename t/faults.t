@@ -18,7 +18,7 @@ plan(skip_all => 'make check builds the library of faults') if !$library;
 plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
 
 # Any of these events may be logged.
-expect_log(qw(resolver-failed acp-failed client-log-failed configuration connect-failed helper-failed
+expect_log(qw(resolver-failed acp-failed client-log-failed configuration helper-failed
     log-lines-lost privileges resolve-failed));
 expect_reason(qw(acp-failed acp-timeout client-lost connect-failed connect-timeout internal-error
     login-timeout resolve-failed resolve-timeout server-closed server-lost server-timeout));

@@ -36,7 +36,7 @@ sub told {
     wait_until(sub { sessions($master, $reason) + counted($master, $reason) >= $total })
         or diag(sessions($master, $reason) . ' lines, ' . counted($master, $reason) . ' counted');
     is sessions($master, $reason) + counted($master, $reason), $total, 'none is lost, and none is counted twice';
-    cmp_ok scalar(sessions($master, $reason)), '<', $total / 2, 'few have a line';
+    cmp_ok counted($master, $reason), '>', 0, 'some have no line';
     is $master->status->{instances}[0]{ended}{$reason}, $total, 'the totals have all';
     return;
 }

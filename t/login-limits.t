@@ -11,7 +11,7 @@ use Pop3Test;
 use Pop3Test::Slow;
 use Socket;
 
-expect_log(qw(configuration acp-failed connect-failed));
+expect_log(qw(configuration acp-failed));
 expect_reason(qw(login-timeout connect-timeout server-timeout acp-timeout));
 
 my $own = qr/\A-ERR \[SYS\/TEMP\] [^\r\n]+\r\n\z/;

@@ -11,7 +11,6 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Server;
 
-expect_log('connect-failed');
 expect_reason(qw(server-refused server-bad-reply server-closed server-lost server-unsolicited connect-failed));
 
 my $own = qr/^-ERR \[SYS\/TEMP\] ./;

@@ -135,13 +135,15 @@ scene 'a hold matches the name that the server gets, and the tables are asked af
 scene 'no worker can write the list of holds' => sub {
     plan skip_all => 'the list is a mapping of Linux' if !-r "/proc/$$/maps";
     my $master = master(server => server()->address);
+    my $seen   = 0;
     for my $pid ($master->workers(1)) {
         my @maps = grep { /pop3\.proxy-holds/ } eval { split /\n/, read_file("/proc/$pid/maps") };
         next if !@maps;
+        $seen++;
         is_deeply [ grep { !/ r--s / } @maps ], [], "worker $pid can only read it";
         is_deeply [ grep { /holds/ } descriptors($pid) ], [], 'and has no descriptor of it';
     }
-    pass 'done';
+    cmp_ok $seen, '>', 0, 'workers have the list';
 };
 
 scene 'route in a group' => sub {

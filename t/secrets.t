@@ -133,7 +133,7 @@ scene 'after a login through TLS on both sides' => sub {
 };
 
 scene 'no password is in the log, whatever fails' => sub {
-    expect_log(qw(acp-failed connect-failed configuration));
+    expect_log(qw(acp-failed configuration));
     expect_reason(qw(acp-failed connect-failed server-bad-reply));
     my $password = new_password();
     my $gone     = server();

@@ -235,7 +235,7 @@ scene 'no more processes' => sub {
 
 scene 'no more descriptors' => sub {
     plan(skip_all => 'no prlimit') if !has_prlimit();
-    expect_log(qw(fork-throttled accept-failed worker-died helper-died helper-failed connect-failed reload-failed
+    expect_log(qw(fork-throttled accept-failed worker-died helper-died helper-failed reload-failed
         resolver-failed configuration privileges status));
     expect_reason(qw(connect-failed internal-error));
     my $master = master(server => server()->address, workers => 2);

@@ -16,7 +16,7 @@ plan(skip_all => 'strace is not installed') if !$strace;
 my $probe = run([ $strace, '-qq', '-o', '/dev/null', '-e', 'inject=getpid:error=EIO', 'true' ]);
 plan(skip_all => 'strace cannot inject faults here') if $probe->{status};
 
-expect_log(qw(configuration connect-failed resolve-failed client-log-failed acp-failed log-lines-lost privileges helper-failed
+expect_log(qw(configuration resolve-failed client-log-failed acp-failed log-lines-lost privileges helper-failed
     resolver-failed));
 expect_reason(qw(connect-failed connect-timeout resolve-failed resolve-timeout acp-failed acp-timeout internal-error
     server-lost server-closed server-timeout login-timeout));

@@ -67,7 +67,7 @@ my %EVENTS  = events();
 my %REASONS = reasons();
 
 # Events of one session.
-my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed connect-failed
+my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed
     client-log-failed tls-failed);
 
 my $temporary = File::Temp->newdir('p3XXXXXX', TMPDIR => 1);
@@ -219,7 +219,13 @@ sub is_part_of_dialogue {
 # ---- the log ----
 
 # Announces events that this file provokes on purpose.
-sub expect_log { $expected{$_} = 1 for @_; return }
+sub expect_log {
+    for my $event (@_) {
+        $EVENTS{$event} or die "no such event: $event\n";
+        $expected{$event} = 1;
+    }
+    return;
+}
 
 my $log;
 
