@@ -49,6 +49,25 @@ for my $places (@KINDS) {
         $anna[1]->quit;
     };
 
+    scene "kick of a session that has ended leaves the next one of its worker alone, $places a worker" => sub {
+        my $server = server();
+        my $master = master(server => $server->address, %pool, workers => 1, max_workers => 1,
+            proxy_protocol => 'v1', proxy_protocol_from => '127.0.0.1');
+        my $header = "PROXY TCP4 192.0.2.7 192.0.2.8 4711 110\r\n";
+        my $first  = $master->client;
+        $first->send($header);
+        $first->login('anna');
+        my ($id) = map { $_->{session} } @{ $master->status->{sessions} };
+        $first->quit;
+        ok $master->shows(sub { !@{ $_[0]{sessions} } }), 'the first session has ended';
+        my $next = $master->client;
+        ok $master->shows(sub { @{ $_[0]{sessions} } == 1 }), 'the next one waits for its PROXY header';
+        like told($master, 'kick', $_), qr/\A69: .* has no session\n\z/, "kick $_" for $id, 'anna';
+        $next->send($header);
+        $next->login('bert');
+        like $next->quit, qr/^\+OK/, 'it goes on';
+    };
+
     scene "kick reaches a login that is under way, and a client that does not read, $places a worker" => sub {
         my $silent = server(script => 1);
         my $server = server(messages => ["Subject: x\r\n\r\n" . ('x' x 998 . "\r\n") x 8000], sndbuf => 4096);

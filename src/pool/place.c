@@ -265,20 +265,32 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .why_stopped = why_stopped}};
 }
 
+/* The names go before the number changes: whoever reads the new number never finds the names of the
+ * session before. A signal that comes in between has no effect. It is sent again while the session that
+ * it is for lasts. */
+static void take_number(struct place *place)
+{
+    struct scoreboard_slot *slot = place->slot;
+
+    place->is_changing = 1;
+    atomic_store(&slot->typed_name, 0);
+    atomic_store(&slot->sent_name, 0);
+    scoreboard_write_texts(slot, "", "", "", "");
+    atomic_fetch_add(&slot->session, 1);
+    place->is_shed = 0;
+    place->is_kicked = 0;
+    if (!place->is_stopping)
+        wait_clear_stop();
+    place->is_changing = 0;
+}
+
 void place_begin(struct place *place, int fd)
 {
     struct scoreboard_slot *slot = place->slot;
 
-    /* First: a signal that comes from here on is not for the session of before. */
-    atomic_fetch_add(&slot->session, 1);
-    place->is_shed = 0;
-    place->is_kicked = 0;
+    take_number(place);
     place->waited_ms = queue_timeout_ms(place) == 0 ? -1 : listener_waited_ms(fd);
-    if (!place->is_stopping)
-        wait_clear_stop();
     atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
-    atomic_store(&slot->typed_name, 0);
-    atomic_store(&slot->sent_name, 0);
     atomic_store(&slot->stage, SESSION_STAGE_LOGIN);
     atomic_store(&slot->octets, 0);
     atomic_store(&slot->started_ms, clock_now_ms());
@@ -333,7 +345,7 @@ bool place_is_told(struct place *place)
 {
     bool was_told = place->is_shed || place->is_kicked || place->is_stopping;
 
-    if (was_told)
+    if (was_told || place->is_changing)
         return false;
     if (scoreboard_is_kicked(place->slot))
         place->is_kicked = 1;

@@ -23,6 +23,7 @@ struct place {
     volatile sig_atomic_t is_shed;     /* a stop was requested for this session, to make room */
     volatile sig_atomic_t is_kicked;   /* the operator ends this session */
     volatile sig_atomic_t is_stopping; /* a stop was requested for good */
+    volatile sig_atomic_t is_changing; /* one session follows another: nobody is told to end */
 };
 
 void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *slot);
