@@ -84,6 +84,7 @@ disable_services() {
     local package services=''
     for package in "$@"; do
         case $package in
+        fail2ban) services="$services fail2ban.service" ;;
         dovecot-core) services="$services dovecot.service dovecot.socket" ;;
         stunnel4) services="$services stunnel4.service stunnel.target" ;;
         xinetd) services="$services xinetd.service" ;;
