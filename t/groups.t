@@ -401,6 +401,16 @@ case 'a mailbox that is in use is tried again at the same server, before the cli
     }
 };
 
+case 'a mailbox that is in use, at a server with SASL PLAIN' => sub {
+    expect_reason('login-unavailable');
+    local $Pop3Test::Server::FORWARDED{AUTH} = 1;
+    my $tries  = 0;
+    my $server = server(capa => ['SASL PLAIN'], on => { AUTH => sub { $tries++; $_[0]{hang_up} = 1; return "-ERR [IN-USE] locked\r\n" } });
+    my $master = master(server => $server->address, in_use_wait => 4);
+    is try_login($master, 'anna'), '-ERR [IN-USE] locked', 'told the words of the server';
+    is $tries, 4, 'after four tries';
+};
+
 case 'a server that is killed under pollers: no login fails' => sub {
     expect_log('failover', 'server-down', 'log-lines-lost');   # a burst of lines
     expect_reason('server-closed', 'server-lost', 'client-closed', 'connect-failed');

@@ -36,6 +36,16 @@ char *credentials_keep(struct credentials *credentials, const char *text, size_t
     return kept;
 }
 
+void credentials_give_back(struct credentials *credentials, size_t length)
+{
+    struct buffer *memory = &credentials->memory;
+
+    if (buffer_length(memory) <= length)
+        return;
+    explicit_bzero(buffer_data(memory) + length, buffer_length(memory) - length);
+    memory->end = memory->start + (uint32_t)length;
+}
+
 bool credentials_have_password(const struct credentials *credentials)
 {
     const struct sasl_mechanism_info *info = sasl_mechanism_info(credentials->mechanism);

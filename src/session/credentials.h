@@ -31,6 +31,9 @@ char *credentials_keep(struct credentials *credentials, const char *text, size_t
 /* Room for `size` octets in the same buffer, or NULL. */
 char *credentials_room(struct credentials *credentials, size_t size);
 
+/* Wipes all that was added after the buffer had `length` octets, and takes it out. */
+void credentials_give_back(struct credentials *credentials, size_t length);
+
 /* True for every mechanism that has a password. False for a token or a certificate. */
 bool credentials_have_password(const struct credentials *credentials);
 

@@ -106,19 +106,14 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
     return outcome;
 }
 
-enum outcome server_auth(struct session *session, struct server_reply *reply)
+/* Sends the initial response `text`, at once or when the server asks for it. */
+static enum outcome authenticate(struct session *session, enum sasl_mechanism mechanism,
+                                 const char *text, struct server_reply *reply)
 {
-    enum sasl_mechanism mechanism = server_auth_mechanism(session);
     const char *name = sasl_mechanism_info(mechanism)->name;
-    const char *text = encode(session, mechanism);
-    bool has_sent =
-        text != NULL && strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
+    bool has_sent = strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
     enum outcome outcome;
 
-    if (text == NULL) {
-        client_say(session, "-ERR [AUTH] user name and password are too long");
-        return OUTCOME_LOGIN_REFUSED;
-    }
     secret_note(&session->secrets, text, strlen(text));
     session->is_password_tried = true;
     outcome = has_sent ? server_settle(session) : OUTCOME_NONE;
@@ -133,5 +128,21 @@ enum outcome server_auth(struct session *session, struct server_reply *reply)
         outcome = answer_challenge(session, mechanism, text, reply);
     if (outcome == OUTCOME_NONE && reply->is_challenge)
         return OUTCOME_SERVER_BAD_REPLY;
+    return outcome;
+}
+
+enum outcome server_auth(struct session *session, struct server_reply *reply)
+{
+    enum sasl_mechanism mechanism = server_auth_mechanism(session);
+    size_t length = buffer_length(&session->credentials.memory);
+    const char *text = encode(session, mechanism);
+    enum outcome outcome = OUTCOME_LOGIN_REFUSED;
+
+    if (text != NULL)
+        outcome = authenticate(session, mechanism, text, reply);
+    else
+        client_say(session, "-ERR [AUTH] user name and password are too long");
+    /* The login may be tried again, and the memory holds the response only a few times. */
+    credentials_give_back(&session->credentials, length);
     return outcome;
 }
