@@ -123,6 +123,10 @@ scene 'words that repeat the password' => sub {
         is $line->{reason}, 'login-refused', 'a failed login';
         is $reply, '-ERR [AUTH] bad login', 'as the client is told' if $how ne 'as a code';
     }
+    for my $length (300, 304, 310, 314) {
+        my ($reply, $line) = refused(PASS => sub { '-ERR ' . 'y' x $length . " $_[1]\r\n" }, password => $password);
+        ok !exists $line->{text}, "after $length octets, where the log cuts the line: no words either" or diag($line->{text});
+    }
     my ($reply, $line) = refused(PASS => sub { "-ERR [IN-USE] locked, $_[1]\r\n" }, password => $password);
     is $line->{code} . (exists $line->{text} ? ' text' : ''), 'IN-USE', 'a response code is in the log without them';
     ($reply, $line) = refused(PASS => "-ERR account expired\r\n", password => 'x');

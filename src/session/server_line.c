@@ -194,14 +194,20 @@ const char *server_words(const struct session *session, enum outcome outcome,
         session->has_last_words || (outcome_keeps_words(outcome) && !session->is_login_sent);
     size_t length = is_wanted ? buffer_length(in) : 0;
     size_t end = 0;
+    char line[REPLY_LINE_BYTES];
 
-    while (end < length && end < SERVER_WORDS_SIZE - 1 && buffer_data(in)[end] != '\r' &&
+    while (end < length && end < sizeof(line) - 1 && buffer_data(in)[end] != '\r' &&
            buffer_data(in)[end] != '\n') {
-        text[end] = reply_clean_octet(buffer_data(in)[end]);
+        line[end] = reply_clean_octet(buffer_data(in)[end]);
         end++;
     }
+    line[end] = '\0';
+    /* The line is judged before it is cut: the beginning of a secret may lie across the cut. */
+    if (secret_is_in(&session->secrets, line))
+        end = 0;
+    if (end > SERVER_WORDS_SIZE - 1)
+        end = SERVER_WORDS_SIZE - 1;
+    memcpy(text, line, end);
     text[end] = '\0';
-    if (secret_is_in(&session->secrets, text))
-        text[0] = '\0';
     return text;
 }
