@@ -216,6 +216,22 @@ scene 'a server is asked once, by all workers' => sub {
     is asked($server), 1, 'one of them has asked';
 };
 
+scene 'a server that does not answer CAPA' => sub {
+    expect_reason(qw(login-timeout server-timeout));
+    for my $case ([ 'login_timeout', 'the login had no time left: the next one asks again', 2 ],
+        [ 'server_timeout', 'the server had its time: the next one does not ask', 1 ]) {
+        my ($limit, $name, $asked) = @$case;
+        my $count  = 0;
+        my $server = server(capa => ['SASL PLAIN'], on => { CAPA => sub { $count++ ? undef : '' }, AUTH => "+OK in\r\n" });
+        my $master = master(server => $server->address, workers => 1, $limit => 1);
+        like $master->client->try_login, qr/^-ERR \[SYS\/TEMP\]/, "$limit: the first login fails";
+        $master->change($limit => 60);
+        $master->reload;
+        $master->client->login->quit;
+        is asked($server), $asked, $name;
+    }
+};
+
 scene 'USER and PASS in one segment' => sub {
     my $server = server(capa => [qw(TOP PIPELINING)]);
     my $master = master(server => $server->address, workers => 2, max_sessions => 1);

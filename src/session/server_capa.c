@@ -12,7 +12,10 @@
 #include "pop3/sasl.h"
 #include "session/server_list.h"
 
-enum { LIST_BEGIN_MS = 1000 }; /* for a server that says +OK to CAPA and sends no list */
+enum {
+    LIST_BEGIN_MS = 1000, /* for a server that says +OK to CAPA and sends no list */
+    SILENCE_MS = 5000,    /* a server that has been silent for so long does not answer CAPA */
+};
 
 static const char *const capa[] = {"CAPA", NULL};
 
@@ -135,17 +138,38 @@ static void keep(const struct session *session)
         known_servers_put(known, only_key(session), clock_now_ms(), &session->server_facts);
 }
 
+/* The limit of the login or of the try has passed. */
+static bool is_too_late(const struct session *session, int64_t now_ms)
+{
+    return now_ms >= session->login_deadline_ms ||
+           (session->try_deadline_ms != 0 && now_ms >= session->try_deadline_ms);
+}
+
+/* What ask() has found says something about the server. It does not if the session was ended, or if
+ * its limit left the server hardly any time. */
+static bool is_evidence(const struct session *session, enum outcome outcome, int64_t asked_ms)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (session->server_facts.has_capa)
+        return true;
+    return outcome != OUTCOME_STOPPED &&
+           (!is_too_late(session, now_ms) || now_ms - asked_ms >= SILENCE_MS);
+}
+
 enum outcome server_capa_learn(struct session *session)
 {
     struct server_facts *facts = &session->server_facts;
+    int64_t asked_ms = clock_now_ms();
     enum outcome outcome;
 
     *facts = (struct server_facts){0};
     if (known_servers_find(session->start->known_servers, key_of(session), clock_now_ms(), facts))
         return OUTCOME_NONE;
-    /* If the server closes the connection for it, the next session does not ask again. */
+    /* If the server closes the connection for it, or is silent, the next session does not ask again. */
     outcome = ask(session, facts);
-    keep(session);
+    if (is_evidence(session, outcome, asked_ms))
+        keep(session);
     return outcome;
 }
 
