@@ -222,11 +222,12 @@ static enum io_status race(struct attempts *attempts, const struct dial_settings
     }
 }
 
+/* An attempt that began after the winner's has had less time: that says nothing about its address. */
 static void drop_all_but(struct attempts *attempts, size_t kept)
 {
     for (size_t i = 0; i < AT_ONCE; i++)
         if (i != kept && attempts->fds[i].fd != -1)
-            drop(attempts, i, ETIMEDOUT);
+            drop(attempts, i, i < kept ? ETIMEDOUT : attempts->errors[attempts->tried[i]]);
 }
 
 enum io_status dial(const struct address *addresses, size_t count,
@@ -248,6 +249,8 @@ enum io_status dial(const struct address *addresses, size_t count,
         if (errors_r != NULL)
             memset(errors_r, 0, sizeof(attempts.errors));
         status = connect_asleep(&addresses[0], settings, deadline_ms, fd_r);
+        if (status == IO_FAILED && errors_r != NULL)
+            errors_r[0] = errno;
         if (status != IO_AGAIN)
             return status;
     }
@@ -257,10 +260,10 @@ enum io_status dial(const struct address *addresses, size_t count,
         *fd_r = attempts.fds[winner].fd;
         *chosen_r = attempts.tried[winner];
         attempts.errors[*chosen_r] = 0; /* an earlier attempt may have been too slow */
-        if (errors_r != NULL)
-            memcpy(errors_r, attempts.errors, sizeof(attempts.errors));
         expect_dialogue(*fd_r);
     }
+    if (errors_r != NULL)
+        memcpy(errors_r, attempts.errors, sizeof(attempts.errors));
     errno = attempts.last_error;
     return status;
 }

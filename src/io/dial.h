@@ -35,9 +35,10 @@ struct dial_settings {
  * wait_close(). IO_FAILED: no address could be connected; errno is that of the last one.
  * IO_DEADLINE, IO_STOPPED: as wait_for().
  *
- * `errors_r`, unless NULL, has room for DIAL_ADDRESSES_MAX numbers. After IO_OK they say for each
- * address why it was not the one: an errno, ETIMEDOUT if another one was faster, or 0 if it was not
- * tried or is the one.
+ * `errors_r`, unless NULL, has room for DIAL_ADDRESSES_MAX numbers. After IO_OK and IO_FAILED they
+ * say for each address why it failed: an errno, or ETIMEDOUT if it had not answered when the limit of
+ * its attempt had passed, or when one that was tried later answered. 0: it was not tried, is connected,
+ * or was tried later than the one that is connected.
  */
 enum io_status dial(const struct address *addresses, size_t count,
                     const struct dial_settings *settings, int64_t deadline_ms, int *fd_r,
