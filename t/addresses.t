@@ -45,6 +45,15 @@ scene 'both families are tried' => sub {
     }
 };
 
+# 2001:db8::1 stands for an address of our own whose ports are all taken at the server.
+scene 'one of our own addresses is of no use, and the other address of the server is dead' => sub {
+    expect_log('configuration');
+    my $server = server(host => '::1') or plan(skip_all => 'no IPv6 loopback here');
+    my $master = master(server => 'both.example:' . $server->port, -wrapper => with_files("::1 both.example\n127.0.0.1 both.example\n"),
+        workers => 1, max_workers => 1, source_addresses => '2001:db8::1, ::1');
+    is $master->client->login->quit, '+OK bye', "login $_" for 1, 2;
+};
+
 scene 'dead addresses come first' => sub {
     my $wrapper = with_files(join '', map { "127.0.0.$_ many.example\n" } 2 .. 9);
     for my $alive (2, 5, 9) {

@@ -52,6 +52,16 @@ static size_t next_turn(void)
     return (size_t)process_id() + atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed);
 }
 
+/* True if our own address could not be used towards one of the addresses: all its ports are taken
+ * there, or this machine does not have it. */
+static bool is_source_unusable(const int *errors, size_t count)
+{
+    for (size_t i = 0; i < count && i < DIAL_ADDRESSES_MAX; i++)
+        if (errors[i] == EADDRNOTAVAIL)
+            return true;
+    return false;
+}
+
 enum io_status source_dial(const struct session *session, const struct helper_addresses *found,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r, int *errors_r)
 {
@@ -65,6 +75,7 @@ enum io_status source_dial(const struct session *session, const struct helper_ad
         choose_sources(session, turn++, &settings);
         status =
             dial(found->list, found->count, &settings, deadline_ms, fd_r, chosen_r, errors_r);
-    } while (status == IO_FAILED && errno == EADDRNOTAVAIL && ++tries < sources);
+    } while (status == IO_FAILED && is_source_unusable(errors_r, found->count) &&
+             ++tries < sources);
     return status;
 }
