@@ -203,13 +203,19 @@ static enum io_status call(struct helper *helper, const struct message *request,
 static enum io_status take_addresses(void *context, char *data, size_t length)
 {
     struct helper_addresses *addresses = context;
+    struct helper_addresses found;
 
-    if (length != 1 + sizeof(*addresses) || data[0] != MESSAGE_ADDRESSES) {
+    if (length != 1 + sizeof(found) || data[0] != MESSAGE_ADDRESSES) {
         errno = EPROTO;
         return IO_FAILED;
     }
-    memcpy(addresses, data + 1, sizeof(*addresses));
-    return addresses->count <= DIAL_ADDRESSES_MAX ? IO_OK : IO_FAILED;
+    memcpy(&found, data + 1, sizeof(found));
+    if (found.count > DIAL_ADDRESSES_MAX) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    *addresses = found;
+    return IO_OK;
 }
 
 enum io_status helper_resolve(struct helper *helper, const char *session, uint64_t account,

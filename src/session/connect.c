@@ -188,11 +188,14 @@ static bool find_rest(struct session *session, enum io_status failure, int64_t d
     int64_t until_ms = failure == IO_DEADLINE ? clock_after_ms(half_ms) : deadline_ms;
     size_t known = found->count;
     int error = errno;
+    struct helper_addresses all;
     enum io_status status;
 
     if (half_ms <= 0)
         return false;
-    status = resolve(session, HELPER_ALL, until_ms, found);
+    status = resolve(session, HELPER_ALL, until_ms, &all);
+    if (status == IO_OK)
+        *found = all;
     found->is_partial = false;
     errno = error;
     if (status == IO_STOPPED || found->count == 0)
