@@ -24,9 +24,10 @@ void reach_leave(struct session *session, enum outcome outcome)
     group_let_go(session);
 }
 
-/* As for the first server. */
+/* As for the first server. A login that was sent counts on: no other server may get it. */
 static void forget_server(struct session *session)
 {
+    session->is_password_tried = session->has_last_words = false;
     session->server_address = (struct address){0};
     session->failure = NULL;
     session->server_tls = (struct tls_facts){0};
