@@ -277,7 +277,8 @@ enum outcome group_begin_try(struct session *session)
         }
     }
     tell_claim(session);
-    count_try(session);
+    if (outcome == OUTCOME_NONE)
+        count_try(session);
     return outcome;
 }
 
