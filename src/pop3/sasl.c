@@ -603,8 +603,8 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
     return SASL_OK;
 }
 
-enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *message, size_t length,
-                                  char *token, size_t size)
+enum sasl_result sasl_token_find(enum sasl_mechanism mechanism, const char *message, size_t length,
+                                 const char **token_r, size_t *token_length_r)
 {
     static const char key[] = "\x01" "auth=";
     static const char scheme[] = "Bearer ";
@@ -612,7 +612,8 @@ enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *mes
     enum sasl_result result = parse_token(mechanism, message, length, &name);
     const char *at, *end;
 
-    clear_text(token, size);
+    *token_r = NULL;
+    *token_length_r = 0;
     if (result != SASL_OK)
         return result;
     /* Exactly one key is "auth", and no name and no value holds a separator. */
@@ -621,7 +622,22 @@ enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *mes
         return SASL_BAD_MESSAGE;
     at += strlen(key) + strlen(scheme);
     end = memchr(at, SASL_KVSEP, length - (size_t)(at - message));
-    return end == NULL ? SASL_BAD_MESSAGE : take_credential(at, (size_t)(end - at), token, size);
+    if (end == NULL)
+        return SASL_BAD_MESSAGE;
+    *token_r = at;
+    *token_length_r = (size_t)(end - at);
+    return SASL_OK;
+}
+
+enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *message, size_t length,
+                                  char *token, size_t size)
+{
+    const char *start;
+    size_t width;
+    enum sasl_result result = sasl_token_find(mechanism, message, length, &start, &width);
+
+    clear_text(token, size);
+    return result == SASL_OK ? take_credential(start, width, token, size) : result;
 }
 
 size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size)

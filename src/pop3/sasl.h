@@ -134,6 +134,11 @@ enum sasl_result sasl_token_encode(enum sasl_mechanism mechanism, const char *me
                                    size_t length, const char *user, char *text, size_t size,
                                    size_t *length_r);
 
+/* Finds the token in the initial response of a token mechanism: where it begins in `message`, and how
+ * long it is. Results are those of sasl_token_user(); NULL and 0 if it is not SASL_OK. */
+enum sasl_result sasl_token_find(enum sasl_mechanism mechanism, const char *message, size_t length,
+                                 const char **token_r, size_t *token_length_r);
+
 /* Copies the token out of the initial response of a token mechanism, to be sent with another one.
  * Results are those of sasl_token_user(). */
 enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *message, size_t length,

@@ -166,16 +166,15 @@ static enum outcome log_in_at_once(struct session *session, struct server_reply 
     return outcome == OUTCOME_NONE ? server_reply_read(session, 0, deadline_ms, reply) : outcome;
 }
 
-/* The token in a message of XOAUTH2 or OAUTHBEARER, which was checked when it came. */
-static void note_token(struct session *session, const char *message, size_t length)
+static void note_token(struct session *session)
 {
-    static const char key[] = "\001auth=";
-    const char *at = memmem(message, length, key, sizeof(key) - 1);
-    size_t before = at == NULL ? length : (size_t)(at - message) + strlen(key) + strlen("Bearer ");
-    const char *end = before < length ? memchr(message + before, '\x01', length - before) : NULL;
+    const struct credentials *credentials = &session->credentials;
+    const char *token;
+    size_t length;
 
-    if (end != NULL)
-        secret_note(&session->secrets, message + before, (size_t)(end - message) - before);
+    if (sasl_token_find(credentials->mechanism, credentials->message, credentials->message_length,
+                        &token, &length) == SASL_OK)
+        secret_note(&session->secrets, token, length);
 }
 
 /* For the log, which shows words of the server. */
@@ -186,7 +185,7 @@ static void note_secret(struct session *session)
     if (credentials_have_password(credentials))
         secret_note(&session->secrets, credentials->password, strlen(credentials->password));
     else if (credentials->message != NULL)
-        note_token(session, credentials->message, credentials->message_length);
+        note_token(session);
 }
 
 /* The server has no mechanism for a token, so it is not asked. */
