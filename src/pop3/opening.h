@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Recognises a client that speaks another protocol by the first octets of a line. Each of its lines
- * would be refused as an unknown command, which it would take for answers to something else. Pure.
+ * Recognises a client that speaks another protocol by the first octets of a line. We would refuse
+ * each of its lines, and it would take our refusals for answers to something else. Pure.
  */
 #ifndef POP3_OPENING_H
 #define POP3_OPENING_H

@@ -144,8 +144,8 @@ static void log_failing(const struct session *session, const struct address *add
 }
 
 /* An address of the name that does not answer makes logins slow, and nobody sees why, because
- * another one serves them. It may be so for months: a process tells it once a minute. localhost is
- * left out: it has two addresses whether or not the server listens on both. */
+ * another one serves them. That may last for months, so a process logs it once a minute at most.
+ * localhost is left out: it has two addresses whether or not the server listens on both. */
 static void tell_failing(const struct session *session, const struct helper_addresses *found,
                          const int *errors)
 {

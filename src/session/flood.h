@@ -9,8 +9,9 @@
 
 #include "session/session.h"
 
-/* Whether the line of this session, which ends so, is to be written. If not, it may be counted. With
- * `quiet`, a connection that says nothing is neither written nor counted here: the totals have it. */
+/* Returns true if this session, which ends with `outcome`, gets its own line. Else it is counted for
+ * the line that says how often the first one is repeated. With `quiet`, a connection that says nothing
+ * gets no line and is not counted here: the totals have it. */
 bool flood_is_line_due(const struct session *session, enum outcome outcome);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * A small table, indexed by a hash of the server. An entry is two words that are written one after
  * the other without a lock. The first is the key, combined with the second by exclusive or: if two
- * processes write at once, the words do not belong together, and the entry is nobody's.
+ * processes write at once, the words do not belong together, and the entry fits no key.
  */
 #include "session/known_servers.h"
 

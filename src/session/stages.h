@@ -49,8 +49,8 @@ enum outcome connect_run(struct session *session);
  * answer on. */
 enum outcome server_login_run(struct session *session);
 
-/* The part of the stage before in which the pool is asked whether this address and this user may
- * have one more session. The server has let the user in, and the client does not know it yet. */
+/* Part of server_login_run(): asks the pool whether this address and this user may have one more
+ * session. The server has let the user in, and the client does not know it yet. */
 enum outcome admission_log_in(struct session *session);
 
 /* Passes commands and replies until the end. */
