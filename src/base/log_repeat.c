@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/octet.h"
 #include "base/seqlock.h"
@@ -22,6 +23,7 @@ enum {
     PROBES = 8,
     TEXT_BYTES = 448, /* a longer key is not counted */
     COUNT_BITS = 24,
+    PERIOD_MS = 1000,
 };
 
 #define COUNT_MAX ((UINT64_C(1) << COUNT_BITS) - 1)
@@ -40,7 +42,7 @@ struct entry {
 };
 
 struct table {
-    _Atomic int is_due; /* the timer is set */
+    _Atomic int64_t due_ms; /* when the timer expires; 0: it is not set */
     struct entry entries[ENTRY_COUNT];
 };
 
@@ -63,12 +65,19 @@ int log_repeat_descriptor(void)
     return timer_fd;
 }
 
+/* Sets the timer, unless it is set. A process may die after it has written `due_ms` and before it has
+ * set the timer: a time that passed a period ago, and was not answered, is such a one. A timer that has
+ * just expired is left alone, because setting it again would hide that from the master. */
 static void make_due(void)
 {
-    const struct itimerspec second = {.it_value = {.tv_sec = 1}};
+    const struct itimerspec period = {.it_value = {.tv_sec = PERIOD_MS / 1000}};
+    int64_t due_ms = atomic_load(&table->due_ms);
+    int64_t now_ms = clock_now_ms();
+    bool is_set =
+        due_ms != 0 && due_ms > now_ms - PERIOD_MS && due_ms <= now_ms + PERIOD_MS;
 
-    if (atomic_exchange(&table->is_due, 1) == 0)
-        (void)timerfd_settime(timer_fd, 0, &second, NULL);
+    if (!is_set && atomic_compare_exchange_strong(&table->due_ms, &due_ms, now_ms + PERIOD_MS))
+        (void)timerfd_settime(timer_fd, 0, &period, NULL);
 }
 
 /* ---- counting ---- */
@@ -101,6 +110,14 @@ static bool count_in(struct entry *entry, uint64_t owner)
     return false;
 }
 
+static bool count(uint64_t owner)
+{
+    for (size_t i = 0; i < PROBES; i++)
+        if (count_in(entry_at(owner, i), owner))
+            return true;
+    return false;
+}
+
 static bool take(struct entry *entry, uint64_t owner, const struct log_line *key)
 {
     uint64_t none = 0;
@@ -127,17 +144,16 @@ void log_repeat_begin(struct log_line *key, enum event event)
 bool log_repeat_is_first(const struct log_line *key)
 {
     uint64_t owner = owner_of(key);
+    bool is_counted;
 
     if (table == NULL || key->length >= TEXT_BYTES)
         return true;
-    for (size_t i = 0; i < PROBES; i++)
-        if (count_in(entry_at(owner, i), owner))
-            return false;
-    for (size_t i = 0; i < PROBES; i++)
+    is_counted = count(owner);
+    for (size_t i = 0; !is_counted && i < PROBES; i++)
         if (take(entry_at(owner, i), owner, key))
             break;
     make_due();
-    return true;
+    return !is_counted;
 }
 
 void log_repeat_message(enum event event, const char *format, ...)
@@ -200,7 +216,7 @@ void log_repeat_tell(void)
     if (table == NULL)
         return;
     (void)!read(timer_fd, &expirations, sizeof(expirations));
-    atomic_store(&table->is_due, 0);
+    atomic_store(&table->due_ms, 0);
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         is_going_on |= tell_entry(&table->entries[i]);
     if (is_going_on)

@@ -133,7 +133,27 @@ static void test_timer(void **state)
     log_repeat_tell();
     assert_int_equal(poll(&due, 1, -1), 1); /* it goes on */
     log_repeat_tell();
-    assert_int_equal(atomic_load(&table->is_due), 0); /* nothing is left */
+    assert_int_equal(atomic_load(&table->due_ms), 0); /* nothing is left */
+}
+
+/* A process was killed after it had written the time and before it set the timer: the next line sets
+ * it, whether that is written or only counted. */
+static void test_timer_that_was_not_set(void **state)
+{
+    struct pollfd due = {.fd = log_repeat_descriptor(), .events = POLLIN};
+
+    (void)state;
+    atomic_store(&table->due_ms, clock_now_ms() - PERIOD_MS);
+    assert_true(write_line(EVENT_SESSION, "a"));
+    assert_int_equal(poll(&due, 1, -1), 1);
+    log_repeat_tell();
+    assert_true(write_line(EVENT_SESSION, "b"));
+    (void)timerfd_settime(timer_fd, 0, &(struct itimerspec){0}, NULL);
+    atomic_store(&table->due_ms, clock_now_ms() - PERIOD_MS);
+    assert_false(write_line(EVENT_SESSION, "b"));
+    assert_int_equal(poll(&due, 1, -1), 1);
+    log_repeat_tell();
+    assert_int_equal(sum_of("b"), 1);
 }
 
 static void test_message(void **state)
@@ -237,6 +257,7 @@ int main(void)
         TEST(test_flood),        TEST(test_end_of_flood),   TEST(test_timer),
         TEST(test_message),      TEST(test_without_room),   TEST(test_without_memory),
         TEST(test_processes),    TEST(test_any_words),
+        TEST(test_timer_that_was_not_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
