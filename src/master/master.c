@@ -45,7 +45,8 @@
 #include "pool/listener.h"
 #include "status/status.h"
 
-#define READY_TICK_S 0.002
+#define READY_TICK_S     0.002
+#define REPEATED_PAUSE_S 1.0
 enum { READY_LIMIT_MS = 10000 };
 
 enum phase {
@@ -68,6 +69,7 @@ static struct {
     ev_signal signals[6];
     ev_child children;
     ev_io repeated; /* lines of the log that were only counted */
+    ev_timer repeated_pause;
     ev_timer grace;
     ev_timer watchdog;
     ev_timer ready;
@@ -471,12 +473,22 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int events)
     tell_counts();
 }
 
+/* All processes have the timer, and one that is broken into may let it expire all the time: the master
+ * does not answer it more often than this. */
+static void on_repeated_pause(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    ev_io_start(loop, &master.repeated);
+}
+
 static void on_repeated(struct ev_loop *loop, ev_io *watcher, int events)
 {
-    (void)loop;
-    (void)watcher;
     (void)events;
     log_repeat_tell();
+    ev_io_stop(loop, watcher);
+    ev_timer_init(&master.repeated_pause, on_repeated_pause, REPEATED_PAUSE_S, 0.0);
+    ev_timer_start(loop, &master.repeated_pause);
 }
 
 static void watch_repeated(void)
