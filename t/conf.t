@@ -132,6 +132,24 @@ scene 'groups of servers' => sub {
         "5: servers = 127.0.0.1:1110: is this proxy itself: instance a listens there ($file:2: listen = 127.0.0.1:1110); set another server");
 };
 
+scene 'the port of a server in a group that names none' => sub {
+    plan(skip_all => 'built without xxHash') if !features('groups');
+    plan(skip_all => 'built without TLS') if !features()->{tls};
+    my @tls  = ('server_tls = implicit', 'server_tls_verify = no');
+    my $with = sub {
+        my ($listen, $use, @keys) = @_;
+        return join "\n", '[instance a]', "listen = 127.0.0.1:$listen", 'server = 127.0.0.2:1', '[instance b]', 'listen = 127.0.0.3:1',
+            $use, @keys, '[group stores]', 'servers = 127.0.0.1', '';
+    };
+    my $table = write_file(directory(0755) . '/table', '');
+    my $loop  = sub { "servers = 127.0.0.1: is this proxy itself: instance a listens there ($file:2: listen = 127.0.0.1:$_[0]); set another server" };
+    is_refused('995 with implicit TLS',   $with->(995, 'server = group:stores', @tls), '10: ' . $loop->(995));
+    is_refused('110 without it',          $with->(110, 'server = group:stores'),       '8: ' . $loop->(110));
+    is_refused('where a table names it',  $with->(995, "route = file:$table", @tls),   '10: ' . $loop->(995));
+    is_taken('110 with implicit TLS is no loop', $with->(110, 'server = group:stores', @tls), 2);
+    is_taken('995 without it is no loop',        $with->(995, 'server = group:stores'),       2);
+};
+
 scene 'values' => sub {
     is_refused("workers = $_", inside("workers = $_"),
         "4: workers = $_: must be a whole number from 1 to 32768 (processes)")

@@ -9,16 +9,16 @@
 #include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/privileges.h"
+#include "config/conf_group.h"
 #include "config/conf_listen.h"
 #include "config/mistakes.h"
-
-enum { POP3_PORT = 110 };
 
 struct trial {
     const struct conf *conf;
@@ -163,20 +163,56 @@ static void try_default_server(struct trial *trial, const struct conf_instance *
         try_server(trial, &server);
 }
 
+/* The instances that use a group, one for each way of reaching a server. */
+struct group_users {
+    size_t count;
+    const struct conf_instance **list;
+};
+
+/* Whether one of the users before this one has the same port for a server without one. */
+static bool has_tried(const struct group_users *users, size_t user)
+{
+    for (size_t i = 0; i < user; i++)
+        if (users->list[i]->server_port == users->list[user]->server_port)
+            return true;
+    return false;
+}
+
+static void try_group_server(struct trial *trial, const struct conf_group *group,
+                             const struct route_server *named, const struct group_users *users)
+{
+    struct named_server server = {
+        .section = &group->section,
+        .key = CONF_KEY_group_servers,
+        .text = named->text,
+        .host = named->name.host,
+        .port = named->name.port,
+    };
+
+    if (server.port != 0 || users->count == 0) {
+        try_server(trial, &server);
+        return;
+    }
+    for (size_t i = 0; i < users->count; i++) {
+        server.port = users->list[i]->server_port;
+        if (!has_tried(users, i))
+            try_server(trial, &server);
+    }
+}
+
 static void try_group(struct trial *trial, const struct conf_group *group)
 {
-    for (size_t i = 0; i < group->route.count; i++) {
-        const struct route_server *named = &group->route.servers[i];
-        const struct named_server server = {
-            .section = &group->section,
-            .key = CONF_KEY_group_servers,
-            .text = named->text,
-            .host = named->name.host,
-            .port = named->name.port == 0 ? POP3_PORT : named->name.port,
-        };
+    size_t max = trial->conf->count;
+    struct group_users users = {.list = calloc(max + 1, sizeof(struct conf_instance *))};
 
-        try_server(trial, &server);
+    if (users.list == NULL) {
+        trial->mistakes.is_incomplete = true;
+        return;
     }
+    users.count = conf_group_users(trial->conf, group, users.list, max);
+    for (size_t i = 0; i < group->route.count; i++)
+        try_group_server(trial, group, &group->route.servers[i], &users);
+    free(users.list);
 }
 
 /* ---- the rights of workers ---- */
