@@ -60,6 +60,8 @@ scene 'options that need or exclude each other' => sub {
     is_usage_error("-b $_", qr/^pop3\.proxy: -b: listen = \Q$_\E: must be/, '-b', $_, 'a.example')
         for 'here', ':110', '127.0.0.1', '*:x';
     is_usage_error("--$_ is -b", qr/: listen = x: must be/, "--$_", 'x', 'a.example') for qw(bind listen);
+    is_usage_error("a group: @$_", qr/: server = group:x: groups need -f FILE/, @$_)
+        for ['group:x'], [ '--server', 'group:x' ], [ '-b', '127.0.0.1:0', 'group:x' ];
     is_usage_error('-b without a server', qr/no server given/, '-b', '127.0.0.1:0');
     is_usage_error("$_->[0] beside -f", qr/^pop3\.proxy: \Q$_->[0]\E.*: set it in \Q$file\E: \w+ = VALUE$/, '-f', $file, @$_)
         for ['-e'], ['-m'], [ '-t', 5 ], [ '-a', '/bin/true' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ];

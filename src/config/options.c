@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "config/conf_build.h"
+#include "config/conf_check.h"
 #include "config/conf_ini.h"
 #include "config/conf_meant.h"
 #include "config/conf_try.h"
@@ -346,6 +347,18 @@ static int take_control_operands(struct options *options, int count, char *const
     return check_command_flags(options, error);
 }
 
+/* A group has a section of its own in a file. */
+static int refuse_group(const struct options *options, struct error *error)
+{
+    const struct conf_section *section = &options->section;
+    const char *server = section->values.server;
+
+    if (server == NULL || conf_group_name(server) == NULL)
+        return 0;
+    return error_set(error, "%s: server = %s: groups need -f FILE; name a server, or start with -f",
+                     conf_origin(section, CONF_KEY_server), server);
+}
+
 static int take_operands(struct options *options, int count, char *const words[],
                          struct error *error)
 {
@@ -359,7 +372,9 @@ static int take_operands(struct options *options, int count, char *const words[]
         options->action = OPTIONS_SERVER;
     if (options->listen_count == 0 && check_without_server(options, error) == -1)
         return -1;
-    return take_server(options, count, words, error);
+    if (take_server(options, count, words, error) == -1)
+        return -1;
+    return refuse_group(options, error);
 }
 
 /* ---- the whole ---- */
