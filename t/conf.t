@@ -132,6 +132,25 @@ scene 'groups of servers' => sub {
         "5: servers = 127.0.0.1:1110: is this proxy itself: instance a listens there ($file:2: listen = 127.0.0.1:1110); set another server");
 };
 
+scene 'instances that reach a group in different ways' => sub {
+    plan(skip_all => 'built without xxHash') if !features('groups');
+    plan(skip_all => 'built without TLS') if !features()->{tls};
+    my $with = sub {
+        my ($a, $b) = map { join '', map { "$_\n" } 'server = group:stores', 'server_tls = stls', 'server_tls_verify = no', @$_ } @_;
+        my $text = "[group stores]\nservers = 127.0.0.1\ncheck = greeting\n[instance a]\nlisten = 127.0.0.1:1110\n${a}[instance b]\nlisten = 127.0.0.1:1111\n$b";
+        return check($text)->{warnings};
+    };
+    my $warning = '2: servers = 127.0.0.1: instances reach these servers with different settings '
+        . '(server_tls*, source_addresses, send_proxy_protocol); each is checked, and all must be good';
+    for ([ 'source_addresses = 127.0.0.1', 'source_addresses = 127.0.0.2' ], [ 'server_tls_min_version = 1.2', 'server_tls_min_version = 1.3' ],
+        [ 'server_tls_ciphers = HIGH', 'server_tls_ciphers = HIGH:!kRSA' ], [ 'send_proxy_protocol = v1', 'send_proxy_protocol = v2' ]) {
+        my ($a, $b) = @$_;
+        is_deeply $with->([$a], [$a]), [], "both with $a";
+        is_deeply $with->([$a], [$b]), [$warning], "$a and $b";
+        is_deeply $with->([], [$a]), [$warning], "one with $a" if $a !~ /1\.2/;
+    }
+};
+
 scene 'the port of a server in a group that names none' => sub {
     plan(skip_all => 'built without xxHash') if !features('groups');
     plan(skip_all => 'built without TLS') if !features()->{tls};

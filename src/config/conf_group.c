@@ -134,14 +134,22 @@ static bool is_same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool have_same_tls(const struct conf_values *a, const struct conf_values *b)
+{
+    return a->server_tls == b->server_tls && a->server_tls_verify == b->server_tls_verify &&
+           a->server_tls_min_version == b->server_tls_min_version &&
+           is_same_text(a->server_tls_ciphers, b->server_tls_ciphers) &&
+           is_same_text(a->server_tls_ca, b->server_tls_ca) &&
+           is_same_text(a->server_tls_certificate, b->server_tls_certificate) &&
+           is_same_text(a->server_tls_key, b->server_tls_key);
+}
+
 static bool reach_alike(const struct conf_instance *a, const struct conf_instance *b)
 {
-    const struct conf_values *x = a->values, *y = b->values;
-
-    return x->server_tls == y->server_tls && x->server_tls_verify == y->server_tls_verify &&
-           is_same_text(x->server_tls_ca, y->server_tls_ca) &&
-           is_same_text(x->server_tls_certificate, y->server_tls_certificate) &&
-           x->send_proxy_protocol == y->send_proxy_protocol && a->server_port == b->server_port;
+    return have_same_tls(a->values, b->values) &&
+           is_same_text(a->values->source_addresses, b->values->source_addresses) &&
+           a->values->send_proxy_protocol == b->values->send_proxy_protocol &&
+           a->server_port == b->server_port;
 }
 
 static size_t add_user(const struct conf_instance *user, const struct conf_instance **users,

@@ -24,9 +24,10 @@ void conf_group_attach(struct conf_instance *instance, const struct conf_groups 
                        struct mistakes *mistakes);
 
 /*
- * The instances that use the group, one for each way of reaching a server: instances whose TLS,
- * certificate, PROXY header and port are alike are one. Without an instance that names the group,
- * those with routing tables, which may. Writes up to `max` and returns how many.
+ * The instances that use the group, one for each way of reaching a server: instances whose keys
+ * server_tls*, source_addresses and send_proxy_protocol and whose default port are alike are one.
+ * Without an instance that names the group, those with routing tables, which may. Writes up to `max`
+ * and returns how many.
  */
 size_t conf_group_users(const struct conf *conf, const struct conf_group *group,
                         const struct conf_instance **users, size_t max);

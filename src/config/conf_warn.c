@@ -377,8 +377,8 @@ static void check_group(struct survey *survey, const struct conf_group *group)
     if (section->values.group_check != CONF_GROUP_CHECK_NO &&
         conf_group_users(survey->conf, group, users, 2) > 1)
         warn_key(survey, section, CONF_KEY_group_servers, section->values.group_servers,
-                 "instances reach these servers with different settings of TLS, certificate, PROXY "
-                 "header or port; each is checked, and all must be good");
+                 "instances reach these servers with different settings (server_tls*, "
+                 "source_addresses, send_proxy_protocol); each is checked, and all must be good");
 }
 
 void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void *context)
