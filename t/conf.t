@@ -189,6 +189,16 @@ scene 'values' => sub {
     is_refused('a user', above('user = :nogroup'), '2: user = :nogroup: must be USER or USER:GROUP');
 };
 
+scene 'rights of a UNIX socket for another kind of address' => sub {
+    my $why  = 'has no effect, because listen is not the path of a UNIX socket; remove it';
+    my $path = "[instance b]\nlisten = " . directory(0777) . "/b\nserver = 127.0.0.1\n";
+    my @keys = ('listen_mode = 660', 'listen_owner = nobody', 'listen_group = 0');
+    is_deeply check(inside(@keys) . $path)->{warnings}, [ map { 4 + $_ . ": $keys[$_]: $why" } 0 .. 2 ], 'in the instance';
+    is_deeply check(above($keys[0]))->{warnings}, ["2: $keys[0]: $why"], 'above all, and no instance has a UNIX socket';
+    is_deeply check(above($keys[0]) . $path)->{warnings}, [], 'above all, for another instance';
+    is_deeply check($path . join '', map { "$_\n" } @keys)->{warnings}, [], 'for a UNIX socket';
+};
+
 scene 'users' => sub {
     is_taken($_, above("user = $_"), 1) for 'nobody', '65533:65532', 'nobody:65532', '65534:65534';
     is_refused('an unknown user', above('user = no-such-user'),

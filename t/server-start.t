@@ -89,7 +89,7 @@ scene 'a UNIX socket with mode, owner and group' => sub {
     $master->change(listen_mode => '666', listen_group => 34567)->reload;
     is $is->(), '0666 12345 34567', 'after a reload';
     for ([ listen_owner => 'no-such-user', 'there is no such user' ], [ listen_group => 'no-such-group', 'there is no such group' ],
-        [ listen_mode => '0888', 'three octal digits' ], [ listen_mode => '4755', 'three octal digits' ]) {
+        [ listen_mode => '0888', 'three octal digits, such as 660 or 0660' ], [ listen_mode => '4755', 'three octal digits' ]) {
         my ($key, $value, $why) = @$_;
         my $told = master(listen => $path, server => $server->address, $key => $value, -start => 0, -extra => ['-T'])->run_to_end;
         like $told->{err}, qr/\b$key = $value: .*\Q$why\E/, "$key = $value is a mistake";

@@ -169,7 +169,7 @@ int conf_check_MODE(const char *value, struct error *error)
     size_t digits = strspn(value, "01234567");
 
     if (value[digits] != '\0' || digits < 3 || digits > 4 || (digits == 4 && value[0] != '0'))
-        return error_set(error, "must be three octal digits such as 0660");
+        return error_set(error, "must be three octal digits, such as 660 or 0660");
     return 0;
 }
 

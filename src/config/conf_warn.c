@@ -346,6 +346,42 @@ static void check_sources(struct survey *survey, const struct conf_instance *ins
     }
 }
 
+static bool is_at_path(const struct conf_section *section)
+{
+    return section->values.listen != NULL && section->values.listen[0] == '/';
+}
+
+/* Whether the key is set under [proxy], for instances that listen on UNIX sockets. */
+static bool is_for_others(const struct conf *conf, const struct conf_section *section,
+                          enum conf_key key)
+{
+    if (conf->proxy.origin[key] == NULL ||
+        strcmp(conf->proxy.origin[key], section->origin[key]) != 0)
+        return false;
+    for (size_t i = 0; i < conf->count; i++)
+        if (is_at_path(&conf->instances[i].section))
+            return true;
+    return false;
+}
+
+static void check_socket_rights(struct survey *survey, const struct conf_section *section)
+{
+    const struct {
+        enum conf_key key;
+        const char *value;
+    } rights[] = {
+        {CONF_KEY_listen_mode, section->values.listen_mode},
+        {CONF_KEY_listen_owner, section->values.listen_owner},
+        {CONF_KEY_listen_group, section->values.listen_group},
+    };
+
+    for (size_t i = 0; !is_at_path(section) && i < sizeof(rights) / sizeof(rights[0]); i++)
+        if (section->origin[rights[i].key] != NULL &&
+            !is_for_others(survey->conf, section, rights[i].key))
+            warn_key(survey, section, rights[i].key, rights[i].value,
+                     "has no effect, because listen is not the path of a UNIX socket; remove it");
+}
+
 /* With `is_test` also what a start logs by itself. */
 static void check_instance(struct survey *survey, const struct conf_instance *instance,
                            bool is_test)
@@ -363,6 +399,7 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_coroutines(survey, section);
     check_descriptors(survey, section);
     check_sources(survey, instance);
+    check_socket_rights(survey, section);
     conf_route_warn(instance, mistakes_take, &survey->warnings);
     if (is_test)
         check_certificates(survey, instance);
