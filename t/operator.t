@@ -181,6 +181,30 @@ END
     like $result->{out}, qr/^ +server +\Q$chosen\E \(the default\)$/m, 'the chosen one';
 };
 
+scene 'route where no server of the group has room' => sub {
+    plan skip_all => 'built without groups' if !features()->{groups};
+    my $master = master(server => 'group:stores',
+        -groups => [ stores => { servers => server()->address, check => 'no', max_sessions => 1 } ]);
+    my $client = $master->client->login('anna');
+    like told($master, 'route', 'bert'), qr/^ +refused +every server of the group that is not drained has max_sessions$/m, 'says so';
+    $client->quit;
+};
+
+scene 'route takes the fields of an answer as a session does' => sub {
+    plan(skip_all => 'built without TLS') if !features()->{tls};
+    my $directory = directory();
+    my $table     = write_file("$directory/table", "anna port=99\nbert 127.0.0.1 ssl starttls=any-cert\n");
+    my $file      = write_file("$directory/conf", <<"END");
+[instance main]
+listen = 127.0.0.1:0
+server = -
+route = file:$table
+END
+    my $route = sub { return run([ program(), '-f', $file, 'route', @_ ])->{out} };
+    like $route->('anna'), qr/^ +refused +no table names a server for the user, and there is no default server$/m, 'a port and no server';
+    like $route->('bert'), qr/^ +server +127\.0\.0\.1:995 .*^ +TLS +from the first octet, with any certificate$/ms, 'any certificate';
+};
+
 scene 'what a command needs' => sub {
     my $master = master(server => server()->address);
     my %wrong = (

@@ -16,8 +16,6 @@
 
 #define GOOD SERVER_FAILURE_COUNT
 
-enum { POP3S_PORT = 995 };
-
 static bool has_tls_first(const struct check *check)
 {
     return check->instance->values->server_tls == CONF_SERVER_TLS_IMPLICIT;
@@ -25,9 +23,7 @@ static bool has_tls_first(const struct check *check)
 
 static uint16_t port_of(const struct check *check)
 {
-    if (check->server->name.port != 0)
-        return check->server->name.port;
-    return has_tls_first(check) ? POP3S_PORT : check->instance->server_port;
+    return check->server->name.port != 0 ? check->server->name.port : check->instance->server_port;
 }
 
 /* ---- the connection ---- */

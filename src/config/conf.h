@@ -106,6 +106,10 @@ int conf_instance_init(struct conf_instance *instance, struct conf_section *sect
                        struct error *error);
 void conf_instance_free(struct conf_instance *instance);
 
+/* The port of a server that a routing table, or a list, names without one: 995 where TLS begins with
+ * the first octet, as the login or its answer wants it, otherwise the port of the instance. */
+uint16_t conf_port_for(const struct conf_instance *instance, enum conf_server_tls tls);
+
 /* ---- a whole configuration ---- */
 
 /* User and group of the workers when root starts the server and `user` is not set. */
@@ -121,16 +125,16 @@ struct conf {
     struct conf_instance *instances;
 };
 
-/*
- * Finds the section's `user`, given by name or number, or takes the default. USER without a group
- * means the user's own group. Returns 0, or -1 with `error` set when there is no such user or
- * group, or when it is root.
- */
 /* Fills the rights from the keys listen_mode, listen_owner and listen_group. Returns 0, or -1 with
  * `error` set where there is no such user or group. */
 int conf_find_socket_rights(const struct conf_section *section, struct conf_socket_rights *rights,
                             struct error *error);
 
+/*
+ * Finds the section's `user`, given by name or number, or takes the default. USER without a group
+ * means the user's own group. Returns 0, or -1 with `error` set when there is no such user or
+ * group, or when it is root.
+ */
 int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, struct error *error);
 
 void conf_free(struct conf *conf);

@@ -212,6 +212,11 @@ static int check_chroot(struct conf_instance *instance, struct error *error)
 
 /* ---- what is made of settings ---- */
 
+uint16_t conf_port_for(const struct conf_instance *instance, enum conf_server_tls tls)
+{
+    return tls == CONF_SERVER_TLS_IMPLICIT ? POP3S_PORT : instance->server_port;
+}
+
 static int set_server(struct conf_instance *instance, struct error *error)
 {
     const struct conf_section *section = &instance->section;

@@ -5,6 +5,9 @@
  */
 #include "config/conf_route.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "config/conf_group.h"
 
 /* Puts the origin of the key before the text of a mistake or warning. */
@@ -41,6 +44,28 @@ struct router_settings conf_route_settings(const struct conf_instance *instance)
                         .context = instance->groups,
                         .timeout_ms = values->route_timeout * 1000},
     };
+}
+
+enum conf_server_tls conf_route_tls(const char *const fields[ROUTE_FIELD_COUNT],
+                                    enum conf_server_tls otherwise)
+{
+    if (fields[ROUTE_FIELD_SSL] != NULL)
+        return CONF_SERVER_TLS_IMPLICIT;
+    return fields[ROUTE_FIELD_STARTTLS] != NULL ? CONF_SERVER_TLS_STLS : otherwise;
+}
+
+/* The texts were checked when the answer was parsed. */
+void conf_route_take_server(const struct conf_instance *instance,
+                            const char *const fields[ROUTE_FIELD_COUNT], struct host_port *server)
+{
+    const char *host = fields[ROUTE_FIELD_HOST], *port = fields[ROUTE_FIELD_PORT];
+
+    if (host != NULL) {
+        snprintf(server->host, sizeof(server->host), "%s", host);
+        server->port = conf_port_for(instance, conf_route_tls(fields, CONF_SERVER_TLS_NO));
+    }
+    if (port != NULL && server->host[0] != '\0')
+        server->port = (uint16_t)strtoul(port, NULL, 10);
 }
 
 static bool has_tables(const struct conf_instance *instance)

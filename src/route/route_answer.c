@@ -49,6 +49,17 @@ bool route_answer_set_text(struct route_answer *answer, enum route_field field, 
     return true;
 }
 
+static bool is_any_certificate(const char *value)
+{
+    return value != NULL && strcmp(value, "any-cert") == 0;
+}
+
+bool route_answer_takes_any_certificate(const char *const fields[ROUTE_FIELD_COUNT])
+{
+    return is_any_certificate(fields[ROUTE_FIELD_SSL]) ||
+           is_any_certificate(fields[ROUTE_FIELD_STARTTLS]);
+}
+
 void route_answer_wipe(struct route_answer *answer)
 {
     explicit_bzero(answer->memory, answer->length);

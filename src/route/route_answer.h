@@ -52,6 +52,9 @@ bool route_answer_set(struct route_answer *answer, enum route_field field, const
 bool route_answer_set_text(struct route_answer *answer, enum route_field field, const char *text,
                            size_t length);
 
+/* Whether the fields say that the server may have any certificate. */
+bool route_answer_takes_any_certificate(const char *const fields[ROUTE_FIELD_COUNT]);
+
 /* Overwrites every text. */
 void route_answer_wipe(struct route_answer *answer);
 

@@ -14,13 +14,14 @@
 
 #include "base/clock.h"
 #include "config/conf_group.h"
+#include "config/conf_route.h"
 #include "pop3/reply.h"
 #include "session/client_line.h"
 #include "session/hold.h"
 #include "session/stage.h"
 #include "session/stages.h"
 
-enum { REFUSAL_BYTES = REPLY_LINE_BYTES - 2, POP3S_PORT = 995 };
+enum { REFUSAL_BYTES = REPLY_LINE_BYTES - 2 };
 
 /* An answer while it is taken. */
 struct routing {
@@ -95,21 +96,6 @@ static void take_login(struct routing *routing, const char *const *fields)
 
 /* ---- where ---- */
 
-static bool is_any_certificate(const char *value)
-{
-    return value != NULL && strcmp(value, "any-cert") == 0;
-}
-
-static void take_tls(struct session_route *route, const char *const *fields)
-{
-    if (fields[ROUTE_FIELD_SSL] != NULL)
-        route->tls = CONF_SERVER_TLS_IMPLICIT;
-    else if (fields[ROUTE_FIELD_STARTTLS] != NULL)
-        route->tls = CONF_SERVER_TLS_STLS;
-    route->is_any_certificate = is_any_certificate(fields[ROUTE_FIELD_SSL]) ||
-                                is_any_certificate(fields[ROUTE_FIELD_STARTTLS]);
-}
-
 static void take_group(struct routing *routing, const char *name)
 {
     const struct conf_group *group = conf_group_find(routing->session->start->conf->groups, name);
@@ -120,23 +106,18 @@ static void take_group(struct routing *routing, const char *name)
         routing->session->route.group = &group->route;
 }
 
-/* The texts were checked when the answer was parsed. A port alone is that of the default server,
- * whichever of a group that is. */
+/* A port alone is that of the default server, whichever of a group that is. */
 static void take_server(struct session *session, const char *const *fields)
 {
-    struct host_port *server = &session->server_name;
+    struct session_route *route = &session->route;
 
-    if (fields[ROUTE_FIELD_HOST] != NULL) {
-        session->route.group = NULL;
-        *server = (struct host_port){.port = session->start->conf->server_port};
-        snprintf(server->host, sizeof(server->host), "%s", fields[ROUTE_FIELD_HOST]);
-        if (fields[ROUTE_FIELD_SSL] != NULL)
-            server->port = POP3S_PORT;
-    }
+    if (fields[ROUTE_FIELD_HOST] != NULL)
+        route->group = NULL;
     if (fields[ROUTE_FIELD_PORT] != NULL)
-        session->route.port = (uint16_t)strtoul(fields[ROUTE_FIELD_PORT], NULL, 10);
-    if (session->route.port != 0 && server->host[0] != '\0')
-        server->port = session->route.port;
+        route->port = (uint16_t)strtoul(fields[ROUTE_FIELD_PORT], NULL, 10);
+    conf_route_take_server(session->start->conf, fields, &session->server_name);
+    route->tls = conf_route_tls(fields, route->tls);
+    route->is_any_certificate = route_answer_takes_any_certificate(fields);
 }
 
 static void take_source(struct routing *routing, const char *text)
@@ -158,7 +139,6 @@ static void take_found(struct routing *routing, const struct helper_routed *rout
     take_server(session, routed->fields);
     if (routed->fields[ROUTE_FIELD_GROUP] != NULL)
         take_group(routing, routed->fields[ROUTE_FIELD_GROUP]);
-    take_tls(&session->route, routed->fields);
     if (routed->fields[ROUTE_FIELD_SOURCE_IP] != NULL)
         take_source(routing, routed->fields[ROUTE_FIELD_SOURCE_IP]);
     if (routed->fields[ROUTE_FIELD_DELAY_UNTIL] != NULL)

@@ -25,7 +25,7 @@
 #include "status/control_ask.h"
 #include "status/status_view.h"
 
-enum { KEY_SIZE = ROUTE_ANSWER_BYTES, POP3S_PORT = 995 };
+enum { KEY_SIZE = ROUTE_ANSWER_BYTES };
 
 /* What one instance makes of the login. */
 struct inquest {
@@ -173,6 +173,17 @@ static void show_addresses(struct inquest *inquest, const char *host)
         ev_run(inquest->loop, 0);
 }
 
+static const char *const *fields_of(const struct inquest *inquest)
+{
+    return (const char *const *)inquest->fields;
+}
+
+static enum conf_server_tls tls_of(const struct inquest *inquest)
+{
+    return conf_route_tls(fields_of(inquest),
+                          (enum conf_server_tls)inquest->conf->values->server_tls);
+}
+
 static const char *tls_words(const struct inquest *inquest)
 {
     static const char *const words[] = {
@@ -181,21 +192,13 @@ static const char *tls_words(const struct inquest *inquest)
         [CONF_SERVER_TLS_IMPLICIT] = "from the first octet",
     };
 
-    if (inquest->fields[ROUTE_FIELD_SSL] != NULL)
-        return words[CONF_SERVER_TLS_IMPLICIT];
-    if (inquest->fields[ROUTE_FIELD_STARTTLS] != NULL)
-        return words[CONF_SERVER_TLS_STLS];
-    return words[inquest->conf->values->server_tls];
+    return words[tls_of(inquest)];
 }
 
 static bool takes_any_certificate(const struct inquest *inquest)
 {
-    char *const *fields = inquest->fields;
-    const char *ssl = fields[ROUTE_FIELD_SSL] != NULL ? fields[ROUTE_FIELD_SSL]
-                                                      : fields[ROUTE_FIELD_STARTTLS];
-
     return !inquest->conf->values->server_tls_verify ||
-           (ssl != NULL && strcmp(ssl, "any-cert") == 0);
+           route_answer_takes_any_certificate(fields_of(inquest));
 }
 
 static void show_tls(const struct inquest *inquest)
@@ -224,21 +227,6 @@ static void show_limits(const struct conf_values *values)
         "connect_timeout %" PRId64 " s, server_timeout %" PRId64 " s, login_timeout %" PRId64
         " s, timeout %" PRId64 " s",
         values->connect_timeout, values->server_timeout, values->login_timeout, values->timeout);
-}
-
-/* As session/route.c takes the fields of an answer. */
-static struct host_port server_of(const struct inquest *inquest)
-{
-    char *const *fields = inquest->fields;
-    struct host_port server = inquest->session.server_name;
-
-    if (fields[ROUTE_FIELD_HOST] != NULL) {
-        snprintf(server.host, sizeof(server.host), "%s", fields[ROUTE_FIELD_HOST]);
-        server.port = fields[ROUTE_FIELD_SSL] != NULL ? POP3S_PORT : inquest->conf->server_port;
-    }
-    if (fields[ROUTE_FIELD_PORT] != NULL)
-        server.port = (uint16_t)strtoul(fields[ROUTE_FIELD_PORT], NULL, 10);
-    return server;
 }
 
 /* ---- a group ---- */
@@ -271,8 +259,8 @@ static void show_group_server(const struct route_group *group, size_t index, con
     putchar('\n');
 }
 
-/* Each server with its score, and the chosen one. Returns whether there is one. */
-static bool choose(struct inquest *inquest, const struct route_group *group)
+/* Each server with its score, and the chosen one. */
+static enum route_choice choose(struct inquest *inquest, const struct route_group *group)
 {
     struct route_login asked = {.key = NULL};
     char login[KEY_SIZE];
@@ -292,13 +280,11 @@ static bool choose(struct inquest *inquest, const struct route_group *group)
     for (size_t i = 0; i < group->count; i++)
         show_group_server(group, i, key, choice == ROUTE_CHOICE_SERVER && i == chosen);
     if (choice != ROUTE_CHOICE_SERVER)
-        return false;
+        return choice;
     inquest->session.server_name = group->servers[chosen].name;
     if (inquest->session.server_name.port == 0)
-        inquest->session.server_name.port = inquest->fields[ROUTE_FIELD_SSL] != NULL
-                                                ? POP3S_PORT
-                                                : inquest->conf->server_port;
-    return true;
+        inquest->session.server_name.port = conf_port_for(inquest->conf, tls_of(inquest));
+    return choice;
 }
 
 /* The group that the table names, or that of the default server; NULL: a server alone. */
@@ -316,23 +302,37 @@ static const struct route_group *group_of(const struct inquest *inquest)
 
 /* ---- the choice ---- */
 
+/* Returns whether there is a server; otherwise it says why there is none. */
+static bool choose_from(struct inquest *inquest, const struct route_group *group)
+{
+    switch (choose(inquest, group)) {
+    case ROUTE_CHOICE_SERVER:
+        return true;
+    case ROUTE_CHOICE_DRAINED:
+        say("refused", "every server of the group is drained");
+        break;
+    case ROUTE_CHOICE_FULL:
+    case ROUTE_CHOICE_NONE:
+        say("refused", "every server of the group that is not drained has max_sessions");
+    }
+    return false;
+}
+
 static void show_server(struct inquest *inquest, const char *why)
 {
     const struct route_group *group = group_of(inquest);
+    struct host_port *server = &inquest->session.server_name;
     char text[HOST_PORT_TEXT_SIZE];
-    struct host_port server;
 
-    if (group != NULL && !choose(inquest, group)) {
-        say("refused", "every server of the group is drained");
+    if (group != NULL && !choose_from(inquest, group))
+        return;
+    conf_route_take_server(inquest->conf, fields_of(inquest), server);
+    if (server->port == 0) {
+        say("refused", "no table names a server for the user, and there is no default server");
         return;
     }
-    server = server_of(inquest);
-    if (server.port == 0) {
-        say("refused", "no table knows the user, and there is no default server");
-        return;
-    }
-    say("server", "%s (%s)", host_port_text(server.host, server.port, text), why);
-    show_addresses(inquest, server.host);
+    say("server", "%s (%s)", host_port_text(server->host, server->port, text), why);
+    show_addresses(inquest, server->host);
     show_login(inquest);
     show_tls(inquest);
     show_limits(inquest->conf->values);
