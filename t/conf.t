@@ -463,7 +463,7 @@ scene 'the right to change the user' => sub {
     write_file($file, inside());
     my $result = run([ @$wrapper, program(), '-T', '-f', $file ], limit => 20);
     is exit_code($result->{status}), 78, 'exit status';
-    like $result->{err}, qr/\A\Q$file\E: workers cannot become uid 65535, gid 65534: Operation not permitted; permit it \(CAP_SETUID, CAP_SETGID\), or set another user\n\z/, 'message';
+    like $result->{err}, qr/\A\Q$file\E: a worker's rights: cannot become uid 65535, gid 65534: Operation not permitted; permit it \(CAP_SETUID, CAP_SETGID\), or set another user\n\z/, 'message';
 };
 
 scene 'a refused value is not reported as missing too' => sub {

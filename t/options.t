@@ -67,6 +67,8 @@ scene 'options that need or exclude each other' => sub {
         for ['-e'], ['-m'], [ '-t', 5 ], [ '-a', '/bin/true' ], [ '--max-workers', 3 ], [ '--control', '/tmp/x' ];
     is_usage_error('-b beside -f', qr/set it in \Q$file\E, as listen of an \[instance NAME\]/, '-f', $file, '-b', '127.0.0.1:0');
     is_usage_error('a server beside -f', qr/unknown command "a\.example": use one of status, top, metrics, servers/, '-f', $file, 'a.example');
+    is_usage_error('--control alone', qr/--control needs a command \(status, top, metrics, servers, .*\); or start a server/,
+        '--control', '/tmp/x');
     is_usage_error('two files',          qr/only one file is allowed/, '-f', $file, '-f', $file);
     is_usage_error('an empty file',      qr/-f needs/, '-f', '');
     is_usage_error('too much',           qr/unexpected argument "x" after status/, '-f', $file, 'status', 'x');

@@ -80,7 +80,7 @@ scene 'no syslog daemon: standard error stands in' => sub {
     watch_read($master->{unread}, sub { sysread $master->{unread}, $text, 1 << 20, length $text or unwatch($master->{unread}) });
     serves('absent', $master, 5);
     ok wait_until(sub { 5 == grep { $text =~ /event=session .*user=n$_ / } 1 .. 5 }), 'it has the lines';
-    like $text, qr/ warning pop3\.proxy\S+ event=configuration text="[^"]*log = syslog: no syslog daemon listens at \Q$path\E; until it does, lines go to standard error"/,
+    like $text, qr/ warning pop3\.proxy\S+ event=configuration text="[^"]*log = syslog: no syslog daemon listens at \Q$path\E; start one, or set log to a file; until then lines go to standard error"/,
         'and a warning';
     my $late = Pop3Test::Log->new($path);
     ok wait_until(sub { sessions($master, 1); $late->with_event('session') }), 'once there is one, it has them';

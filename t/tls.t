@@ -311,7 +311,7 @@ scene 'TLS 1.0 and 1.1 for old devices' => sub {
         tls_client($proxy, args => [ '-tls1_1', '-cipher', 'AES128-SHA@SECLEVEL=0' ])->login->quit;
         my $told = run([ program(), '-T', '-b', '127.0.0.1:0', qw(--tls implicit --tls-certificate), $first->{both},
             '--tls-min-version', $oldest, '127.0.0.1' ]);
-        like $told->{err}, qr/^warning: .*tls_min_version = \Q$oldest\E: TLS 1.0 and 1.1 are not secure/m, 'and warned of';
+        like $told->{err}, qr/^warning: .*tls_min_version = \Q$oldest\E: TLS 1.0 and 1.1 are not secure \(RFC 8996\); let only clients use/m, 'and warned of';
     }
 };
 

@@ -166,7 +166,7 @@ static void check_file(struct survey *survey, enum conf_key key, const char *pat
 
 /* ---- what the machine has ---- */
 
-/* A start says it in the log that stands in. */
+/* At a start, mind_syslog() warns. */
 static void check_syslog(struct survey *survey)
 {
     const struct conf_section *section = &survey->conf->proxy;
@@ -295,12 +295,14 @@ static void check_timeout(struct survey *survey, const struct conf_section *sect
 }
 
 static void check_tls_version(struct survey *survey, const struct conf_section *section,
-                              enum conf_key key, int version)
+                              enum conf_key key, int version, const char *mend)
 {
-    if (version == CONF_TLS_VERSION_1_0 || version == CONF_TLS_VERSION_1_1)
-        warn_key(survey, section, key, version == CONF_TLS_VERSION_1_0 ? "1.0" : "1.1",
-                 "TLS 1.0 and 1.1 are not secure (RFC 8996); let only those use this instance that "
-                 "have nothing newer");
+    struct error why;
+
+    if (version != CONF_TLS_VERSION_1_0 && version != CONF_TLS_VERSION_1_1)
+        return;
+    error_set(&why, "TLS 1.0 and 1.1 are not secure (RFC 8996); %s", mend);
+    warn_key(survey, section, key, version == CONF_TLS_VERSION_1_0 ? "1.0" : "1.1", why.text);
 }
 
 struct expiry {
@@ -392,9 +394,11 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_directory(survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
     check_authorities(survey, section);
     check_timeout(survey, section);
-    check_tls_version(survey, section, CONF_KEY_tls_min_version, section->values.tls_min_version);
+    check_tls_version(survey, section, CONF_KEY_tls_min_version, section->values.tls_min_version,
+                      "let only clients use this instance that have nothing newer");
     check_tls_version(survey, section, CONF_KEY_server_tls_min_version,
-                      section->values.server_tls_min_version);
+                      section->values.server_tls_min_version,
+                      "set 1.2 as soon as the servers have it");
     check_memory(survey, section);
     check_coroutines(survey, section);
     check_descriptors(survey, section);

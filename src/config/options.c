@@ -335,9 +335,8 @@ static int take_control_operands(struct options *options, int count, char *const
                                  struct error *error)
 {
     if (count == 0)
-        return error_set(error, "%s needs a command: status, top or metrics; or start a server with "
-                         "-b ADDRESS:PORT",
-                         options->section.origin[CONF_KEY_control]);
+        return error_set(error, "%s needs a command (%s); or start a server with -b ADDRESS:PORT",
+                         options->section.origin[CONF_KEY_control], operator_commands());
     if (operator_take_command(options, count, words, error) == -1)
         return -1;
     for (int key = 0; key < CONF_KEY_COUNT; key++)
