@@ -53,11 +53,14 @@ int log_repeat_open(void)
 {
     table = shared_new(sizeof(*table));
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (table == NULL || timer_fd == -1) {
-        shared_free(table, sizeof(*table));
-        table = NULL;
-    }
-    return table == NULL ? -1 : timer_fd;
+    if (table != NULL && timer_fd != -1)
+        return timer_fd;
+    shared_free(table, sizeof(*table));
+    table = NULL;
+    if (timer_fd != -1)
+        close(timer_fd);
+    timer_fd = -1;
+    return -1;
 }
 
 int log_repeat_descriptor(void)

@@ -651,6 +651,7 @@ int master_run(const struct options *options, char *const argv[])
     signal(SIGXFSZ, SIG_IGN);
     if (ev_default_loop(EVFLAG_AUTO) == NULL) {
         complain("libev cannot be set up");
+        generation_release(generation);
         return EX_OSERR;
     }
     watch();

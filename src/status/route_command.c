@@ -535,6 +535,8 @@ static int run_all(const struct options *options, const struct conf *conf)
 
     if (loop == NULL || resolver_init(loop) == -1) {
         complain("the resolver cannot be set up");
+        if (loop != NULL)
+            ev_loop_destroy(loop);
         return EX_OSERR;
     }
     for (size_t i = 0; i < conf->count; i++) {
