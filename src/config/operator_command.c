@@ -11,8 +11,6 @@
 
 #include "base/octet.h"
 
-enum { HOLD_MAX_S = 86400 };
-
 static const struct command {
     const char *word;
     enum options_action action;
@@ -105,9 +103,9 @@ static int take_seconds(struct options *options, const char *text, const struct 
     errno = 0;
     options->seconds = strtol(text, &end, 10);
     if (!octet_is_digit(text[0]) || *end != '\0' || errno != 0 || options->seconds < 1 ||
-        options->seconds > HOLD_MAX_S)
+        options->seconds > OPERATOR_HOLD_MAX_S)
         return error_set(error, "%s: \"%s\" must be a number of seconds from 1 to %d",
-                         command->word, text, HOLD_MAX_S);
+                         command->word, text, OPERATOR_HOLD_MAX_S);
     return 0;
 }
 

@@ -7,7 +7,10 @@
 
 #include "config/options.h"
 
-enum { OPERATOR_NAME_MAX = 1024 }; /* octets of a user; with more it is in no list */
+enum {
+    OPERATOR_NAME_MAX = 1024,    /* octets of a user; with more it is in no list */
+    OPERATOR_HOLD_MAX_S = 86400, /* that logins may be held */
+};
 
 /* Whether the action is such a command. */
 bool operator_is_command(enum options_action action);

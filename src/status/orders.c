@@ -10,9 +10,8 @@
 
 #include "base/clock.h"
 #include "base/octet.h"
+#include "config/operator_command.h"
 #include "pool/hold.h"
-
-enum { HOLD_MAX_S = 86400 };
 
 static int master_fd = -1;
 
@@ -71,7 +70,7 @@ static void take_hold(const char *text, FILE *out)
     long seconds = strtol(text, &user, 10);
     int64_t now_ms = clock_now_ms();
 
-    if (!octet_is_digit(text[0]) || seconds < 1 || seconds > HOLD_MAX_S || *user != ' ' ||
+    if (!octet_is_digit(text[0]) || seconds < 1 || seconds > OPERATOR_HOLD_MAX_S || *user != ' ' ||
         user[1] == '\0')
         fputs("error: malformed request; expected \"hold SECONDS USER\"\n", out);
     else if (hold_set(user + 1, now_ms + seconds * 1000, now_ms))

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "status/metric.h"
 #include "status/status_servers.h"
 
 #include "config.h"
@@ -45,11 +46,6 @@ static const struct {
 #include "pool/histograms.def"
 #undef HISTOGRAM
 };
-
-static void metric_head(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
-}
 
 static void metric_label(FILE *out, const char *name, const char *value, size_t length)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/octet.h"
+#include "status/metric.h"
 #include "status/table.h"
 
 /* ---- taking them ---- */
@@ -152,11 +153,6 @@ void status_servers_json(const struct status_view *view, FILE *out)
 }
 
 /* ---- metrics ---- */
-
-static void metric_head(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP pop3_proxy_%s %s\n# TYPE pop3_proxy_%s %s\n", name, help, name, type);
-}
 
 static void metric_begin(FILE *out, const char *name, const struct status_server *server)
 {
