@@ -41,8 +41,8 @@ int conf_networks(const char *list, struct address_network **networks_r, size_t 
 /* The same for a list of addresses, each without a port. */
 int conf_addresses(const char *list, struct address **addresses_r, size_t *count_r);
 
-/* Bit masks of what the values of `capabilities` and `*auth_mechanisms` name: bits are enum capability
- * and enum sasl_mechanism. Return 0, or -1 when a word is unknown. */
+/* Bit masks of what the values of `capabilities` (enum capability), and of `auth_mechanisms` and
+ * `clear_auth_mechanisms` (enum sasl_mechanism) name. Return 0, or -1 when a word is unknown. */
 int conf_capability_mask(const char *list, unsigned *mask_r);
 int conf_mechanism_mask(const char *list, unsigned *mask_r);
 

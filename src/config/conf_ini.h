@@ -10,11 +10,10 @@
 enum { CONF_INSTANCES_MAX = 1000 };
 
 /*
- * Reads and checks the file: [proxy], one [instance NAME] for each listening address, and one [group
- * NAME] for each group of servers. What is
- * set in `overrides` (may be NULL) replaces what the file says, in every section. Reports every
- * mistake, sorted by line. Returns 0 and a complete configuration, which the caller frees with
- * conf_free(), or -1 and nothing.
+ * Reads and checks the file: [proxy], one [instance NAME] for each listening address, and one
+ * [group NAME] for each group of servers. What is set in `overrides` (may be NULL) replaces what the
+ * file says, in every section. Reports every mistake, sorted by line. Returns 0 and a complete
+ * configuration, which the caller frees with conf_free(), or -1 and nothing.
  */
 int conf_load(struct conf *conf, const char *path, const struct conf_section *overrides,
               conf_report *report, void *context);

@@ -8,7 +8,7 @@
 
 #define TEXT_OF(x) #x
 #define GROUP_PREFIX "group_"
-/* A row of a group is called as its key, after the prefix. */
+/* The name of a group's key is the row's name without the prefix. */
 #define NAME_OF(text, scope) ((text) + ((scope) == CONF_SCOPE_GROUP ? sizeof(GROUP_PREFIX) - 1 : 0))
 
 static const struct conf_key_info keys[CONF_KEY_COUNT] = {

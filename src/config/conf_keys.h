@@ -69,7 +69,8 @@ enum conf_group_check {
 
 /* A row of the table, for the parsers, --help and the tests. */
 struct conf_key_info {
-    const char *name; /* as it is written; a key of a group may be called as one of an instance */
+    const char *name; /* as it is written: the name of a group's key is the row's name without the
+                       * prefix, and an instance may have a key of the same name */
     const struct conf_value_type *type;
     struct conf_value_rule rule; /* what a value may be */
     enum conf_scope scope;

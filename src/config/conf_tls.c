@@ -115,7 +115,7 @@ static int make_any(struct conf_instance *instance, struct error *error)
     return error_set(error, "%s: %s", conf_origin(&instance->section, CONF_KEY_route), why.text);
 }
 
-/* A table need not ask for TLS. Without TLS built in, a login whose table does ask fails. */
+/* A table need not ask for TLS. If one does, and TLS is not built in, such a login fails. */
 static bool needs_context(const struct conf_values *values)
 {
     return values->server_tls != CONF_SERVER_TLS_NO ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status process's loop: the renderings answer what is asked, orders.c what is ordered. It sees the pools as they were when it was forked; only what lies in
- * shared memory changes. When it is told to leave, it finishes the answers it has begun and exits.
- * When the master dies, the kernel kills it.
+ * The status process's loop: the renderings answer what is asked, orders.c what is ordered. It sees
+ * the pools as they were when it was forked; only what lies in shared memory changes. When it is told
+ * to leave, it finishes the answers it has begun and exits. When the master dies, the kernel kills it.
  */
 #include "status/status_process.h"
 
