@@ -14,7 +14,7 @@ use Pop3Test::Mutate;
 expect_log(qw(configuration log-lines-lost));    # lines are lost when many sessions end at once
 expect_reason(qw(server-bad-reply server-unsolicited server-closed server-lost server-refused server-timeout server-stalled));
 my $seed  = seed();
-my $total = $ENV{POP3_TEST_MUTATIONS} || 400;
+my $total = $ENV{POP3_TEST_MUTATIONS} || 200;
 
 my %good = (
     GREETING => "+OK ready\r\n",

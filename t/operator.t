@@ -193,7 +193,7 @@ scene 'route where no server of the group has room' => sub {
 scene 'route takes the fields of an answer as a session does' => sub {
     plan(skip_all => 'built without TLS') if !features()->{tls};
     my $directory = directory();
-    my $table     = write_file("$directory/table", "anna port=99\nbert 127.0.0.1 ssl starttls=any-cert\n");
+    my $table     = write_file("$directory/table", "anna port=99\nbert 127.0.0.1 ssl=any-cert\n");
     my $file      = write_file("$directory/conf", <<"END");
 [instance main]
 listen = 127.0.0.1:0
