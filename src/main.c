@@ -70,7 +70,7 @@ int main(int argc, char *argv[])
         code = master_run(&options, argv);
         break;
     default:
-        code = control_run(&options);
+        code = finish_output(control_run(&options));
         break;
     }
     options_free(&options);

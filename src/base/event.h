@@ -29,6 +29,12 @@ const char *event_word(enum event event);
 /* The severity that its lines have unless their writer says otherwise. */
 enum log_level event_level(enum event event);
 
+/* What has happened, and what to do about it, for operators. */
+const char *event_explanation(enum event event);
+
+/* The word for a severity: "warning". */
+const char *log_level_word(enum log_level level);
+
 /* The table allows its lines this severity. */
 bool event_may_have(enum event event, enum log_level level);
 

@@ -430,23 +430,6 @@ static size_t put_text(char *to, const char *text)
     return length;
 }
 
-static const char *level_word(enum log_level level)
-{
-    switch (level) {
-    case LOG_LEVEL_ALERT:
-        return "alert ";
-    case LOG_LEVEL_ERROR:
-        return "error ";
-    case LOG_LEVEL_WARNING:
-        return "warning ";
-    case LOG_LEVEL_NOTICE:
-        return "notice ";
-    case LOG_LEVEL_INFO:
-        break;
-    }
-    return "info ";
-}
-
 /* In a file: time, severity, program and process. */
 static size_t put_file_prefix(char *to, enum log_level level, const struct timespec *now)
 {
@@ -458,7 +441,8 @@ static size_t put_file_prefix(char *to, enum log_level level, const struct times
     text[STAMP_MS_AT + 1] = (char)('0' + ms / 10 % 10);
     text[STAMP_MS_AT + 2] = (char)('0' + ms % 10);
     length = put_text(to, text);
-    length += put_text(to + length, level_word(level));
+    length += put_text(to + length, log_level_word(level));
+    to[length++] = ' ';
     length += put_text(to + length, program);
     to[length++] = '[';
     length += number_put(to + length, (uint64_t)process_id());

@@ -147,6 +147,7 @@ static int take_arguments(struct options *options, int *count, char *const **wor
     case OPTIONS_READY:
     case OPTIONS_KICK:
     case OPTIONS_RELEASE:
+    case OPTIONS_EXPLAIN:
         return take_name(options, next(count, words), command, error);
     case OPTIONS_HOLD:
         if (take_name(options, next(count, words), command, error) == -1)

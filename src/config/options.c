@@ -331,6 +331,13 @@ static bool is_for_control_socket(const struct options *options)
     return options->listen_count == 0 && options->section.origin[CONF_KEY_control] != NULL;
 }
 
+/* A single operand is the server of a session, whatever its name. */
+static bool needs_no_server(const struct options *options, int count, char *const words[])
+{
+    return options->listen_count == 0 && count == 2 &&
+           strcmp(words[0], operator_command_word(OPTIONS_EXPLAIN)) == 0;
+}
+
 static int take_control_operands(struct options *options, int count, char *const words[],
                                  struct error *error)
 {
@@ -363,7 +370,7 @@ static int take_operands(struct options *options, int count, char *const words[]
 {
     if (options->config_file != NULL)
         return take_file_operands(options, count, words, error);
-    if (is_for_control_socket(options))
+    if (is_for_control_socket(options) || needs_no_server(options, count, words))
         return take_control_operands(options, count, words, error);
     if (options->as_json)
         return error_set(error, "--json works only with the command status");
@@ -487,6 +494,8 @@ void options_print_help(void)
          "       pop3.proxy -f FILE COMMAND\n"
          "           a command for operators about the server of FILE, see below;\n"
          "           --control PATH works instead of -f FILE\n"
+         "       pop3.proxy explain WORD\n"
+         "           what a word of the log means, and what to do\n"
          "\n"
          "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
          "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"

@@ -25,10 +25,11 @@ static const struct {
     enum log_level level;
     unsigned properties;
     const char *reply;
+    const char *explanation;
 } rows[OUTCOME_COUNT] = {
-    [OUTCOME_NONE] = {"none", LOG_LEVEL_ERROR, NONE, NULL},
-#define OUTCOME(name, reason, level, properties, reply)                                            \
-    [OUTCOME_##name] = {reason, LOG_LEVEL_##level, properties, reply},
+    [OUTCOME_NONE] = {"none", LOG_LEVEL_ERROR, NONE, NULL, ""},
+#define OUTCOME(name, reason, level, properties, reply, explanation)                               \
+    [OUTCOME_##name] = {reason, LOG_LEVEL_##level, properties, reply, explanation},
 #include "session/outcome.def"
 #undef OUTCOME
 };
@@ -46,6 +47,11 @@ enum log_level outcome_level(enum outcome outcome)
 const char *outcome_reply(enum outcome outcome)
 {
     return rows[outcome].reply;
+}
+
+const char *outcome_explanation(enum outcome outcome)
+{
+    return rows[outcome].explanation;
 }
 
 static bool has(enum outcome outcome, unsigned property)

@@ -13,7 +13,7 @@
 
 enum outcome {
     OUTCOME_NONE, /* the session goes on */
-#define OUTCOME(name, reason, level, properties, reply) OUTCOME_##name,
+#define OUTCOME(name, reason, level, properties, reply, explanation) OUTCOME_##name,
 #include "session/outcome.def"
 #undef OUTCOME
     OUTCOME_COUNT
@@ -24,6 +24,8 @@ const char *outcome_reason(enum outcome outcome);
 enum log_level outcome_level(enum outcome outcome);
 /* The reply without line end, or NULL when nothing is to be said. */
 const char *outcome_reply(enum outcome outcome);
+/* The cause and the mend, for operators. */
+const char *outcome_explanation(enum outcome outcome);
 
 /* The properties, explained in outcome.def. */
 bool outcome_is_limit(enum outcome outcome);

@@ -14,6 +14,7 @@
 #include "config/conf_ini.h"
 #include "config/operator_command.h"
 #include "status/control_ask.h"
+#include "status/explain_command.h"
 #include "status/route_command.h"
 #include "status/top.h"
 
@@ -95,6 +96,8 @@ int control_run(const struct options *options)
 
     if (options->action == OPTIONS_ROUTE)
         return route_command_run(options);
+    if (options->action == OPTIONS_EXPLAIN)
+        return explain_command_run(options->name);
     if (find_path(options, &path, &error) == -1) {
         complain("%s", error.text);
         return EX_CONFIG;
