@@ -244,6 +244,48 @@ scene 'USER and PASS in one segment' => sub {
     is_deeply [ map { $_->{ahead} ? 1 : 0 } $server->connections ], [ 0, 0 ], 'not without PIPELINING';
 };
 
+# Whether each session has sent a command ahead of a reply.
+sub ahead { my ($server) = @_; return [ map { $_->{ahead} ? 1 : 0 } $server->connections ] }
+
+scene 'AUTH PLAIN and CAPA in one segment' => sub {
+    for my $case ([ ['PIPELINING'], [ 0, 1, 1 ], 'after a login has shown how the server answers' ],
+        [ [], [ 0, 0, 0 ], 'not without PIPELINING' ]) {
+        my ($words, $expected, $name) = @$case;
+        my $server = server(capa => [ 'SASL PLAIN', @$words ], on => { AUTH => "+OK in\r\n" });
+        my $master = master(server => $server->address, workers => 2, max_sessions => 1);
+        $master->client->login->quit for 1 .. 3;
+        is_deeply ahead($server), $expected, $name;
+    }
+};
+
+# A server that asks for the response of AUTH when $$asks is set.
+sub asking_server {
+    my ($asks) = @_;
+    my $plain = b64("\0joe\0$Pop3Test::Client::PASSWORD");
+    return server(capa => [ 'SASL PLAIN', 'PIPELINING' ], anything_goes => 1,
+        on => { AUTH => sub { $$asks ? "+ \r\n" : "+OK in\r\n" }, uc $plain => "+OK in\r\n" });
+}
+
+scene 'a server that asks for the response of AUTH' => sub {
+    my $asks   = 1;
+    my $server = asking_server(\$asks);
+    my $master = master(server => $server->address, workers => 1);
+    $master->client->login->quit for 1 .. 3;
+    is_deeply ahead($server), [ 0, 0, 0 ], 'gets CAPA only after it has let the client in';
+};
+
+scene 'a server that begins to ask for the response of AUTH' => sub {
+    expect_reason('server-bad-reply');
+    my $asks   = 0;
+    my $server = asking_server(\$asks);
+    my $master = master(server => $server->address, workers => 1);
+    $master->client->login->quit;
+    $asks = 1;
+    like $master->client->try_login, qr/^-ERR \[SYS\/TEMP\]/, 'costs one login';
+    like $master->client->login->quit, qr/^\+OK/, 'the next one waits until it is asked';
+    is_deeply ahead($server), [ 0, 1, 0 ], 'one session has sent ahead';
+};
+
 scene 'the list is asked for after TLS has begun' => sub {
     plan(skip_all => 'no TLS, or no stunnel') if !features()->{tls} || !has_openssl() || !has_stunnel();
     my $identity = identity(name => 'localhost');

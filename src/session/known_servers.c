@@ -12,7 +12,14 @@
 #include "pop3/sasl.h"
 
 /* A value: the time in seconds until which it counts, and the facts. */
-enum { FACT_BITS = 16, HAS_CAPA = 1, HAS_PIPELINING = 2, ANSWERS_ONCE = 4, MECHANISM_SHIFT = 3 };
+enum {
+    FACT_BITS = 16,
+    HAS_CAPA = 1,
+    HAS_PIPELINING = 2,
+    ANSWERS_ONCE = 4,
+    TAKES_RESPONSE = 8,
+    MECHANISM_SHIFT = 4
+};
 _Static_assert(MECHANISM_SHIFT + SASL_MECHANISM_COUNT <= FACT_BITS, "the mechanisms fit");
 
 static uint64_t pack(const struct server_facts *facts, int64_t until_ms)
@@ -23,6 +30,7 @@ static uint64_t pack(const struct server_facts *facts, int64_t until_ms)
     bits |= facts->has_capa ? HAS_CAPA : 0;
     bits |= facts->has_pipelining ? HAS_PIPELINING : 0;
     bits |= facts->answers_once ? ANSWERS_ONCE : 0;
+    bits |= facts->takes_response ? TAKES_RESPONSE : 0;
     return (uint64_t)(until_ms / 1000) << FACT_BITS | bits;
 }
 
@@ -32,6 +40,7 @@ static struct server_facts unpack(uint64_t value)
         .has_capa = (value & HAS_CAPA) != 0,
         .has_pipelining = (value & HAS_PIPELINING) != 0,
         .answers_once = (value & ANSWERS_ONCE) != 0,
+        .takes_response = (value & TAKES_RESPONSE) != 0,
         .mechanisms = value >> MECHANISM_SHIFT & ((1U << SASL_MECHANISM_COUNT) - 1),
     };
 }

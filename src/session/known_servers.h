@@ -25,6 +25,7 @@ struct server_facts {
     bool has_capa;       /* it answers CAPA with a list */
     bool has_pipelining; /* PIPELINING is in the list */
     bool answers_once;   /* a login, a command at a time, has shown one reply to each */
+    bool takes_response; /* it has taken AUTH with the response in the same line */
     unsigned mechanisms; /* those of the line SASL: bits are enum sasl_mechanism */
 };
 

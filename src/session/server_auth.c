@@ -5,12 +5,16 @@
  * the other: both carry the same. All goes in one line if that has at most 255 octets,
  * which every server must accept (RFC 2449, section 4). Else the mechanism goes first, and the data
  * when the server asks for it.
+ *
+ * A server that is known to take all in one line, and announces PIPELINING, gets the CAPA that
+ * confirms the login in the same segment. A token goes alone, as a challenge may follow it.
  */
 #include "session/server_auth.h"
 
 #include <string.h>
 
 #include "session/client_line.h"
+#include "session/server_capa.h"
 
 enum { COMMAND_BYTES_SAFE = 255 };
 
@@ -106,23 +110,26 @@ static enum outcome answer_challenge(struct session *session, enum sasl_mechanis
     return outcome;
 }
 
+static bool is_short(const char *name, const char *text)
+{
+    return strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
+}
+
 /* Sends the initial response `text`, at once or when the server asks for it. */
 static enum outcome authenticate(struct session *session, enum sasl_mechanism mechanism,
                                  const char *text, struct server_reply *reply)
 {
     const char *name = sasl_mechanism_info(mechanism)->name;
-    bool has_sent = strlen("AUTH  \r\n") + strlen(name) + strlen(text) <= COMMAND_BYTES_SAFE;
-    enum outcome outcome;
+    bool has_sent = is_short(name, text);
+    enum outcome outcome = has_sent ? server_settle(session) : OUTCOME_NONE;
 
-    secret_note(&session->secrets, text, strlen(text));
-    session->is_password_tried = true;
-    outcome = has_sent ? server_settle(session) : OUTCOME_NONE;
     if (outcome == OUTCOME_NONE)
         outcome = server_exchange(session,
                                   (const char *const[]){"AUTH", name, has_sent ? text : NULL, NULL},
                                   server_answer_read, reply);
     if (outcome == OUTCOME_NONE && !has_sent && reply->is_ok)
         return OUTCOME_SERVER_BAD_REPLY; /* it has not seen the credentials yet */
+    session->has_taken_response = outcome == OUTCOME_NONE && reply->is_ok;
     /* At most two challenges: the prompt, and the reason for a refusal. */
     for (int i = 0; i < 2 && outcome == OUTCOME_NONE && reply->is_challenge; i++)
         outcome = answer_challenge(session, mechanism, text, reply);
@@ -131,17 +138,51 @@ static enum outcome authenticate(struct session *session, enum sasl_mechanism me
     return outcome;
 }
 
-enum outcome server_auth(struct session *session, struct server_reply *reply)
+static bool may_ask_at_once(const struct session *session, enum sasl_mechanism mechanism,
+                            const char *text)
+{
+    const struct server_facts *facts = &session->server_facts;
+
+    return mechanism == SASL_MECHANISM_PLAIN && facts->has_pipelining && facts->answers_once &&
+           facts->takes_response && is_short(sasl_mechanism_info(mechanism)->name, text);
+}
+
+/* PLAIN and CAPA in one segment. A server that asks for the response all the same has taken CAPA for
+ * it: the next login sends less at once. */
+static enum outcome authenticate_at_once(struct session *session, const char *text,
+                                         struct server_reply *reply)
+{
+    const char *name = sasl_mechanism_info(SASL_MECHANISM_PLAIN)->name;
+    enum outcome outcome = server_check_quiet(session);
+
+    if (outcome != OUTCOME_NONE)
+        return outcome;
+    server_put(session, (const char *const[]){"AUTH", name, text, NULL});
+    outcome = server_send(session, (const char *const[]){"CAPA", NULL});
+    if (outcome == OUTCOME_NONE)
+        outcome = server_answer_read(session, 0, server_login_deadline_ms(session), reply);
+    if (outcome != OUTCOME_NONE || !reply->is_challenge)
+        return outcome;
+    server_capa_forget(session);
+    return OUTCOME_SERVER_BAD_REPLY;
+}
+
+enum outcome server_auth(struct session *session, struct server_reply *reply, bool *has_capa_sent_r)
 {
     enum sasl_mechanism mechanism = server_auth_mechanism(session);
     size_t length = buffer_length(&session->credentials.memory);
     const char *text = encode(session, mechanism);
     enum outcome outcome = OUTCOME_LOGIN_REFUSED;
 
-    if (text != NULL)
-        outcome = authenticate(session, mechanism, text, reply);
-    else
+    if (text == NULL) {
         client_say(session, "-ERR [AUTH] user name and password are too long");
+    } else {
+        secret_note(&session->secrets, text, strlen(text));
+        session->is_password_tried = true;
+        *has_capa_sent_r = may_ask_at_once(session, mechanism, text);
+        outcome = *has_capa_sent_r ? authenticate_at_once(session, text, reply)
+                                   : authenticate(session, mechanism, text, reply);
+    }
     /* The login may be tried again, and the memory holds the response only a few times. */
     credentials_give_back(&session->credentials, length);
     return outcome;

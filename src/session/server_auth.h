@@ -13,7 +13,8 @@
 enum sasl_mechanism server_auth_mechanism(const struct session *session);
 
 /* Logs in with the client's credentials. `reply` is the server's last word. Call it only if there is
- * a mechanism. */
-enum outcome server_auth(struct session *session, struct server_reply *reply);
+ * a mechanism. *has_capa_sent_r: see server_capa_confirm(). */
+enum outcome server_auth(struct session *session, struct server_reply *reply,
+                         bool *has_capa_sent_r);
 
 #endif

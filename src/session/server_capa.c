@@ -177,9 +177,13 @@ void server_capa_trust(struct session *session)
 {
     struct server_facts *facts = &session->server_facts;
 
-    if (!facts->has_capa || facts->answers_once)
+    bool is_news =
+        !facts->answers_once || (session->has_taken_response && !facts->takes_response);
+
+    if (!facts->has_capa || !is_news)
         return;
     facts->answers_once = true;
+    facts->takes_response |= session->has_taken_response;
     keep(session);
 }
 

@@ -19,7 +19,8 @@
  * login, and after TLS has begun: what was said in the clear does not count. */
 enum outcome server_capa_learn(struct session *session);
 
-/* Notes that a login, a command at a time, had one reply to each command. */
+/* Notes that a login, a command at a time, had one reply to each command; and whether AUTH had its
+ * response in the same line. */
 void server_capa_trust(struct session *session);
 
 /* The server has sent what it was not asked for: nothing is known of it any more. Call it before its

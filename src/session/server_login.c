@@ -226,7 +226,7 @@ static enum outcome log_in(struct session *session, struct server_reply *reply,
     session->is_login_sent = true;
     note_secret(session);
     if (is_auth_due(session))
-        return server_auth(session, reply);
+        return server_auth(session, reply, has_capa_sent_r);
     *has_capa_sent_r = facts->has_pipelining && facts->answers_once;
     return *has_capa_sent_r ? log_in_at_once(session, reply) : log_in_by_steps(session, reply);
 }
@@ -254,7 +254,7 @@ enum outcome server_login_run(struct session *session)
     enum outcome outcome;
 
     session_enter(session, SESSION_STAGE_SERVER_LOGIN);
-    session->is_password_tried = session->has_last_words = false;
+    session->is_password_tried = session->has_last_words = session->has_taken_response = false;
     outcome = prepare(session);
     if (outcome == OUTCOME_NONE)
         outcome = log_in(session, &reply, &has_capa_sent);

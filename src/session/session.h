@@ -138,6 +138,7 @@ struct session {
     struct server_facts server_facts; /* of the server we log in at */
     bool is_login_sent;               /* the server has the credentials, and might repeat them */
     bool is_password_tried;           /* it has taken the user name: its answer is about the rest */
+    bool has_taken_response;          /* it has taken AUTH with the response in the same line */
     bool has_last_words; /* at the start of its input: why it refuses the login, or closes */
     bool is_in_use; /* it refuses because the mailbox is in use, and the client does not know yet */
     enum refusal refusal; /* what such words of a refused login mean */

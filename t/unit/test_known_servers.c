@@ -25,7 +25,8 @@ static const struct server_facts some = {
 static bool is_same(const struct server_facts *a, const struct server_facts *b)
 {
     return a->has_capa == b->has_capa && a->has_pipelining == b->has_pipelining &&
-           a->answers_once == b->answers_once && a->mechanisms == b->mechanisms;
+           a->answers_once == b->answers_once && a->takes_response == b->takes_response &&
+           a->mechanisms == b->mechanisms;
 }
 
 static int begin(void **state)
@@ -38,8 +39,8 @@ static int begin(void **state)
 static void test_facts(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 8; i++) {
-        struct server_facts facts = {(i & 1) != 0, (i & 2) != 0, (i & 4) != 0,
+    for (unsigned i = 0; i < 16; i++) {
+        struct server_facts facts = {(i & 1) != 0, (i & 2) != 0, (i & 4) != 0, (i & 8) != 0,
                                      i * 7 % (1U << SASL_MECHANISM_COUNT)};
         struct server_facts found;
 
