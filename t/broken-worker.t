@@ -74,7 +74,7 @@ sub fill_from {
     return $pieces;
 }
 
-my @kinds = ([ 'one session a worker', workers => 4, max_workers => 8 ],
+my @kinds = ([ 'one session a worker', workers => 4, max_workers => 8, sessions_per_worker => 1 ],
     [ 'many sessions a worker', workers => 2, max_workers => 4, sessions_per_worker => 16 ]);
 
 for (@kinds) {

@@ -42,7 +42,7 @@ sub told {
 }
 
 my %kind = (
-    'one session a worker'   => { workers => 4, max_workers => 8 },
+    'one session a worker'   => { workers => 4, max_workers => 8, sessions_per_worker => 1 },
     'many sessions a worker' => { workers => 2, max_workers => 2, sessions_per_worker => 8 },
 );
 

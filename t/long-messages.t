@@ -17,7 +17,7 @@ expect_reason(qw(server-closed server-unsolicited server-lost client-stalled));
 
 use constant LONG => 300_000;       # from 256 KiB on
 
-my %kind = ('one session a worker' => { workers => 1, max_workers => 1 },
+my %kind = ('one session a worker' => { workers => 1, max_workers => 1, sessions_per_worker => 1 },
             'many sessions a worker' => { workers => 1, max_workers => 1, sessions_per_worker => 100 });
 
 # One scene for each kind of worker; the code gets its settings.

@@ -153,6 +153,7 @@ scene 'more programs at once than the first limit of open files has room for' =>
 };
 
 scene 'programs of one address wait in line, those of another do not wait for them' => sub {
+    needs_one_session('the limit of open files leaves room for 12 programs');
     my ($gate, $in) = gate();
     my $dir    = directory(0777);
     my $master = master(server => server()->address, acp_timeout => 60, login_timeout => 60, workers => 8,
@@ -218,6 +219,7 @@ scene 'names: one query for each time to live; a limit when nobody answers' => s
 };
 
 scene 'an address that names dead zones does not take the names from others' => sub {
+    needs_one_session('the limit of open files is too low for more');
     my $why_not = why_no_namespace();
     plan(skip_all => $why_not) if defined $why_not;
     my $names   = name_server(sub { return });

@@ -62,6 +62,7 @@ scene 'more instances than the soft limit of open files allows' => sub {
 };
 
 scene 'one instance full, the other one free' => sub {
+    needs_one_session('one session fills the pool');
     my $server = server();
     my $master = master(-instances => [
         full => { listen => '127.0.0.1:0', workers => 1, max_workers => 1 },

@@ -187,7 +187,7 @@ sub few_tried {
 
 for my $many (1, 40) {
     my $kind = $many == 1 ? 'one session a worker' : 'many sessions a worker';
-    my %pool = $many == 1 ? (workers => 60) : (workers => 2, sessions_per_worker => 40);
+    my %pool = $many == 1 ? (workers => 60, sessions_per_worker => 1) : (workers => 2, sessions_per_worker => 40);
 
     scene "a burst of wrong passwords at once, $kind" => sub {
         my $server = holding_server(password => 'right');

@@ -60,6 +60,7 @@ scene 'started by another user it keeps that user' => sub {
 };
 
 scene 'few descriptors' => sub {
+    needs_one_session('counts descriptors');
     plan_root();
     my $directory = directory(0777);
     my $server    = server(messages => [ message(1000) ]);

@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 
 my %kind = (
-    'one session a worker'   => { workers => 2, max_workers => 2 },
+    'one session a worker'   => { workers => 2, max_workers => 2, sessions_per_worker => 1 },
     'many sessions a worker' => { workers => 1, max_workers => 1, sessions_per_worker => 2 },
 );
 my $refusal = "-ERR [SYS/TEMP] too busy, try again later\r\n";

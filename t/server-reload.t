@@ -170,6 +170,7 @@ sub queue_of {
 }
 
 scene 'a reload that fails leaves the sockets as they are' => sub {
+    needs_one_session('one session keeps the only worker from the queue');
     expect_log(qw(configuration reload-failed));
     my $path   = directory(0777) . '/pop3';
     my $master = master(listen => $path, server => server()->address, backlog => 3, workers => 1, max_workers => 1);

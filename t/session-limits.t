@@ -12,7 +12,7 @@ use Pop3Test;
 expect_log(qw(worker-died session-lost));
 
 my %kind = (
-    'one session a worker'   => { workers => 8, max_workers => 8 },
+    'one session a worker'   => { workers => 8, max_workers => 8, sessions_per_worker => 1 },
     'many sessions a worker' => { workers => 1, max_workers => 1, sessions_per_worker => 8 },
 );
 

@@ -54,7 +54,7 @@ sub scribble {
     return $pages;
 }
 
-my %kind = ('one session a worker' => { max_workers => 6 },
+my %kind = ('one session a worker' => { max_workers => 6, sessions_per_worker => 1 },
     'many sessions a worker' => { max_workers => 2, sessions_per_worker => 3 });
 my $seed = seed();
 

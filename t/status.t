@@ -53,6 +53,7 @@ sub parse_metrics {
 }
 
 scene 'rows and totals' => sub {
+    needs_one_session('counts idle and busy workers');
     my $server = server(messages => [@messages]);
     my $daemon = daemon($server);
     my $json = $daemon->status;
@@ -107,6 +108,7 @@ scene 'rows and totals' => sub {
 };
 
 scene 'two instances, a reload between' => sub {
+    needs_one_session('counts busy workers');
     my $server = server(messages => [@messages]);
     my $daemon = daemon($server, -instances => [ inside => { listen => '127.0.0.1:0' }, outside => { listen => '127.0.0.2:0' } ]);
     my $client = $daemon->client(to => '127.0.0.1')->login;

@@ -236,7 +236,7 @@ scene 'a part of the certificate\'s name is not a user' => sub {
     my $acp       = acp('echo "+OK $PROXY_SERVERLOGIN, $PROXY_USERNAME"');
     my %names     = map { $_ => identity(name => $_, ca => $ca) } 'root', 'bob:root', "root\@$there", "bob:root\@$there";
     my $mail      = identity(name => 'Root', san => ["email:root\@$there"], ca => $ca);
-    for my $kind ([], [ workers => 1, max_workers => 1, sessions_per_worker => 10 ]) {
+    for my $kind ([ sessions_per_worker => 1 ], [ workers => 1, max_workers => 1, sessions_per_worker => 10 ]) {
         my $master = master(server => $home->address, tls => 'implicit', tls_certificate => $first->{both},
             tls_client_ca => $ca->{certificate}, acp => $acp, select_server => 'yes', @$kind);
         for my $name (sort keys %names) {

@@ -199,6 +199,7 @@ static const char *skip_blocks(const char *data, const char *end)
 #ifdef __SSE2__
     data = skip_sse2(data, end);
 #endif
+    (void)end; /* on other processors nothing is stepped over */
     return data;
 }
 

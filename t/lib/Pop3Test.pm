@@ -50,7 +50,7 @@ our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done example proxy master pollers server run wait_until pause now program directory write_file read_file
         acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts descriptors is_root
-        without_setuid
+        without_setuid needs_one_session
         is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
 
@@ -107,6 +107,16 @@ sub without_setuid {
     return if !is_root() || !installed('setpriv');
     return [ map { split } 'setpriv --bounding-set -setuid,-setgid --inh-caps -setuid,-setgid' ];
 }
+
+# For a scene that counts processes, or signals the process of a session: skips the scene where the
+# whole suite runs with many sessions a worker.
+sub needs_one_session {
+    my ($why) = @_;
+    plan(skip_all => "one session a worker: $why") if has_many_sessions();
+    return;
+}
+
+sub has_many_sessions { return ($ENV{POP3_TEST_SESSIONS_PER_WORKER} // 1) > 1 }
 
 sub is_sanitized {
     my $octets = read_file(program());
@@ -223,6 +233,8 @@ sub expect_log {
     for my $event (@_) {
         $EVENTS{$event} or die "no such event: $event\n";
         $expected{$event} = 1;
+        # With many sessions a worker each session of it has a line of its own.
+        $expected{'session-lost'} = 1 if $event eq 'worker-died' && has_many_sessions();
     }
     return;
 }

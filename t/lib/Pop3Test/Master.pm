@@ -33,7 +33,8 @@ use parent 'Pop3Test::Product';
 #   -any_exit, -any_stderr what the end of the scene does not complain of
 # All others are keys of the file. The defaults are listen = 127.0.0.1:0,
 # workers = 2, a grace longer than any wait of a test, and no limits by address or
-# user (undef: the product's default).
+# user (undef: the product's default). The environment variable POP3_TEST_SESSIONS_PER_WORKER
+# sets sessions_per_worker for every test that does not.
 sub new {
     my ($class, %option) = @_;
     my $self = bless { stderr_octets => '', processes => [], clients => [] }, $class;
@@ -43,13 +44,18 @@ sub new {
     }
     $self->{keys} = { workers => 2, max_per_ip => 0, max_sessions_per_ip => 0, max_sessions_per_user => 0, login_failures => 0,
         grace => 60, control => "$self->{directory}/control",
-        $self->{instances} ? () : (listen => '127.0.0.1:0'), %option };
+        $self->{instances} ? () : (listen => '127.0.0.1:0'), _sessions_per_worker(), %option };
     $self->{instances} ||= [ main => {} ];
     $self->{groups}    ||= [];
     $self->{path} = "$self->{directory}/conf";
     $self->write;
     $self->start if $self->{start} // 1;
     return $self;
+}
+
+sub _sessions_per_worker {
+    my $number = $ENV{POP3_TEST_SESSIONS_PER_WORKER};
+    return $number ? (sessions_per_worker => $number) : ();
 }
 
 # ---- the file ----
