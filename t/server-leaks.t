@@ -82,6 +82,7 @@ scene '240 faulty sessions' => sub {
 };
 
 scene 'memory of a worker' => sub {
+    needs_one_session('measures a process that carries one');
     plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
     plan(skip_all => 'not run by root') if !is_root();
     my $master  = master(server => server()->address, workers => 32);
@@ -102,6 +103,7 @@ scene 'memory of a worker' => sub {
 
 # A session that has been silent for a while has freed the memory of the handshake.
 scene 'memory of a worker with TLS' => sub {
+    needs_one_session('measures a process that carries one');
     plan(skip_all => 'the sanitizer needs its own') if is_sanitized();
     plan(skip_all => 'not run by root') if !is_root();
     plan(skip_all => 'TLS is not built in') if !features()->{tls};

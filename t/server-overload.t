@@ -66,6 +66,7 @@ sub good_clients {
 }
 
 scene '200 dripping clients, 32 workers at most' => sub {
+    needs_one_session('fills the pool');
     expect_reason('shed');
     my $master = master(server => server()->address, workers => 8, max_workers => 32, max_per_ip => undef, login_timeout => 600);
     with_drips($master, 200, sub {
@@ -92,6 +93,7 @@ scene 'sessions that have logged in stay' => sub {
 };
 
 scene 'sessions that have logged in hold all places: new connections wait' => sub {
+    needs_one_session('fills the pool');
     my $master = master(server => server()->address, workers => 2, max_workers => 3);
     my @held   = map { $master->client->login } 1 .. 3;
     my @wait   = map { $master->client } 1 .. 20;
@@ -116,6 +118,7 @@ scene 'the limit of places for one address' => sub {
 };
 
 scene '500 silent connections of one address' => sub {
+    needs_one_session('fills the pool');
     expect_reason('shed');
     my $master = master(server => server()->address, workers => 16, max_workers => 64, max_per_ip => undef, login_timeout => 600);
     my @silent = map { $master->client(from => '127.0.0.66') } 1 .. 500;
@@ -237,6 +240,7 @@ scene 'a client that hangs up before the answer has failed all the same' => sub 
 };
 
 scene 'a session that is shed while its password is tried has failed' => sub {
+    needs_one_session('fills the pool');
     expect_reason('shed');
     my $server = holding_server(password => 'right');
     my $master = master(server => $server->address, login_failures => 8, max_per_ip => 0, workers => 8, max_workers => 8);

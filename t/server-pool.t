@@ -36,6 +36,7 @@ sub ticks_of {
 sub ticks { my ($master) = @_; return ticks_of($master->pid) }
 
 scene 'a burst of connections' => sub {
+    needs_one_session('counts a worker for each session');
     my $server = server();
     listen $server->{listener}, SOMAXCONN;
     my $master = master(server => $server->address, workers => 4, max_workers => 500);
@@ -99,6 +100,7 @@ scene 'a few workers serve quick sessions on a busy processor' => sub {
 };
 
 scene 'a worker retires after max_sessions' => sub {
+    needs_one_session('counts sessions by worker');
     my $master = master(server => server()->address, workers => 1, max_workers => 1, max_sessions => 3);
     is $master->client->login("n$_")->quit, '+OK bye', "session $_" for 1 .. 9;
     my %by_worker;
@@ -108,6 +110,7 @@ scene 'a worker retires after max_sessions' => sub {
 };
 
 scene 'a busy worker is killed' => sub {
+    needs_one_session('another session is on another worker');
     expect_log('worker-died');
     my $server = server(messages => [ message(100) ]);
     my $master = master(server => $server->address, workers => 3);
@@ -204,6 +207,7 @@ scene 'workers that die at once' => sub {
 };
 
 scene 'no more processes' => sub {
+    needs_one_session('a new session needs a new process');
     plan(skip_all => 'not run by root') if !is_root();
     plan(skip_all => 'no prlimit') if !has_prlimit();
     expect_log(qw(fork-throttled worker-died status));

@@ -175,6 +175,7 @@ scene 'Dovecot is told who the client is' => sub {
 };
 
 scene 'sessions of clients are resumed by any worker' => sub {
+    needs_one_session('tells workers apart by their sessions');
     my $file   = directory() . '/session';
     my $master = master(max_sessions => 1, server => 'localhost:' . $dovecot->tls_port, server_tls => 'implicit',
         server_tls_ca => $ca->{certificate}, tls => 'implicit', tls_certificate => $identity->{both});
