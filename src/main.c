@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/complain.h"
+#include "compare/compare.h"
 #include "config/options.h"
 #include "master/inetd.h"
 #include "master/master.h"
@@ -46,6 +47,10 @@ int main(int argc, char *argv[])
 
     fill_standard_descriptors();
     tls_init();
+    if (argc > 2 && strcmp(argv[1], "compare") == 0) { /* alone it is a server */
+        code = compare_run(argc - 1, argv + 1);
+        return finish_output(EX_OK) == EX_OK ? code : COMPARE_EXIT_TROUBLE;
+    }
     if (options_parse(&options, argc, argv, &error) == -1) {
         inetd_refuse(error.text);
         options_free(&options);

@@ -18,7 +18,7 @@ use List::Util qw(uniq);
 
 our @EXPORT_OK = qw(@LAYERS sources folders wrong_includes parse_nm symbols circles);
 
-our @LAYERS = qw(base io tls pop3 route config helper check session pool status master);    # lowest first
+our @LAYERS = qw(base io tls pop3 route config helper check session pool status compare master);    # lowest first
 
 # Every source file below $top, as a path relative to it, sorted.
 sub sources {
