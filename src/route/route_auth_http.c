@@ -78,7 +78,8 @@ static bool is_header(const char *line, size_t length, const char *name)
 
 static void take_status(struct route_http_answer *answer, const char *value, size_t length)
 {
-    answer->is_malformed |= answer->has_status || length >= sizeof(answer->status);
+    answer->is_malformed |= answer->has_status || length >= sizeof(answer->status) ||
+                            memchr(value, '\0', length) != NULL;
     answer->has_status = true;
     if (answer->is_malformed)
         return;

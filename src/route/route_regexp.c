@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/octet.h"
 #include "config.h"
+#include "route/route_value.h"
 
 #ifdef HAVE_PCRE2
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -250,12 +251,19 @@ const struct stat *route_regexp_state(const struct route_regexp *table)
 
 /* ---- the value ---- */
 
-/* A value under construction, and what was inserted into the current word. */
+/* A value under construction. What may be inserted depends on what the word is: the rule decides
+ * that, never the key. */
 struct expansion {
     char *value;
     size_t length;
-    size_t word;        /* where the current word begins */
-    bool has_name;      /* the rule itself has written "name=" in this word */
+    size_t word; /* where the current word begins */
+    bool is_text;       /* the text after `reject`: no words any more */
+    bool is_quoted;     /* in a text between quotes */
+    bool is_escaped;    /* a backslash stands before the next octet of that */
+    bool is_named;      /* the rule itself has begun this word with "name=" or "group:" */
+    bool is_field;      /* ... with the name of a field, whose value may be anything, ... */
+    size_t text;        /* ... and begins here */
+    bool has_inserted;  /* something of the key stands in this word */
     bool has_separator; /* an insertion has brought an @ or : that is the last one so far */
 };
 
@@ -268,70 +276,111 @@ static bool put(struct expansion *to, const char *text, size_t length)
     return true;
 }
 
-/* An octet of the rule's own. Its @ makes all before it the login, whatever was inserted there. */
-static bool put_own(struct expansion *to, char octet)
+static bool is_word(const struct expansion *to, const char *word)
 {
-    if (octet_is_blank(octet))
-        *to = (struct expansion){.value = to->value, .length = to->length};
-    else if (octet == '@')
-        to->has_separator = false;
-    else if (octet == '=' && !to->has_separator)
-        to->has_name = true;
-    return put(to, &octet, 1);
+    size_t length = strlen(word);
+
+    return to->length - to->word == length && memcmp(to->value + to->word, word, length) == 0;
 }
 
-/* What a group has matched. Returns false for octets that could end the word or a quoted text. */
-static bool put_group(struct expansion *to, const char *text, size_t length)
+/* The word ends here. Returns what the key has made of it that the rule does not say, or NULL. */
+static const char *end_word(struct expansion *to)
 {
+    const char *wrong = NULL;
+
+    if (to->has_separator)
+        wrong = "what the pattern matched would name another server";
+    else if (to->has_inserted && !to->is_named &&
+             !route_value_is_target(to->value + to->word, to->length - to->word))
+        wrong = "what the pattern matched is no part of a server's name";
+    *to = (struct expansion){.value = to->value,
+                             .length = to->length,
+                             .is_text = !to->has_inserted && is_word(to, "reject")};
+    return wrong;
+}
+
+/* What the rule writes before anything is inserted tells what the word is. */
+static void note_name(struct expansion *to, char octet)
+{
+    if (octet == ':' && is_word(to, "group"))
+        to->is_named = true;
+    if (octet != '=')
+        return;
+    to->is_named = true;
+    to->is_field = route_value_is_field(to->value + to->word, to->length - to->word);
+    to->text = to->length + 1;
+}
+
+/* A quoted text follows the = of a field, and ends at a quote that no backslash escapes. */
+static void note_quote(struct expansion *to, char octet)
+{
+    if (!to->is_quoted)
+        to->is_quoted = octet == '"' && to->is_field && to->text == to->length;
+    else if (octet == '"' && !to->is_escaped)
+        to->is_quoted = false;
+    to->is_escaped = to->is_quoted && octet == '\\' && !to->is_escaped;
+}
+
+/* An octet of the rule's own. Its @ makes all before it the login, whatever was inserted there. */
+static const char *put_own(struct expansion *to, char octet)
+{
+    const char *wrong = NULL;
+
+    note_quote(to, octet);
+    if (!to->is_text && !to->is_quoted && octet_is_blank(octet)) {
+        wrong = end_word(to);
+        to->word = to->length + 1;
+    } else if (octet == '@') {
+        to->has_separator = false;
+    } else if (!to->is_named && !to->has_inserted) {
+        note_name(to, octet);
+    }
+    return put(to, &octet, 1) ? wrong : "the value is too long";
+}
+
+/* What a group has matched: no octet that could end the word or a quoted text, and in a server's
+ * name none that begins a field. */
+static const char *put_group(struct expansion *to, const char *text, size_t length)
+{
+    to->has_inserted = true;
+    to->is_escaped = false;
     for (size_t i = 0; i < length; i++) {
         char octet = text[i];
 
-        if (octet_is_blank(octet) || octet_is_control(octet) || octet == '"' || octet == '\\')
-            return false;
-        if (to->has_name)
+        if (octet_is_blank(octet) || octet_is_control(octet))
+            return "what the pattern matched does not fit into the value";
+        if (to->is_text)
             continue;
-        if (octet == '=')
-            return false; /* it would make a field of the word */
-        if (octet == '@' || octet == ':')
-            to->has_separator = true;
+        if (octet == '"' || octet == '\\' || (octet == '=' && !to->is_field))
+            return "what the pattern matched does not fit into the value";
+        to->has_separator |= !to->is_field && (octet == '@' || octet == ':');
     }
-    return put(to, text, length);
+    return put(to, text, length) ? NULL : "the value is too long";
 }
 
-static enum route_result expand(const struct route_regexp *table, const struct rule *rule,
-                                const char *key, struct expansion *to, struct error *error)
+/* Writes the rule's value for the key. Returns NULL, or what is wrong with it. */
+static const char *expand(const struct route_regexp *table, const char *rule, const char *key,
+                          struct expansion *to)
 {
     const PCRE2_SIZE *groups = pcre2_get_ovector_pointer(table->match);
-    bool fits = true;
+    const char *wrong = NULL;
 
-    for (const char *c = rule->value; *c != '\0' && fits; c++) {
+    for (const char *c = rule; *c != '\0' && wrong == NULL; c++) {
         size_t group;
 
-        if (octet_is_blank(*c) && to->has_separator)
-            break;
         if (*c != '$' || c[1] == '$') {
             c += *c == '$';
-            fits = put_own(to, *c);
+            wrong = put_own(to, *c);
             continue;
         }
         c++;
         group = 2 * (size_t)(*c - '0');
-        if (groups[group] != PCRE2_UNSET &&
-            !put_group(to, key + groups[group], groups[group + 1] - groups[group])) {
-            error_set(error, "line %u: what the pattern matched does not fit into the value",
-                      rule->line);
-            return ROUTE_FAILED;
-        }
+        if (groups[group] == PCRE2_UNSET)
+            to->has_inserted = true; /* nothing, which is not what the rule says either */
+        else
+            wrong = put_group(to, key + groups[group], groups[group + 1] - groups[group]);
     }
-    if (to->has_separator) {
-        error_set(error, "line %u: what the pattern matched would name another server", rule->line);
-        return ROUTE_FAILED;
-    }
-    if (!fits) {
-        error_set(error, "line %u: the value is too long", rule->line);
-        return ROUTE_FAILED;
-    }
-    return ROUTE_FOUND;
+    return wrong != NULL ? wrong : to->is_text ? NULL : end_word(to);
 }
 
 enum route_result route_regexp_find(const struct route_regexp *table, const char *key,
@@ -339,6 +388,7 @@ enum route_result route_regexp_find(const struct route_regexp *table, const char
                                     struct error *error)
 {
     struct expansion to = {.value = value};
+    const char *wrong;
     enum route_result result = ROUTE_NOT_FOUND;
 
     for (size_t i = 0; i < table->count && result == ROUTE_NOT_FOUND; i++) {
@@ -351,7 +401,12 @@ enum route_result route_regexp_find(const struct route_regexp *table, const char
             error_set(error, "line %u: the pattern takes too many steps", table->rules[i].line);
             return ROUTE_FAILED;
         }
-        result = expand(table, &table->rules[i], key, &to, error);
+        wrong = expand(table, table->rules[i].value, key, &to);
+        if (wrong != NULL) {
+            error_set(error, "line %u: %s", table->rules[i].line, wrong);
+            return ROUTE_FAILED;
+        }
+        result = ROUTE_FOUND;
     }
     *length_r = to.length;
     return result;

@@ -68,7 +68,8 @@ static void reply_failed(const char *reason, size_t length, route_reply *reply, 
 
     if (length > REASON_MAX)
         length = REASON_MAX;
-    memcpy(why, reason, length);
+    for (size_t i = 0; i < length; i++)
+        why[i] = octet_is_control(reason[i]) ? '?' : reason[i];
     why[length] = '\0';
     route_reply_failed(reply, context, length == 0 ? "the table fails for now" : why);
 }

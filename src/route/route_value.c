@@ -128,8 +128,11 @@ static bool is_mechanism(const char *text, size_t length)
            mechanism == SASL_MECHANISM_OAUTHBEARER;
 }
 
+/* A NUL would end the value early where it is used: another server than the one that was checked. */
 static bool is_good(enum route_check check, const char *text, size_t length)
 {
+    if (check != ROUTE_CHECK_TEXT && memchr(text, '\0', length) != NULL)
+        return false;
     switch (check) {
     case ROUTE_CHECK_HOST:
         return is_host(text, length);
@@ -354,11 +357,23 @@ static int read_quoted_field(struct reader *reader, struct route_answer *answer,
 static bool is_field(const char *word, size_t length, size_t name)
 {
     bool has_value = name > 0 && name < length && word[name] == '=';
-    bool is_known = find_field(word, name) < ROUTE_FIELD_COUNT || is_ignored(word, name);
+    bool is_known = route_value_is_field(word, name);
 
     if (name == length)
         return is_known;
     return has_value && (is_known || memchr(word, '@', length) == NULL);
+}
+
+bool route_value_is_target(const char *word, size_t length)
+{
+    return length > 0 && !is_word(word, length, "reject") &&
+           !is_field(word, length, name_length(word, length)) &&
+           (length < GROUP_PREFIX_LENGTH || memcmp(word, group_prefix, GROUP_PREFIX_LENGTH) != 0);
+}
+
+bool route_value_is_field(const char *name, size_t length)
+{
+    return find_field(name, length) < ROUTE_FIELD_COUNT || is_ignored(name, length);
 }
 
 static int read_field(struct reader *reader, struct route_answer *answer, size_t length,

@@ -11,6 +11,7 @@
 #ifndef ROUTE_ROUTE_VALUE_H
 #define ROUTE_ROUTE_VALUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -38,5 +39,12 @@ int route_value_finish(struct route_answer *answer, struct error *error);
 /* Takes `[login@]host[:port]`. The login ends at the last `@`. */
 int route_value_take_target(struct route_answer *answer, const char *text, size_t length,
                             struct error *error);
+
+/* Is the word read as a server, `[login@]host[:port]`, where a value begins with it? Not if it is
+ * read as a field, as `reject` or as a group. */
+bool route_value_is_target(const char *word, size_t length);
+
+/* Is there a field of this name? One that we know and ignore counts. */
+bool route_value_is_field(const char *name, size_t length);
 
 #endif
