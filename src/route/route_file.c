@@ -240,6 +240,16 @@ static size_t take_key(char *line, size_t length)
     return i < length && i < ROUTE_KEY_SIZE ? i : 0;
 }
 
+/* The length of a line or value without the CR of a line end and the blanks before that. */
+static size_t trimmed(const char *text, size_t length)
+{
+    if (length > 0 && text[length - 1] == '\r')
+        length--;
+    while (length > 0 && octet_is_blank(text[length - 1]))
+        length--;
+    return length;
+}
+
 /* The line without its end. */
 static int parse_line(struct route_file *file, char *line, size_t length, struct error *error)
 {
@@ -252,21 +262,10 @@ static int parse_line(struct route_file *file, char *line, size_t length, struct
                                          : "expected a key, then a colon or blanks, then a value");
     while (value < length && octet_is_blank(line[value]))
         value++;
-    while (length > value && octet_is_blank(line[length - 1]))
-        length--;
     if (check_value(file, line + value, length - value, error) == -1)
         return -1;
     line[key] = '\0'; /* ends the key; the value follows it, up to the end of the line */
     return add_key(file, line, error);
-}
-
-static bool says_nothing(const char *line, size_t length)
-{
-    size_t i = 0;
-
-    while (i < length && octet_is_blank(line[i]))
-        i++;
-    return i == length || line[0] == '#';
 }
 
 static int parse_next(struct route_file *file, struct error *error)
@@ -278,9 +277,8 @@ static int parse_next(struct route_file *file, struct error *error)
 
     file->lines++;
     file->at += length + (end != NULL);
-    if (length > 0 && line[length - 1] == '\r')
-        length--;
-    if (says_nothing(line, length))
+    length = trimmed(line, length);
+    if (length == 0 || line[0] == '#')
         return 0;
     if (memchr(line, '\0', length) != NULL)
         return complain(file, error, "a NUL octet; is this a text file?");
@@ -303,17 +301,13 @@ const char *route_file_find(const struct route_file *file, const char *key, size
 {
     uint32_t offset = *find_slot(file, key);
     const char *value;
-    size_t length;
 
     if (offset == 0)
         return NULL;
     value = file->text + offset - 1 + strlen(key) + 1;
     while (octet_is_blank(*value))
         value++;
-    length = strcspn(value, "\n");
-    while (length > 0 && (octet_is_blank(value[length - 1]) || value[length - 1] == '\r'))
-        length--;
-    *length_r = length;
+    *length_r = trimmed(value, strcspn(value, "\n"));
     return value;
 }
 

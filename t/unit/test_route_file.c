@@ -109,7 +109,7 @@ static const struct {
     {": x\n", ":1: the line begins without a key"},
     {"a x\n#\na y\n", ":3: the key a stands in line 1 already; remove one of them"},
     {"Ab x\nb y\nc z\nb u", ":4: the key b stands in line 2 already; remove one of them"},
-    {"a \n", ":1: the value is empty"},
+    {"a \n", ":1: expected a key, then a colon or blanks, then a value"},
     {"a:\n", ":1: the value is empty"},
     {"a host=\n", ":1: host: malformed value"},
     {"a group:stores\nb group:others\n", ":2: there is no [group others] in the configuration"},
