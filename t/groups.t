@@ -411,21 +411,6 @@ case 'a mailbox that is in use, at a server with SASL PLAIN' => sub {
     is $tries, 4, 'after four tries';
 };
 
-case 'a server that is killed under pollers: no login fails' => sub {
-    expect_log('failover', 'server-down', 'log-lines-lost');   # a burst of lines
-    expect_reason('server-closed', 'server-lost', 'client-closed', 'connect-failed');
-    my @servers = map { server() } 1 .. 3;
-    my $master  = gateway(list(@servers), workers => 12, check_interval => 3600);
-    my $pollers = pollers(count => 10, address => $master->address);
-    ok wait_until(sub { (() = logged('login')) > 100 }, 20), 'they poll';
-    $servers[1]->deaf;
-    my $before = () = logged('login');
-    ok wait_until(sub { (() = logged('login')) > $before + 200 }, 20), 'and go on';
-    my $result = $pollers->stop;
-    is "$result->{refused} $result->{broken} $result->{remarks}", '0 0 ', 'no poll has failed';
-    is scalar(() = logged('server-down')), 1, 'the server is down';
-};
-
 for my $many (1, 4) {
     case "what a dead worker held at a server is given back, $many a worker" => sub {
         expect_log('worker-died', 'session-lost');

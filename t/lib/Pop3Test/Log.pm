@@ -23,7 +23,10 @@ sub new {
     chmod 0666, $path;
     pipe my $read, my $write or die "pipe: $!\n";
     my $pid = fork // die "fork: $!\n";
-    _collect($socket, $write) if !$pid;
+    if (!$pid) {
+        Pop3Test::Process::keep_only(fileno $socket, fileno $write);
+        _collect($socket, $write);
+    }
     Pop3Test::Process::adopt($pid, 'log collector');
     close $write;
     $read->blocking(0);

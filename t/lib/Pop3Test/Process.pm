@@ -125,6 +125,14 @@ sub fork_off {
     POSIX::_exit(0);
 }
 
+# Closes what a child has inherited, except for the standard descriptors and these. Without that a
+# fake server goes on to listen when the test closes it.
+sub keep_only {
+    my %kept = map { $_ => 1 } 0 .. 2, @_;
+    POSIX::close($_) for grep { !$kept{$_} } map { m{(\d+)\z} } glob '/proc/self/fd/*';
+    return;
+}
+
 # A child that was forked elsewhere.
 sub adopt {
     my ($pid, $name) = @_;
