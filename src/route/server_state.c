@@ -5,7 +5,7 @@
 #include "route/server_state.h"
 
 enum {
-    COUNT_MAX = 1 << 24, /* a larger count of sessions is not true */
+    COUNT_MAX = 1 << 24, /* no count of sessions is as large */
     ALIVE_MS = 1000,     /* a place in the queue that was not visited for longer is passed over */
     NEAR = 64,           /* so many of the queue check often whether it is their turn */
     NEAR_PAUSE_MS = 10,
@@ -49,6 +49,18 @@ static unsigned bounded(const _Atomic uint32_t *count)
     uint32_t number = atomic_load_explicit(count, memory_order_relaxed);
 
     return number < COUNT_MAX ? number : COUNT_MAX;
+}
+
+/* A count of sessions or logins. One that cannot be true is 0: it would close the server for as long as
+ * the memory lasts. */
+static uint32_t true_count(uint32_t number)
+{
+    return number < COUNT_MAX ? number : 0;
+}
+
+static uint32_t read_count(const _Atomic uint32_t *count)
+{
+    return true_count(atomic_load_explicit(count, memory_order_relaxed));
 }
 
 /* How long ago it was: from 0 to `now_ms`. */
@@ -108,8 +120,8 @@ void server_state_read(const struct server_state *state, int64_t now_ms, struct 
         .is_drained = atomic_load(&state->is_drained) != 0,
         .has_changed = atomic_load(&state->since_ms) != 0,
         .age_ms = age(atomic_load(&state->since_ms), now_ms),
-        .sessions = bounded(&state->sessions),
-        .logins = bounded(&state->logins),
+        .sessions = read_count(&state->sessions),
+        .logins = read_count(&state->logins),
         .waiting = count_waiting(state, now_ms),
         .failed = bounded(&state->failed),
     };
@@ -225,11 +237,12 @@ bool server_state_set_drained(struct server_state *state, bool is_drained, int64
     return true;
 }
 
+/* Another process may have read the clock after this one. A time further ahead is not true. */
 bool server_state_is_retry_due(const struct server_state *state, int64_t pause_ms, int64_t now_ms)
 {
     int64_t retried_ms = atomic_load(&readable(state)->retried_ms);
 
-    return retried_ms > now_ms || retried_ms < 0 || now_ms - retried_ms >= pause_ms;
+    return retried_ms < 0 || retried_ms - now_ms > pause_ms || now_ms - retried_ms >= pause_ms;
 }
 
 bool server_state_may_retry(struct server_state *state, int64_t pause_ms, int64_t now_ms)
@@ -251,9 +264,9 @@ static bool add(_Atomic uint32_t *count, unsigned max)
     uint32_t number = atomic_load(count);
 
     do {
-        if (number >= COUNT_MAX || (max != 0 && number >= max))
+        if (max != 0 && true_count(number) >= max)
             return false;
-    } while (!atomic_compare_exchange_weak(count, &number, number + 1));
+    } while (!atomic_compare_exchange_weak(count, &number, true_count(number) + 1));
     return true;
 }
 
@@ -261,8 +274,9 @@ static void take_off(_Atomic uint32_t *count)
 {
     uint32_t number = atomic_load(count);
 
-    while (number > 0 && !atomic_compare_exchange_weak(
-                             count, &number, (number < COUNT_MAX ? number : COUNT_MAX) - 1))
+    while (number > 0 &&
+           !atomic_compare_exchange_weak(count, &number,
+                                         true_count(number) > 0 ? number - 1 : 0))
         ;
 }
 
@@ -294,7 +308,7 @@ void server_state_end_login(struct server_state *state)
 
 unsigned server_state_sessions(const struct server_state *state)
 {
-    return bounded(&readable(state)->sessions);
+    return read_count(&readable(state)->sessions);
 }
 
 bool server_state_is_full(const struct server_state *state, unsigned max)
@@ -352,7 +366,7 @@ bool server_state_try_turn(struct server_state *state, uint32_t ticket, unsigned
                            int64_t now_ms, int64_t *pause_ms_r)
 {
     uint32_t before = count_before(state, ticket);
-    unsigned logins = bounded(&state->logins);
+    unsigned logins = read_count(&state->logins);
 
     if (before < SERVER_QUEUE)
         atomic_store(&state->queue[ticket % SERVER_QUEUE], mark_of(now_ms));

@@ -85,6 +85,15 @@ static size_t first_of(const char *key)
     return server;
 }
 
+static bool may_begin(uint32_t ticket, unsigned max, int64_t now_ms)
+{
+    int64_t pause_ms = 0;
+    bool may = server_state_try_turn(&states[0], ticket, max, now_ms, &pause_ms);
+
+    assert_in_range(pause_ms, 1, SERVER_QUEUE_PAUSE_MS);
+    return may;
+}
+
 /* ---- the list ---- */
 
 static void test_list(void **state)
@@ -182,6 +191,10 @@ static void test_retry(void **state)
     states[first].retried_ms = NOW_MS - RETRY_MS;
     assert_true(first_of("anna") == first);
     assert_true(first_of("anna") != first);
+    states[first].retried_ms = NOW_MS + 1; /* another worker has read the clock after this one */
+    assert_true(first_of("anna") != first);
+    states[first].retried_ms = NOW_MS + RETRY_MS + 1; /* that time is not true */
+    assert_true(first_of("anna") == first);
 }
 
 static void test_domain(void **state)
@@ -280,6 +293,34 @@ static void test_counts(void **state)
     assert_false(server_state_is_full(&states[0], 0));
     server_state_end_session(&states[0]);
     assert_int_equal(server_state_sessions(&states[0]), 1);
+}
+
+/* A count that no gateway has is 0: it would close the server until the memory goes. */
+static void test_broken_counts(void **state)
+{
+    static const uint32_t broken[] = {1 << 24, UINT32_MAX};
+    size_t server;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        for (unsigned max = 0; max < 3; max += 2) {
+            states[0].sessions = states[0].logins = broken[i];
+            assert_false(server_state_is_full(&states[0], max));
+            assert_true(server_state_begin_session(&states[0], max));
+            assert_int_equal(server_state_sessions(&states[0]), 1);
+            assert_true(server_state_begin_login(&states[0], max));
+            assert_int_equal(states[0].logins, 1);
+        }
+        states[0].logins = broken[i];
+        assert_true(may_begin(server_state_join(&states[0], NOW_MS), 2, NOW_MS));
+        states[0].sessions = broken[i];
+        server_state_end_session(&states[0]);
+        assert_int_equal(server_state_sessions(&states[0]), 0);
+    }
+    group.max_sessions = 1;
+    for (size_t i = 0; i < 4; i++)
+        states[i].sessions = UINT32_MAX;
+    assert_int_equal(choice("anna", &server), ROUTE_CHOICE_SERVER);
 }
 
 /* A full server is left out, and where all are full that is the reason. */
@@ -423,15 +464,6 @@ static void test_stay_full(void **state)
 }
 
 /* ---- the queue ---- */
-
-static bool may_begin(uint32_t ticket, unsigned max, int64_t now_ms)
-{
-    int64_t pause_ms = 0;
-    bool may = server_state_try_turn(&states[0], ticket, max, now_ms, &pause_ms);
-
-    assert_in_range(pause_ms, 1, SERVER_QUEUE_PAUSE_MS);
-    return may;
-}
 
 static void test_queue(void **state)
 {
@@ -581,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup(test_failures, set_up),
         cmocka_unit_test_setup(test_checks, set_up),
         cmocka_unit_test_setup(test_counts, set_up),
+        cmocka_unit_test_setup(test_broken_counts, set_up),
         cmocka_unit_test_setup(test_full, set_up),
         cmocka_unit_test_setup(test_slow_start, set_up),
         cmocka_unit_test_setup(test_stay, set_up),
