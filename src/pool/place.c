@@ -29,17 +29,19 @@ static void end_attempt(struct place *place, bool has_failed)
 
     if (atomic_load(&slot->login) != SCOREBOARD_LOGIN_UNDER_WAY)
         return;
-    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
     account_end_attempt(accounts_of(place), atomic_load(&slot->account), has_failed,
                         clock_now_ms());
+    atomic_store(&slot->login, SCOREBOARD_LOGIN_NONE);
 }
 
 static void give_back(struct place *place)
 {
-    uint64_t key = atomic_exchange(&place->slot->account, 0);
+    uint64_t key = atomic_load(&place->slot->account);
 
-    if (key != 0)
-        account_give_place_back(accounts_of(place), key);
+    if (key == 0)
+        return;
+    account_give_place_back(accounts_of(place), key);
+    atomic_store(&place->slot->account, 0);
 }
 
 /* ---- while it runs ---- */
@@ -58,18 +60,27 @@ static void log_crowded(const struct place *place)
                     place->pool->instance->section.name);
 }
 
-/* Counts the session for its address, unless that is done already. */
-static enum outcome take_place(struct place *place, const struct session *session)
+/* As in quota.c, the slot says what is counted before it is, and until it is given back. */
+static enum account_answer count_place(struct place *place, const struct session *session)
 {
     const struct pool *pool = place->pool;
     int limit = quota_is_exempt(pool, session) ? 0 : (int)pool->instance->values->max_per_ip;
+    enum account_answer answer;
 
+    atomic_store(&place->slot->account, key_of(session));
+    answer = account_take_place(accounts_of(place), key_of(session), limit, clock_now_ms());
+    if (answer != ACCOUNT_GRANTED)
+        atomic_store(&place->slot->account, 0);
+    return answer;
+}
+
+/* Counts the session for its address, unless that is done already. */
+static enum outcome take_place(struct place *place, const struct session *session)
+{
     if (atomic_load(&place->slot->account) != 0)
         return OUTCOME_NONE;
-    switch (account_take_place(accounts_of(place), key_of(session), limit, clock_now_ms())) {
+    switch (count_place(place, session)) {
     case ACCOUNT_GRANTED:
-        atomic_store(&place->slot->account, key_of(session));
-        return OUTCOME_NONE;
     case ACCOUNT_UNCOUNTED:
         return OUTCOME_NONE;
     case ACCOUNT_REFUSED:
@@ -108,6 +119,18 @@ static enum outcome admit(void *context, const struct session *session)
     return take_place(place, session);
 }
 
+static enum account_answer begin_attempt(struct place *place, const struct session *session)
+{
+    enum account_answer answer;
+
+    atomic_store(&place->slot->login, SCOREBOARD_LOGIN_UNDER_WAY);
+    answer = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
+                                   clock_now_ms());
+    if (answer != ACCOUNT_GRANTED)
+        atomic_store(&place->slot->login, SCOREBOARD_LOGIN_NONE);
+    return answer;
+}
+
 /* As many attempts of the address are under way as may fail: waits until one of them has ended. It
  * asks often at first, as most servers answer soon. */
 static enum outcome wait_for_turn(struct place *place, const struct session *session,
@@ -121,8 +144,7 @@ static enum outcome wait_for_turn(struct place *place, const struct session *ses
         if (clock_now_ms() >= session->login_deadline_ms)
             return OUTCOME_LOGIN_TIMEOUT;
         status = wait_for(NULL, 0, clock_after_ms(pause_ms));
-        *answer_r = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
-                                          clock_now_ms());
+        *answer_r = begin_attempt(place, session);
     }
     return client_outcome(status == IO_DEADLINE ? IO_OK : status, OUTCOME_LOGIN_TIMEOUT);
 }
@@ -140,11 +162,8 @@ static enum outcome may_log_in(void *context, const struct session *session)
         return outcome;
     if (quota_is_address_full(place->pool, session))
         return OUTCOME_TOO_MANY_SESSIONS_PER_IP;
-    answer = account_begin_attempt(accounts_of(place), key_of(session), failure_limit(place),
-                                   clock_now_ms());
+    answer = begin_attempt(place, session);
     outcome = wait_for_turn(place, session, &answer);
-    if (answer == ACCOUNT_GRANTED)
-        atomic_store(&place->slot->login, SCOREBOARD_LOGIN_UNDER_WAY);
     if (outcome != OUTCOME_NONE)
         return outcome;
     return answer == ACCOUNT_REFUSED ? OUTCOME_TOO_MANY_FAILURES : OUTCOME_NONE;

@@ -137,7 +137,7 @@ struct route_stay_place route_stay_find(const struct route_stay *stay, uint64_t 
     return place;
 }
 
-void route_stay_begin(struct route_stay *stay, uint64_t key, uint32_t server, int64_t stay_ms,
+bool route_stay_begin(struct route_stay *stay, uint64_t key, uint32_t server, int64_t stay_ms,
                       int64_t now_ms, uint64_t *before_r)
 {
     struct route_stay_entry *entry = find_or_make(stay, key, now_ms);
@@ -147,8 +147,9 @@ void route_stay_begin(struct route_stay *stay, uint64_t key, uint32_t server, in
     while (is_owned_by(owner, key) && (owner & SESSIONS_MAX) < SESSIONS_MAX)
         if (atomic_compare_exchange_weak(&entry->owner, &owner, owner + 1)) {
             atomic_store(&entry->where, make_where(server, now_ms + stay_ms));
-            return;
+            return true;
         }
+    return false;
 }
 
 static void take_off(struct route_stay_entry *entry, uint64_t key)

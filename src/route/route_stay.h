@@ -43,8 +43,9 @@ struct route_stay_place route_stay_find(const struct route_stay *stay, uint64_t 
                                         int64_t now_ms);
 
 /* A session of the user begins at the server with this number, 1 to 65535; he stays there `stay_ms`
- * longer. *before_r is for route_stay_undo(). */
-void route_stay_begin(struct route_stay *stay, uint64_t key, uint32_t server, int64_t stay_ms,
+ * longer. *before_r is for route_stay_undo(). Returns false, and counts nothing, where the table has
+ * no room for him: then neither end it nor undo it. */
+bool route_stay_begin(struct route_stay *stay, uint64_t key, uint32_t server, int64_t stay_ms,
                       int64_t now_ms, uint64_t *before_r);
 
 /* It has ended. */

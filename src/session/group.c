@@ -102,7 +102,12 @@ int32_t group_in_use_wait_ms(const struct session *session)
                          : group->in_use_wait_ms);
 }
 
-/* ---- what the session has claimed ---- */
+/* ---- what the session has claimed ----
+ *
+ * A claim is told before it is counted, and told to be gone after it is given back. A worker that
+ * is killed in between leaves a claim that is given back once too often: that is made good when the
+ * server has no session any more. The other order would leave a count that nobody ever gives back.
+ */
 
 static void tell_claim(const struct session *session)
 {
@@ -121,8 +126,11 @@ static void begin_stay(struct session *session)
     if (group->stay_ms == 0 || group->stay == NULL || claim->number == 0)
         return;
     claim->is_staying = true;
-    route_stay_begin(group->stay, session->route.login.user, claim->number, group->stay_ms, clock_now_ms(),
-                     &claim->stay_before);
+    tell_claim(session);
+    claim->is_staying =
+        route_stay_begin(group->stay, session->route.login.user, claim->number, group->stay_ms,
+                         clock_now_ms(), &claim->stay_before);
+    tell_claim(session);
 }
 
 static void end_stay(struct session *session)
@@ -139,12 +147,18 @@ static void end_stay(struct session *session)
         route_stay_undo(group->stay, user, claim->number, claim->stay_before);
 }
 
+static void tell_login(struct session *session, bool is_login)
+{
+    session->claim.is_login = is_login;
+    tell_claim(session);
+}
+
 static void end_login(struct session *session)
 {
     if (!session->claim.is_login)
         return;
     server_state_end_login(session->claim.state);
-    session->claim.is_login = false;
+    tell_login(session, false);
 }
 
 void group_let_go(struct session *session)
@@ -172,16 +186,25 @@ static bool is_worth_waiting(const struct session *session)
     return !is_any_up || !server_state_is_down(session->claim.state);
 }
 
+static bool try_turn(struct session *session, uint32_t ticket, int64_t *pause_ms_r)
+{
+    tell_login(session, true);
+    if (server_state_try_turn(session->claim.state, ticket, session->route.group->max_logins,
+                              clock_now_ms(), pause_ms_r))
+        return true;
+    tell_login(session, false);
+    return false;
+}
+
 static enum outcome wait_for_turn(struct session *session)
 {
     struct server_state *state = session->claim.state;
-    unsigned max = session->route.group->max_logins;
     uint32_t ticket = server_state_join(state, clock_now_ms());
     enum outcome outcome = OUTCOME_NONE;
     int64_t pause_ms;
 
     session_enter(session, SESSION_STAGE_WAIT);
-    while (!server_state_try_turn(state, ticket, max, clock_now_ms(), &pause_ms)) {
+    while (!try_turn(session, ticket, &pause_ms)) {
         enum io_status status = wait_for(NULL, 0, clock_after_ms(pause_ms));
 
         if (status == IO_STOPPED)
@@ -198,13 +221,11 @@ static enum outcome wait_for_turn(struct session *session)
 
 static enum outcome begin_login(struct session *session)
 {
-    struct session_claim *claim = &session->claim;
-    enum outcome outcome = OUTCOME_NONE;
-
-    if (!server_state_begin_login(claim->state, session->route.group->max_logins))
-        outcome = wait_for_turn(session);
-    claim->is_login = outcome == OUTCOME_NONE;
-    return outcome;
+    tell_login(session, true);
+    if (server_state_begin_login(session->claim.state, session->route.group->max_logins))
+        return OUTCOME_NONE;
+    tell_login(session, false);
+    return wait_for_turn(session);
 }
 
 /* ---- a try ---- */
@@ -231,20 +252,30 @@ static enum outcome pass_over(struct session *session)
     return session->is_login_sent ? OUTCOME_GROUP_FULL : take_next(session);
 }
 
-/* Counts the session at the chosen server, or at the next one that has room. */
+/* Counts the session at the chosen server, if that has room. */
+static bool claim_server(struct session *session)
+{
+    const struct route_server *server = chosen(session);
+
+    session->claim = (struct session_claim){.state = server->state, .number = server->number};
+    tell_claim(session);
+    if (server_state_begin_session(server->state, session->route.group->max_sessions))
+        return true;
+    session->claim = (struct session_claim){0};
+    tell_claim(session);
+    return false;
+}
+
+/* The same at the next one that has room, where the chosen one has none. */
 static enum outcome begin_session(struct session *session)
 {
-    while (!server_state_begin_session(chosen(session)->state,
-                                       session->route.group->max_sessions)) {
+    while (!claim_server(session)) {
         enum outcome outcome = pass_over(session);
 
         if (outcome != OUTCOME_NONE)
             return outcome;
     }
-    session->claim = (struct session_claim){.state = chosen(session)->state,
-                                          .number = chosen(session)->number};
     begin_stay(session);
-    tell_claim(session);
     return OUTCOME_NONE;
 }
 
@@ -276,7 +307,6 @@ enum outcome group_begin_try(struct session *session)
             outcome = pass_over(session);
         }
     }
-    tell_claim(session);
     if (outcome == OUTCOME_NONE)
         count_try(session);
     return outcome;
@@ -328,7 +358,6 @@ void group_note_answer(struct session *session, enum outcome outcome)
         return;
     end_login(session);
     session->claim.has_logged_in = outcome == OUTCOME_NONE;
-    tell_claim(session);
     route_group_log(group, chosen(session),
                     server_state_succeed(chosen(session)->state, !group->is_checked,
                                          clock_now_ms()),

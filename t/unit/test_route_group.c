@@ -394,7 +394,7 @@ static void test_stay(void **state)
     memset(&stay, 0, sizeof(stay));
     group.stay = &stay;
     group.stay_ms = 900000;
-    route_stay_begin(&stay, user, (uint32_t)other + 1, group.stay_ms, NOW_MS, &before);
+    assert_true(route_stay_begin(&stay, user, (uint32_t)other + 1, group.stay_ms, NOW_MS, &before));
     assert_int_equal(choice_at("anna", NOW_MS + 10000000, &server), ROUTE_CHOICE_SERVER);
     assert_int_equal(server, other); /* while it runs */
     server_state_set_drained(&states[other], true, NOW_MS);
@@ -421,13 +421,13 @@ static void test_stay_undo(void **state)
 
     (void)state;
     memset(&stay, 0, sizeof(stay));
-    route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first);
+    assert_true(route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first));
     assert_true(route_stay_find(&stay, 7 << 20, NOW_MS).is_running);
     route_stay_undo(&stay, 7 << 20, 1, first);
     assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 0);
     assert_false(route_stay_find(&stay, 7 << 20, NOW_MS).is_running);
-    route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first);
-    route_stay_begin(&stay, 7 << 20, 2, 1000, NOW_MS, &second);
+    assert_true(route_stay_begin(&stay, 7 << 20, 1, 1000, NOW_MS, &first));
+    assert_true(route_stay_begin(&stay, 7 << 20, 2, 1000, NOW_MS, &second));
     assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 2);
     route_stay_end(&stay, 7 << 20, 1, 1000, NOW_MS);
     assert_int_equal(route_stay_find(&stay, 7 << 20, NOW_MS).server, 2);
@@ -449,7 +449,8 @@ static void test_stay_full(void **state)
     for (uint64_t i = 0; i < MANY; i++) {
         uint64_t key = i << 40; /* all have the same entries */
 
-        route_stay_begin(&stay, key + (1 << 16), 1, 1000, NOW_MS + (int64_t)i, &before);
+        assert_true(
+            route_stay_begin(&stay, key + (1 << 16), 1, 1000, NOW_MS + (int64_t)i, &before));
         if (i >= 5)
             route_stay_end(&stay, key + (1 << 16), 1, 1000, NOW_MS + (int64_t)i);
     }
