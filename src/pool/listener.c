@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/descriptors.h"
@@ -524,9 +526,32 @@ int listener_accept_now(const struct listener *listener, bool is_blocking, struc
     client->length = sizeof(client->storage);
     if (flags == -1 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) == -1)
         return -1;
-    fd = accept4(listener->fd, &client->sa, &client->length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    fd = accept_in_time(listener->fd, client);
     if (is_blocking)
         (void)fcntl(listener->fd, F_SETFL, flags);
+static void wake(int number)
+{
+    (void)number;
+}
+
+/* Every process that has the socket can make it block again at any moment. So a timer ends the call,
+ * with EINTR. It repeats: the first signal may come before the call. */
+static int accept_in_time(int listening_fd, struct address *client)
+{
+    enum { LIMIT_US = 10000 };
+    static const struct itimerval often = {{.tv_usec = LIMIT_US}, {.tv_usec = LIMIT_US}};
+    static const struct itimerval never;
+    const struct sigaction action = {.sa_handler = wake};
+    int fd;
+
+    client->length = sizeof(client->storage);
+    if (sigaction(SIGALRM, &action, NULL) == -1 || setitimer(ITIMER_REAL, &often, NULL) == -1)
+        return -1;
+    fd = accept4(listening_fd, &client->sa, &client->length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    (void)setitimer(ITIMER_REAL, &never, NULL);
+    return fd;
+}
+
     return fd;
 }
 

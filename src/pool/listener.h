@@ -53,7 +53,8 @@ void listener_mend(const struct listener *listener, const struct conf_values *va
 
 /* Accepts a connection if one waits, and returns its descriptor, which does not block; -1 if not. The
  * socket is shared with the workers: `is_blocking` says whether it blocks for them. A worker that
- * calls accept() at this moment may find that nothing is there and must wait by poll(). */
+ * calls accept() at this moment may find that nothing is there and must wait by poll(). Never sleeps
+ * for longer than 10 ms, whatever another process does to the socket. Uses SIGALRM. */
 int listener_accept_now(const struct listener *listener, bool is_blocking, struct address *client);
 
 /* How long an accepted connection has waited in the queue, if nothing was sent over it yet; -1 where

@@ -2,6 +2,8 @@
 /*
  * What a reload changes of a listening socket, and so of the connections it accepts.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,10 +60,59 @@ static void test_send_buffer(void **state)
     close(listener.fd);
 }
 
+/* Another process that has the socket makes it block again, before it is accepted from. */
+static bool is_tampered_with;
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, int flags);
+
+int __wrap_fcntl(int fd, int command, int flags)
+{
+    if (command == F_SETFL && is_tampered_with)
+        flags &= ~O_NONBLOCK;
+    return __real_fcntl(fd, command, flags);
+}
+
+static int connect_to(int listening_fd)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct address address;
+
+    assert_true(address_of_own_end(listening_fd, &address));
+    assert_int_equal(connect(fd, &address.sa, address.length), 0);
+    return fd;
+}
+
+static void test_accept_now(void **state)
+{
+    struct listener listener = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    struct address client;
+
+    (void)state;
+    alarm(60); /* a call that sleeps for ever */
+    assert_int_equal(listen(listener.fd, 8), 0);
+    for (int i = 0; i < 2; i++) {
+        int far_fd, fd;
+
+        is_tampered_with = i == 1;
+        assert_int_equal(listener_accept_now(&listener, true, &client), -1);
+        assert_int_equal(errno, is_tampered_with ? EINTR : EAGAIN);
+        far_fd = connect_to(listener.fd);
+        fd = listener_accept_now(&listener, true, &client);
+        assert_true(fd != -1);
+        assert_true((__real_fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+        assert_true((__real_fcntl(listener.fd, F_GETFL) & O_NONBLOCK) == 0);
+        close(fd);
+        close(far_fd);
+    }
+    close(listener.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_send_buffer),
+        cmocka_unit_test(test_accept_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
