@@ -88,6 +88,11 @@ scene 'a UNIX socket with mode, owner and group' => sub {
     like polls($master, to => $path), qr/bye/, 'a session';
     $master->change(listen_mode => '666', listen_group => 34567)->reload;
     is $is->(), '0666 12345 34567', 'after a reload';
+    expect_log('configuration');
+    unlink $path or die "unlink: $!\n";
+    $master->change(listen_mode => '600')->reload;
+    like join('', map { $_->{text} } $master->events('configuration')), qr/listen = \Q$path\E: .*cannot be set: No such file.*restart/,
+        'the log says that somebody has removed the file';
     for ([ listen_owner => 'no-such-user', 'there is no such user' ], [ listen_group => 'no-such-group', 'there is no such group' ],
         [ listen_mode => '0888', 'three octal digits, such as 660 or 0660' ], [ listen_mode => '4755', 'three octal digits' ]) {
         my ($key, $value, $why) = @$_;

@@ -272,13 +272,15 @@ static int set_owner(const struct address *address, const struct conf_socket_rig
 }
 
 /* For a socket that is in use already. */
-static void set_rights(const struct address *address, const struct conf_socket_rights *rights)
+static int set_rights(const struct address *address, const struct conf_socket_rights *rights)
 {
     if (address->sa.sa_family != AF_UNIX)
-        return;
-    (void)set_owner(address, rights);
-    if (rights->has_mode)
-        (void)!fchmodat(AT_FDCWD, address->local.sun_path, rights->mode, AT_SYMLINK_NOFOLLOW);
+        return 0;
+    if (set_owner(address, rights) == -1)
+        return -1;
+    return !rights->has_mode ? 0
+                             : fchmodat(AT_FDCWD, address->local.sun_path, rights->mode,
+                                        AT_SYMLINK_NOFOLLOW);
 }
 
 static int open_socket(const struct address *address, const struct conf_instance *instance,
@@ -414,11 +416,20 @@ struct listener *listener_acquire(const struct conf_instance *instance, struct e
     return listener;
 }
 
+static void warn_of_rights(const struct listener *listener, const struct conf_section *section)
+{
+    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
+                   "%s: listen = %s: the owner, group and mode of the socket cannot be set: %s%s",
+                   section->origin[CONF_KEY_listen], listener->text, strerror(errno),
+                   errno == ENOENT ? "; restart the server to make the socket again" : "");
+}
+
 void listener_settle(struct listener *listener, const struct conf_instance *instance)
 {
     const struct conf_values *values = &instance->section.values;
 
-    set_rights(&listener->address, &instance->socket_rights);
+    if (set_rights(&listener->address, &instance->socket_rights) == -1)
+        warn_of_rights(listener, &instance->section);
     set_options(listener->fd, &listener->address, values);
     (void)listen(listener->fd, (int)values->backlog);
 }
@@ -518,17 +529,6 @@ int listener_queue(const struct listener *listener)
     return get_tcp_info(listener->fd, &info) ? (int)info.tcpi_unacked : -1;
 }
 
-int listener_accept_now(const struct listener *listener, bool is_blocking, struct address *client)
-{
-    int flags = fcntl(listener->fd, F_GETFL);
-    int fd;
-
-    client->length = sizeof(client->storage);
-    if (flags == -1 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) == -1)
-        return -1;
-    fd = accept_in_time(listener->fd, client);
-    if (is_blocking)
-        (void)fcntl(listener->fd, F_SETFL, flags);
 static void wake(int number)
 {
     (void)number;
@@ -552,6 +552,16 @@ static int accept_in_time(int listening_fd, struct address *client)
     return fd;
 }
 
+int listener_accept_now(const struct listener *listener, bool is_blocking, struct address *client)
+{
+    int flags = fcntl(listener->fd, F_GETFL);
+    int fd;
+
+    if (flags == -1 || fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) == -1)
+        return -1;
+    fd = accept_in_time(listener->fd, client);
+    if (is_blocking)
+        (void)fcntl(listener->fd, F_SETFL, flags);
     return fd;
 }
 
