@@ -286,6 +286,7 @@ static bool is_channel_shut(const struct pool *pool)
 void pool_mend_channel(struct pool *pool)
 {
     int fds[2];
+    size_t left;
 
     if (pool->state != POOL_RUNNING || !is_channel_shut(pool) || open_channel(fds) == -1)
         return;
@@ -297,7 +298,12 @@ void pool_mend_channel(struct pool *pool)
                 "instance %s: a worker has shut down the socket to the helper; the workers and the "
                 "helper are replaced",
                 pool->instance->section.name);
-    (void)retire_replaceable(pool);
+    left = retire_replaceable(pool);
+    if (left > 0)
+        log_message_at(LOG_LEVEL_WARNING, EVENT_TAMPERING,
+                       "instance %s: %zu workers with many sessions keep the old socket; logins there "
+                       "fail until these workers end or the server is restarted",
+                       pool->instance->section.name, left);
 }
 
 bool pool_is_empty(const struct pool *pool)

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "pool/pool.h"
 #include "pool/pool_rest.h"
 #include "pool/pool_room.h"
@@ -61,6 +63,24 @@ size_t __wrap_pool_count_state(const struct pool *counted, enum scoreboard_state
     scoreboard_add_idle(counted->scoreboard, 1);
     scoreboard_set_state(pool_worker_slot(counted, 1), SCOREBOARD_IDLE);
     return count + 1;
+}
+
+static unsigned lines_about_tampering;
+
+void __wrap_log_message(enum event event, const char *format, ...);
+void __wrap_log_message_at(enum log_level level, enum event event, const char *format, ...);
+
+void __wrap_log_message(enum event event, const char *format, ...)
+{
+    (void)format;
+    lines_about_tampering += event == EVENT_TAMPERING;
+}
+
+void __wrap_log_message_at(enum log_level level, enum event event, const char *format, ...)
+{
+    (void)level;
+    (void)format;
+    lines_about_tampering += event == EVENT_TAMPERING;
 }
 
 static void count_signal(int number)
@@ -246,6 +266,28 @@ static void test_refresh_of_many(void **state)
     assert_int_equal(waitpid(pool.pids[2], NULL, WNOHANG), 0);
 }
 
+/* Of the workers that have a socket to no helper, the log says how many cannot be replaced now. */
+static void test_mend_channel(void **state)
+{
+    (void)state;
+    pool_free_slots(&pool);
+    instance.section.values.max_workers = 1;
+    instance.section.values.sessions_per_worker = 10;
+    assert_int_equal(pool_make_slots(&pool), 0);
+    assert_int_equal(pool.worker_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        start_worker(i);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pool.request_fds), 0);
+    pool_mend_channel(&pool);
+    assert_int_equal(lines_about_tampering, 0);
+    shutdown(pool.request_fds[0], SHUT_RDWR);
+    pool_mend_channel(&pool);
+    assert_int_equal(lines_about_tampering, 2);
+    assert_int_equal(waitpid(pool.pids[0], NULL, WNOHANG), 0);
+    for (size_t i = 0; i < 2; i++)
+        close(pool.request_fds[i]);
+}
+
 /* Sessions beyond the limit of descriptors get no memory and do not count when the pool grows. */
 static void test_no_coroutines(void **state)
 {
@@ -307,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reap, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_memory, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_refresh_of_many, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_mend_channel, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_coroutines, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_recount, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_worker_has_the_numbers, make_pool, free_pool),
