@@ -15,6 +15,7 @@ enum {
     BUCKETS = 1024,
     NAMES_MAX = 4096,
     STALE_MS = 3600 * 1000, /* addresses serve so long after their TTL */
+    ORDER_MS = 1000, /* so long the order of families stands: it depends on our own addresses too */
 };
 
 static struct {
@@ -56,7 +57,20 @@ bool family_has_failed(const struct family *family)
     return family->has_failed;
 }
 
-void name_collect(const struct name *name, struct helper_addresses *addresses)
+/* Asks the kernel once for many sessions. */
+static bool is_ipv6_first(struct name *name)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (now_ms >= name->order_expires_ms) {
+        name->is_ipv6_first =
+            name_order_is_ipv6_first(name->families[IPV4].list, name->families[IPV6].list);
+        name->order_expires_ms = now_ms + ORDER_MS;
+    }
+    return name->is_ipv6_first;
+}
+
+void name_collect(struct name *name, struct helper_addresses *addresses)
 {
     bool is_fresh = name_has_any(name, family_has_fresh);
     bool (*has)(const struct family *family) = is_fresh ? family_has_fresh : family_has_usable;
@@ -64,14 +78,12 @@ void name_collect(const struct name *name, struct helper_addresses *addresses)
     const struct family *second = &name->families[IPV6];
     size_t first_count = has(first) ? first->count : 0;
     size_t second_count = has(second) ? second->count : 0;
-    bool is_ipv6_first =
-        second_count > 0 &&
-        name_order_is_ipv6_first(first_count > 0 ? first->list : NULL, second->list);
+    bool is_second_first = first_count > 0 && second_count > 0 && is_ipv6_first(name);
 
     memset(addresses, 0, sizeof(*addresses));
     addresses->is_partial =
         name_has_any(name, family_is_under_way) || name_has_any(name, family_has_failed);
-    addresses->count = is_ipv6_first
+    addresses->count = is_second_first
                            ? name_order_merge(second->list, second_count, first->list, first_count,
                                               addresses->list, DIAL_ADDRESSES_MAX)
                            : name_order_merge(first->list, first_count, second->list, second_count,

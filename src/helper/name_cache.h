@@ -42,6 +42,8 @@ struct name {
     unsigned round;                     /* answers to questions of an earlier one do not count */
     unsigned questions;                 /* of all rounds */
     size_t candidate;                   /* the full name that is asked for */
+    int64_t order_expires_ms;           /* of is_ipv6_first; 0: an answer has come since */
+    bool is_ipv6_first;
     struct job_list jobs;               /* that wait for what is known soon */
     struct job_list thorough;           /* that wait for both families */
     struct job_list counted;            /* that are answered, and count until the lookup ends */
@@ -68,7 +70,7 @@ bool family_has_failed(const struct family *family);
 bool name_has_any(const struct name *name, bool (*has)(const struct family *family));
 
 /* Sets the addresses that are known, in the order in which to try them. */
-void name_collect(const struct name *name, struct helper_addresses *addresses);
+void name_collect(struct name *name, struct helper_addresses *addresses);
 
 /* ---- all names ---- */
 

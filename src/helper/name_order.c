@@ -55,9 +55,9 @@ bool name_order_is_ipv6_first(const struct address *ipv4, const struct address *
     struct address source, source4;
     enum scope scope;
 
-    if (ipv6 == NULL || !find_source(ipv6, &source))
+    if (!find_source(ipv6, &source))
         return false;
-    if (ipv4 == NULL || !find_source(ipv4, &source4))
+    if (!find_source(ipv4, &source4))
         return true;
     scope = scope_of(&ipv6->in6.sin6_addr);
     return scope == scope_of(&source.in6.sin6_addr) && scope != SCOPE_PRIVATE &&

@@ -12,7 +12,7 @@
 
 #include "base/address.h"
 
-/* Whether to try IPv6 first, judged by the best address of each family; NULL: there is none. */
+/* Whether to try IPv6 first, judged by the best address of each family. */
 bool name_order_is_ipv6_first(const struct address *ipv4, const struct address *ipv6);
 
 /* Fills `list`, which has room for `size`, from two lists in turn, beginning with `first`. Returns

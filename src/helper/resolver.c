@@ -242,6 +242,7 @@ static void settle(struct name *name, int i, const struct lookup_answer *answer)
         return;
     }
     family->is_complained = false;
+    name->order_expires_ms = 0;
     family->expires_ms = clock_after_ms(lifetime_ms(answer));
     keep_list(family, i == IPV4 ? AF_INET : AF_INET6, answer);
 }
@@ -451,7 +452,7 @@ static void add_job(struct name *name, struct job *job, enum helper_extent exten
 bool resolver_answer_known(const char *host, enum helper_extent extent, int answer_fd)
 {
     struct helper_addresses addresses;
-    const struct name *name;
+    struct name *name;
 
     follow_conf();
     name = name_cache_find(host);

@@ -43,6 +43,8 @@ static const char *in_hosts;
 static const char *search;
 static int64_t now_ms;
 static unsigned log_lines;
+static unsigned orders_asked;
+static bool is_ipv6_first;
 
 int64_t __wrap_clock_now_ms(void);
 void __wrap_log_end(struct log_line *line);
@@ -50,6 +52,16 @@ void __wrap_log_end(struct log_line *line);
 int64_t __wrap_clock_now_ms(void)
 {
     return now_ms;
+}
+
+bool __wrap_name_order_is_ipv6_first(const struct address *ipv4, const struct address *ipv6);
+
+bool __wrap_name_order_is_ipv6_first(const struct address *ipv4, const struct address *ipv6)
+{
+    assert_int_equal(ipv4->sa.sa_family, AF_INET);
+    assert_int_equal(ipv6->sa.sa_family, AF_INET6);
+    orders_asked++;
+    return is_ipv6_first;
 }
 
 void __wrap_log_end(struct log_line *line)
@@ -205,6 +217,7 @@ static int setup(void **state)
     asked = 0;
     changes = 0;
     log_lines = 0;
+    orders_asked = 0;
     in_hosts = search = NULL;
     order = (struct lookup_order){.is_hosts_first = true, .is_dns = true};
     now_ms = 1000 * SECOND;
@@ -243,6 +256,34 @@ static void test_both(void **state)
     call(&told);
     expect(&told, true, true, false);
     assert_int_equal(asked, 2);
+}
+
+/* The kernel is asked for the order of the families once, and again after a while or an answer. */
+static void test_order(void **state)
+{
+    static struct told told; /* what is open is answered at the end */
+
+    (void)state;
+    is_ipv6_first = true;
+    call(&told);
+    answer(AF_INET6, LOOKUP_FOUND);
+    answer(AF_INET, LOOKUP_FOUND);
+    for (int i = 0; i < 100; i++) {
+        call(&told);
+        assert_int_equal(told.addresses.list[0].sa.sa_family, AF_INET6);
+    }
+    assert_int_equal(orders_asked, 1);
+    is_ipv6_first = false; /* this machine has lost its IPv6 address */
+    now_ms += 1 * SECOND;
+    call(&told);
+    assert_int_equal(told.addresses.list[0].sa.sa_family, AF_INET);
+    assert_int_equal(orders_asked, 2);
+    now_ms += (TTL_S - 1) * SECOND;
+    call(&told);
+    answer(AF_INET, LOOKUP_FOUND);
+    is_ipv6_first = true;
+    answer(AF_INET6, LOOKUP_FOUND);
+    assert_int_equal(told.addresses.list[0].sa.sa_family, AF_INET6);
 }
 
 static void check_silent(int silent)
@@ -598,6 +639,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_first, setup, teardown),
