@@ -142,6 +142,19 @@ scene 'TLS and the certificate' => sub {
     is becomes($master, $names[1], 'down', 'tls: a wrong one')->{check}, 'tls', 'why';
 };
 
+scene 'instances that reach a server in many ways' => sub {
+    plan skip_all => 'built without TLS' if !features()->{tls};
+    plan skip_all => 'openssl is missing' if !has_openssl();
+    my $ca     = identity(name => 'ca')->{certificate};
+    expect_log('configuration');   # that the ways differ
+    my $server = server(anything_goes => 1);
+    my @many   = map { ("way$_" => { listen => '127.0.0.1:0', server_tls => 'stls', server_tls_ca => ('/' x $_) . $ca }) } 1 .. 9;
+    my $master = gateway(list($server), -instances => \@many);
+    ok checked($master, $server), 'each way is good';
+    $master = gateway(list($server), -instances => [ @many, last => { listen => '127.0.0.1:0', server_tls => 'implicit' } ]);
+    is becomes($master, $server, 'down', 'the last one')->{check}, 'tls', 'why';
+};
+
 scene 'the process has no rights, and is started again' => sub {
     expect_log(qw(checks));
     my $server = server();

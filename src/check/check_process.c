@@ -3,9 +3,9 @@
  * Each server is a task that checks it, sleeps, and checks it again. Where the machine cannot run
  * tasks side by side, the servers are checked one after another.
  *
- * Names are looked up by a helper of this process, which ends with it. When that helper is lost the
- * process ends as well, and the master starts another: a server is not down because nobody can
- * resolve its name.
+ * Names are looked up by a helper of this process. When one of the two ends, so does the other. The
+ * master then starts both again, and nothing is noted meanwhile: a server is not down because nobody
+ * can resolve its name.
  */
 #include "check/check_process.h"
 
@@ -28,7 +28,6 @@
 #include "tls/tls.h"
 
 enum {
-    SETTINGS_MAX = 8, /* that one group is checked with */
     NAMES_AT_ONCE = 1024,
     DESCRIPTORS = 4096,
     JITTER_PERCENT = 10,
@@ -85,13 +84,14 @@ static bool has_names(const struct conf *conf)
 static enum server_failure check_with_all(const struct subject *subject)
 {
     const struct conf_values *values = &subject->group->section.values;
-    const struct conf_instance *users[SETTINGS_MAX];
-    size_t count = conf_group_users(own.conf, subject->group, users, SETTINGS_MAX);
+    const struct conf_instance *user;
     enum server_failure failure = SERVER_FAILURE_COUNT;
     bool is_helper_lost = false;
+    size_t at = 0;
 
-    for (size_t i = 0; i < count && failure == SERVER_FAILURE_COUNT && !own.is_over; i++) {
-        const struct check check = {.instance = users[i],
+    while (failure == SERVER_FAILURE_COUNT && !own.is_over &&
+           (user = conf_group_next_user(own.conf, subject->group, &at)) != NULL) {
+        const struct check check = {.instance = user,
                                     .server = subject->server,
                                     .level = values->group_check,
                                     .helper = &own.helper,

@@ -152,29 +152,39 @@ static bool reach_alike(const struct conf_instance *a, const struct conf_instanc
            a->server_port == b->server_port;
 }
 
-static size_t add_user(const struct conf_instance *user, const struct conf_instance **users,
-                       size_t count, size_t max)
+static bool names(const struct conf_instance *instance, const struct conf_group *group)
 {
-    for (size_t i = 0; i < count; i++)
-        if (reach_alike(users[i], user))
-            return count;
-    if (count < max)
-        users[count++] = user;
-    return count;
+    return instance->group == group;
 }
 
-size_t conf_group_users(const struct conf *conf, const struct conf_group *group,
-                        const struct conf_instance **users, size_t max)
+static bool has_tables(const struct conf_instance *instance, const struct conf_group *group)
 {
-    size_t count = 0;
+    (void)group;
+    return instance->values->route != NULL;
+}
 
+static bool is_named(const struct conf *conf, const struct conf_group *group)
+{
     for (size_t i = 0; i < conf->count; i++)
-        if (conf->instances[i].group == group)
-            count = add_user(&conf->instances[i], users, count, max);
-    if (count > 0)
-        return count;
-    for (size_t i = 0; i < conf->count; i++)
-        if (conf->instances[i].values->route != NULL)
-            count = add_user(&conf->instances[i], users, count, max);
-    return count;
+        if (names(&conf->instances[i], group))
+            return true;
+    return false;
+}
+
+const struct conf_instance *conf_group_next_user(const struct conf *conf,
+                                                 const struct conf_group *group, size_t *at)
+{
+    bool (*uses)(const struct conf_instance *instance, const struct conf_group *group_) =
+        is_named(conf, group) ? names : has_tables;
+
+    while (*at < conf->count) {
+        const struct conf_instance *user = &conf->instances[(*at)++];
+        const struct conf_instance *earlier = conf->instances;
+
+        while (earlier < user && !(uses(earlier, group) && reach_alike(earlier, user)))
+            earlier++;
+        if (earlier == user && uses(user, group))
+            return user;
+    }
+    return NULL;
 }

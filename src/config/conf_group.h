@@ -26,11 +26,11 @@ void conf_group_attach(struct conf_instance *instance, const struct conf_groups 
 /*
  * The instances that use the group, one for each way of reaching a server: instances whose keys
  * server_tls*, source_addresses and send_proxy_protocol and whose default port are alike are one.
- * Without an instance that names the group, those with routing tables, which may. Writes up to `max`
- * and returns how many.
+ * Without an instance that names the group, those with routing tables, which may. Begin with *at 0.
+ * Returns the next one, or NULL.
  */
-size_t conf_group_users(const struct conf *conf, const struct conf_group *group,
-                        const struct conf_instance **users, size_t max);
+const struct conf_instance *conf_group_next_user(const struct conf *conf,
+                                                 const struct conf_group *group, size_t *at);
 
 /* Frees all groups. NULL is harmless. */
 void conf_groups_free(struct conf_groups *groups);

@@ -163,23 +163,22 @@ static void try_default_server(struct trial *trial, const struct conf_instance *
         try_server(trial, &server);
 }
 
-/* The instances that use a group, one for each way of reaching a server. */
-struct group_users {
-    size_t count;
-    const struct conf_instance **list;
-};
-
-/* Whether one of the users before this one has the same port for a server without one. */
-static bool has_tried(const struct group_users *users, size_t user)
+/* Whether one of the instances that use the group, before the instance `end`, has this port for a
+ * server without one. */
+static bool has_tried(const struct trial *trial, const struct conf_group *group, size_t end,
+                      uint16_t port)
 {
-    for (size_t i = 0; i < user; i++)
-        if (users->list[i]->server_port == users->list[user]->server_port)
+    const struct conf_instance *user;
+    size_t at = 0;
+
+    while ((user = conf_group_next_user(trial->conf, group, &at)) != NULL && at < end)
+        if (user->server_port == port)
             return true;
     return false;
 }
 
 static void try_group_server(struct trial *trial, const struct conf_group *group,
-                             const struct route_server *named, const struct group_users *users)
+                             const struct route_server *named)
 {
     struct named_server server = {
         .section = &group->section,
@@ -188,31 +187,23 @@ static void try_group_server(struct trial *trial, const struct conf_group *group
         .host = named->name.host,
         .port = named->name.port,
     };
+    const struct conf_instance *user;
+    size_t at = 0;
 
-    if (server.port != 0 || users->count == 0) {
-        try_server(trial, &server);
-        return;
-    }
-    for (size_t i = 0; i < users->count; i++) {
-        server.port = users->list[i]->server_port;
-        if (!has_tried(users, i))
+    while (named->name.port == 0 &&
+           (user = conf_group_next_user(trial->conf, group, &at)) != NULL) {
+        server.port = user->server_port;
+        if (!has_tried(trial, group, at, server.port))
             try_server(trial, &server);
     }
+    if (server.port == named->name.port) /* it has one, or nobody uses the group */
+        try_server(trial, &server);
 }
 
 static void try_group(struct trial *trial, const struct conf_group *group)
 {
-    size_t max = trial->conf->count;
-    struct group_users users = {.list = calloc(max + 1, sizeof(struct conf_instance *))};
-
-    if (users.list == NULL) {
-        trial->mistakes.is_incomplete = true;
-        return;
-    }
-    users.count = conf_group_users(trial->conf, group, users.list, max);
     for (size_t i = 0; i < group->route.count; i++)
-        try_group_server(trial, group, &group->route.servers[i], &users);
-    free(users.list);
+        try_group_server(trial, group, &group->route.servers[i]);
 }
 
 /* ---- the rights of workers ---- */

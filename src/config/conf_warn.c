@@ -413,10 +413,11 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
 static void check_group(struct survey *survey, const struct conf_group *group)
 {
     const struct conf_section *section = &group->section;
-    const struct conf_instance *users[2];
+    size_t at = 0;
 
     if (section->values.group_check != CONF_GROUP_CHECK_NO &&
-        conf_group_users(survey->conf, group, users, 2) > 1)
+        conf_group_next_user(survey->conf, group, &at) != NULL &&
+        conf_group_next_user(survey->conf, group, &at) != NULL)
         warn_key(survey, section, CONF_KEY_group_servers, section->values.group_servers,
                  "instances reach these servers with different settings (server_tls*, "
                  "source_addresses, send_proxy_protocol); each is checked, and all must be good");
