@@ -21,25 +21,25 @@ bool quota_is_exempt(const struct pool *pool, const struct session *session)
                                   &session->client_address);
 }
 
+/* 0: there is no limit. */
 static uint64_t address_key(const struct pool *pool, const struct session *session)
 {
-    return quota_is_exempt(pool, session) ? 0 : address_account_key(&session->client_address);
+    if (pool->instance->values->max_sessions_per_ip == 0 || quota_is_exempt(pool, session))
+        return 0;
+    return address_account_key(&session->client_address);
 }
 
-static uint64_t hash_more(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = hash_add(hash, octet_lower(*text));
-    return hash_add(hash, '\0');
-}
-
-/* Many servers take "Joe" for "joe". One that does not counts two users as one. */
-static uint64_t user_key(const struct session *session)
+/* Many servers take "Joe" for "joe". One that does not counts two users as one. 0: there is no limit. */
+static uint64_t user_key(const struct conf_values *values, const struct session *session)
 {
     char server[SESSION_SERVER_SIZE];
-    uint64_t key = hash_more(HASH_SEED, session->credentials.user);
+    uint64_t key;
 
-    key = hash_more(key, session_server_text(session, server));
+    if (values->max_sessions_per_user == 0)
+        return 0;
+    key = hash_number(hash_text_nocase(session->credentials.user)) ^
+          hash_text_nocase(session_server_text(session, server));
+
     return key == 0 ? 1 : key;
 }
 
@@ -55,13 +55,13 @@ static void give_back(struct account_table *table, _Atomic uint64_t *key)
     atomic_store(key, 0);
 }
 
-/* Returns whether the limit permits it. A limit of 0 is none. */
+/* Returns whether the limit permits it. A key of 0 has none. */
 static bool take(struct account_table *table, _Atomic uint64_t *slot_key, uint64_t key,
                  int64_t limit)
 {
     enum account_answer answer;
 
-    if (key == 0 || limit == 0)
+    if (key == 0)
         return true;
     atomic_store(slot_key, key);
     answer = account_take_place(table, key, (int)limit, clock_now_ms());
@@ -73,7 +73,7 @@ static bool take(struct account_table *table, _Atomic uint64_t *slot_key, uint64
 bool quota_is_address_full(const struct pool *pool, const struct session *session)
 {
     int64_t limit = pool->instance->values->max_sessions_per_ip;
-    uint64_t key = limit == 0 ? 0 : address_key(pool, session);
+    uint64_t key = address_key(pool, session);
 
     return key != 0 && account_places(pool->memory->sessions, key) >= limit;
 }
@@ -87,7 +87,8 @@ enum outcome quota_take(const struct pool *pool, struct scoreboard_slot *slot,
     if (!take(table, &slot->session_address, address_key(pool, session),
               values->max_sessions_per_ip))
         return OUTCOME_TOO_MANY_SESSIONS_PER_IP;
-    if (!take(table, &slot->session_user, user_key(session), values->max_sessions_per_user))
+    if (!take(table, &slot->session_user, user_key(values, session),
+              values->max_sessions_per_user))
         return OUTCOME_TOO_MANY_SESSIONS_PER_USER;
     return OUTCOME_NONE;
 }
