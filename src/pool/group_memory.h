@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shared memory of all groups of servers: a state for each server, by the names of group and
- * server, and a table of where users stay. It is made when the first group is configured, and kept as long as the master and its
- * successors run: a reload or an upgrade loses no state, no count and no drained server.
+ * server, and a table of where users stay. It is made when the first group is configured, and kept as
+ * long as the master and its successors run. So a reload keeps states, counts and drained servers, and
+ * so does an upgrade to a binary that has the same layout of this memory; one with another layout
+ * begins with all servers up.
  *
  * For the master alone.
  */

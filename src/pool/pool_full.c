@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pool that is full for a moment is not worth a line. For how many places are held by sessions
- * that have logged in, and for the address that holds most, all slots are gone through, once a
- * minute. They only are shown.
+ * A pool that is full for a moment is not worth a line. Once a minute, as long as it is full, all slots
+ * are read: how many sessions have logged in, and which address has most of them. The numbers are only
+ * shown; nothing is decided by them.
  */
 #include "pool/pool_full.h"
 

@@ -8,10 +8,11 @@
  * place (busy or free).
  *
  * A worker writes its own slots. The master writes them before the worker starts and after it has
- * ended; in between it writes shed_session and is_called only. The status process writes kicked_session. But the memory is shared by all
- * workers of the pool, and one that an attacker has taken over can write all of it. So nobody may
- * use a number from here as an index, a size or a process: read a slot by the functions below,
- * which bound what they return. Nothing is decided by the texts, they are only shown.
+ * ended; in between it writes shed_session and is_called only. The status process writes
+ * kicked_session. But the memory is shared by all workers of the pool, and one that an attacker has
+ * taken over can write all of it. So nobody may use a number from here as an index, a size or a
+ * process: read a slot by the functions below, which bound what they return. The texts are shown, and
+ * `kick` finds a session by its id; nothing else is decided by them.
  */
 #ifndef POOL_SCOREBOARD_H
 #define POOL_SCOREBOARD_H
