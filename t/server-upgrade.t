@@ -258,4 +258,67 @@ scene 'detached' => sub {
     ok !-e $pidfile, 'with the pidfile';
 };
 
+# Three servers of a group: one is drained by a command, one is lost, and "staying" has a session at the
+# drained one. The master is replaced, or reads its file again, by $renew; sessions go on meanwhile.
+sub keeps_what_it_knows {
+    my ($name, $renew) = @_;
+    scene "what $name keeps of a group, and of users on hold" => sub {
+        plan skip_all => 'built without xxHash' if !features()->{groups};
+        expect_log(qw(server-down));
+        my ($one, $two) = (server(), server());
+        my $lost   = IO::Socket::IP->new(LocalHost => "127.0.0.1", LocalPort => 0, Listen => 1)->sockport;   # closed at once
+        my %group  = (check_interval => 1, fall => 1, stay => 900, slow_start => 0);
+        my $master = master(server => 'group:stores', workers => 2,
+            -groups => [ stores => { servers => join(', ', $one->address, $two->address, "127.0.0.1:$lost"), %group } ]);
+        my $shown = sub {
+            my ($server) = @_;
+            my ($state) = grep { $_->{server} eq $server } @{ $master->status->{servers} };
+            return $state;
+        };
+        ok $master->shows(sub { (grep { $_->{server} eq "127.0.0.1:$lost" } @{ $_[0]{servers} })[0]{state} eq 'down' }, 30),
+            'a check finds that a server is lost';
+        $master->run_command('drain', $two->address);
+        my $staying = $master->client->login('staying');
+        $master->run_command('ready', $two->address);
+        $master->run_command('drain', $one->address);
+        my $before = $shown->("127.0.0.1:$lost");
+        $master->run_command(qw(hold anna 600));
+        my $anna = $master->client;
+        $anna->greeting;
+        $anna->ask('USER anna');
+        $anna->send("PASS $Pop3Test::Client::PASSWORD\r\n");
+        ok $master->shows(sub { grep { $_->{stage} eq 'hold' } @{ $_[0]{sessions} } }), 'a login waits';
+        $master->change(stores => check_interval => 3600);   # so that only what is kept tells of the server
+        $renew->($master);
+        my $after = $shown->("127.0.0.1:$lost");
+        is_deeply [ @$after{qw(state check)} ], [ @$before{qw(state check)} ], 'a server that is down stays down';
+        cmp_ok $after->{failures}{connect}, '>=', $before->{failures}{connect}, 'its failures are kept';
+        is $shown->($one->address)->{state}, 'drained', 'one that is drained stays drained';
+        is $shown->($one->address)->{sessions}, 1, 'with the session that runs there';
+        my @more = map { $master->client->login($_) } 'staying', map { "user$_" } 1 .. 8;
+        is users_of($one), 'staying staying', 'a user whose session runs there comes to it, and nobody else';
+        is $shown->($one->address)->{sessions}, 2, 'both sessions count';
+        is scalar(grep { $_->{user} eq 'anna' } @{ $master->status->{holds} }), 1, 'the hold is in force';
+        my $late = $master->client;
+        $late->greeting;
+        $late->ask('USER anna');
+        $late->send("PASS $Pop3Test::Client::PASSWORD\r\n");
+        ok $master->shows(sub { grep { $_->{stage} eq 'hold' } @{ $_[0]{sessions} } }), 'a new login waits as well';
+        $master->run_command(qw(release anna));
+        like $_->reply, qr/^\+OK/, 'both go on' for $anna, $late;
+        $_->quit for $anna, $late, $staying, @more;
+        ok $master->shows(sub { !grep { $_->{sessions} } @{ $_[0]{servers} } }), 'no session is left in the counts';
+        my $next = $master->client->login('staying');
+        is users_of($one), 'staying staying', 'after the last session nobody comes to the drained server';
+        $next->quit;
+    };
+    return;
+}
+
+# The users of a server. A check is none.
+sub users_of { my ($server) = @_; return join ' ', map { ($_->lines)[0] =~ /^USER (.*)/ } grep { $_->lines } $server->connections }
+
+keeps_what_it_knows('a reload', sub { $_[0]->reload });
+keeps_what_it_knows('an upgrade', \&upgrade);
+
 done;
