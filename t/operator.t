@@ -151,16 +151,18 @@ scene 'a hold matches the name that the server gets, and the tables are asked af
     is join(' ', map { ($_->lines)[0] } $new->connections), 'USER b', 'but to the new one';
 };
 
-scene 'no worker can write the list of holds' => sub {
+scene 'no worker can write the list of holds, or has the orders' => sub {
     plan skip_all => 'the list is a mapping of Linux' if !-r "/proc/$$/maps";
     my $master = master(server => server()->address);
     my $seen   = 0;
     for my $pid ($master->workers(1)) {
-        my @maps = grep { /pop3\.proxy-holds/ } eval { split /\n/, read_file("/proc/$pid/maps") };
+        my @all  = eval { split /\n/, read_file("/proc/$pid/maps") };
+        my @maps = grep { /PROXY_HOLDS/ } @all;
         next if !@maps;
+        is_deeply [ grep { /PROXY_KICKS/ } @all, descriptors($pid) ], [], "worker $pid has no orders";
         $seen++;
         is_deeply [ grep { !/ r--s / } @maps ], [], "worker $pid can only read it";
-        is_deeply [ grep { /holds/ } descriptors($pid) ], [], 'and has no descriptor of it';
+        is_deeply [ grep { /HOLDS/ } descriptors($pid) ], [], 'and has no descriptor of it';
     }
     cmp_ok $seen, '>', 0, 'workers have the list';
 };

@@ -321,4 +321,42 @@ sub users_of { my ($server) = @_; return join ' ', map { ($_->lines)[0] =~ /^USE
 keeps_what_it_knows('a reload', sub { $_[0]->reload });
 keeps_what_it_knows('an upgrade', \&upgrade);
 
+for my $places (1, 100) {
+    scene "kick reaches sessions that previous programs serve, $places a worker" => sub {
+        my $server = server();
+        my $master = master(server => $server->address, workers => 2, max_workers => 10, sessions_per_worker => $places);
+        my $told   = sub { my $result = $master->run_command(@_); return exit_code($result->{status}) . ": $result->{out}$result->{err}" };
+        my (@anna, @bert, $id);
+        for my $program (1 .. 3) {
+            upgrade($master) if @anna;
+            push @anna, $master->client->login('anna');
+            push @bert, $master->client->login('bert');
+            $master->shows(sub { $id //= (map { $_->{session} } grep { $_->{user} eq 'bert' } @{ $_[0]{sessions} })[0] });
+        }
+        is $told->('kick', 'Anna'), "0: 3 sessions ended\n", 'of each program';
+        for my $client (@anna) {
+            ok wait_until(sub { $client->{eof} }), 'the connection is closed';
+            is $master->session_of($client)->{reason}, 'kicked', 'the log says why';
+        }
+        ok !grep({ $_ eq 'QUIT' } map { $_->lines } $server->connections), 'no server gets QUIT';
+        is $told->('kick', 'anna'), "69: pop3.proxy: the server says: anna has no session\n", 'none is left';
+        is $told->('kick', $id), "0: 1 session ended\n", 'a session by its id';
+        ok wait_until(sub { $bert[0]{eof} }), 'it was in the first program';
+        is $_->ask('NOOP'), '+OK', 'the others go on' for @bert[ 1, 2 ];
+        is $master->reload->{event}, 'reloaded', 'a reload';
+        is $told->('kick', 'bert'), "0: 2 sessions ended\n", 'both of another user';
+        $master->client->login('carl')->quit;
+    };
+}
+
+scene 'kick while the previous program hangs' => sub {
+    my $master = master(server => server()->address);
+    my $held   = $master->client->login('held');
+    my $old    = upgrade($master);
+    kill 'STOP', $old;
+    like $master->ask('kick held'), qr/\Aerror: 0 sessions ended; a previous program, .* does not answer and may have more\n\z/, 'says so';
+    kill 'CONT', $old;
+    ok wait_until(sub { $held->{eof} }), 'which follows as soon as it can';
+};
+
 done;

@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 enum { VALUE_BYTES = 16384 }; /* over a thousand descriptors, or any path */
 
@@ -70,4 +74,31 @@ void inherit_pass(const char *name, int fd, const char *text)
     snprintf(value, sizeof(value), "%s%s%d%s%s", before == NULL ? "" : before,
              before == NULL ? "" : ",", fd, text == NULL ? "" : ":", text == NULL ? "" : text);
     setenv(name, value, 1);
+}
+
+/* ---- memory ---- */
+
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
+
+/* Another version may have had another size, and a file that can shrink kills those that read it. */
+static bool is_memory(int fd, size_t size)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (size_t)status.st_size == size &&
+           (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS;
+}
+
+int inherit_memory(const char *name, size_t size)
+{
+    int fd = inherit_take(name, NULL);
+
+    if (fd != -1 && is_memory(fd, size))
+        return fd;
+    if (fd != -1)
+        close(fd);
+    fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd == -1 || (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0))
+        return fd;
+    return file_close_failed(fd);
 }

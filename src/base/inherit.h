@@ -30,6 +30,12 @@ int inherit_take(const char *name, char **text);
 size_t inherit_take_all(const char *name, int *fds, size_t max);
 
 /*
+ * A file in memory of this size, which nobody can make shorter: the one that was passed under this
+ * name, if it is such a file of the same size, or else a new one with zeros. -1 with errno.
+ */
+int inherit_memory(const char *name, size_t size);
+
+/*
  * Lets the descriptor stay open over exec and passes it under this name, with a text unless `text`
  * is NULL. Without a text several descriptors may be passed under one name. A descriptor of -1 is
  * ignored. Only for a process that does nothing but exec afterwards.

@@ -245,7 +245,7 @@ static void put_in_force(struct generation *generation, struct pool *pools)
     generation_release(master.generation);
     master.generation = generation;
     pool_list_drop_empty(&master.pools);
-    status_restart(&master.pools, &generation->conf);
+    status_restart(&master.pools, &generation->conf, upgrade_tell_predecessor);
     checks_restart(&generation->conf);
     conf_warn(&generation->conf, false, report_to_log, &level);
     listener_announce_new();
@@ -369,6 +369,9 @@ static void on_upgrade(enum upgrade_event event, const char *why)
         master.phase = PHASE_RUNNING;
         if (master.is_reload_due)
             reload();
+        break;
+    case UPGRADE_ORDERS:
+        status_take_orders();
         break;
     case UPGRADE_STOP:
         if (master.phase != PHASE_STOPPING)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A socket connects the two binaries: the next one says there that it is ready, and later perhaps
- * that all sessions are to end; each sees there that the other is gone. What else the next binary
+ * that the operator ends sessions, or that all are to end; each sees there that the other is gone. What else the next binary
  * inherits is for the caller to pass on.
  */
 #include "master/upgrade.h"
@@ -20,7 +20,7 @@
 enum { READY_LIMIT_S = 30, KILLED_LIMIT_S = 5 };
 
 /* What the next binary says over the socket. */
-enum { WORD_READY = '1', WORD_STOP = 'S' };
+enum { WORD_READY = '1', WORD_STOP = 'S', WORD_ORDERS = 'O' };
 
 static ev_io answered;
 static ev_timer limit; /* runs until the successor is ready */
@@ -77,6 +77,13 @@ void upgrade_stop_predecessor(void)
 {
     if (upgrade_has_predecessor())
         say(predecessor.fd, WORD_STOP);
+}
+
+bool upgrade_tell_predecessor(void)
+{
+    if (upgrade_has_predecessor())
+        say(predecessor.fd, WORD_ORDERS);
+    return upgrade_has_predecessor();
 }
 
 /* ---- in the old one ---- */
@@ -149,6 +156,8 @@ static void on_answer(struct ev_loop *loop, ev_io *watcher, int events)
             on_ready();
         else if (octets[i] == WORD_STOP)
             on_told(UPGRADE_STOP, NULL);
+        else if (octets[i] == WORD_ORDERS)
+            on_told(UPGRADE_ORDERS, NULL);
     }
 }
 

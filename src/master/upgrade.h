@@ -17,6 +17,9 @@
 void upgrade_ready(void (*gone)(void));
 /* Whether the previous binary is still there: it lets its last sessions finish. */
 bool upgrade_has_predecessor(void);
+/* Tells the previous binary that the operator ends some of its sessions. Returns whether there is
+ * one. */
+bool upgrade_tell_predecessor(void);
 /* Tells the previous binary to end them now. */
 void upgrade_stop_predecessor(void);
 /* Waits for the previous binary no more. */
@@ -25,6 +28,7 @@ void upgrade_forget_predecessor(void);
 enum upgrade_event {
     UPGRADE_READY,  /* the new binary serves: this process may drain */
     UPGRADE_FAILED, /* it has ended, or was not ready in time and is killed */
+    UPGRADE_ORDERS, /* after UPGRADE_READY: the operator ends sessions that this process may have */
     UPGRADE_STOP,   /* after UPGRADE_READY: it was told to stop, so this process must stop too */
 };
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -18,8 +17,6 @@
 #include "base/octet.h"
 
 #define PASSED "POP3_PROXY_HOLDS_FD" /* the name it is passed under */
-
-enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 /* A hold is over when its time has passed: 0 is an entry that was never used. */
 struct hold {
@@ -38,36 +35,6 @@ static const struct holds *holds;
 static struct holds *writable; /* the same, in the status process */
 
 /* ---- the memory ---- */
-
-/* Another version may have had another size, and a file that could shrink would kill its readers. */
-static bool is_usable(int fd)
-{
-    struct stat status;
-
-    return fd != -1 && fstat(fd, &status) == 0 && status.st_size == sizeof(struct holds) &&
-           (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS;
-}
-
-static int take_inherited(void)
-{
-    int fd = inherit_take(PASSED, NULL);
-
-    if (is_usable(fd))
-        return fd;
-    if (fd != -1)
-        close(fd);
-    return -1;
-}
-
-static int make(void)
-{
-    int fd = memfd_create("pop3.proxy-holds", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (fd == -1 || (ftruncate(fd, sizeof(struct holds)) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0))
-        return fd;
-    close(fd);
-    return -1;
-}
 
 static const struct holds *map_to_read(int fd)
 {
@@ -88,9 +55,7 @@ void hold_prepare(void)
 {
     if (holds != NULL)
         return;
-    own_fd = take_inherited();
-    if (own_fd == -1)
-        own_fd = make();
+    own_fd = inherit_memory(PASSED, sizeof(struct holds));
     if (own_fd != -1)
         holds = map_to_read(own_fd);
 }

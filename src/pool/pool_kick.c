@@ -13,7 +13,7 @@
 #include "pool/pool_workers.h"
 #include "pool/worker.h"
 
-/* ---- in the status process ---- */
+/* ---- sessions by name ---- */
 
 static bool has_name(const struct scoreboard_slot *slot, const char *name, uint64_t hash)
 {
@@ -94,6 +94,21 @@ void pool_kick_free(struct pool_kick *kick)
 {
     free(kick->list);
     *kick = (struct pool_kick){0};
+}
+
+size_t pool_kick_count(const struct pool *pools, const char *name)
+{
+    uint64_t hash = hash_text_nocase(name);
+    size_t count = 0;
+
+    for (; pools != NULL; pools = pools->next) {
+        const struct scoreboard_slot *slot;
+
+        for (size_t at = 0; (slot = pool_next_session(pools, &at)) != NULL;)
+            count += scoreboard_state(slot) == SCOREBOARD_BUSY && scoreboard_is_kicked(slot) &&
+                     has_name(slot, name, hash);
+    }
+    return count;
 }
 
 /* ---- in the master ---- */

@@ -12,6 +12,7 @@
 #include "base/octet.h"
 #include "config/operator_command.h"
 #include "pool/hold.h"
+#include "pool/kick_relay.h"
 
 static int master_fd = -1;
 
@@ -20,6 +21,19 @@ void orders_open(int wake_fd)
     master_fd = wake_fd;
     if (hold_descriptor() != -1)
         (void)hold_open_to_write(hold_descriptor()); /* else `hold` says that it is not possible */
+    kick_relay_open(kick_relay_descriptor());
+}
+
+void orders_init(struct order *order)
+{
+    *order = (struct order){.relayed = -1};
+}
+
+void orders_drop(struct order *order)
+{
+    pool_kick_free(&order->kick);
+    kick_relay_end(order->relayed);
+    orders_init(order);
 }
 
 /* ---- kick ---- */
@@ -32,34 +46,43 @@ static void wake_master(void)
 }
 
 static enum order_result take_kick(const char *name, const struct pool *pools, FILE *out,
-                                   struct pool_kick *kick)
+                                   struct order *order)
 {
-    if (pool_kick_mark(kick, pools, name) == -1) {
+    if (pool_kick_mark(&order->kick, pools, name) == -1) {
         fputs("error: out of memory\n", out);
         return ORDER_DONE;
     }
-    if (kick->count == 0) {
-        fprintf(out, "error: %s has no session\n", name);
-        return ORDER_DONE;
-    }
+    order->name = name;
+    order->relayed = master_fd == -1 ? -1 : kick_relay_ask(name, clock_now_ms());
     wake_master();
     return ORDER_PENDING;
 }
 
-bool orders_are_done(const struct pool_kick *kick)
+bool orders_are_done(const struct order *order)
 {
-    return pool_kick_left(kick) == 0;
+    struct kick_relayed relayed = kick_relay_read(order->relayed);
+
+    return relayed.is_known && relayed.left == 0 && pool_kick_left(&order->kick) == 0;
 }
 
-void orders_finish(struct pool_kick *kick, FILE *out)
+void orders_finish(struct order *order, FILE *out)
 {
-    size_t left = pool_kick_left(kick);
+    struct kick_relayed relayed = kick_relay_read(order->relayed);
+    size_t count = order->kick.count + relayed.found;
+    size_t left = pool_kick_left(&order->kick) + relayed.left;
 
-    if (left > 0)
-        fprintf(out, "error: %zu of %zu sessions have not ended yet\n", left, kick->count);
+    if (!relayed.is_known)
+        fprintf(out,
+                "error: %zu sessions ended; a previous program, replaced in an upgrade, does not "
+                "answer and may have more\n",
+                count - left);
+    else if (count == 0)
+        fprintf(out, "error: %s has no session\n", order->name);
+    else if (left > 0)
+        fprintf(out, "error: %zu of %zu sessions have not ended yet\n", left, count);
     else
-        fprintf(out, "%zu session%s ended\n", kick->count, kick->count == 1 ? "" : "s");
-    pool_kick_free(kick);
+        fprintf(out, "%zu session%s ended\n", count, count == 1 ? "" : "s");
+    orders_drop(order);
 }
 
 /* ---- hold and release ---- */
@@ -131,12 +154,12 @@ static const char *after_word(const char *request, const char *word)
 }
 
 enum order_result orders_take(const char *request, const struct pool *pools, FILE *out,
-                              struct pool_kick *kick)
+                              struct order *order)
 {
     const char *argument;
 
     if ((argument = after_word(request, "kick")) != NULL)
-        return take_kick(argument, pools, out, kick);
+        return take_kick(argument, pools, out, order);
     if ((argument = after_word(request, "hold")) != NULL)
         take_hold(argument, out);
     else if ((argument = after_word(request, "release")) != NULL)

@@ -28,14 +28,26 @@ enum order_result {
     ORDER_PENDING, /* ask orders_is_done() until it is */
 };
 
-/* Carries out an order and writes the answer to `out`. A pending one is kept in `kick`. */
+/* A pending order. */
+struct order {
+    const char *name; /* in the request, which must last as long */
+    struct pool_kick kick;
+    int relayed; /* see kick_relay.h */
+};
+
+void orders_init(struct order *order);
+
+/* Carries out an order and writes the answer to `out`. A pending one is kept in `order`. */
 enum order_result orders_take(const char *request, const struct pool *pools, FILE *out,
-                              struct pool_kick *kick);
+                              struct order *order);
 
-/* Whether the sessions of a pending order are over. */
-bool orders_are_done(const struct pool_kick *kick);
+/* Whether the sessions of a pending order are over, also those of previous programs. */
+bool orders_are_done(const struct order *order);
 
-/* Writes the answer to a pending order, and frees it. */
-void orders_finish(struct pool_kick *kick, FILE *out);
+/* Writes the answer to a pending order, and drops it. */
+void orders_finish(struct order *order, FILE *out);
+
+/* Forgets a pending order. */
+void orders_drop(struct order *order);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/respawn.h"
 #include "base/shared.h"
 #include "pool/hold.h"
+#include "pool/kick_relay.h"
 #include "pool/pool_kick.h"
 #include "status/status_process.h"
 #include "status/status_sockets.h"
@@ -37,6 +38,7 @@ static struct {
     ev_io woken;
     ev_timer kicks; /* runs while there may be marked sessions */
     unsigned kicks_left;
+    kick_relay_tell *tell_predecessor;
     uid_t uid;
     gid_t gid;
     pid_t pid; /* 0: none */
@@ -100,32 +102,48 @@ static void on_kicks(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     for (const struct pool *pool = *status.pools; pool != NULL; pool = pool->next)
         has_any |= pool_kick_tell(pool);
+    kick_relay_update(*status.pools);
     if (!has_any || --status.kicks_left == 0)
         ev_timer_stop(loop, timer);
+}
+
+static void begin_kicks(void)
+{
+    status.kicks_left = KICKS_MAX;
+    if (ev_is_active(&status.kicks))
+        return;
+    ev_timer_set(&status.kicks, 0.0, KICK_PAUSE_S);
+    ev_timer_start(EV_DEFAULT, &status.kicks);
 }
 
 static void on_woken(struct ev_loop *loop, ev_io *watcher, int events)
 {
     uint64_t count;
 
+    (void)loop;
     (void)events;
     if (read(watcher->fd, &count, sizeof(count)) != sizeof(count) || status.pools == NULL)
         return;
-    status.kicks_left = KICKS_MAX;
-    if (ev_is_active(&status.kicks))
+    kick_relay_pass_on(status.tell_predecessor);
+    begin_kicks();
+}
+
+void status_take_orders(void)
+{
+    if (status.pools == NULL)
         return;
-    ev_timer_set(&status.kicks, 0.0, KICK_PAUSE_S);
-    ev_timer_start(loop, &status.kicks);
+    kick_relay_take(*status.pools, status.tell_predecessor);
+    begin_kicks();
 }
 
 static void open_wake(void)
 {
     if (status.wake_fd != -1)
         return;
+    ev_init(&status.kicks, on_kicks);
     status.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (status.wake_fd == -1)
         return; /* `kick` then says that the sessions have not ended */
-    ev_init(&status.kicks, on_kicks);
     ev_io_init(&status.woken, on_woken, status.wake_fd, EV_READ);
     ev_io_start(EV_DEFAULT, &status.woken);
 }
@@ -148,6 +166,7 @@ int status_prepare(const struct conf *conf, struct error *error)
     if (status.reloads == NULL)
         status.reloads = shared_new(sizeof(*status.reloads));
     hold_prepare();
+    kick_relay_prepare();
     open_wake();
     return status_sockets_prepare(&conf->proxy, error);
 }
@@ -164,8 +183,10 @@ void status_refresh(void)
         fork_process();
 }
 
-void status_restart(struct pool *const *pools, const struct conf *conf)
+void status_restart(struct pool *const *pools, const struct conf *conf,
+                    kick_relay_tell *tell_predecessor)
 {
+    status.tell_predecessor = tell_predecessor;
     end_process();
     status_sockets_commit();
     note_reload(&(struct status_reload){.loaded_at = clock_wall_s()});
@@ -186,9 +207,19 @@ void status_note_failed_reload(const char *why)
     note_reload(&failed);
 }
 
+/* The master ends with its last session: nobody else can tell that it has no more. */
+static void answer_last_orders(void)
+{
+    if (status.pools == NULL || *status.pools != NULL)
+        return;
+    kick_relay_take(NULL, status.tell_predecessor);
+    kick_relay_update(NULL);
+}
+
 void status_stop(void)
 {
     end_process();
+    answer_last_orders();
     ev_io_stop(EV_DEFAULT, &status.woken);
     ev_timer_stop(EV_DEFAULT, &status.kicks);
     status_sockets_close();
@@ -198,4 +229,5 @@ void status_pass(void)
 {
     status_sockets_pass();
     hold_pass();
+    kick_relay_pass();
 }

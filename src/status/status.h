@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "config/conf.h"
+#include "pool/kick_relay.h"
 #include "pool/pool.h"
 
 /* Binds the sockets that the configuration names and that are not bound yet. They are in force from
@@ -21,9 +22,14 @@ int status_prepare(const struct conf *conf, struct error *error);
 /*
  * Puts in force what was prepared and starts the process, or replaces it. It shows the pools that
  * are in the list now; `pools` is the master's list itself, whose head may change. Without
- * `control` and `metrics_listen` there is no process. Failures are logged.
+ * `control` and `metrics_listen` there is no process. Failures are logged. `tell_predecessor` is
+ * called when the operator ends sessions that the previous program may have.
  */
-void status_restart(struct pool *const *pools, const struct conf *conf);
+void status_restart(struct pool *const *pools, const struct conf *conf,
+                    kick_relay_tell *tell_predecessor);
+
+/* The next program tells this one, which it has replaced, that the operator ends sessions. */
+void status_take_orders(void);
 
 /* Closes what was prepared. */
 void status_forget(void);
@@ -39,7 +45,8 @@ void status_note_failed_reload(const char *why);
  * process, which is then started again, after a pause that grows if it keeps dying. */
 bool status_reap(pid_t pid, int wait_status);
 
-/* In the process that is about to become the next binary: passes the metrics' socket on to it. */
+/* In the process that is about to become the next binary: passes on to it the metrics' socket, the
+ * holds and the orders. */
 void status_pass(void);
 
 /* Ends the process, closes the sockets, and removes the control socket's file if it is still

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/log_repeat.h"
 #include "pool/hold.h"
+#include "pool/kick_relay.h"
 #include "status/control_ask.h"
 #include "status/metrics_http.h"
 #include "status/orders.h"
@@ -44,7 +45,7 @@ struct client {
     uint64_t number; /* in the order of their coming */
     ev_timer order_tick; /* runs while an order is pending */
     int64_t order_deadline_ms;
-    struct pool_kick order;
+    struct order order;
     char request[CONTROL_REQUEST_MAX];
     size_t request_length;
     char *answer; /* NULL while the request is not complete */
@@ -153,7 +154,7 @@ static void drop(struct client *client)
     ev_timer_stop(process.loop, &client->limit);
     close(client->io.fd);
     ev_timer_stop(process.loop, &client->order_tick);
-    pool_kick_free(&client->order);
+    orders_drop(&client->order);
     free(client->answer);
     client->answer = NULL;
     client->is_connected = false;
@@ -306,6 +307,7 @@ static void add_client(int fd)
     struct client *client = make_room();
 
     *client = (struct client){.is_connected = true, .number = process.clients_seen++};
+    orders_init(&client->order);
     ev_io_init(&client->io, on_client, fd, EV_READ);
     ev_timer_init(&client->limit, on_limit, CLIENT_LIMIT_S, 0.0);
     ev_timer_init(&client->order_tick, on_order_tick, ORDER_TICK_S, ORDER_TICK_S);
@@ -394,7 +396,8 @@ static int set_signals(void)
 
 static int confine(const struct status_process *start)
 {
-    int keep[] = {start->control_fd, start->metrics_fd, start->wake_fd, hold_descriptor()};
+    int keep[] = {start->control_fd, start->metrics_fd, start->wake_fd, hold_descriptor(),
+                  kick_relay_descriptor()};
     struct error error;
 
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
