@@ -188,6 +188,22 @@ scene 'refused commands in the log do not show what was typed' => sub {
     is scalar(grep { $_->{pid} == $client->process->pid } log_lines('refused-command')), 5, 'five lines';
 };
 
+scene 'well-known foreign commands are named, and only their first word' => sub {
+    my $typed = secret('digest-geheim');
+    my %named = ("APOP joe $typed" => 'APOP', "xtnd $typed" => 'XTND', 'UTF8' => 'UTF8', "LANG $typed" => 'LANG', $typed => 'unknown');
+    my $client = proxy(server()->address)->client;
+    $client->greeting;
+    like $client->ask($_), qr/^-ERR/, 'is refused' for sort keys %named;
+    $client->quit;
+    my @lines = grep { $_->{pid} == $client->process->pid } log_lines('refused-command');
+    is_deeply [ map { $_->{f}{command} } @lines ], [ map { $named{$_} } sort keys %named ], 'before the login';
+    my $later = logged_in(server());
+    $later->ask($_) for 'GET / HTTP/1.1', "EHLO $typed", "HELO $typed";
+    $later->quit;
+    @lines = grep { $_->{pid} == $later->process->pid } log_lines('refused-command');
+    is_deeply [ map { $_->{f}{command} } @lines ], [qw(GET EHLO HELO)], 'after it';
+};
+
 scene 'QUIT before login' => sub {
     my $server = server();
     my $client = proxy($server->address)->client;

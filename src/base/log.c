@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -23,13 +24,15 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/local_time.h"
+#include "base/log_form.h"
+#include "base/log_privacy.h"
 #include "base/number.h"
 #include "base/octet.h"
 #include "base/process.h"
 #include "base/shared.h"
 
 enum {
-    SYSLOG_FACILITY_MAIL = 2 << 3,
+    FACILITY_MAIL = 2,
     SYSLOG_RECONNECT_MS = 1000,
     SYSLOG_PATIENCE_MS = 10,    /* for a daemon that is a few lines late */
     SYSLOG_IMPATIENT_MS = 1000, /* after it was waited for in vain, do not wait again for so long */
@@ -40,13 +43,18 @@ enum {
 };
 
 static const char program[] = "pop3.proxy";
+static const char dev_log[] = "/dev/log";
+static const char journal_dev_log[] = "/run/systemd/journal/dev-log"; /* a link leads there */
+static const char journal_socket[] = "/run/systemd/journal/socket";
 
 /* Where lines go. The master opens it; workers share these pages. */
 static struct {
     char target[TARGET_BYTES];
     char syslog_path[TARGET_BYTES];
     int descriptor;
-    bool is_syslog;       /* lines are for the syslog daemon */
+    enum log_format format;
+    bool is_syslog;       /* lines are for the syslog daemon, or the journal */
+    bool is_journal;      /* which gets them by its own protocol */
     bool stands_in;       /* standard error takes them until the daemon listens */
     bool may_block;       /* the descriptor is not non-blocking: poll it before each write */
     atomic_uint *torn;    /* of all processes: TORN if a line was written in part; NULL: not known */
@@ -103,6 +111,38 @@ static int open_file(const char *path, struct error *error)
     return fd;
 }
 
+/* systemd names the stream that it has made for our standard error. */
+static bool is_stderr_of_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char ours[64];
+    struct stat status;
+
+    if (stream == NULL || fstat(STDERR_FILENO, &status) == -1)
+        return false;
+    snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, ours) == 0;
+}
+
+static bool is_dev_log_of_journal(void)
+{
+    char path[PATH_MAX];
+
+    return realpath(dev_log, path) != NULL && strcmp(path, journal_dev_log) == 0;
+}
+
+/* The socket for a log that goes to syslog, or to the standard error of a service. */
+static const char *daemon_path(bool is_stderr, bool *is_journal_r)
+{
+    const char *journal = getenv("POP3_PROXY_JOURNAL");
+    const char *path = getenv("POP3_PROXY_SYSLOG");
+
+    *is_journal_r = journal != NULL || (path == NULL && (is_stderr || is_dev_log_of_journal()));
+    if (*is_journal_r)
+        return journal != NULL ? journal : journal_socket;
+    return path != NULL ? path : dev_log;
+}
+
 static int open_target(const char *target, bool *may_block_r, struct error *error)
 {
     *may_block_r = false;
@@ -151,34 +191,36 @@ static void find_torn_line(void)
                    ends_in_part(log_state.descriptor, file.st_size));
 }
 
-static const char *syslog_path(void)
-{
-    const char *path = getenv("POP3_PROXY_SYSLOG");
-
-    return path != NULL ? path : "/dev/log";
-}
-
 int log_find_daemon(struct error *error)
 {
-    int fd = open_syslog(syslog_path());
+    bool is_journal;
+    const char *path = daemon_path(false, &is_journal);
+    int fd = open_syslog(path);
 
     if (fd == -1)
-        return error_set(error, "no syslog daemon listens at %s", syslog_path());
+        return error_set(error, "no syslog daemon listens at %s", path);
     close(fd);
     return 0;
 }
 
+void log_set_format(enum log_format format)
+{
+    log_state.format = format;
+}
+
 int log_open(const char *target, struct error *error)
 {
-    bool is_syslog = strcmp(target, "syslog") == 0;
-    bool may_block;
+    bool is_stderr = strcmp(target, "stderr") == 0 && is_stderr_of_journal();
+    bool is_syslog = strcmp(target, "syslog") == 0 || is_stderr;
+    bool may_block, is_journal;
 
     local_time_prepare();
     if (strlen(target) >= sizeof(log_state.target))
         return error_set(error, "the path of the log file is too long: %s", target);
-    snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s", syslog_path());
+    snprintf(log_state.syslog_path, sizeof(log_state.syslog_path), "%s",
+             daemon_path(is_stderr, &is_journal));
 
-    int fd = open_target(target, &may_block, error);
+    int fd = open_target(is_syslog ? "syslog" : target, &may_block, error);
     if (fd == -1 && !is_syslog)
         return -1;
     if (log_state.descriptor != -1)
@@ -187,6 +229,7 @@ int log_open(const char *target, struct error *error)
         snprintf(log_state.target, sizeof(log_state.target), "%s", target);
     log_state.descriptor = fd;
     log_state.is_syslog = is_syslog;
+    log_state.is_journal = is_syslog && is_journal;
     log_state.stands_in = false;
     log_state.may_block = may_block;
     find_torn_line();
@@ -290,6 +333,7 @@ static void add_escaped(struct log_line *line, const char *value, size_t length,
 
 static void add_key(struct log_line *line, const char *key)
 {
+    line->pairs++;
     add_raw(line, " ", 1);
     add_raw(line, key, strlen(key));
     add_raw(line, "=", 1);
@@ -300,16 +344,29 @@ void log_begin(struct log_line *line, enum event event)
     const char *word = event_word(event);
 
     line->length = 0;
+    line->pairs = 1;
+    line->numbers = 0;
     line->event = event;
     line->level = event_level(event);
     add_raw(line, "event=", 6);
     add_raw(line, word, strlen(word));
 }
 
+void log_resume(struct log_line *line, const char *text)
+{
+    line->length = 0;
+    line->numbers = 0;
+    add_raw(line, text, strlen(text));
+    line->pairs = log_form_count(line->text, line->length);
+}
+
 void log_add(struct log_line *line, const char *key, const char *value)
 {
-    size_t length = value == NULL ? 0 : strlen(value);
+    char masked[LOG_PRIVATE_SIZE];
+    size_t length;
 
+    value = log_private(key, value, masked);
+    length = value == NULL ? 0 : strlen(value);
     add_key(line, key);
     if (length == 0)
         add_raw(line, "-", 1);
@@ -321,6 +378,8 @@ void log_add_number(struct log_line *line, const char *key, int64_t value)
 {
     char digits[NUMBER_TEXT_MAX];
 
+    if (line->pairs < LOG_FORM_PAIRS_MAX)
+        line->numbers |= UINT64_C(1) << line->pairs;
     add_key(line, key);
     if (value < 0)
         add_raw(line, "-", 1);
@@ -430,17 +489,23 @@ static size_t put_text(char *to, const char *text)
     return length;
 }
 
-/* In a file: time, severity, program and process. */
-static size_t put_file_prefix(char *to, enum log_level level, const struct timespec *now)
+/* The time of RFC 3339, with a blank at its end. */
+static char *file_stamp(const struct timespec *now)
 {
     unsigned ms = (unsigned)(now->tv_nsec / 1000000);
     char *text = stamp(now->tv_sec);
-    size_t length;
 
     text[STAMP_MS_AT] = (char)('0' + ms / 100);
     text[STAMP_MS_AT + 1] = (char)('0' + ms / 10 % 10);
     text[STAMP_MS_AT + 2] = (char)('0' + ms % 10);
-    length = put_text(to, text);
+    return text;
+}
+
+/* In a file: time, severity, program and process. */
+static size_t put_file_prefix(char *to, enum log_level level, const struct timespec *now)
+{
+    size_t length = put_text(to, file_stamp(now));
+
     length += put_text(to + length, log_level_word(level));
     to[length++] = ' ';
     length += put_text(to + length, program);
@@ -449,7 +514,8 @@ static size_t put_file_prefix(char *to, enum log_level level, const struct times
     return length + put_text(to + length, "]: ");
 }
 
-/* What comes before event=. For syslog, <PRI> comes first. */
+/* What comes before event=. For syslog, <PRI> comes first. A JSON object has its own time, but the
+ * syslog daemon wants its header. */
 static size_t put_prefix(char *to, enum log_level level)
 {
     struct timespec now;
@@ -457,8 +523,8 @@ static size_t put_prefix(char *to, enum log_level level)
 
     clock_gettime(CLOCK_REALTIME, &now);
     if (!is_for_syslog())
-        return put_file_prefix(to, level, &now);
-    length = put_priority(to, SYSLOG_FACILITY_MAIL | (unsigned)level);
+        return log_state.format == LOG_FORMAT_JSON ? 0 : put_file_prefix(to, level, &now);
+    length = put_priority(to, FACILITY_MAIL << 3 | (unsigned)level);
     return length + put_text(to + length, stamp(now.tv_sec));
 }
 
@@ -534,25 +600,70 @@ static bool write_descriptor(const char *text, size_t length)
     return written == (ssize_t)length;
 }
 
-static bool write_line(const struct log_line *line)
+/* ---- what is written of a line ---- */
+
+/* Not on the stack: with many sessions a worker, each has one of its own. */
+enum { FORM_BYTES = LOG_FORM_GROWTH * LOG_LINE_BYTES + LOG_FORM_EXTRA_BYTES };
+static char json[FORM_BYTES];
+static char written[2 * FORM_BYTES];
+
+static size_t put_json(char *to, struct log_form *form)
 {
-    char text[LOG_LINE_BYTES + 128];
+    char time[STAMP_BYTES];
+    struct timespec now;
+
+    if (is_for_syslog())
+        return log_form_json(to, form);
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(time, sizeof(time), "%s", file_stamp(&now));
+    time[strlen(time) - 1] = '\0';
+    form->time = time;
+    return log_form_json(to, form);
+}
+
+/* The message: pairs, or a JSON object. */
+static size_t put_message(char *to, const struct log_line *line)
+{
+    struct log_form form = {.text = line->text,
+                            .length = line->length,
+                            .numbers = line->numbers,
+                            .level = line->level,
+                            .pid = process_id()};
+
+    if (log_state.format == LOG_FORMAT_JSON)
+        return put_json(to, &form);
+    memcpy(to, line->text, line->length);
+    return line->length;
+}
+
+static bool send_journal(const struct log_line *line)
+{
+    struct log_form form = {.text = line->text, .length = line->length, .level = line->level};
+    size_t length = put_message(json, line);
+
+    return send_syslog(written, log_form_journal(written, &form, FACILITY_MAIL, program, json,
+                                                 length));
+}
+
+static bool write_line(struct log_line *line)
+{
     size_t length = 0;
     bool was_torn;
 
     leave_stderr();
+    if (line->length == sizeof(line->text))
+        memcpy(line->text + line->length - 3, "...", 3);
+    if (is_for_syslog() && log_state.is_journal)
+        return send_journal(line);
     was_torn = !is_for_syslog() && set_torn(false);
     if (was_torn)
-        text[length++] = '\n';
-    length += put_prefix(text + length, line->level);
-    memcpy(text + length, line->text, line->length);
-    length += line->length;
-    if (line->length == sizeof(line->text))
-        memcpy(text + length - 3, "...", 3);
+        written[length++] = '\n';
+    length += put_prefix(written + length, line->level);
+    length += put_message(written + length, line);
     if (is_for_syslog())
-        return send_syslog(text, length);
-    text[length++] = '\n';
-    if (write_descriptor(text, length))
+        return send_syslog(written, length);
+    written[length++] = '\n';
+    if (write_descriptor(written, length))
         return true;
     if (was_torn)
         (void)set_torn(true);

@@ -28,20 +28,30 @@ enum {
     LOG_VALUE_BYTES = 320, /* a value after escaping */
 };
 
+/* How a line is written: as key=value pairs, or as one JSON object. */
+enum log_format { LOG_FORMAT_KEYVALUE, LOG_FORMAT_JSON };
+
 /* A line while it is put together, on the caller's stack. Set `level` after log_begin() where the
  * event's first severity is not the right one. */
 struct log_line {
     char text[LOG_LINE_BYTES];
     size_t length;
+    unsigned pairs;
+    uint64_t numbers; /* bit i: the value of pair i is a number */
     enum event event;
     enum log_level level;
 };
+
+/* Sets how the lines of this process and of the children that it forks are written. */
+void log_set_format(enum log_format format);
 
 /*
  * Opens the log: "syslog", "stderr", or the absolute path of a file. Returns 0, or -1 with `error`
  * set where a file cannot be opened. A missing syslog daemon is not an error: lines are lost and
  * counted until it comes. The socket is /dev/log, or what POP3_PROXY_SYSLOG in the environment
- * names. Call it again to write elsewhere.
+ * names. Where the systemd journal listens there, or has our standard error, it gets each line by
+ * its own protocol, with the pairs as fields; POP3_PROXY_JOURNAL names another socket of it. Call
+ * this again to write elsewhere.
  */
 int log_open(const char *target, struct error *error);
 
@@ -66,6 +76,9 @@ int log_descriptor(void);
 
 /* Begins a line, with the severity that the event's row in event.def gives. */
 void log_begin(struct log_line *line, enum event event);
+
+/* Continues a line with the text of another one, whose values all count as texts. */
+void log_resume(struct log_line *line, const char *text);
 
 /* Adds key=value. `value` may hold any octets; NULL is written as "-", as is an empty value. */
 void log_add(struct log_line *line, const char *key, const char *value);

@@ -188,9 +188,10 @@ static void add_kind(struct log_line *line, const struct entry *entry)
     kind.text[TEXT_BYTES - 1] = '\0';
     if (kind.level >= LOG_LEVEL_ALERT && kind.level <= LOG_LEVEL_INFO)
         line->level = (enum log_level)kind.level;
-    line->length = strlen(kind.text);
-    for (size_t i = 0; i < line->length; i++)
-        line->text[i] = octet_is_graphic(kind.text[i]) || kind.text[i] == ' ' ? kind.text[i] : '?';
+    for (char *c = kind.text; *c != '\0'; c++)
+        if (!octet_is_graphic(*c) && *c != ' ')
+            *c = '?';
+    log_resume(line, kind.text);
 }
 
 /* Returns whether the entry stays: lines of its kind still come. */

@@ -29,6 +29,7 @@
 #include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
+#include "base/log_privacy.h"
 #include "base/log_repeat.h"
 #include "config.h"
 #include "config/conf_warn.h"
@@ -195,6 +196,8 @@ static int open_log(const struct conf *conf, struct error *error)
     const struct conf_section *proxy = &conf->proxy;
     bool is_by_hand = proxy->origin[CONF_KEY_log] == NULL && master.is_at_terminal;
 
+    log_set_format((enum log_format)proxy->values.log_format);
+    log_privacy_set((enum log_privacy)proxy->values.log_privacy);
     if (log_open(is_by_hand ? "stderr" : proxy->values.log, error) == -1)
         return add_origin(proxy, CONF_KEY_log, error);
     mind_syslog(proxy);
@@ -385,6 +388,7 @@ static void pass_on(void)
     listener_pass();
     pidfile_pass();
     tickets_pass();
+    log_privacy_pass();
     group_memory_pass();
     status_pass();
 }
@@ -643,6 +647,7 @@ int master_run(const struct options *options, char *const argv[])
     successor_take_stderr();
     listener_inherit();
     tickets_inherit();
+    log_privacy_inherit();
     group_memory_inherit();
     if (options->is_daemon && !inherit_is_successor() && daemon_detach(&error) == -1) {
         successor_complain(error.text);

@@ -46,6 +46,22 @@ static enum command_verb find_verb(const char *line, size_t length)
     return COMMAND_COUNT;
 }
 
+/* What an unknown command is called in the log. Only words of the table: the line may be a password
+ * that was typed as a command. */
+static const char *foreign_name(const char *line, size_t length)
+{
+    static const char *const names[] = {
+#define FOREIGN_COMMAND(keyword) #keyword,
+#include "pop3/foreign_command.def"
+#undef FOREIGN_COMMAND
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == length && strncasecmp(names[i], line, length) == 0)
+            return names[i];
+    return command_keyword(COMMAND_COUNT);
+}
+
 /* Login names and passwords may hold 8-bit octets: UTF-8, or an old character set. */
 static bool may_be_8bit(enum command_verb verb)
 {
@@ -150,6 +166,8 @@ enum command_fault command_parse(struct command *command, const char *line, size
     size_t width = blank == NULL ? length : (size_t)(blank - line);
 
     *command = (struct command){.verb = find_verb(line, width)};
+    command->name = command->verb < COMMAND_COUNT ? command_keyword(command->verb)
+                                                  : foreign_name(line, width);
     if (has_bad_octets(line, length, may_be_8bit(command->verb)))
         return COMMAND_BAD_OCTETS;
     if (command->verb == COMMAND_COUNT)

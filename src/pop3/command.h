@@ -39,6 +39,7 @@ enum command_fault {
 
 struct command {
     enum command_verb verb; /* COMMAND_COUNT when unknown */
+    const char *name;       /* for the log: the keyword, that of foreign_command.def, or "unknown" */
     const char *argument;   /* into the line; NULL when there is none */
     size_t argument_length;
     const char *second; /* TOP: the count of lines; AUTH: the initial response; or NULL */

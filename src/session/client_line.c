@@ -107,7 +107,7 @@ static size_t line_text_length(const struct session *session)
 static enum command_fault parse_line(const struct session *session, enum command_state state,
                                      struct command *command)
 {
-    *command = (struct command){.verb = COMMAND_COUNT};
+    *command = (struct command){.verb = COMMAND_COUNT, .name = command_keyword(COMMAND_COUNT)};
     if (session->line_length == 0)
         return COMMAND_TOO_LONG;
     return command_parse(command, buffer_data(&session->client.in), line_text_length(session),
@@ -293,6 +293,6 @@ enum outcome client_refuse_command(struct session *session, const struct command
                                    enum command_fault fault)
 {
     client_line_done(session);
-    return client_refuse(session, command_keyword(command->verb), command_fault_word(fault),
+    return client_refuse(session, command->name, command_fault_word(fault),
                          command_fault_text(fault));
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the log tells of people: the key log_privacy. It is applied to the values of a few keys of
+ * lines, whoever writes them: addresses of clients, names of users and of their certificates.
+ */
+#ifndef BASE_LOG_PRIVACY_H
+#define BASE_LOG_PRIVACY_H
+
+/* As the key has them. */
+enum log_privacy {
+    LOG_PRIVACY_FULL,   /* everything */
+    LOG_PRIVACY_SHORT,  /* networks instead of addresses: 24 bits of IPv4, 48 of IPv6 */
+    LOG_PRIVACY_HASHED, /* the same, and keyed hashes instead of names */
+};
+
+enum { LOG_PRIVATE_SIZE = 64 };
+
+/* Sets what lines of this process and of the children that it forks tell from now on. */
+void log_privacy_set(enum log_privacy privacy);
+
+/* The value as a line may tell it: `value`, or `text`. A name in upper and lower case has one hash,
+ * which begins with ~. */
+const char *log_private(const char *key, const char *value, char text[LOG_PRIVATE_SIZE]);
+
+/* The key of the hashes is made at the first need. The next binary takes it over, so that lines
+ * before and after an upgrade match. */
+void log_privacy_inherit(void);
+void log_privacy_pass(void);
+
+#endif
