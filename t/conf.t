@@ -271,6 +271,8 @@ scene 'what is given twice' => sub {
     }
     is_refused('a path for the metrics', above('metrics_listen = /run/metrics'),
         '2: metrics_listen = /run/metrics: must be IPV4:PORT, [IPV6]:PORT or *:PORT');
+    is_refused('a status page without an address', above('status_page = totals'),
+        '2: status_page: needs metrics_listen, the address where it is served');
     is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
         "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it a port of its own")
         if features()->{metrics};

@@ -578,3 +578,11 @@ uint64_t address_account_key(const struct address *address)
         key = key << 8 | plain.in6.sin6_addr.s6_addr[i];
     return key == 0 ? 1 : key;
 }
+
+bool address_is_loopback(const struct address *address)
+{
+    if (address->sa.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
+    return address->sa.sa_family == AF_INET &&
+           ntohl(address->in4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}

@@ -99,6 +99,9 @@ uint16_t address_port(const struct address *address);
 /* Sets the port, given in host byte order. A UNIX socket or an unset address stays as it is. */
 void address_set_port(struct address *address, uint16_t port);
 
+/* Whether the address is of this machine alone: 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *address);
+
 /* Turns an IPv4-mapped IPv6 address into IPv4; every other address stays as it is. */
 void address_unmap(struct address *address);
 

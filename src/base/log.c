@@ -26,6 +26,7 @@
 #include "base/local_time.h"
 #include "base/log_form.h"
 #include "base/log_privacy.h"
+#include "base/log_recent.h"
 #include "base/number.h"
 #include "base/octet.h"
 #include "base/process.h"
@@ -697,6 +698,8 @@ void log_end(struct log_line *line)
     int saved_errno = errno;
 
     assert(event_may_have(line->event, line->level));
+    if (line->level <= LOG_LEVEL_WARNING)
+        log_recent_add(line->level, line->text, line->length);
     if (!report_lost() || !write_line(line))
         count_lost();
     errno = saved_errno;

@@ -61,6 +61,17 @@ static void check_metrics(struct mistakes *mistakes, const struct conf_section *
     mistakes_take(mistakes, error.text);
 }
 
+static void check_page(struct mistakes *mistakes, const struct conf_section *proxy)
+{
+    struct error error;
+
+    if (proxy->values.status_page == 0 || proxy->values.metrics_listen != NULL)
+        return;
+    error_set(&error, "%s: status_page: needs metrics_listen, the address where it is served",
+              conf_origin(proxy, CONF_KEY_status_page));
+    mistakes_take(mistakes, error.text);
+}
+
 static void check_listens(const struct conf *conf, struct mistakes *mistakes)
 {
     for (size_t i = 0; i < conf->count; i++) {
@@ -108,6 +119,7 @@ void conf_check_whole(struct conf *conf, struct mistakes *mistakes)
     struct error error;
 
     check_listens(conf, mistakes);
+    check_page(mistakes, &conf->proxy);
     for (size_t i = 0; i < conf->count; i++)
         conf_route_try(&conf->instances[i], mistakes_take, mistakes);
     mistakes->is_incomplete |= conf->proxy.is_incomplete;

@@ -282,6 +282,21 @@ static void check_processes(struct survey *survey)
                    needed, allowed);
 }
 
+/* Whoever reaches the address sees the page. */
+static void check_page(struct survey *survey)
+{
+    const struct conf_section *proxy = &survey->conf->proxy;
+    const char *listen = proxy->values.metrics_listen;
+    struct address address;
+
+    if (proxy->values.status_page == 0 || listen == NULL ||
+        address_parse_listen(&address, listen) == -1 || address_is_loopback(&address))
+        return;
+    warn_key(survey, proxy, CONF_KEY_metrics_listen, listen,
+             "the status page asks for no password; listen on 127.0.0.1, and let a web server with "
+             "passwords pass requests on");
+}
+
 /* ---- one instance ---- */
 
 static void check_timeout(struct survey *survey, const struct conf_section *section)
@@ -435,6 +450,7 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
     if (is_test)
         check_syslog(&survey);
     check_processes(&survey);
+    check_page(&survey);
     for (size_t i = 0; i < conf->count; i++)
         check_instance(&survey, &conf->instances[i], is_test);
     for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)

@@ -80,18 +80,13 @@ static bool is_loop(const struct session *session, const struct helper_addresses
     return is_covered(found, &local);
 }
 
-static bool is_loopback(const struct address *address)
-{
-    return address->sa.sa_family == AF_INET &&
-           ntohl(address->in4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
 /* Both addresses are this machine's: they are the same, or both are in 127.0.0.0/8. */
 static bool is_one_machine(struct address a, struct address b)
 {
     address_set_port(&a, 0);
     address_set_port(&b, 0);
-    return address_is_equal(&a, &b) || (is_loopback(&a) && is_loopback(&b));
+    return address_is_equal(&a, &b) ||
+           (a.sa.sa_family == b.sa.sa_family && address_is_loopback(&a) && address_is_loopback(&b));
 }
 
 /*

@@ -12,12 +12,16 @@
 
 #include <dlfcn.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
+#include "status/status_page.h"
 
 #define LIBRARY "libmicrohttpd.so.12"
 
@@ -37,7 +41,7 @@ enum {
 #define FUNCTIONS(F)                                                                               \
     F(start_daemon) F(quiesce_daemon) F(run) F(get_timeout) F(get_daemon_info)      \
     F(get_connection_info) F(create_response_from_buffer) F(add_response_header)                   \
-    F(queue_response) F(destroy_response)
+    F(queue_response) F(destroy_response) F(lookup_connection_value)
 /* clang-format on */
 
 static struct {
@@ -72,6 +76,7 @@ struct connected {
 static struct {
     struct MHD_Daemon *daemon;
     metrics_http_text *text;
+    bool is_local; /* listens on the loopback */
     ev_io ready;
     ev_timer timeout;
     ev_prepare before_sleep;
@@ -149,21 +154,31 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* ---- requests ---- */
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *text,
-                              size_t length, enum MHD_ResponseMemoryMode mode)
+/* The response gets the text, which is freed with it if it is `owned`. */
+static struct MHD_Response *make_response(char *text, size_t length, bool is_owned,
+                                          const char *type)
 {
-    struct MHD_Response *response = mhd.create_response_from_buffer(length, text, mode);
-    enum MHD_Result result;
+    struct MHD_Response *response = mhd.create_response_from_buffer(
+        length, text, is_owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 
     if (response == NULL) {
-        if (mode == MHD_RESPMEM_MUST_FREE)
+        if (is_owned)
             free(text);
-        return MHD_NO;
+        return NULL;
     }
-    mhd.add_response_header(response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    mhd.add_response_header(response, "Content-Type", type);
     mhd.add_response_header(response, "Connection", "close");
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        mhd.add_response_header(response, "Allow", "GET, HEAD");
+    mhd.add_response_header(response, "X-Content-Type-Options", "nosniff");
+    return response;
+}
+
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
+                             struct MHD_Response *response)
+{
+    enum MHD_Result result;
+
+    if (response == NULL)
+        return MHD_NO;
     result = mhd.queue_response(connection, status, response);
     mhd.destroy_response(response);
     return result;
@@ -173,18 +188,85 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 {
     static char not_found[] = "Not found: the metrics are at /metrics\n";
     static char not_allowed[] = "Not allowed: GET only\n";
-    char *text = status == MHD_HTTP_NOT_FOUND ? not_found : not_allowed;
+    static char wrong_name[] = "Forbidden: ask for the address, or for localhost\n";
+    char *text = status == MHD_HTTP_METHOD_NOT_ALLOWED ? not_allowed
+                 : status == MHD_HTTP_FORBIDDEN        ? wrong_name
+                                                       : not_found;
+    struct MHD_Response *response =
+        make_response(text, strlen(text), false, "text/plain; charset=utf-8");
 
-    return answer(connection, status, text, strlen(text), MHD_RESPMEM_PERSISTENT);
+    if (response != NULL && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        mhd.add_response_header(response, "Allow", "GET, HEAD");
+    return queue(connection, status, response);
+}
+
+static enum MHD_Result serve_metrics(struct MHD_Connection *connection)
+{
+    size_t length = 0;
+    char *text = http.text(&length);
+
+    if (text == NULL)
+        return MHD_NO;
+    return queue(connection, MHD_HTTP_OK,
+                 make_response(text, length, true, "text/plain; version=0.0.4; charset=utf-8"));
+}
+
+static void add_page_headers(struct MHD_Response *response, const struct page_answer *page)
+{
+    if (response == NULL)
+        return;
+    mhd.add_response_header(response, "Cache-Control", "no-cache");
+    mhd.add_response_header(response, "Referrer-Policy", "no-referrer");
+    if (page->etag[0] != '\0')
+        mhd.add_response_header(response, "ETag", page->etag);
+    if (page->policy[0] != '\0')
+        mhd.add_response_header(response, "Content-Security-Policy", page->policy);
+}
+
+/* A page of another site can let its own name lead to our address and then read what we answer: the
+ * browser takes us for that site. So who listens on the loopback is asked by address or as
+ * localhost. */
+static bool is_host_ours(const char *host)
+{
+    char name[sizeof("[") + ADDRESS_TEXT_SIZE];
+    struct address address;
+    size_t length;
+
+    if (!http.is_local || host == NULL)
+        return true;
+    length = host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":");
+    snprintf(name, sizeof(name), "%.*s", (int)length, host);
+    return strcasecmp(name, "localhost") == 0 ||
+           address_from_literal(&address, name[0] == '[' ? name + 1 : name, 0) == 0;
+}
+
+static enum MHD_Result serve_page(struct MHD_Connection *connection, const char *path)
+{
+    static char nothing[] = "";
+    const char *known = mhd.lookup_connection_value(connection, MHD_HEADER_KIND, "If-None-Match");
+    const char *host = mhd.lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    struct MHD_Response *response;
+    struct page_answer page;
+    unsigned status = status_page_answer(path, known, &page);
+
+    if (status == MHD_HTTP_NOT_FOUND)
+        return refuse(connection, status);
+    if (!is_host_ours(host)) {
+        free(page.text);
+        return refuse(connection, MHD_HTTP_FORBIDDEN);
+    }
+    if (status == MHD_HTTP_INTERNAL_SERVER_ERROR)
+        return MHD_NO;
+    response = make_response(page.text == NULL ? nothing : page.text, page.length,
+                             page.text != NULL, page.type);
+    add_page_headers(response, &page);
+    return queue(connection, status, response);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
                                   const char *body, size_t *body_length, void **own)
 {
-    size_t length = 0;
-    char *text;
-
     (void)context;
     (void)version;
     (void)body;
@@ -192,11 +274,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     *body_length = 0;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED);
-    if (strcmp(path, "/metrics") != 0)
-        return refuse(connection, MHD_HTTP_NOT_FOUND);
-    text = http.text(&length);
-    return text == NULL ? MHD_NO
-                        : answer(connection, MHD_HTTP_OK, text, length, MHD_RESPMEM_MUST_FREE);
+    return strcmp(path, "/metrics") == 0 ? serve_metrics(connection)
+                                         : serve_page(connection, path);
 }
 
 /* ---- the loop ---- */
@@ -247,10 +326,12 @@ int metrics_http_start(struct ev_loop *loop, int listen_fd, metrics_http_text *t
                        struct error *error)
 {
     const union MHD_DaemonInfo *info;
+    struct address own;
 
     if (load_library(error) == -1)
         return -1;
     http.text = text;
+    http.is_local = address_of_own_end(listen_fd, &own) && address_is_loopback(&own);
     http.daemon = mhd.start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIBRARY_MAX, MHD_OPTION_CONNECTION_TIMEOUT,

@@ -16,6 +16,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_recent.h"
 #include "base/respawn.h"
 #include "base/shared.h"
 #include "pool/hold.h"
@@ -34,6 +35,8 @@ static struct {
     int64_t started_ms;        /* of the server; 0: status_prepare() was not called yet */
     struct pool *const *pools; /* the master's list, as it changes */
     struct status_reloads *reloads;
+    struct status_history *history;
+    enum status_page page;
     int wake_fd; /* an eventfd: the process has marked sessions that are to end; -1: none */
     ev_io woken;
     ev_timer kicks; /* runs while there may be marked sessions */
@@ -51,6 +54,8 @@ static void fork_process(void)
 {
     struct status_process process = {.pools = *status.pools,
                                      .reloads = status.reloads,
+                                     .history = status.history,
+                                     .page = status.page,
                                      .started_ms = status.started_ms,
                                      .control_fd = status_sockets_control(),
                                      .metrics_fd = status_sockets_metrics(),
@@ -165,6 +170,9 @@ int status_prepare(const struct conf *conf, struct error *error)
         status.started_ms = clock_now_ms();
     if (status.reloads == NULL)
         status.reloads = shared_new(sizeof(*status.reloads));
+    if (status.history == NULL)
+        status.history = shared_new(sizeof(*status.history));
+    log_recent_open();
     hold_prepare();
     kick_relay_prepare();
     open_wake();
@@ -191,6 +199,7 @@ void status_restart(struct pool *const *pools, const struct conf *conf,
     status_sockets_commit();
     note_reload(&(struct status_reload){.loaded_at = clock_wall_s()});
     status.pools = pools;
+    status.page = (enum status_page)conf->proxy.values.status_page;
     status.uid = conf->uid;
     status.gid = conf->gid;
     status_refresh();

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "status/metric.h"
+#include "status/status_certificates.h"
 #include "status/status_servers.h"
 
 #include "config.h"
@@ -216,4 +217,5 @@ void status_render_metrics(const struct status_view *view, FILE *out)
     metrics_histograms(view, out);
     metrics_tables(view, out);
     status_servers_metrics(view, out);
+    status_certificates_metrics(out);
 }

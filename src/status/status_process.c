@@ -26,6 +26,7 @@
 #include "status/control_ask.h"
 #include "status/metrics_http.h"
 #include "status/orders.h"
+#include "status/status_certificates.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 #include "tls/tls.h"
@@ -61,6 +62,7 @@ static struct {
     ev_timer accept_pause;
     ev_timer leave_limit;
     ev_prepare before_sleep;
+    ev_timer history; /* a point for the charts is due */
     bool is_leaving;
     uint64_t clients_seen;
     struct client clients[CLIENTS_MAX];
@@ -108,21 +110,28 @@ static struct status_reload last_reload(void)
     return last;
 }
 
-static void write_answer(FILE *out, render *how)
+static int take_view(struct status_view *view)
 {
     struct status_reload reload = last_reload();
+
+    if (status_view_take(view, process.start->pools, process.start->started_ms, &reload) == -1)
+        return -1;
+    status_view_sort(view, STATUS_BY_AGE);
+    return 0;
+}
+
+static void write_answer(FILE *out, render *how)
+{
     struct status_view view;
 
     if (how == NULL) {
         refuse(out);
         return;
     }
-    if (status_view_take(&view, process.start->pools, process.start->started_ms, &reload) == 0) {
-        status_view_sort(&view, STATUS_BY_AGE);
+    if (take_view(&view) == 0)
         how(&view, out);
-    } else {
+    else
         fputs("error: out of memory\n", out);
-    }
     status_view_free(&view);
 }
 
@@ -371,6 +380,7 @@ static void on_told(struct ev_loop *loop, ev_io *watcher, int events)
     (void)events;
     ev_io_stop(loop, watcher);
     process.is_leaving = true;
+    ev_timer_stop(loop, &process.history);
     ev_io_stop(loop, &process.control);
     if (process.start->control_fd != -1)
         close(process.start->control_fd);
@@ -400,6 +410,7 @@ static int confine(const struct status_process *start)
                   kick_relay_descriptor()};
     struct error error;
 
+    status_certificates_take(start->pools);
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));
     tls_keep_only(NULL, 0);
     if (child_drop_rights(NULL, start->uid, start->gid, &error) == 0)
@@ -414,6 +425,23 @@ static void serve_control(int fd)
     ev_io_init(&process.control, on_control, fd, EV_READ);
     if (fd != -1)
         ev_io_start(process.loop, &process.control);
+}
+
+static void on_history(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    status_history_add(process.start->history, process.start->pools);
+}
+
+/* Points are only taken for a page that shows them. */
+static void serve_page(const struct status_process *start)
+{
+    ev_timer_init(&process.history, on_history, 0.0, HISTORY_STEP_S);
+    status_page_open(start->page, take_view, start->history);
+    if (start->page != STATUS_PAGE_NO && start->history != NULL)
+        ev_timer_start(process.loop, &process.history);
 }
 
 /* Where the library is missing, the control socket still has the metrics. */
@@ -449,6 +477,7 @@ int status_process_run(const struct status_process *start)
     ev_prepare_init(&process.before_sleep, before_sleep);
     ev_prepare_start(process.loop, &process.before_sleep);
     serve_control(start->control_fd);
+    serve_page(start);
     serve_metrics(start->metrics_fd);
     ev_run(process.loop, 0);
     return EX_OK;

@@ -16,6 +16,8 @@
 
 #include "base/seqlock.h"
 #include "pool/pool.h"
+#include "status/status_history.h"
+#include "status/status_page.h"
 #include "status/status_view.h"
 
 /* The signal by which the master tells it to leave. */
@@ -30,6 +32,8 @@ struct status_reloads {
 struct status_process {
     const struct pool *pools;
     const struct status_reloads *reloads; /* shared; NULL where there was no memory for it */
+    struct status_history *history;       /* the same; written by this process */
+    enum status_page page;                /* what the status page shows */
     int64_t started_ms;                   /* of the server, monotonic */
     int control_fd;                       /* listens and does not block; -1: none */
     int metrics_fd;                       /* the same */

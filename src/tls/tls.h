@@ -80,6 +80,13 @@ const char *tls_context_names(const struct tls_context *context, const char *hos
  * expired. */
 typedef void tls_expiry_report(void *context, const char *path, int64_t days);
 
+/* Receives the file of a certificate and when it expires, in seconds since 1970. */
+typedef void tls_certificate_report(void *context, const char *path, int64_t expires_s);
+
+/* Calls `report` with `report_context` for each certificate of ours. `context` NULL has none. */
+void tls_context_each_certificate(const struct tls_context *context,
+                                  tls_certificate_report *report, void *report_context);
+
 /* Calls `report` with `report_context` for each certificate of ours that has expired or expires
  * within TLS_EXPIRY_WARNING_S. Does nothing when `context` is NULL. */
 void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,

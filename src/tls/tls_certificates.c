@@ -437,6 +437,14 @@ int tls_certificates_load(struct tls_context *context, const struct tls_clients_
 
 /* ---- expiry ---- */
 
+void tls_context_each_certificate(const struct tls_context *context,
+                                  tls_certificate_report *report, void *report_context)
+{
+    for (size_t i = 0; context != NULL && i < context->certificates.count; i++)
+        report(report_context, context->certificates.list[i]->path,
+               context->certificates.list[i]->expires_s);
+}
+
 void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
                                tls_expiry_report *report, void *report_context)
 {

@@ -72,6 +72,14 @@ const char *tls_context_names(const struct tls_context *context, const char *hos
     return NULL;
 }
 
+void tls_context_each_certificate(const struct tls_context *context,
+                                  tls_certificate_report *report, void *report_context)
+{
+    (void)context;
+    (void)report;
+    (void)report_context;
+}
+
 void tls_context_report_expiry(const struct tls_context *context, int64_t now_s,
                                tls_expiry_report *report, void *report_context)
 {

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The HTML of the status page: the sources in status/page, and the tables for browsers without
+ * JavaScript.
+ */
+#ifndef STATUS_STATUS_HTML_H
+#define STATUS_STATUS_HTML_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "status/status_view.h"
+
+/* Writes the whole page. `nonce` is what the policy of the answer lets run. */
+void status_html_write(const struct status_view *view, bool has_sessions, const char *nonce,
+                       FILE *out);
+
+#endif
