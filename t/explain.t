@@ -32,7 +32,7 @@ sub entries {
 # What explain says of each word; one shell starts them all.
 sub told_of {
     my (@words) = @_;
-    my $loop = run([ 'sh', '-c', 'for word; do echo "@$word"; "$0" explain "$word"; done', program(), @words ], limit => 60);
+    my $loop = run([ 'sh', '-c', 'for word; do echo "@$word"; "$0" explain "$word"; done', program(), @words ], limit => 300);
     return map { split /\n/, $_, 2 } grep { length } split /^@/m, $loop->{out};
 }
 
