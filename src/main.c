@@ -12,6 +12,7 @@
 
 #include "base/complain.h"
 #include "compare/compare.h"
+#include "config/help.h"
 #include "config/options.h"
 #include "master/inetd.h"
 #include "master/master.h"
@@ -58,7 +59,7 @@ int main(int argc, char *argv[])
     }
     switch (options.action) {
     case OPTIONS_HELP:
-        options_print_help();
+        help_print(options.name);
         code = finish_output(code);
         break;
     case OPTIONS_VERSION:

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use Pop3Test::Tables qw(conf_keys rows);
 
 sub try { return run([ program(), @_ ], limit => 10) }
 
@@ -102,6 +103,31 @@ scene '--help and --version' => sub {
             map { split /[\s,]+/ } $result->{out} =~ /\A[^\n]*\n(?:features:? *)?([^\n]*)/;
         is "@unknown", '', "$option: only known features";
     }
+};
+
+scene '--help names every key, and explains one' => sub {
+    my $overview = try('--help')->{out};
+    my $all      = try('--help', 'all')->{out};
+    cmp_ok scalar(split /\n/, $overview), '<', scalar(split /\n/, $all) / 2, 'the overview is short';
+    my $turn = 0;
+    for my $key (grep { $_->{name} ne 'server' } conf_keys()) {
+        my $is_of_group = $key->{scope} eq 'GROUP';
+        my $option = $key->{name} eq 'listen' ? 'bind' : $is_of_group ? $key->{name} : $key->{name} =~ s/_/-/gr;
+        like $overview, qr/(?<!\w)(?<!\w-)\Q$option\E(?![\w-])/, "$key->{title}: in the overview";
+        like $all, qr/(?<!\w)(?<!\w-)\Q$option\E(?![\w-])/, 'and among all';
+        my ($name) = map { $_ % 3 == 0 && $key->{letter} ? "-$key->{letter}" : $_ % 3 == 1 && !$is_of_group ? "--$option" : $key->{name} } $turn++;
+        my $said = try('--help', $name)->{out};
+        like $said, qr/^\Q$key->{name}\E: .*^  In FILE:  \Q$key->{name}\E = VALUE$/ms, "--help $name: what it is, and how it is written";
+        unlike $said, qr/^.{80}/m, 'no line is too long';
+        next if $key->{type} ne 'NUMBER';
+        like $said, qr/^  Values:   $key->{least} to $key->{most} /m, 'the range';
+        like $said, qr/^  Default:  $key->{default}$/m, 'the default' if $key->{name} !~ /\Amax_(?:sessions_)?per_ip\z/;
+    }
+    like try('--help=login_timeout')->{out}, qr/^login_timeout: /, 'after a =';
+    for my $command (map { $_->[1] } rows('config/operator_command.def', 'OPERATOR_COMMAND')) {
+        like try('--help', $command)->{out}, qr/^  \Q$command\E(?: |$)/m, "--help $command";
+    }
+    is_usage_error('an unknown name', qr/--help nonsense: no key, option or command has this name/, '--help', 'nonsense');
 };
 
 scene 'every option of the manual is accepted' => sub {

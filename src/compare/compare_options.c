@@ -11,65 +11,63 @@
 #include <string.h>
 
 #include "base/octet.h"
+#include "config/help.h"
 
-enum { POP3_PORT = 110, POP3S_PORT = 995, JOBS = 8, JOBS_MAX = 256, TIMEOUT_S = 60, TIMEOUT_MAX_S = 3600 };
+enum {
+    POP3_PORT = 110,
+    POP3S_PORT = 995,
+    JOBS_DEFAULT = 8,
+    JOBS_MAX = 256,
+    TIMEOUT_DEFAULT_S = 60,
+    TIMEOUT_MAX_S = 3600,
+};
 
 enum option_value {
-    OLD = 1,
-    NEW,
-    TLS,
-    OLD_TLS,
-    NEW_TLS,
-    CA,
-    NO_VERIFY,
-    USERS,
-    HASHES,
-    OPTION_JOBS,
-    TIMEOUT,
-    JSON,
-    HELP,
+    NO_OPTION,
+#define COMPARE_OPTION(name, word, argument, help) name,
+#include "compare/compare_option.def"
+#undef COMPARE_OPTION
+};
+
+static const char *const arguments[] = {
+#define COMPARE_OPTION(name, word, argument, help) [name] = (argument),
+#include "compare/compare_option.def"
+#undef COMPARE_OPTION
 };
 
 static const struct option longs[] = {
-    {"old", required_argument, NULL, OLD},
-    {"new", required_argument, NULL, NEW},
-    {"tls", required_argument, NULL, TLS},
-    {"old-tls", required_argument, NULL, OLD_TLS},
-    {"new-tls", required_argument, NULL, NEW_TLS},
-    {"ca", required_argument, NULL, CA},
-    {"no-verify", no_argument, NULL, NO_VERIFY},
-    {"users", required_argument, NULL, USERS},
-    {"hashes", no_argument, NULL, HASHES},
-    {"jobs", required_argument, NULL, OPTION_JOBS},
-    {"timeout", required_argument, NULL, TIMEOUT},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
+#define COMPARE_OPTION(name, word, argument, help)                                                 \
+    {word, (argument) == NULL ? no_argument : required_argument, NULL, name},
+#include "compare/compare_option.def"
+#undef COMPARE_OPTION
     {0},
+};
+
+static const char *const helps[] = {
+#define COMPARE_OPTION(name, word, argument, help) [name] = (help),
+#include "compare/compare_option.def"
+#undef COMPARE_OPTION
 };
 
 static const char *const tls_words[] = {"no", "stls", "implicit"};
 
 void compare_options_print_help(void)
 {
+    char left[HELP_OPTION_BYTES + 40];
+
     puts("usage: pop3.proxy compare --old HOST[:PORT] --new HOST[:PORT] [options] <USERS\n"
          "\n"
-         "Logs every user in at two servers and says which of them would download their mail\n"
-         "again, which lack mail at the new server, and which cannot log in. Changes nothing.\n"
-         "USERS has a line for each user: the login name, a blank, the password.\n"
-         "\n"
-         "  --old HOST[:PORT]     the server that has the mailboxes today\n"
-         "  --new HOST[:PORT]     the server that they move to\n"
-         "  --tls no|stls|implicit\n"
-         "                        TLS at both servers (stls)\n"
-         "  --old-tls, --new-tls  the same for one of them\n"
-         "  --ca FILE             trust these authorities (those of the system)\n"
-         "  --no-verify           do not check the certificates\n"
-         "  --users FILE          read the users here, not from standard input\n"
-         "  --hashes              fetch every message and compare its octets as well\n"
-         "  --jobs N              compare so many users at once (8)\n"
-         "  --timeout SECONDS     wait so long for a server (60)\n"
-         "  --json                a report for programs\n"
-         "\n"
+         "Logs every user in at two servers and says which of them would download their\n"
+         "mail again, which lack mail at the new server, and which cannot log in. Changes\n"
+         "nothing. USERS has a line for each user: the login name, a blank, the password.\n");
+    for (const struct option *option = longs; option->name != NULL; option++) {
+        const char *argument = arguments[option->val];
+
+        snprintf(left, sizeof(left), "  --%s%s%s", option->name, argument == NULL ? "" : " ",
+                 argument == NULL ? "" : argument);
+        help_print_entry(left, helps[option->val]);
+    }
+    puts("\n"
          "Exit status: 0 all are the same, 1 there are differences, 2 something could not be\n"
          "compared.");
 }
@@ -115,6 +113,8 @@ static int take_option(struct compare_options *options, int value, const char *n
     unsigned seconds;
 
     switch ((enum option_value)value) {
+    case NO_OPTION:
+        break;
     case OLD:
         return take_server(name, optarg, &options->old, error);
     case NEW:
@@ -140,7 +140,7 @@ static int take_option(struct compare_options *options, int value, const char *n
     case HASHES:
         options->with_hashes = true;
         return 0;
-    case OPTION_JOBS:
+    case JOBS:
         return take_number(name, optarg, JOBS_MAX, &options->jobs, error);
     case TIMEOUT:
         if (take_number(name, optarg, TIMEOUT_MAX_S, &seconds, error) == -1)
@@ -184,7 +184,7 @@ int compare_options_parse(struct compare_options *options, int argc, char *const
     int index = 0, value;
 
     *options = (struct compare_options){
-        .old_tls = tls, .new_tls = tls, .jobs = JOBS, .timeout_ms = 1000 * TIMEOUT_S};
+        .old_tls = tls, .new_tls = tls, .jobs = JOBS_DEFAULT, .timeout_ms = 1000 * TIMEOUT_DEFAULT_S};
     opterr = 0;
     optind = 1;
     while (!options->is_help &&

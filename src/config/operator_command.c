@@ -56,11 +56,18 @@ const char *operator_commands(void)
     return words + 2;
 }
 
-void operator_print_help(void (*print)(const char *left, const char *text))
+bool operator_is_word(const char *word)
+{
+    return find(word) != NULL;
+}
+
+void operator_print_help(const char *word, void (*print)(const char *left, const char *text))
 {
     char left[80];
 
     for (size_t i = 0; i < COMMANDS; i++) {
+        if (word != NULL && strcmp(word, commands[i].word) != 0)
+            continue;
         snprintf(left, sizeof(left), "  %s%s%s", commands[i].word,
                  commands[i].arguments[0] == '\0' ? "" : " ", commands[i].arguments);
         print(left, commands[i].help);

@@ -25,7 +25,11 @@ const char *operator_command_word(enum options_action action);
 /* The words of all commands, separated by commas, for messages. */
 const char *operator_commands(void);
 
-/* Calls `print` for each command, with how to write it and what it does. */
-void operator_print_help(void (*print)(const char *left, const char *text));
+/* Whether a command has this word. */
+bool operator_is_word(const char *word);
+
+/* Calls `print` for the command of this word, or for each if it is NULL, with how to write it and what
+ * it does. */
+void operator_print_help(const char *word, void (*print)(const char *left, const char *text));
 
 #endif

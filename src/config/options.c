@@ -20,6 +20,7 @@
 #include "config/conf_meant.h"
 #include "config/conf_try.h"
 #include "config/conf_warn.h"
+#include "config/help.h"
 #include "config/operator_command.h"
 #include "pop3/sasl.h"
 
@@ -27,16 +28,13 @@
 enum {
     OPTION_KEY_BASE = 1000,
     OPTION_JSON = OPTION_KEY_BASE + CONF_KEY_COUNT,
-    LONG_NAME_BYTES = 40,
-    HELP_WIDTH = 79,
-    HELP_COLUMN = 26,
 };
 
 /* The options that are not settings, and -b as another name of a setting. */
 static const struct option own_longs[] = {
     {"bind", required_argument, NULL, 'b'},  {"config", required_argument, NULL, 'f'},
     {"daemon", no_argument, NULL, 'd'},      {"test-config", no_argument, NULL, 'T'},
-    {"help", no_argument, NULL, 'h'},        {"version", no_argument, NULL, 'V'},
+    {"help", optional_argument, NULL, 'h'},  {"version", no_argument, NULL, 'V'},
     {"json", no_argument, NULL, OPTION_JSON},
 };
 static const char own_shorts[] = "f:dThV";
@@ -44,19 +42,10 @@ static const char own_shorts[] = "f:dThV";
 enum { OWN_OPTIONS = sizeof(own_longs) / sizeof(own_longs[0]) };
 
 struct option_tables {
-    char names[CONF_KEY_COUNT][LONG_NAME_BYTES];
+    char names[CONF_KEY_COUNT][HELP_OPTION_BYTES];
     struct option longs[CONF_KEY_COUNT + OWN_OPTIONS + 1];
     char shorts[2 * CONF_KEY_COUNT + sizeof(own_shorts) + 2];
 };
-
-/* login_timeout -> login-timeout */
-static void long_name(char name[LONG_NAME_BYTES], const char *key_name)
-{
-    snprintf(name, LONG_NAME_BYTES, "%s", key_name);
-    for (char *c = name; *c != '\0'; c++)
-        if (*c == '_')
-            *c = '-';
-}
 
 static void build_tables(struct option_tables *tables)
 {
@@ -70,7 +59,7 @@ static void build_tables(struct option_tables *tables)
 
         if (conf_key_is_of_group((enum conf_key)key))
             continue;
-        long_name(tables->names[key], info->name);
+        help_option_name(tables->names[key], info->name);
         *to++ = (struct option){
             .name = tables->names[key],
             .has_arg = info->argument == NULL ? optional_argument : required_argument,
@@ -100,13 +89,13 @@ static enum conf_key key_of_option(int option)
 /* The option as the user wrote it, for messages. */
 static void option_as_written(char *text, size_t size, enum conf_key key, int option)
 {
-    char name[LONG_NAME_BYTES];
+    char name[HELP_OPTION_BYTES];
 
     if (option < OPTION_KEY_BASE) {
         snprintf(text, size, "-%c", option);
         return;
     }
-    long_name(name, conf_key_info(key)->name);
+    help_option_name(name, conf_key_info(key)->name);
     snprintf(text, size, "--%s", name);
 }
 
@@ -173,13 +162,16 @@ static int set_config_file(struct options *options, const char *path, struct err
 
 static int take_option(struct options *options, int option, struct error *error)
 {
-    char origin[LONG_NAME_BYTES + 2];
+    char origin[HELP_OPTION_BYTES + 2];
     enum conf_key key;
 
     switch (option) {
     case 'h':
+        options->action = OPTIONS_HELP;
+        options->name = optarg;
+        return 0;
     case 'V':
-        options->action = option == 'h' ? OPTIONS_HELP : OPTIONS_VERSION;
+        options->action = OPTIONS_VERSION;
         return 0;
     case 'T':
         options->action = OPTIONS_TEST;
@@ -204,10 +196,10 @@ static int take_option(struct options *options, int option, struct error *error)
 
 static bool is_beginning_of_option(const char *name, size_t length)
 {
-    char long_key[LONG_NAME_BYTES];
+    char long_key[HELP_OPTION_BYTES];
 
     for (int key = 0; key < CONF_KEY_COUNT; key++) {
-        long_name(long_key, conf_key_info((enum conf_key)key)->name);
+        help_option_name(long_key, conf_key_info((enum conf_key)key)->name);
         if (!conf_key_is_of_group((enum conf_key)key) && strncmp(long_key, name, length) == 0)
             return true;
     }
@@ -218,8 +210,8 @@ static bool is_beginning_of_option(const char *name, size_t length)
 static int refuse_long_option(const char *name, struct error *error)
 {
     int length = (int)strcspn(name, "=");
-    char word[LONG_NAME_BYTES];
-    char option[LONG_NAME_BYTES];
+    char word[HELP_OPTION_BYTES];
+    char option[HELP_OPTION_BYTES];
     const char *meant;
 
     if (is_beginning_of_option(name, (size_t)length))
@@ -232,7 +224,7 @@ static int refuse_long_option(const char *name, struct error *error)
     meant = conf_key_meant(word);
     if (meant == NULL)
         return error_set(error, "unknown option --%.*s; see pop3.proxy --help", length, name);
-    long_name(option, meant);
+    help_option_name(option, meant);
     return error_set(error, "unknown option --%.*s; did you mean --%s?", length, name, option);
 }
 
@@ -383,6 +375,17 @@ static int take_operands(struct options *options, int count, char *const words[]
     return refuse_group(options, error);
 }
 
+/* What --help is to explain: after a "=" or as the next word. */
+static int take_help(struct options *options, const char *next, struct error *error)
+{
+    if (options->name == NULL)
+        options->name = next;
+    if (options->name == NULL || help_is_about(options->name))
+        return 0;
+    return error_set(error, "--help %s: no key, option or command has this name; see pop3.proxy --help",
+                     options->name);
+}
+
 /* ---- the whole ---- */
 
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error)
@@ -404,7 +407,9 @@ int options_parse(struct options *options, int argc, char *const argv[], struct 
             return refuse_option(option, argument, error);
         if (take_option(options, option, error) == -1)
             return -1;
-        if (options->action == OPTIONS_HELP || options->action == OPTIONS_VERSION)
+        if (options->action == OPTIONS_HELP)
+            return take_help(options, argv[optind], error);
+        if (options->action == OPTIONS_VERSION)
             return 0;
     }
     return take_operands(options, argc - optind, argv + optind, error);
@@ -420,101 +425,6 @@ void options_free(struct options *options)
 }
 
 /* ---- what the user asked to see ---- */
-
-/* Prints one option: the left column, then the text, wrapped at blanks. */
-static void print_entry(const char *left, const char *text)
-{
-    int column = printf("%s", left);
-
-    if (column >= HELP_COLUMN - 1) {
-        putchar('\n');
-        column = 0;
-    }
-    column += printf("%*s", HELP_COLUMN - column, "");
-    while (*text != '\0') {
-        size_t blanks = strspn(text, " ");
-        size_t word = strcspn(text + blanks, " ");
-
-        if (column + (int)(blanks + word) > HELP_WIDTH) {
-            printf("\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-            text += blanks;
-            blanks = 0;
-        }
-        column += printf("%.*s", (int)(blanks + word), text);
-        text += blanks + word;
-    }
-    putchar('\n');
-}
-
-/* The default of some keys depends on others; their help says so. */
-static bool has_own_default(enum conf_key key)
-{
-    return conf_key_info(key)->default_text != NULL && key != CONF_KEY_max_per_ip &&
-           key != CONF_KEY_max_sessions_per_ip;
-}
-
-static void print_key_help(enum conf_key key)
-{
-    const struct conf_key_info *info = conf_key_info(key);
-    bool has_default = info->argument != NULL && has_own_default(key);
-    char name[LONG_NAME_BYTES];
-    char left[LONG_NAME_BYTES + 80];
-    char text[400];
-    char letter[] = "    ";
-
-    if (info->option != 0)
-        snprintf(letter, sizeof(letter), "-%c, ", info->option);
-    long_name(name, key == CONF_KEY_listen ? "bind" : info->name);
-    snprintf(left, sizeof(left), "  %s--%s%s%s", letter, name, info->argument != NULL ? " " : "",
-             info->argument != NULL ? info->argument : "");
-    snprintf(text, sizeof(text), has_default ? "%s (%s)" : "%s", info->help, info->default_text);
-    print_entry(left, text);
-}
-
-static void print_keys_of(enum conf_scope scope, const char *title)
-{
-    printf("\n%s\n", title);
-    for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (conf_key_info((enum conf_key)key)->scope == scope && key != CONF_KEY_server)
-            print_key_help((enum conf_key)key);
-}
-
-void options_print_help(void)
-{
-    puts("pop3.proxy - POP3 proxy server\n"
-         "\n"
-         "usage: pop3.proxy [options] server\n"
-         "           serve one session on standard input and output; a superserver\n"
-         "           such as inetd starts it this way\n"
-         "       pop3.proxy [options] -b ADDRESS:PORT server\n"
-         "           run a server with a pool of workers; -b may be repeated\n"
-         "       pop3.proxy -f FILE [-d]\n"
-         "           run a server with the instances of FILE, see pop3.proxy.conf(5)\n"
-         "       pop3.proxy -f FILE COMMAND\n"
-         "           a command for operators about the server of FILE, see below;\n"
-         "           --control PATH works instead of -f FILE\n"
-         "       pop3.proxy explain WORD\n"
-         "           what a word of the log means, and what to do\n"
-         "\n"
-         "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
-         "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"
-         "parentheses.");
-    print_keys_of(CONF_SCOPE_INSTANCE, "Sessions:");
-    print_keys_of(CONF_SCOPE_POOL, "Pool of workers (with -b or -f):");
-    print_keys_of(CONF_SCOPE_PROXY, "Whole server (with -b or -f):");
-    print_entry("  -f, --config FILE", "read the settings from FILE");
-    print_entry("  -d, --daemon", "run in the background, once the server is ready");
-    puts("\nCommands for operators:");
-    operator_print_help(print_entry);
-    puts("\nOther options:");
-    print_entry("  -T, --test-config", "check the settings, print every mistake, and exit");
-    print_entry("  -h, --help", "print this help and exit");
-    print_entry("  -V, --version", "print the version and the built-in features, and exit");
-    puts("\n"
-         "Try it: pop3.proxy mail.example.net, then type: USER name\n"
-         "The manual: man pop3.proxy");
-}
 
 void options_print_version(void)
 {

@@ -30,7 +30,7 @@ struct options {
     bool is_daemon;
     /* Of commands for operators; the texts are those of argv. */
     bool as_json;
-    const char *name; /* a user, a session; NULL: the command has none */
+    const char *name; /* a user, a session, what --help explains; NULL: none */
     int64_t seconds;
     const char *client; /* address of the client; NULL: not given */
     const char *sni;    /* name that the client asks for with TLS; NULL: it does not use TLS */
@@ -41,7 +41,6 @@ struct options {
 int options_parse(struct options *options, int argc, char *const argv[], struct error *error);
 void options_free(struct options *options);
 
-void options_print_help(void);
 void options_print_version(void);
 
 /*

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The lines of table.h as three lists of bash: options, their kinds of value, commands.
+
+function text(word) { gsub(/["']/, "", word); return word }
+
+# The words of a choice, or what sort of thing the value is.
+function kind(what,    parts, count, i, words) {
+    count = split(text(what), parts, "|")
+    for (i = 1; i <= count; i++)
+        if (parts[i] ~ /^[a-z0-9.]+$/) words = words (words == "" ? "" : "|") parts[i]
+    if (words != "") return words
+    if (what ~ /FILE|PROGRAM/) return "FILE"
+    return what ~ /DIR/ ? "DIRECTORY" : "OTHER"
+}
+
+$1 == "key" {
+    gsub(/_/, "-", $3)
+    if ($2 == "GROUP") { sub(/^group-/, "", $3); keys = keys " " $3; next }
+    name = $3 == "listen" ? "bind" : $3
+    keys = keys " " $3
+    if (name == "server") next
+    options = options " --" name
+    kinds = kinds " [--" name "]='" ($5 == "FLAG" ? $5 : kind($5)) "'"
+    if ($4 != "0") kinds = kinds " [-" text($4) "]='" ($5 == "FLAG" ? $5 : kind($5)) "'"
+}
+$1 == "command" { commands = commands " " text($2) }
+$1 == "compare" {
+    compare = compare " --" text($2)
+    kinds_of_compare = kinds_of_compare " [--" text($2) "]='" ($3 == "NULL" ? "FLAG" : kind($3)) "'"
+}
+END {
+    print "_pop3_proxy_keys='" substr(keys, 2) "'"
+    print "_pop3_proxy_options='" substr(options, 2) " --config --daemon --test-config --help --version --json'"
+    print "_pop3_proxy_commands='" substr(commands, 2) "'"
+    print "_pop3_proxy_compare='" substr(compare, 2) "'"
+    print "declare -gA _pop3_proxy_kinds=(" substr(kinds, 2) " [--config]='FILE' [-f]='FILE')"
+    print "declare -gA _pop3_proxy_compare_kinds=(" substr(kinds_of_compare, 2) ")"
+}
