@@ -85,6 +85,7 @@ disable_services() {
     for package in "$@"; do
         case $package in
         fail2ban) services="$services fail2ban.service" ;;
+        prometheus) services="$services prometheus.service" ;;
         dovecot-core) services="$services dovecot.service dovecot.socket" ;;
         stunnel4) services="$services stunnel4.service stunnel.target" ;;
         xinetd) services="$services xinetd.service" ;;
