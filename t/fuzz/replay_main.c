@@ -4,8 +4,9 @@
  * argument, and every file of every directory given, through LLVMFuzzerTestOneInput. It knows
  * nothing about the target. An input that fails ends the program with a signal, after a line that
  * names it. Exit status 0: all inputs passed; 1: one could not be read, or there were none; 64:
- * usage.
+ * usage. With a fuzzing engine, which brings its own main, it is built with FUZZ_ENGINE and is empty.
  */
+#ifndef FUZZ_ENGINE
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -110,3 +111,9 @@ int main(int argc, char **argv)
     printf("%d inputs passed\n", total);
     return total > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+#else
+
+extern int fuzz_engine_has_main;
+
+#endif
