@@ -74,6 +74,19 @@ scene 'the examples name the installed program' => sub {
     is_deeply \@others, [], 'the same in all';
 };
 
+scene 'the packages are built with every library that configure knows' => sub {
+    my $configure = text('configure.ac');
+    my %libraries = map { $_ => 1 } $configure =~ /\[(lib[a-z0-9-]+-dev)\]/g, $configure =~ /install (lib[a-z0-9-]+-dev) for it/g;
+    cmp_ok scalar keys %libraries, '>', 6, 'libraries: ' . join ' ', sort keys %libraries;
+    for my $path ('debian/control', 'contrib/container/Containerfile') {
+        my %there = map { $_ => 1 } text($path) =~ /\b(lib[a-z0-9-]+-dev)\b/g;
+        is_deeply [ grep { !$there{$_} } sort keys %libraries ], [], $path;
+    }
+    my ($version) = $configure =~ /^AC_INIT\(\[[^]]*\], \[([0-9.]+)\]\)/m;
+    like text('debian/changelog'), qr/\Apop3-proxy \(\Q$version\E-/, 'debian/changelog has the version';
+    like text('contrib/rpm/pop3-proxy.spec'), qr/^Version: +\Q$version\E$/m, 'so has the RPM package';
+};
+
 # ---- what runs ----
 
 scene 'the init script' => sub {
