@@ -41,6 +41,7 @@ struct end {
 };
 
 static struct end client, server;
+static struct known_servers known_servers;
 static int server_session_fd;
 static const uint8_t *script;
 static size_t script_left;
@@ -385,8 +386,6 @@ enum io_status __wrap_helper_record_client(struct helper *helper, const char *se
                                            int64_t deadline_ms);
 void __wrap_log_end(struct log_line *line);
 
-static struct known_servers known_servers;
-
 /* The server is always known: what CAPA before the login teaches is tested in t/. */
 enum io_status __wrap_dial(const struct address *addresses, size_t count, const struct dial_settings *settings,
                            int64_t deadline_ms, int *fd_r, size_t *chosen_r)
@@ -642,6 +641,8 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
     };
     is_stop_requested = false;
     idle_turns = 0;
+    /* What one script teaches of a server must not change how the next one runs. */
+    memset(&known_servers, 0, sizeof(known_servers));
 }
 
 static void begin_end(struct end *end, int fd, struct octets *sent)
