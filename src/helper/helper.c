@@ -20,6 +20,7 @@
 enum {
     ATTEMPTS_MAX = 3,
     SESSION_KEY_BYTES = MESSAGE_SESSION_SIZE + 24, /* session id and account in a message */
+    QUESTION_BYTES = 1024,                         /* a question to tables that is on the stack */
 };
 
 void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf)
@@ -105,64 +106,79 @@ static enum io_status ask(struct helper *helper, const struct message *request, 
 /* Is called for each message of an answer. Returns IO_AGAIN where more must follow. */
 typedef enum io_status answer_handler(void *context, char *data, size_t length);
 
-/* Waits for one message. Where none comes for a while, the master is told once. */
-static enum io_status receive_one(const struct helper *helper, int fd, char *data, size_t size,
-                                  int64_t deadline_ms, size_t *length_r)
+/* Waits until there is a message. Where none comes for a while, the master is told once. */
+static enum io_status wait_for_answer(const struct helper *helper, int fd, int64_t deadline_ms)
 {
     int64_t patience_ms = clock_earlier(deadline_ms, clock_after_ms(HELPER_PATIENCE_MS));
-    pid_t sender;
-    int passed_fd = -1;
-    enum io_status status =
-        message_receive(fd, data, size, patience_ms, length_r, &passed_fd, &sender);
+    enum io_status status = wait_for_one(fd, POLLIN, patience_ms);
 
     if (status == IO_DEADLINE && patience_ms < deadline_ms) {
         if (helper->on_silence != NULL)
             helper->on_silence(helper->context);
-        status = message_receive(fd, data, size, deadline_ms, length_r, &passed_fd, &sender);
+        status = wait_for_one(fd, POLLIN, deadline_ms);
     }
-    if (passed_fd != -1)
-        close(passed_fd); /* a helper passes none: do not keep it */
     return status;
 }
 
-static enum io_status receive_into(const struct helper *helper, char *data, size_t size, int fd,
-                                   answer_handler *handle, void *context, int64_t deadline_ms)
+/* Receives the message that is there, and handles it. IO_AGAIN: it was none, or more must follow. */
+static enum io_status take_message(int fd, char *data, size_t size, answer_handler *handle,
+                                   void *context, size_t *length_r)
 {
-    enum io_status status;
+    pid_t sender;
+    int passed_fd = -1;
+    enum io_status status =
+        message_receive(fd, data, size, CLOCK_PASSED, length_r, &passed_fd, &sender);
 
-    do {
-        size_t length;
-
-        status = receive_one(helper, fd, data, size, deadline_ms, &length);
-        if (status == IO_OK)
-            status = handle(context, data, length);
-    } while (status == IO_AGAIN);
-    return status;
+    if (passed_fd != -1)
+        close(passed_fd); /* a helper passes none: do not keep it */
+    if (status == IO_DEADLINE)
+        return IO_AGAIN;
+    return status == IO_OK ? handle(context, data, *length_r) : status;
 }
 
 static enum io_status receive_answer(const struct helper *helper, int fd, answer_handler *handle,
                                      void *context, int64_t deadline_ms)
 {
     char data[MESSAGE_OUTPUT_BYTES + 16];
+    enum io_status status;
+    size_t length;
 
-    return receive_into(helper, data, sizeof(data), fd, handle, context, deadline_ms);
+    do {
+        status = wait_for_answer(helper, fd, deadline_ms);
+        if (status == IO_OK)
+            status = take_message(fd, data, sizeof(data), handle, context, &length);
+    } while (status == IO_AGAIN);
+    return status;
 }
 
-/* For an answer that may have passwords in it, and may be longer than a small stack has room for.
- */
-static enum io_status receive_secret(const struct helper *helper, int fd, answer_handler *handle,
-                                     void *context, int64_t deadline_ms)
+/* For a message that may have passwords in it, and may be longer than a small stack has room for. */
+static enum io_status take_secret(int fd, answer_handler *handle, void *context)
 {
     struct buffer scratch = {.is_secret = true};
     size_t size;
+    size_t length = 0;
     char *data = buffer_room(&scratch, HELPER_ROUTED_BYTES, &size);
     enum io_status status;
 
     if (data == NULL)
         return IO_FAILED;
-    status = receive_into(helper, data, HELPER_ROUTED_BYTES, fd, handle, context, deadline_ms);
-    buffer_added(&scratch, HELPER_ROUTED_BYTES);
+    status = take_message(fd, data, size, handle, context, &length);
+    buffer_added(&scratch, length);
     buffer_clear(&scratch);
+    return status;
+}
+
+/* Takes memory only once there is an answer: many sessions may wait for a slow table. */
+static enum io_status receive_secret(const struct helper *helper, int fd, answer_handler *handle,
+                                     void *context, int64_t deadline_ms)
+{
+    enum io_status status;
+
+    do {
+        status = wait_for_answer(helper, fd, deadline_ms);
+        if (status == IO_OK)
+            status = take_secret(fd, handle, context);
+    } while (status == IO_AGAIN);
     return status;
 }
 
@@ -242,6 +258,7 @@ struct route_answer_reader {
     void *context;
     struct helper_addresses *addresses;
     bool is_routed;
+    bool has_addresses; /* they come in a second message */
 };
 
 static enum io_status read_routed(struct route_answer_reader *reader, char *data, size_t length)
@@ -256,6 +273,7 @@ static enum io_status read_routed(struct route_answer_reader *reader, char *data
     }
     result = message_get_number(&message);
     routed.is_stale = message_get_number(&message) != 0;
+    reader->has_addresses = message_get_number(&message) != 0;
     routed.table = message_get(&message);
     for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
         routed.fields[i] = message_get_marked(&message);
@@ -267,7 +285,7 @@ static enum io_status read_routed(struct route_answer_reader *reader, char *data
     return reader->take(reader->context, &routed);
 }
 
-/* The route, then the addresses. */
+/* The route, then the addresses of its server, if a name had to be resolved. */
 static enum io_status take_routed(void *context, char *data, size_t length)
 {
     struct route_answer_reader *reader = context;
@@ -277,7 +295,7 @@ static enum io_status take_routed(void *context, char *data, size_t length)
         return take_addresses(reader->addresses, data, length);
     reader->is_routed = true;
     status = read_routed(reader, data, length);
-    return status == IO_OK ? IO_AGAIN : status;
+    return status == IO_OK && reader->has_addresses ? IO_AGAIN : status;
 }
 
 static void put_question(struct message *message, const struct helper_question *question)
@@ -291,6 +309,23 @@ static void put_question(struct message *message, const struct helper_question *
     message_put_number(message, question->is_tls);
 }
 
+static enum io_status ask_tables(struct helper *helper, struct message *request,
+                                 const char *session, uint64_t account,
+                                 const struct helper_question *question,
+                                 struct route_answer_reader *reader, int64_t deadline_ms)
+{
+    message_put(request, session);
+    message_put_number(request, (int64_t)account);
+    put_question(request, question);
+    return call_for(receive_secret, helper, request, take_routed, reader, deadline_ms);
+}
+
+/* Most questions are short. A token may be too long for the stack. */
+static bool is_short(const struct helper_question *question)
+{
+    return strlen(question->login) + strlen(question->password) < QUESTION_BYTES / 2;
+}
+
 enum io_status helper_route(struct helper *helper, const char *session, uint64_t account,
                             const struct helper_question *question, helper_take_route *take,
                             void *context, int64_t deadline_ms, struct helper_addresses *addresses)
@@ -298,19 +333,17 @@ enum io_status helper_route(struct helper *helper, const char *session, uint64_t
     struct route_answer_reader reader = {.take = take, .context = context, .addresses = addresses};
     struct buffer scratch = {.is_secret = true};
     struct message request;
-    size_t room;
-    char *memory = buffer_room(&scratch, MESSAGE_BYTES, &room);
+    char small[QUESTION_BYTES];
+    size_t room = sizeof(small);
+    char *memory = is_short(question) ? small : buffer_room(&scratch, MESSAGE_BYTES, &room);
     enum io_status status;
 
     addresses->count = 0;
     if (memory == NULL)
         return IO_FAILED;
     message_begin(&request, memory, room, MESSAGE_ROUTE);
-    message_put(&request, session);
-    message_put_number(&request, (int64_t)account);
-    put_question(&request, question);
-    buffer_added(&scratch, request.length);
-    status = call_for(receive_secret, helper, &request, take_routed, &reader, deadline_ms);
+    status = ask_tables(helper, &request, session, account, question, &reader, deadline_ms);
+    explicit_bzero(memory, request.length);
     buffer_clear(&scratch);
     return status;
 }

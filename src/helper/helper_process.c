@@ -181,7 +181,7 @@ static void on_signal(int number)
 /* ---- the loop ---- */
 
 /* libev reports a descriptor that it cannot watch only after its next sleep. This timer makes that
- * sleep a short one wherever new descriptors were added. */
+ * sleep a short one wherever new descriptors were added. A job that has ended at once adds none. */
 static void on_nudge(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)events;
@@ -206,10 +206,11 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     struct helper_process *helper = watcher->data;
     size_t known = helper->jobs;
+    bool has_started = job_start_waiting();
 
     (void)events;
     helper->jobs = job_count();
-    if (job_start_waiting() || helper->jobs != known)
+    if (helper->jobs > 0 && (has_started || helper->jobs != known))
         ev_timer_start(loop, &helper->nudge);
     if (may_take_requests(helper))
         ev_io_start(loop, &helper->requests);

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 void message_begin(struct message *message, char *memory, size_t size, enum message_kind kind)
 {
     *message = (struct message){.data = memory, .size = size, .length = 1};
@@ -182,7 +184,8 @@ enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline
                                 .msg_iovlen = 1,
                                 .msg_control = &control,
                                 .msg_controllen = sizeof(control)};
-        enum io_status status = wait_for_one(fd, POLLIN, deadline_ms);
+        bool is_waiting = deadline_ms != CLOCK_PASSED;
+        enum io_status status = is_waiting ? wait_for_one(fd, POLLIN, deadline_ms) : IO_OK;
 
         if (status != IO_OK)
             return status;
@@ -196,5 +199,7 @@ enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline
             return IO_EOF;
         if (errno != EAGAIN && errno != EINTR)
             return IO_FAILED;
+        if (errno == EAGAIN && !is_waiting)
+            return IO_DEADLINE;
     }
 }

@@ -27,9 +27,9 @@ enum message_kind {
     MESSAGE_ACCESS,        /* session id, account, time limit in ms, values in acp.def's order */
     MESSAGE_RECORD_CLIENT, /* session id, file name, line */
     MESSAGE_ROUTE,         /* session id, account, the members of struct helper_question */
-    MESSAGE_ROUTED,        /* result, whether it is stale, table, then a text for each field: "="
-                              and its value, or nothing where it is not set. MESSAGE_ADDRESSES of the
-                              server follows. */
+    MESSAGE_ROUTED,        /* result, whether it is stale, whether MESSAGE_ADDRESSES of the server
+                              follows, table, then a text for each field: "=" and its value, or
+                              nothing where it is not set */
     MESSAGE_ADDRESSES,     /* struct helper_addresses as it is in memory */
     MESSAGE_OUTPUT,        /* octets that the acp printed */
     MESSAGE_RESULT,        /* one octet of enum message_result */
@@ -71,7 +71,8 @@ bool message_is_done(const struct message *message);
 enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
                             int64_t deadline_ms);
 
-/* Receives one message. *passed_fd_r: the descriptor that came with it, or -1. *sender_r: the
+/* Receives one message. With the limit CLOCK_PASSED it does not wait: call it when there is one.
+ * *passed_fd_r: the descriptor that came with it, or -1. *sender_r: the
  * process that sent it, where SO_PASSCRED lets the kernel say so, or 0. IO_EOF: the other side is
  * gone. */
 enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,

@@ -74,12 +74,14 @@ static const char *host_to_resolve(const struct route_answer *answer)
     return host == NULL || address_from_literal(&literal, host, 0) == 0 ? NULL : host;
 }
 
-static void put_result(struct message *message, const struct router_result *result)
+static void put_result(struct message *message, const struct router_result *result,
+                       bool has_addresses)
 {
     const struct route_answer *answer = result->answer;
 
     message_put_number(message, (int64_t)answer->result);
     message_put_number(message, result->is_stale);
+    message_put_number(message, has_addresses);
     message_put(message, result->table);
     for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
         message_put_marked(message, answer->fields[i]);
@@ -87,21 +89,20 @@ static void put_result(struct message *message, const struct router_result *resu
 
 static void on_found(void *context, const struct router_result *result)
 {
-    static const struct helper_addresses none;
     struct job *job = context;
     const char *host = host_to_resolve(result->answer);
     char memory[HELPER_ROUTED_BYTES];
     struct message message;
 
     message_begin(&message, memory, sizeof(memory), MESSAGE_ROUTED);
-    put_result(&message, result);
+    put_result(&message, result, host != NULL);
     if (message.is_bad ||
         job_answer(job, MESSAGE_ROUTED, memory + 1, message.length - 1) != IO_OK) {
         job_end(job); /* the session takes it for a failure */
     } else if (host != NULL) {
         resolver_call(job->session, host, send_addresses, job);
     } else {
-        send_addresses(job, &none);
+        job_end(job);
     }
     explicit_bzero(memory, message.length);
 }
