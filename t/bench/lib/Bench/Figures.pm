@@ -9,6 +9,7 @@ use strict;
 use warnings;
 
 our $REFERENCE = 'haproxy';
+our $UNROUTED = 'pop3_route_none';      # what the others of a route workload cost more than
 
 sub sorted { return sort { $a <=> $b } grep { defined } @_ }
 
@@ -41,6 +42,8 @@ our %main = (
 sub columns {
     my ($result) = @_;
     my @columns = @{$columns{$result->{about}}};
+    push @columns, ['more', 'more us', '%+.1f'], ['helper_kib', 'helper KiB', '%.0f']
+        if $result->{peers}{$UNROUTED};
     push @columns, ['latency_ratio', 'p50 x HAProxy', '%.2f'] if $result->{workload} eq 'open';
     push @columns, ['resumed', 'resumed', '%.2f'] if $result->{is_tls};
     push @columns, ['feeder_busy', 'feeder', '%.2f']
@@ -49,13 +52,29 @@ sub columns {
 }
 
 # The figures that documents show.
-sub published { my ($result) = @_; return ($main{$result->{about}}[0], 'sessions_per_s', 'mb_per_s') }
+sub published {
+    my ($result) = @_;
+    return ($main{$result->{about}}[0], 'sessions_per_s', 'mb_per_s', 'more', 'helper_kib');
+}
+
+# What a session costs more than without a table in the same round.
+sub add_more {
+    my ($result) = @_;
+    my $without = $result->{peers}{$UNROUTED} or return;
+    for my $peer (grep { $_ != $without } values %{$result->{peers}}) {
+        for my $i (0 .. $#{$peer->{rounds}}) {
+            my ($mine, $its) = ($peer->{rounds}[$i]{cpu}, ($without->{rounds}[$i] || {})->{cpu});
+            $peer->{rounds}[$i]{more} = $mine - $its if defined $mine && defined $its;
+        }
+    }
+}
 
 # Median, smallest and largest value of every figure of a peer, and its ratio to the reference.
 sub summarise {
     my ($result) = @_;
     my $figure = $main{$result->{about}}[0];
     my $reference = $result->{peers}{$REFERENCE};
+    add_more($result);
     for my $peer (values %{$result->{peers}}) {
         my %names = map { map { $_ => 1 } grep { !/^(?:first_error|remark)$/ } keys %$_ }
             @{$peer->{rounds}};

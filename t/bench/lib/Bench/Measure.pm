@@ -54,7 +54,7 @@ sub note_lacking {
     }
 }
 
-sub stop_peers { my (%running) = @_; $_->{process} && $_->{process}->stop for values %running }
+sub stop_peers { my (%running) = @_; Bench::Turn::stop($_) for values %running }
 
 # The order rotates by one each round, so that no peer always follows the same one.
 sub order_of_round {

@@ -34,6 +34,7 @@ usage: run [options]
                     haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,
                     pop3_many, pop3_hot_auth, pop3_many_auth, pop3_grown,
+                    pop3_route,
                     pop3_grown_many, haproxy_splice, nginx_64k, nginx_stream_64k
   --proxy PATH      the pop3.proxy to measure; without it only the others are measured
   --rounds N        how many turns each peer has (3)

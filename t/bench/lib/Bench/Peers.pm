@@ -9,8 +9,9 @@
 # clients), pem, cert, key, server_ca (set: TLS with the server, which is pop3.bench, on
 # server_port; a file to trust it by), cores (how many), sessions (at once), room (how many sessions
 # the limit of descriptors allows), workload, proxy, programs, user, group, binary, note (a function
-# for a remark), free_port (a function), grown (how large). It writes the files and returns the
-# command line.
+# for a remark), free_port (a function), grown (how large), kind (of table). It writes the files and
+# returns the command line. Processes that it needs beside itself go to `companions`; they are ended
+# with it, and what they cost is not counted.
 package Bench::Peers;
 
 use strict;
@@ -22,6 +23,7 @@ use Bench::Peers::Haproxy;
 use Bench::Peers::Nginx;
 use Bench::Peers::Perdition;
 use Bench::Peers::Product;
+use Bench::Peers::Routed;
 use Bench::Peers::Tls;
 use Bench::System qw(in_path);
 
@@ -52,6 +54,11 @@ my @peers = (
      is_growing => 1, start => \&Bench::Peers::Product::start_grown},
     {name => 'pop3_grown_many', label => 'pop3.proxy, many sessions a worker', plain => 1,
      is_product => 1, is_growing => 1, start => \&Bench::Peers::Product::start_grown_many},
+    (map { {name => "pop3_route_$_->[0]", label => "pop3.proxy, $_->[1]", plain => 1, is_product => 1,
+            is_routing => 1, kind => $_->[0], start => \&Bench::Peers::Routed::start} }
+        [none => 'one server'], [group => 'a group of ten'], [file => '`file:`, 10⁶ users'],
+        [cdb => '`cdb:`, 10⁶ users'], [socketmap => '`socketmap:`'],
+        [dovecot => '`dovecot:`, passwd-file'], [sqlite => '`dovecot:`, SQLite']),
     {name => 'haproxy', label => 'HAProxy, TCP', plain => 1, tls => 'client server',
      needs => ['haproxy'], start => \&Bench::Peers::Haproxy::start},
     {name => 'haproxy_splice', label => 'HAProxy, splice', plain => 1, needs => ['haproxy'],
@@ -136,6 +143,7 @@ sub can_do {
     my ($opt, $peer, $workload) = @_;
     return 0 unless $workload->{tls} ? !lacking_tls($peer, $workload) : $peer->{plain};
     return 0 if !$workload->{grown} != !$peer->{is_growing};
+    return 0 if !$workload->{is_routing} != !$peer->{is_routing};
     return 0 if $peer->{only} && $workload->{name} !~ $peer->{only};
     my $is_named = grep { $_ eq $peer->{name} } split /,/, $opt->{peer} || '';
     return $is_named || !($peer->{slow} && $workload->{name} =~ $peer->{slow});

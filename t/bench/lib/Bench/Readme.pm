@@ -19,6 +19,7 @@ my @tables = (
     ['Clients 30 ms away', sub { $_[0]{workload} =~ /^wan-/ }, 1],
     ['Number of clients', sub { $_[0]{workload} =~ /^scale-/ }, 1],
     ['Size of a message', sub { $_[0]{workload} =~ /^size-/ }, 1],
+    ['What a table costs', sub { $_[0]{workload} =~ /^route-/ }, 0],
     ['How pop3.proxy scales', sub { $_[0]{workload} =~ /^(pool|instances|allow)-/ }, 0],
 );
 
@@ -54,6 +55,7 @@ sub cell {
     my $text = grouped(sprintf $format, $peer->{median}{$figure});
     my $ratio = $peer->{ratios}{$figure};
     $text .= sprintf ' (%.2f)', $ratio if $has_ratio && defined $ratio;
+    $text .= sprintf ' (%+.1f)', $peer->{median}{more} if defined $peer->{median}{more};
     $text .= " $peer->{errors} errors" if $peer->{errors};
     return $text;
 }

@@ -11,6 +11,7 @@ use Bench::Process;
 use Bench::Stage;
 use Bench::System qw(pause slurp);
 use File::Path qw(make_path);
+use List::Util qw(sum0);
 
 # ---- starting a peer ----
 
@@ -37,17 +38,29 @@ sub start_peer {
               cores => $cores->{count}, binary => $peer->{binary},
               is_tls => $tls->{client}, server_ca => $tls->{server} && $stage->{ca},
               sessions => $workload->{clients}, room => descriptor_room(),
-              workload => $workload->{name}, grown => $workload->{grown},
+              workload => $workload->{name}, grown => $workload->{grown}, kind => $peer->{kind},
+              companions => [], rest => $cores->{rest},
               free_port => \&Bench::Stage::free_port);
     $at{server_port} = $stage->{tls_port} if $tls->{server};
-    my @argv = $peer->{start}->(\%at);
+    my @argv = eval { $peer->{start}->(\%at) };
+    if (!@argv) {
+        my $why = $@;
+        $_->stop for @{$at{companions}};
+        die $why;
+    }
     my $process = Bench::Process->spawn(name => $peer->{name}, is_peer => 1, argv => \@argv,
                                         cores => $cores->{proxy}, log => "$place/output");
-    my $running = {port => $at{port}, process => $process, dir => $place};
+    my $running = {port => $at{port}, process => $process, dir => $place,
+                   companions => $at{companions}};
     my $why = wait_ready($stage, $running, $workload, $cores);
     return $running unless $why;
-    $process->stop;
+    stop($running);
     die "$why\n";
+}
+
+sub stop {
+    my ($running) = @_;
+    $_->stop for grep { defined } $running->{process}, @{$running->{companions} || []};
 }
 
 # Clients choose their server by the user name, so that the allow list is used.
@@ -103,7 +116,20 @@ sub turn_load {
         + $found->{cpu_s}{user} + $found->{cpu_s}{system};
     $figures->{feeder_busy} = $feeders / $found->{seconds} if $found->{seconds} > 0;
     add_cpu($figures, $found, $before, $after, $workload) if $after;
+    $figures->{helper_kib} = helper_kib($process->{pid}) if $workload->{is_routing};
     return $figures;
+}
+
+# The memory that only the helper has, without pages of files, which the kernel can take back. The
+# helper is the one child that may gain privileges.
+sub helper_kib {
+    my ($master) = @_;
+    for my $pid (grep { $_ != $master } Bench::Account::tree($master)) {
+        next if (slurp("/proc/$pid/status") || '') !~ /^NoNewPrivs:\s+0$/m;
+        my $rollup = slurp("/proc/$pid/smaps_rollup") || '';
+        return sum0($rollup =~ /^Private_Dirty:\s+(\d+)/mg);
+    }
+    return undef;
 }
 
 sub figures {

@@ -58,6 +58,13 @@ sub bulk_tls {
             load => closed($opt, 4, @option, @bulk)};
 }
 
+# What a login costs with each kind of table. All users of a million come in turn.
+sub routing {
+    my ($name, $what, @load) = @_;
+    return {name => "route-$name", what => "poll, $what; each user has a server by the table",
+            about => 'cpu', clients => 64, is_routing => 1, load => \@load};
+}
+
 # All workloads, with these options.
 sub all {
     my ($opt) = @_;
@@ -89,6 +96,9 @@ sub all {
         (map { {name => "scale-$_", what => "poll, $_ clients", about => 'cpu', clients => $_,
                 load => closed($opt, $_, '--sources', 50)} } 1, 8, 64, 512, 4096),
         size($opt, '1k', 1024), size($opt, '64k', 65536), size($opt, '1m', 1024 * 1024),
+        routing('busy', '64 clients', @{closed($opt, 64)}),
+        routing('1000', '1,000 logins a second', '--mode', 'open', '--clients', 1000, '--rate', 1000,
+                '--seconds', $opt->{seconds}),
         (map { grown($opt, 'pool', $_, 'workers (or sixteen times the places)') } 4, 64, 1024),
         (map { grown($opt, 'instances', $_, 'instances') } 1, 10, 100),
         (map { grown($opt, 'allow', $_, 'names on the allow list') } 10, 1000, 100000),
