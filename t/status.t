@@ -140,7 +140,7 @@ scene 'only the owner may use the socket' => sub {
         is exit_code($other->{status}), 77, 'another user is refused';
         like $other->{err}, qr/\Apop3\.proxy: control = \S+: Permission denied; .*\n\z/, 'in one line';
     }
-    is $daemon->ask('no such thing'), qq(error: unknown request; ask one of "status", "status --json", "metrics", "servers", "view", or give an order: kick, hold, release, drain, ready\n),
+    is $daemon->ask('no such thing'), qq(error: unknown request; ask one of "status", "status --json", "metrics", "servers", "view", or give an order: kick, hold, release, drain, ready, trace\n),
         'an unknown request gets one line';
     is $daemon->ask('x' x 1000), $daemon->ask(''), 'so does an endless one';
     is $daemon->stop, 0, 'ends in order';

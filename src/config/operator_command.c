@@ -11,6 +11,8 @@
 
 #include "base/octet.h"
 
+enum { TRACE_DEFAULT_S = 600, TRACE_MAX_S = 86400 };
+
 static const struct command {
     const char *word;
     enum options_action action;
@@ -142,6 +144,48 @@ static int take_route(struct options *options, int *count, char *const **words,
     return 0;
 }
 
+/* A number with s, m or h after it, or without. */
+static int take_duration(struct options *options, const char *text, struct error *error)
+{
+    char *unit;
+
+    errno = 0;
+    options->seconds = strtol(text, &unit, 10);
+    if (octet_is_digit(text[0]) && errno == 0 && options->seconds <= TRACE_MAX_S &&
+        (unit[0] == '\0' || (strchr("smh", unit[0]) != NULL && unit[1] == '\0')))
+        options->seconds *= unit[0] == 'm' ? 60 : unit[0] == 'h' ? 3600 : 1;
+    else
+        options->seconds = 0;
+    if (options->seconds >= 1 && options->seconds <= TRACE_MAX_S)
+        return 0;
+    return error_set(error, "--for %s: must be a duration from 1s to 24h, such as 10m", text);
+}
+
+/* The options of `trace`, in any order. */
+static int take_trace(struct options *options, int *count, char *const **words,
+                      const struct command *command, struct error *error)
+{
+    const char *option;
+
+    options->seconds = TRACE_DEFAULT_S;
+    if (take_name(options, next(count, words), command, error) == -1)
+        return -1;
+    while ((option = next(count, words)) != NULL) {
+        const char *value = next(count, words);
+        bool is_for = strcmp(option, "--for") == 0;
+
+        if (!is_for && strcmp(option, "--output") != 0)
+            return error_set(error, "unexpected argument \"%s\" after trace USER|ADDRESS", option);
+        if (value == NULL || value[0] == '\0')
+            return error_set(error, "%s needs a value; see pop3.proxy --help", option);
+        if (is_for && take_duration(options, value, error) == -1)
+            return -1;
+        if (!is_for)
+            options->output = value;
+    }
+    return 0;
+}
+
 static int take_arguments(struct options *options, int *count, char *const **words,
                           const struct command *command, struct error *error)
 {
@@ -160,6 +204,8 @@ static int take_arguments(struct options *options, int *count, char *const **wor
         if (take_name(options, next(count, words), command, error) == -1)
             return -1;
         return take_seconds(options, next(count, words), command, error);
+    case OPTIONS_TRACE:
+        return take_trace(options, count, words, command, error);
     case OPTIONS_ROUTE:
         return take_route(options, count, words, command, error);
     default:

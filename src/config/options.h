@@ -32,6 +32,7 @@ struct options {
     bool as_json;
     const char *name; /* a user, a session, what --help explains; NULL: none */
     int64_t seconds;
+    const char *output; /* a file; NULL: standard output */
     const char *client; /* address of the client; NULL: not given */
     const char *sni;    /* name that the client asks for with TLS; NULL: it does not use TLS */
 };

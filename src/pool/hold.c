@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/inherit.h"
 #include "base/octet.h"
+#include "pool/trace_mark.h"
 
 #define PASSED "POP3_PROXY_HOLDS_FD" /* the name it is passed under */
 
@@ -28,6 +29,7 @@ struct hold {
 struct holds {
     _Atomic uint32_t used; /* no hold from this index on was ever used */
     struct hold list[HOLDS_MAX];
+    struct trace_marks traces; /* the other thing that operators say of users */
 };
 
 static int own_fd = -1;
@@ -58,6 +60,8 @@ void hold_prepare(void)
     own_fd = inherit_memory(PASSED, sizeof(struct holds));
     if (own_fd != -1)
         holds = map_to_read(own_fd);
+    if (holds != NULL)
+        trace_marks_set_memory(&holds->traces);
 }
 
 void hold_pass(void)
@@ -78,6 +82,7 @@ int hold_open_to_write(int fd)
     if (memory == MAP_FAILED)
         return -1;
     holds = writable = memory;
+    trace_marks_set_writable(&writable->traces);
     return 0;
 }
 

@@ -6,12 +6,14 @@
 #include "pool/place.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/histogram.h"
 #include "base/log.h"
 #include "io/wait.h"
 #include "pool/account.h"
 #include "pool/hold.h"
 #include "pool/quota.h"
+#include "pool/trace_mark.h"
 
 static struct account_table *accounts_of(const struct place *place)
 {
@@ -267,6 +269,28 @@ static bool is_held(void *context, const struct session *session)
     return hold_is_held(session->typed_name, now_ms) || hold_is_held(session->sent_name, now_ms);
 }
 
+/* ---- traces ---- */
+
+static uint32_t traced_by(void *context, const struct session *session)
+{
+    char client[ADDRESS_TEXT_SIZE];
+    uint64_t names[3];
+
+    (void)context;
+    if (!trace_marks_are_any())
+        return 0;
+    names[0] = session->typed_name;
+    names[1] = session->sent_name;
+    names[2] = hash_text_nocase(address_host_text(&session->client_address, client));
+    return trace_marks_find(names, sizeof(names) / sizeof(names[0]));
+}
+
+static bool tell(void *context, uint32_t marks, const char *line, size_t length)
+{
+    (void)context;
+    return trace_send(marks, line, length);
+}
+
 /* ---- from begin to end ---- */
 
 void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *slot)
@@ -281,6 +305,8 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .progress = progress,
                                       .claim = claim,
                                       .is_held = is_held,
+                                      .traced_by = traced_by,
+                                      .tell = tell,
                                       .why_stopped = why_stopped}};
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/log_repeat.h"
 #include "config/conf_tls.h"
+#include "pool/trace_mark.h"
 #include "pool/worker_base.h"
 #include "pool/worker_kinds.h"
 
@@ -22,7 +23,8 @@
  * nothing open and no key that it does not need. */
 static int confine(struct pool *pool, int kept_fd)
 {
-    int keep[] = {pool->listener->fd, kept_fd, pool->notify_fd, pool->request_fds[0]};
+    int keep[] = {pool->listener->fd, kept_fd, pool->notify_fd, pool->request_fds[0],
+                  trace_write_descriptor()};
     struct error error;
 
     child_drop_descriptors(keep, sizeof(keep) / sizeof(keep[0]));

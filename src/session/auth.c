@@ -95,8 +95,7 @@ static enum outcome ask(struct exchange *exchange, const char *challenge,
     size_t length;
     enum outcome outcome;
 
-    stream_put_text(&session->client, "+ ");
-    client_say(session, challenge);
+    client_challenge(session, challenge);
     outcome = client_answer_read(session, session->login_deadline_ms, &line, &length);
     if (outcome != OUTCOME_NONE)
         return outcome;

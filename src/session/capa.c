@@ -5,6 +5,7 @@
  */
 #include "session/capa.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "pop3/capability.h"
@@ -12,6 +13,8 @@
 #include "session/client_line.h"
 #include "session/server_list.h"
 #include "session/starttls.h"
+
+enum { CAPABILITY_BYTES = 64 }; /* the words of capability.def are shorter */
 
 static void say_ours(struct session *session)
 {
@@ -26,8 +29,11 @@ static void say_ours(struct session *session)
     client_say(session, "+OK capabilities follow");
     for (int i = 0; i < CAPABILITY_COUNT; i++)
         if (capability_is_ours((enum capability)i, &view)) {
-            stream_put_text(&session->client, capability_word((enum capability)i));
-            client_say(session, i == CAPABILITY_SASL ? mechanisms : "");
+            char line[AUTH_MECHANISMS_SIZE + CAPABILITY_BYTES];
+
+            snprintf(line, sizeof(line), "%s%s", capability_word((enum capability)i),
+                     i == CAPABILITY_SASL ? mechanisms : "");
+            client_say(session, line);
         }
 }
 

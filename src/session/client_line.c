@@ -6,16 +6,19 @@
  */
 #include "session/client_line.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "pop3/opening.h"
 #include "session/server_line.h"
 #include "session/stage.h"
+#include "session/trace.h"
 
 enum {
     CLIENT_READ_BYTES = 2 * COMMAND_LINE_BYTES,
     SKIPPED_MAX = 64 * 1024,
+    REFUSAL_BYTES = 128, /* the texts of command_fault.def are shorter */
     CLIENT_OUT_BYTES = BUFFER_BLOCK_BYTES / 4, /* after these a whole CAPA list still fits */
 };
 
@@ -211,6 +214,8 @@ enum outcome client_line_read(struct session *session, enum command_state state,
     if (outcome != OUTCOME_NONE)
         return outcome;
     *fault_r = parse_line(session, state, command);
+    trace_check(session);
+    trace_client_command(session, command, *fault_r);
     client_owe_reply(session);
     /* If the line was there already, nobody has checked the server yet. */
     return has_waited || !stream_is_open(&session->server) ? OUTCOME_NONE
@@ -226,6 +231,7 @@ enum outcome client_answer_read(struct session *session, int64_t deadline_ms, co
     *line_r = NULL;
     if (outcome != OUTCOME_NONE)
         return outcome;
+    trace_text(session, TRACE_FROM_CLIENT, TRACE_HIDDEN);
     client_owe_reply(session);
     if (session->line_length == 0)
         return OUTCOME_NONE;
@@ -240,12 +246,31 @@ void client_say(struct session *session, const char *line)
 {
     stream_put_text(&session->client, line);
     stream_put(&session->client, "\r\n", 2);
+    trace_reply(session, TRACE_TO_CLIENT, line, strlen(line));
+    client_reply_begun(session);
+}
+
+void client_say_error(struct session *session, const char *text)
+{
+    char line[REFUSAL_BYTES];
+
+    snprintf(line, sizeof(line), "-ERR %s", text);
+    client_say(session, line);
+}
+
+void client_challenge(struct session *session, const char *challenge)
+{
+    stream_put_text(&session->client, "+ ");
+    stream_put_text(&session->client, challenge);
+    stream_put(&session->client, "\r\n", 2);
+    trace_text(session, TRACE_TO_CLIENT, "+ " TRACE_HIDDEN);
     client_reply_begun(session);
 }
 
 void client_pass(struct session *session, const char *line, size_t length)
 {
     stream_put(&session->client, line, length);
+    trace_reply(session, TRACE_TO_CLIENT, line, length);
     client_reply_begun(session);
 }
 
@@ -284,8 +309,7 @@ enum outcome client_count_refusal(struct session *session, const char *command, 
 enum outcome client_refuse(struct session *session, const char *command, const char *fault,
                            const char *text)
 {
-    stream_put_text(&session->client, "-ERR ");
-    client_say(session, text);
+    client_say_error(session, text);
     return client_count_refusal(session, command, fault, "");
 }
 

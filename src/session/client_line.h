@@ -38,6 +38,12 @@ enum outcome client_answer_read(struct session *session, int64_t deadline_ms, co
 /* Puts a line of ours into the client's output: the reply, or a line of one. */
 void client_say(struct session *session, const char *line);
 
+/* The same with "-ERR " before a text of less than 120 octets. */
+void client_say_error(struct session *session, const char *text);
+
+/* Sends a challenge of SASL, in base64. */
+void client_challenge(struct session *session, const char *challenge);
+
 /* Puts a line of the server's, `length` octets with its end, into the client's output. */
 void client_pass(struct session *session, const char *line, size_t length);
 

@@ -13,6 +13,7 @@
 #include "session/server_line.h"
 #include "session/stage.h"
 #include "session/stages.h"
+#include "session/trace.h"
 
 enum { HEADER_LIMIT_MS = 5000 }; /* a load balancer sends it at once */
 
@@ -128,6 +129,7 @@ enum outcome identity_send_header(struct session *session, int64_t deadline_ms)
     if (length == 0)
         return OUTCOME_INTERNAL;
     stream_put(&session->server, data, length);
+    trace_note(session, "PROXY header of %zu octets to the server", length);
     status = stream_flush(&session->server, false, deadline_ms);
     return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_CONNECT_TIMEOUT);
 }

@@ -10,6 +10,7 @@
 #include "session/stage.h"
 #include "session/stages.h"
 #include "session/transfer.h"
+#include "session/trace.h"
 
 static enum outcome pass_status(struct session *session, const struct server_reply *reply)
 {
@@ -55,6 +56,7 @@ static enum outcome send_command(struct session *session, const struct command *
     put_argument(server, command->argument, command->argument_length);
     put_argument(server, command->second, command->second_length);
     stream_put(server, "\r\n", 2);
+    trace_server_command(session, command);
     client_line_done(session);
     status = stream_flush(server, false, deadline_ms);
     return status == IO_OK ? OUTCOME_NONE : server_outcome(status, OUTCOME_SERVER_TIMEOUT);
@@ -65,6 +67,7 @@ static enum outcome pass_reply(struct session *session, const struct command *co
 {
     bool is_body = reply->is_ok && command->is_multi_line;
     bool is_listing = command->verb == COMMAND_LIST || command->verb == COMMAND_UIDL;
+    uint64_t before = session->reply_octets;
     enum outcome outcome;
 
     if (command->verb == COMMAND_CAPA)
@@ -75,6 +78,9 @@ static enum outcome pass_reply(struct session *session, const struct command *co
     if (outcome == OUTCOME_NONE)
         outcome = is_body ? transfer_reply(session, reply->length, is_listing)
                           : pass_status(session, reply);
+    if (is_body)
+        trace_note(session, "%llu octets to the client",
+                   (unsigned long long)(session->reply_octets - before));
     if (command->verb == COMMAND_RETR && reply->is_ok &&
         (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
         session->retrieved++;

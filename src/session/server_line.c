@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "pop3/reply.h"
+#include "session/trace.h"
 
 enum {
     QUIET_MS = 5,      /* a reply sent together with the last one arrives within it */
@@ -36,6 +37,7 @@ static enum outcome read_reply(struct session *session, parse_function *parse, s
             reply->line = buffer_data(in) + at;
             reply->is_ok = status == REPLY_OK;
             reply->is_challenge = status == REPLY_CHALLENGE;
+            trace_reply(session, TRACE_FROM_SERVER, reply->line, reply->length);
             return OUTCOME_NONE;
         }
         if (status == REPLY_INVALID)
@@ -154,6 +156,7 @@ void server_put(struct session *session, const char *const *words)
         stream_put_text(server, words[i]);
     }
     stream_put(server, "\r\n", 2);
+    trace_server_words(session, words);
 }
 
 enum outcome server_flush(struct session *session)

@@ -191,8 +191,7 @@ static void note_secret(struct session *session)
 /* The server has no mechanism for a token, so it is not asked. */
 static enum outcome refuse_mechanism(struct session *session)
 {
-    stream_put_text(&session->client, "-ERR ");
-    client_say(session, command_fault_text(COMMAND_BAD_MECHANISM));
+    client_say_error(session, command_fault_text(COMMAND_BAD_MECHANISM));
     return OUTCOME_LOGIN_REFUSED;
 }
 

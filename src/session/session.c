@@ -20,6 +20,7 @@
 #include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
+#include "session/trace.h"
 
 enum {
     LAST_REPLY_MS = 1000, /* the client may have stopped reading */
@@ -206,6 +207,7 @@ static void end(struct session *session, enum outcome outcome)
 
     keep_words(session, outcome, &words);
     reach_leave(session, outcome);
+    trace_note(session, "the session ends: %s", outcome_reason(outcome));
     say_last_reply(session, outcome, &words);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);

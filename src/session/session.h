@@ -70,6 +70,10 @@ struct session_watch {
     void (*claim)(void *context, const struct session *session);
     /* Whether the logins of this user wait now, by its `typed_name` and `sent_name`. */
     bool (*is_held)(void *context, const struct session *session);
+    /* By which traces of operators the session is followed, as bits; see trace.h. */
+    uint32_t (*traced_by)(void *context, const struct session *session);
+    /* Gives them a line. Returns false when it is lost. */
+    bool (*tell)(void *context, uint32_t traces, const char *line, size_t length);
     /* What a requested stop means for this session: OUTCOME_STOPPED, SHED or KICKED. */
     enum outcome (*why_stopped)(void *context);
 };
@@ -171,6 +175,8 @@ struct session {
     bool is_quit_sent; /* to the server, and its reply has not come: nobody knows what it does */
     bool is_committed; /* there were deletions, and the server confirmed QUIT */
     bool has_logged_loose_end; /* see transfer.c */
+    uint32_t trace_marks;      /* see trace.h */
+    uint32_t trace_lost;       /* lines that could not be told */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "session/trace.h"
 
 void session_progress(const struct session *session)
 {
@@ -20,6 +21,8 @@ void session_progress(const struct session *session)
 void session_enter(struct session *session, enum session_stage stage)
 {
     session->stage = stage;
+    trace_check(session);
+    trace_note(session, "stage %s", session_stage_word(stage));
     session_progress(session);
 }
 

@@ -17,6 +17,7 @@
 #include "status/explain_command.h"
 #include "status/route_command.h"
 #include "status/top.h"
+#include "status/trace_command.h"
 
 static int print_answer(const char *path, const char *request)
 {
@@ -62,6 +63,8 @@ static int run_command(const struct options *options, const char *path)
         return print_answer(path, operator_command_word(options->action));
     case OPTIONS_TOP:
         return top_run(path);
+    case OPTIONS_TRACE:
+        return trace_command_run(path, options);
     default:
         return give_order(path, options);
     }

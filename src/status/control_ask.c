@@ -73,6 +73,23 @@ static int send_request(int fd, const char *request)
     return send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -1;
 }
 
+int control_begin(const char *path, const char *request, int *exit_code, struct error *error)
+{
+    const struct timeval forever = {0};
+    int fd = open_control(path, exit_code, error);
+
+    if (fd == -1)
+        return -1;
+    if (send_request(fd, request) == 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+        return fd;
+    }
+    *exit_code = EX_UNAVAILABLE;
+    error_set(error, "control = %s: %s", path, strerror(errno));
+    close(fd);
+    return -1;
+}
+
 /* Reads everything up to the end. */
 static int read_answer(int fd, char **answer, size_t *length)
 {

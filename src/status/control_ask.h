@@ -19,4 +19,8 @@ enum { CONTROL_REQUEST_MAX = 2048 }; /* octets of a request line, its end includ
 int control_ask(const char *path, const char *request, char **answer, size_t *length,
                 int *exit_code, struct error *error);
 
+/* Asks a question whose answer comes bit by bit. Returns the descriptor to read it from, or -1 with
+ * `error` and the exit code set. */
+int control_begin(const char *path, const char *request, int *exit_code, struct error *error);
+
 #endif

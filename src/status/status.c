@@ -22,6 +22,7 @@
 #include "pool/hold.h"
 #include "pool/kick_relay.h"
 #include "pool/pool_kick.h"
+#include "pool/trace_mark.h"
 #include "status/status_process.h"
 #include "status/status_sockets.h"
 
@@ -173,6 +174,7 @@ int status_prepare(const struct conf *conf, struct error *error)
     if (status.history == NULL)
         status.history = shared_new(sizeof(*status.history));
     log_recent_open();
+    trace_prepare();
     hold_prepare();
     kick_relay_prepare();
     open_wake();

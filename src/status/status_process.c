@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/log_repeat.h"
 #include "pool/hold.h"
+#include "pool/trace_mark.h"
 #include "pool/kick_relay.h"
 #include "status/control_ask.h"
 #include "status/metrics_http.h"
@@ -29,6 +30,7 @@
 #include "status/status_certificates.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
+#include "status/trace_serve.h"
 #include "tls/tls.h"
 
 #define CLIENT_LIMIT_S 5.0
@@ -88,7 +90,7 @@ static void refuse(FILE *out)
     fputs("error: unknown request; ask one of", out);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
         fprintf(out, "%s \"%s\"", i == 0 ? "" : ",", answers[i].request);
-    fputs(", or give an order: kick, hold, release, drain, ready\n", out);
+    fputs(", or give an order: kick, hold, release, drain, ready, trace\n", out);
 }
 
 /* How to answer the request; NULL: it is unknown. */
@@ -240,6 +242,15 @@ static void wait_for_order(struct client *client)
 
 /* ---- requests ---- */
 
+/* The connection is the trace's from now on. */
+static void give_to_trace(struct client *client)
+{
+    ev_io_stop(process.loop, &client->io);
+    ev_timer_stop(process.loop, &client->limit);
+    client->is_connected = false;
+    trace_serve_begin(process.loop, client->io.fd, client->request);
+}
+
 /* The request line is complete, or too long. */
 static void serve(struct client *client)
 {
@@ -247,6 +258,10 @@ static void serve(struct client *client)
 
     client->request[client->request_length] = '\0';
     client->request[strcspn(client->request, "\r\n")] = '\0';
+    if (trace_serve_is_request(client->request)) {
+        give_to_trace(client);
+        return;
+    }
     client->answer = order_text(client, &result, &client->answer_length);
     if (result == ORDER_UNKNOWN)
         client->answer = make_answer(find_render(client->request), &client->answer_length);
@@ -381,6 +396,7 @@ static void on_told(struct ev_loop *loop, ev_io *watcher, int events)
     ev_io_stop(loop, watcher);
     process.is_leaving = true;
     ev_timer_stop(loop, &process.history);
+    trace_serve_end_all("the server has read its settings again, or stops");
     ev_io_stop(loop, &process.control);
     if (process.start->control_fd != -1)
         close(process.start->control_fd);
@@ -407,7 +423,7 @@ static int set_signals(void)
 static int confine(const struct status_process *start)
 {
     int keep[] = {start->control_fd, start->metrics_fd, start->wake_fd, hold_descriptor(),
-                  kick_relay_descriptor()};
+                  kick_relay_descriptor(), trace_read_descriptor()};
     struct error error;
 
     status_certificates_take(start->pools);

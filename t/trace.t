@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# trace: an operator follows one user or address on both sides, and sees no password, no data of AUTH and no
+# message. A trace ends by itself, with its reader, at a full disk, and at a reload.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Pop3Test;
+use MIME::Base64 qw(encode_base64);
+use Pop3Test::Process qw(collect);
+
+my $PASSWORD = secret('geheim-4711');
+my @KINDS    = (1, 100);
+
+# Begins a trace and waits until it is accepted.
+sub trace {
+    my ($master, @words) = @_;
+    my $trace = { text => '' };
+    my ($write) = collect(\$trace->{text});
+    $trace->{process} = Pop3Test::Process::spawn(command => [ program(), '-f', $master->{path}, 'trace', @words ], fds => { 1 => $write, 2 => $write });
+    push @{ $master->{processes} }, $trace->{process};
+    wait_until(sub { $trace->{text} =~ /^-- tracing /m || !$trace->{process}->is_running }) or die "the trace does not begin\n";
+    return $trace;
+}
+
+sub shows { my ($trace, $pattern) = @_; return wait_until(sub { $trace->{text} =~ $pattern }) || diag($trace->{text}) && 0 }
+
+sub end { my ($trace) = @_; $trace->{process}->signal('INT') if $trace->{process}->is_running; $trace->{process}->wait; return }
+
+# What a trace says without time and session.
+sub dialogue { my ($trace) = @_; return map { s/\A\d\d:\d\d:\d\d\.\d{3} \S+ //r } split /\n/, $trace->{text} }
+
+for my $places (@KINDS) {
+    my %pool = (workers => 1, max_workers => 4, sessions_per_worker => $places);
+
+    scene "a session at both sides, $places a worker" => sub {
+        my $server = server(messages => [ "Subject: x\r\n\r\nthe body of the message\r\n" ], password => $PASSWORD);
+        my $master = master(server => $server->address, %pool);
+        my $early  = $master->client->login('anna', $PASSWORD);
+        my $trace  = trace($master, 'Anna', '--for', '1h');
+        my $other  = $master->client->login('bert', $PASSWORD);
+        my $client = $master->client->login('anna', $PASSWORD);
+        $client->ask('RETR 1');
+        $client->body;
+        $client->ask("$PASSWORD");
+        $client->ask('DELE 1');
+        $client->quit;
+        ok shows($trace, qr/the session ends: quit/), 'to its end';
+        $early->ask('STAT');
+        ok shows($trace, qr/client > STAT/), 'a session that has begun before';
+        $_->quit for $early, $other;
+        my @said = dialogue($trace);
+        my $text = join "\n", @said;
+        for my $line ('-- stage relay', 'server < +OK', 'client < +OK', 'client > RETR 1', 'server > RETR 1', 'client > unknown *** (unknown)', 'client > DELE 1', 'server > QUIT', 'server > PASS ***', 'server > USER anna') {
+            ok scalar(grep { index($_, $line) == 0 } @said), $line;
+        }
+        like $text, qr/^-- \d+ octets to the client$/m, 'the size of the message';
+        unlike $text, qr/the body|Subject|bert|\Q$PASSWORD\E/, 'no message, no other user, no password';
+        end($trace);
+    };
+
+    scene "no credential in any way to log in, $places a worker" => sub {
+        my $server = server(password => $PASSWORD, anything_goes => 1);
+        my $master = master(server => $server->address, %pool, clear_auth_mechanisms => 'PLAIN,LOGIN,XOAUTH2,OAUTHBEARER',
+            proxy_protocol => 'v1', proxy_protocol_from => '127.0.0.1', send_proxy_protocol => 'no');
+        my $trace  = trace($master, '192.0.2.77');
+        my $token  = encode_base64("user=anna\1auth=Bearer $PASSWORD\1\1", '');
+        my $bearer = encode_base64("n,a=anna,\1auth=Bearer $PASSWORD\1\1", '');
+        my $plain  = encode_base64("\0anna\0$PASSWORD", '');
+        my @ways = (
+            [ 'USER anna', "PASS $PASSWORD" ],
+            [ "AUTH PLAIN $plain" ],
+            [ 'AUTH PLAIN', $plain ],
+            [ 'AUTH LOGIN', encode_base64('anna', ''), encode_base64($PASSWORD, '') ],
+            [ "AUTH XOAUTH2 $token", '' ],
+            [ "AUTH OAUTHBEARER $bearer", '' ],
+            [ "AUTH $PASSWORD" ],
+            [ "PASS $PASSWORD" ],
+            [ "PASS\t$PASSWORD" ],
+            [ "USER\t$PASSWORD", "PAS $PASSWORD", "APOP anna $PASSWORD" ],
+        );
+        for my $way (@ways) {
+            my $client = $master->client;
+            $client->send("PROXY TCP4 192.0.2.77 192.0.2.1 4711 110\r\n");
+            $client->greeting;
+            for my $line (@$way) { last if $client->{eof}; eval { $client->send_line($line)->line } }
+            $client->send("QUIT\r\n") if !$client->{eof};
+            $client->rest;
+        }
+        ok wait_until(sub { (() = $trace->{text} =~ /the session ends/g) == @ways }), 'all sessions are followed';
+        unlike $trace->{text}, qr/\Q$_\E/i, 'no secret' for $PASSWORD, $token, $bearer, $plain, encode_base64($PASSWORD, ''), unpack('H*', $PASSWORD);
+        like $trace->{text}, qr/client > AUTH $_ \*\*\*$/m, "$_ is named" for qw(PLAIN XOAUTH2 OAUTHBEARER);
+        like $trace->{text}, qr/client > APOP \*\*\* \(unknown\)/, 'a foreign command is named';
+        end($trace);
+    };
+}
+
+scene 'traces end, and their number is limited' => sub {
+    my $server = server();
+    my $master = master(server => $server->address);
+    my @traces = map { trace($master, 'anna') } 1 .. 8;
+    my $ninth = run([ program(), '-f', $master->{path}, 'trace', 'anna' ], limit => 20);
+    is exit_code($ninth->{status}), 69, 'the ninth is refused';
+    like $ninth->{err}, qr/too many traces/, 'and told why';
+    $master->client->login('anna')->quit;
+    ok shows($_, qr/the session ends: quit/), 'each trace has the session' for @traces[ 0, 7 ];
+    $_->{process}->signal('KILL') for @traces;
+    $_->{process}->wait for @traces;
+    my $short;
+    ok wait_until(sub { $short = trace($master, 'anna', '--for', '1s'); $short->{text} =~ /tracing/ }), 'a reader that goes makes room';
+    $short->{process}->wait;
+    is exit_code($short->{process}{status}), 0, 'the time is over';
+    like $short->{text}, qr/^-- the time of this trace is over$/m, 'which is said';
+    my $reloaded = trace($master, 'anna');
+    $master->reload;
+    $reloaded->{process}->wait;
+    like $reloaded->{text}, qr/^-- this trace ends: the server has read its settings again/m, 'a reload ends it';
+    my $again = trace($master, 'anna');
+    $master->client->login('anna')->quit;
+    ok shows($again, qr/the session ends: quit/), 'and the next one works';
+    end($again);
+};
+
+scene 'to a file, and to a full disk' => sub {
+    my $server = server();
+    my $master = master(server => $server->address);
+    my $file   = directory() . '/trace';
+    my $trace  = { process => Pop3Test::Process::spawn(command => [ program(), '-f', $master->{path}, 'trace', 'anna', '--output', $file ]) };
+    push @{ $master->{processes} }, $trace->{process};
+    ok wait_until(sub { -s $file }), 'the file is there';
+    is sprintf('%o', (stat $file)[2] & 0777), '600', 'for its owner';
+    $master->client->login('anna')->quit;
+    ok wait_until(sub { read_file($file) =~ /the session ends: quit/ }), 'with the session';
+    end($trace);
+    my $full = run([ program(), '-f', $master->{path}, 'trace', 'anna', '--output', '/dev/full' ], limit => 20);
+    is exit_code($full->{status}), 74, 'a full disk ends the trace';
+    like $full->{err}, qr/No space left/, 'and is told';
+    is $master->client->login('anna')->quit, '+OK bye', 'the server goes on';
+    for ([ '--for', '0' ], [ '--for', '25h' ], [ '--for', '10x' ], ['--for'], [ '--loud', 'x' ]) {
+        my $wrong = run([ program(), '-f', $master->{path}, 'trace', 'anna', @$_ ], limit => 20);
+        is exit_code($wrong->{status}), 64, "trace anna @$_";
+    }
+};
+
+done;
