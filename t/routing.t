@@ -339,7 +339,12 @@ scene 'an auth_http server' => sub {
                 noserver => "200 OK\r\nAuth-Status: OK\r\n",
                 moved    => "302 Found\r\nLocation: http://127.0.0.1/\r\n",
                 broken   => "500 No\r\n",
+                long     => "200 OK\r\nAuth-Status: OK\r\nAuth-Server: $host\r\nAuth-Port: $port\r\nX: " . 'x' x 70_000 . "\r\n",
             );
+            if ($user eq 'cut') {
+                syswrite $connection, 'HTTP/1.1 ' . $answer{anna};
+                last;
+            }
             syswrite $connection, 'HTTP/1.1 ' . ($answer{$user} // "404 No\r\n") . "Content-Length: 0\r\n\r\n";
         }
     });
@@ -353,6 +358,13 @@ scene 'an auth_http server' => sub {
     is $proxy->client->try_login('bert'), '-ERR Invalid login or password', 'refused, with its text';
     like $proxy->client->try_login('carl'), qr/^-ERR \[AUTH\]/, 'not found';
     like $proxy->client->try_login($_), $TEMPORARY, $_ for qw(empty noserver moved broken);
+    for ([ cut => 'the answer is cut' ], [ long => 'the answer is too long' ]) {
+        my ($user, $why) = @$_;
+        like $proxy->client->try_login($user), $TEMPORARY, $why;
+        ok wait_until(sub { grep { ($_->{f}{error} // '') =~ /$why/ } log_lines('route-failed') }), 'the log says so';
+    }
+    fetch_as($proxy, 'anna');
+    is logins($server), 'a,a', 'found after that';
     fetch_as(master(server => '-', route => "unix:$path:/auth", route_password => 'no'), 'anna');
     unlike read_file($seen), qr/Auth-Pass/, 'the password is not told where it may not be';
     $table->destroy;

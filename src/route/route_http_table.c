@@ -73,6 +73,7 @@ struct http_question {
     void *context;
     size_t body;
     size_t head;
+    bool has_all_headers;
     struct route_http_answer answer;
 };
 
@@ -123,6 +124,17 @@ static void free_question(struct http_question *question)
     free(question);
 }
 
+/* What is wrong with a transfer; NULL: nothing. The library takes headers that end with the connection
+ * for all of them. */
+static const char *fault_of(const struct http_question *question, CURLcode code)
+{
+    if (question->head > HEADERS_MAX || question->body > BODY_MAX)
+        return "the answer is too long";
+    if (code == CURLE_PARTIAL_FILE || (code == CURLE_OK && !question->has_all_headers))
+        return "the answer is cut";
+    return code == CURLE_OK ? NULL : curl.easy_strerror(code);
+}
+
 /* `why` is NULL after a response. */
 static void end_question(struct http_question *question, const char *why)
 {
@@ -150,7 +162,7 @@ static void take_finished(struct http_table *table)
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &question);
-        end_question(question, code == CURLE_OK ? NULL : curl.easy_strerror(code));
+        end_question(question, fault_of(question, code));
     }
 }
 
@@ -163,10 +175,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     if (question->head > HEADERS_MAX)
         return 0; /* the transfer fails */
     /* A status line begins the headers of a response: of the last one, if there are several. */
-    if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        question->has_all_headers = false;
         route_http_begin(&question->answer);
-    else
+    } else if (line[0] == '\r' || line[0] == '\n') {
+        question->has_all_headers = true;
+    } else if (!question->has_all_headers) { /* what follows the body does not count */
         route_http_take_header(&question->answer, line, length);
+    }
     return length;
 }
 
