@@ -179,7 +179,10 @@ static int set_field(struct route_answer *answer, enum route_field field, const 
     }
     if (!is_good(checks[field], value, length)) {
         /* The value itself stays out of the log: it may be a password. */
-        error_set(error, "%s: malformed value", route_field_word(field));
+        if (field == ROUTE_FIELD_GROUP)
+            error_set(error, "malformed name of a group; expected group:NAME");
+        else
+            error_set(error, "%s: malformed value", route_field_word(field));
         route_answer_wipe(answer);
         return -1;
     }
