@@ -100,7 +100,7 @@ for my $total (totals()) {
     like($operation, qr/^\.Li .*\b$total->{metric}_total\b/m, "the manual has the metric $total->{metric}_total");
 }
 for my $row (rows('pool/histograms.def', 'HISTOGRAM')) {
-    like($operation, qr/^\.It Li $row->[1]\n/m, "the manual has the histogram $row->[1]");
+    like($operation, qr/^\.It Li $row->[2]\n/m, "the manual has the histogram $row->[2]");
 }
 for my $gauge (gauges()) {
     like($operation, qr/^\.It Li .*\b$gauge->{heading}\b/m, "the manual has the heading $gauge->{heading}");

@@ -5,6 +5,8 @@
  */
 #include "pool/place.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/histogram.h"
@@ -186,15 +188,15 @@ static void measure(struct place *place, int left, int entered)
     bool is_connecting = entered == SESSION_STAGE_RESOLVE || entered == SESSION_STAGE_CONNECT;
 
     if (left == SESSION_STAGE_ROUTE)
-        histogram_add(&totals->route_time, now_us - place->stage_us);
+        histogram_add(&totals->route_time, HISTOGRAM_FAST, now_us - place->stage_us);
     if (is_connecting && place->connect_us == 0)
         place->connect_us = now_us;
     if (left == SESSION_STAGE_CONNECT && entered == SESSION_STAGE_SERVER_LOGIN)
-        histogram_add(&totals->connect_time, now_us - place->connect_us);
+        histogram_add(&totals->connect_time, HISTOGRAM_FAST, now_us - place->connect_us);
     if (!is_connecting)
         place->connect_us = 0;
     if (entered == SESSION_STAGE_RELAY)
-        histogram_add(&totals->login_time, now_us - place->login_us);
+        histogram_add(&totals->login_time, HISTOGRAM_FAST, now_us - place->login_us);
     place->stage_us = now_us;
 }
 
@@ -343,6 +345,15 @@ void place_begin(struct place *place, int fd)
     scoreboard_add(&place->pool->memory->totals->sessions, 1);
 }
 
+/* `version` is that of a handshake that succeeded: "TLSv1.3"; empty without TLS. */
+static void count_handshake(struct scoreboard_totals *totals, enum scoreboard_side side,
+                            const char *version)
+{
+    for (int i = 0; i < SCOREBOARD_TLS_VERSIONS; i++)
+        if (strcmp(scoreboard_tls_versions[i], version) == 0)
+            scoreboard_add(&totals->handshakes[side][i], 1);
+}
+
 static void count_session(struct place *place, const struct session *session, enum outcome outcome)
 {
     struct scoreboard_totals *totals = place->pool->memory->totals;
@@ -354,6 +365,10 @@ static void count_session(struct place *place, const struct session *session, en
     scoreboard_add(&totals->deleted, session->deleted);
     scoreboard_add(&totals->refused, session->refused);
     scoreboard_add(&totals->outcomes[outcome], 1);
+    histogram_add(&totals->session_time, HISTOGRAM_SLOW,
+                  (clock_now_ms() - session->started_ms) * 1000);
+    count_handshake(totals, SCOREBOARD_OF_CLIENT, session->client_tls.version);
+    count_handshake(totals, SCOREBOARD_OF_SERVER, session->server_tls.version);
 }
 
 /* Its password was tried, but the pool did not wait for the answer. Otherwise an attacker that

@@ -14,6 +14,9 @@
 
 #include "config.h"
 
+const char *const scoreboard_tls_versions[SCOREBOARD_TLS_VERSIONS] = {"TLSv1", "TLSv1.1", "TLSv1.2",
+                                                                     "TLSv1.3"};
+
 static size_t size_of(size_t slot_count)
 {
     return sizeof(struct scoreboard) + slot_count * sizeof(struct scoreboard_slot);

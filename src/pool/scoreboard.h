@@ -103,6 +103,11 @@ struct scoreboard_slot {
     struct scoreboard_texts texts;
 };
 
+/* Handshakes of TLS are counted for each side and version. */
+enum scoreboard_side { SCOREBOARD_OF_CLIENT, SCOREBOARD_OF_SERVER, SCOREBOARD_SIDES };
+enum { SCOREBOARD_TLS_VERSIONS = 4 };
+extern const char *const scoreboard_tls_versions[SCOREBOARD_TLS_VERSIONS];
+
 /* Totals of an instance over all its workers; they outlive reloads. */
 struct scoreboard_totals {
 #define TOTAL(field, ...) _Atomic uint64_t field;
@@ -112,6 +117,7 @@ struct scoreboard_totals {
 #include "pool/histograms.def"
 #undef HISTOGRAM
     _Atomic uint64_t outcomes[SCOREBOARD_OUTCOMES_MAX];
+    _Atomic uint64_t handshakes[SCOREBOARD_SIDES][SCOREBOARD_TLS_VERSIONS];
     _Atomic int64_t crowded_said_ms; /* when a worker last logged that the account table is full */
 };
 

@@ -42,8 +42,10 @@ static const struct {
 static const struct {
     const char *metric;
     const char *help;
+    enum histogram_scale scale;
 } histograms[STATUS_HISTOGRAM_COUNT] = {
-#define HISTOGRAM(field, metric, help) [STATUS_HISTOGRAM_##field] = {metric, help},
+#define HISTOGRAM(field, scale, metric, help)                                                      \
+    [STATUS_HISTOGRAM_##field] = {metric, help, HISTOGRAM_##scale},
 #include "pool/histograms.def"
 #undef HISTOGRAM
 };
@@ -96,6 +98,21 @@ static void metrics_outcomes(const struct status_view *view, FILE *out)
         }
 }
 
+static void metrics_handshakes(const struct status_view *view, FILE *out)
+{
+    metric_head(out, "tls_handshakes_total", "counter",
+                "TLS with clients and servers of ended sessions, by version.");
+    for (size_t i = 0; i < view->instance_count; i++)
+        for (int side = 0; side < SCOREBOARD_SIDES; side++)
+            for (int version = 0; version < SCOREBOARD_TLS_VERSIONS; version++) {
+                metric_begin(out, "tls_handshakes_total", view->instances[i].name);
+                fprintf(out, ",side=\"%s\",version=\"%s\"",
+                        side == SCOREBOARD_OF_CLIENT ? "client" : "server",
+                        scoreboard_tls_versions[version]);
+                metric_end(out, view->instances[i].handshakes[side][version]);
+            }
+}
+
 /* After a reload, workers of older pools that finish their sessions count too, but what the
  * instance may have is what its newest pool may have. */
 static uint64_t gauge_of_instance(const struct status_view *view, size_t instance, size_t gauge)
@@ -129,9 +146,11 @@ static void metrics_gauges(const struct status_view *view, FILE *out)
 }
 
 /* A bucket of Prometheus holds all durations up to its bound. */
-static void metrics_times(const struct status_times *times, const char *metric,
+static void metrics_times(const struct status_times *times, size_t histogram,
                           const char *instance, FILE *out)
 {
+    const char *metric = histograms[histogram].metric;
+    double scale = (double)histograms[histogram].scale;
     char name[NAME_SIZE];
     uint64_t count = 0;
 
@@ -142,7 +161,7 @@ static void metrics_times(const struct status_times *times, const char *metric,
         if (i == HISTOGRAM_BUCKETS)
             fputs(",le=\"+Inf\"", out);
         else
-            fprintf(out, ",le=\"%g\"", (double)histogram_bounds_us[i] / 1e6);
+            fprintf(out, ",le=\"%g\"", (double)histogram_bounds_us[i] * scale / 1e6);
         metric_end(out, count);
     }
     snprintf(name, sizeof(name), "%s_sum", metric);
@@ -158,8 +177,7 @@ static void metrics_histograms(const struct status_view *view, FILE *out)
     for (size_t i = 0; i < STATUS_HISTOGRAM_COUNT; i++) {
         metric_head(out, histograms[i].metric, "histogram", histograms[i].help);
         for (size_t j = 0; j < view->instance_count; j++)
-            metrics_times(&view->instances[j].times[i], histograms[i].metric,
-                          view->instances[j].name, out);
+            metrics_times(&view->instances[j].times[i], i, view->instances[j].name, out);
     }
 }
 
@@ -214,6 +232,7 @@ void status_render_metrics(const struct status_view *view, FILE *out)
     metrics_gauges(view, out);
     metrics_totals(view, out);
     metrics_outcomes(view, out);
+    metrics_handshakes(view, out);
     metrics_histograms(view, out);
     metrics_tables(view, out);
     status_servers_metrics(view, out);

@@ -28,6 +28,7 @@
 #include "status/metrics_http.h"
 #include "status/orders.h"
 #include "status/status_certificates.h"
+#include "status/status_processes.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
 #include "status/trace_serve.h"
@@ -74,13 +75,19 @@ static struct {
 
 typedef void render(const struct status_view *view, FILE *out);
 
+static void render_metrics(const struct status_view *view, FILE *out)
+{
+    status_render_metrics(view, out);
+    status_processes_metrics(process.start->pools, process.start->master_pid, out);
+}
+
 static const struct {
     const char *request;
     render *render;
 } answers[] = {
     {"status", status_render_table},
     {"status --json", status_render_json},
-    {"metrics", status_render_metrics},
+    {"metrics", render_metrics},
     {"servers", status_render_servers},
     {"view", status_view_write},
 };
@@ -154,7 +161,7 @@ static char *make_answer(render *how, size_t *length)
 
 static char *metrics_text(size_t *length)
 {
-    return make_answer(status_render_metrics, length);
+    return make_answer(render_metrics, length);
 }
 
 /* ---- a client ---- */

@@ -64,6 +64,9 @@ static void copy_totals(struct status_instance *to, const struct scoreboard_tota
 #undef TOTAL
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         to->outcomes[i] = atomic_load(&from->outcomes[i]);
+    for (int side = 0; side < SCOREBOARD_SIDES; side++)
+        for (int i = 0; i < SCOREBOARD_TLS_VERSIONS; i++)
+            to->handshakes[side][i] = atomic_load(&from->handshakes[side][i]);
 #define HISTOGRAM(field, ...) copy_times(&to->times[STATUS_HISTOGRAM_##field], &from->field);
 #include "pool/histograms.def"
 #undef HISTOGRAM

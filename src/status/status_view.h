@@ -61,6 +61,7 @@ struct status_instance {
     char name[STATUS_NAME_SIZE];
     uint64_t totals[STATUS_TOTAL_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
+    uint64_t handshakes[SCOREBOARD_SIDES][SCOREBOARD_TLS_VERSIONS];
     struct status_times times[STATUS_HISTOGRAM_COUNT];
     size_t table_count;
     struct status_table tables[INSTANCE_TABLES_MAX];

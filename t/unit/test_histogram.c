@@ -27,10 +27,10 @@ static void test_buckets(void **state)
 
     (void)state;
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        histogram_add(&histogram, histogram_bounds_us[i]);
+        histogram_add(&histogram, HISTOGRAM_FAST, histogram_bounds_us[i]);
         assert_int_equal(histogram.counts[i], 1);
         assert_int_equal(histogram.counts[i + 1], 0);
-        histogram_add(&histogram, histogram_bounds_us[i] + 1);
+        histogram_add(&histogram, HISTOGRAM_FAST, histogram_bounds_us[i] + 1);
         assert_int_equal(histogram.counts[i + 1], 1);
         histogram.counts[i + 1] = 0;
     }
@@ -41,10 +41,10 @@ static void test_sum(void **state)
     struct histogram histogram = {0};
 
     (void)state;
-    histogram_add(&histogram, 0);
-    histogram_add(&histogram, -5); /* a clock never goes back, but a sum must not either */
-    histogram_add(&histogram, 700);
-    histogram_add(&histogram, INT64_C(86400) * 1000 * 1000);
+    histogram_add(&histogram, HISTOGRAM_FAST, 0);
+    histogram_add(&histogram, HISTOGRAM_FAST, -5); /* a clock never goes back, but a sum must not either */
+    histogram_add(&histogram, HISTOGRAM_FAST, 700);
+    histogram_add(&histogram, HISTOGRAM_FAST, INT64_C(86400) * 1000 * 1000);
     assert_int_equal(histogram.counts[0], 3);
     assert_int_equal(histogram.counts[HISTOGRAM_BUCKETS], 1);
     assert_int_equal(histogram.sum_us, 700 + INT64_C(86400) * 1000 * 1000);
