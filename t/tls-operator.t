@@ -361,8 +361,7 @@ scene 'authorities in a directory' => sub {
     symlink $ca->{certificate}, "$locked/" . hash_of($ca) . '.0' or die "$locked: $!\n";
     my $result = $try->($locked);
     is exit_code($result->{status}), 0, 'readable for who starts it';
-    like $result->{err}, is_root() ? qr/\Awarning: \S+:\d+: server_tls_ca = \Q$locked\E: the workers' user may not search this directory\n\z/
-                                   : qr/\A\z/, 'not for the workers';
+    is $result->{err}, '', 'which is enough';
     chmod 0, $locked or die "$locked: $!\n";
     $result = $try->($locked, is_root() ? (-before => sub { $( = 12345; $) = '12345 12345'; $< = $> = 12346 }) : ());
     chmod 0700, $locked or die "$locked: $!\n";

@@ -6,7 +6,6 @@
 #include "config/conf_tls.h"
 
 #include <stddef.h>
-#include <sys/stat.h>
 
 static enum tls_version version_of(int choice)
 {
@@ -68,22 +67,6 @@ int conf_tls_init_clients(struct conf_instance *instance, struct error *error)
     return 0;
 }
 
-/* OpenSSL reads a directory of authorities only when it checks a certificate: in a worker. */
-static int check_ca_in_chroot(const struct conf_instance *instance, struct error *error)
-{
-    const struct conf_values *values = instance->values;
-    struct stat status;
-    bool is_file = values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
-                   !S_ISDIR(status.st_mode);
-
-    if (values->chroot == NULL || !values->server_tls_verify || is_file)
-        return 0;
-    return error_set(error,
-                     "%s: with chroot, server_tls needs server_tls_ca = FILE, because the workers "
-                     "cannot reach a directory such as the system's",
-                     conf_origin(&instance->section, CONF_KEY_chroot));
-}
-
 static int present_certificate(struct conf_instance *instance, struct error *error)
 {
     const struct conf_values *values = instance->values;
@@ -139,8 +122,6 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
         tls_check_ciphers(values->server_tls_ciphers, &why) == -1)
         return error_set(error, "%s: server_tls_ciphers = %s",
                          conf_origin(&instance->section, CONF_KEY_server_tls_ciphers), why.text);
-    if (check_ca_in_chroot(instance, error) == -1)
-        return -1;
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)
         return error_set(error, "%s: %s",

@@ -122,19 +122,6 @@ static void check_directory(struct survey *survey, const struct conf_section *se
         warn_key(survey, section, key, path, "the workers' user may not write there");
 }
 
-/* The workers read a directory of authorities themselves; a file was read before. */
-static void check_authorities(struct survey *survey, const struct conf_section *section)
-{
-    const struct conf_values *values = &section->values;
-    struct stat status;
-
-    if (values->server_tls != CONF_SERVER_TLS_NO && values->server_tls_verify &&
-        values->server_tls_ca != NULL && stat(values->server_tls_ca, &status) == 0 &&
-        S_ISDIR(status.st_mode) && may_access(survey, values->server_tls_ca, X_OK) == -1)
-        warn_key(survey, section, CONF_KEY_server_tls_ca, values->server_tls_ca,
-                 "the workers' user may not search this directory");
-}
-
 /* A file that the master makes, or appends to when it exists (`is_continued`). */
 static void check_file(struct survey *survey, enum conf_key key, const char *path,
                        bool is_continued)
@@ -407,7 +394,6 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
 
     check_acp(survey, section);
     check_directory(survey, section, CONF_KEY_client_log, section->values.client_log, W_OK | X_OK);
-    check_authorities(survey, section);
     check_timeout(survey, section);
     check_tls_version(survey, section, CONF_KEY_tls_min_version, section->values.tls_min_version,
                       "let only clients use this instance that have nothing newer");

@@ -98,6 +98,12 @@ X509 *tls_certificate_read(BIO *from);
 enum { TLS_ALPN_BYTES = 5 };
 extern const unsigned char tls_alpn_pop3[TLS_ALPN_BYTES];
 
+/* Trusts the authorities of a directory that openssl-rehash(1) has prepared, or of several, separated
+ * by colons; or those that OpenSSL trusts by default. They are read now, and no file is opened later.
+ * Return false without memory. */
+bool tls_trust_directory(SSL_CTX *ssl_ctx, const char *path);
+bool tls_trust_system(SSL_CTX *ssl_ctx);
+
 /* Makes an empty context, which tls_context_free() frees. NULL without memory. */
 struct tls_context *tls_context_new(void);
 /* The first context in the list of all. */

@@ -122,7 +122,7 @@ static bool is_hashed_certificate(int directory, const char *name)
     return is_good;
 }
 
-/* OpenSSL accepts any directory and opens it only to verify a server, so check it now. */
+/* A directory may hold anything, and what no hash leads to is not found later. */
 static int check_trusted_directory(const char *path, struct error *error)
 {
     DIR *directory = opendir(path);
@@ -149,13 +149,13 @@ static int set_trust(SSL_CTX *ssl_ctx, const char *ca, struct error *error)
     int is_set;
 
     if (ca == NULL)
-        is_set = SSL_CTX_set_default_verify_paths(ssl_ctx);
+        is_set = tls_trust_system(ssl_ctx);
     else if (stat(ca, &status) == -1)
         return error_set(error, "server_tls_ca = %s: %s", ca, strerror(errno));
     else if (!S_ISDIR(status.st_mode))
         is_set = SSL_CTX_load_verify_file(ssl_ctx, ca);
     else if (check_trusted_directory(ca, error) == 0)
-        is_set = SSL_CTX_load_verify_dir(ssl_ctx, ca);
+        is_set = tls_trust_directory(ssl_ctx, ca);
     else
         return -1;
     return is_set == 1 ? 0
