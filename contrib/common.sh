@@ -46,7 +46,7 @@ library_packages() {
     sed -n 's/.*PP_NEEDS(\[[^]]*], *\[\([^]]*\)]).*/\1/p' "$top/configure.ac" | sort -u
 }
 
-# Prints the packages that configure can do without; each brings a kind of routing.
+# Prints the packages that configure can do without; each brings a kind of routing, or the filter of system calls.
 optional_packages() {
     sed -n 's/^PP_OPTIONAL(.*\[\([a-z0-9-]*\)\])$/\1/p' "$top/configure.ac" | sort -u
 }

@@ -53,12 +53,12 @@ sub told {
     return exit_code($result->{status}) . ": $result->{out}$result->{err}";
 }
 
-# The process that checks: it may gain no privileges, is no worker, and reads no signals from a descriptor.
+# The process that checks: it is no worker and no helper, and reads no signals from a descriptor.
 sub checker {
     my ($master) = @_;
     my $found;
     wait_until(sub {
-        ($found) = grep { !Pop3Test::Master::is_worker($_) && facts($_)->{NoNewPrivs} && !grep { /signalfd/ } descriptors($_) } $master->children;
+        ($found) = grep { !Pop3Test::Master::is_worker($_) && !Pop3Test::Master::is_helper($_) && !grep { /signalfd/ } descriptors($_) } $master->children;
         return $found && facts($found)->{SigIgn} =~ /[1-9a-f]/;
     });
     return $found;

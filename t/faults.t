@@ -58,7 +58,7 @@ sub session {
     $server->close;
     return {
         %got,
-        failed    => -e $report,
+        failed    => read_file($report) =~ /\A[^\0]/,
         committed => scalar @{ $server->{committed} },
         lines     => scalar @lines,
         reason    => @lines ? $lines[0]{f}{reason} : undef,

@@ -99,7 +99,7 @@ scene '--help and --version' => sub {
         is $result->{err}, '', "$option: nothing on standard error";
         like $result->{out}, qr/\Apop3\.proxy \S+\n[^\n]*\n/, "$option: version and a line of features";
         my @unknown = grep { !/^(?:capa|pipelining|resp-codes|utf8|tls|stls|server-tls|auth-(?:plain|login|external)
-                |xoauth2|oauthbearer|proxy-protocol|send-proxy-protocol|xclient|metrics|systemd|seccomp|cdb|regexp|auth-http|groups)$/x }
+                |xoauth2|oauthbearer|proxy-protocol|send-proxy-protocol|xclient|metrics|systemd|seccomp|landlock|cdb|regexp|auth-http|groups)$/x }
             map { split /[\s,]+/ } $result->{out} =~ /\A[^\n]*\n(?:features:? *)?([^\n]*)/;
         is "@unknown", '', "$option: only known features";
     }

@@ -154,7 +154,7 @@ scene 'stopped and continued' => sub {
 
 scene 'few file descriptors left' => sub {
     plan(skip_all => 'a sanitizer needs some of its own') if is_sanitized();
-    expect_log(qw(client-log-failed configuration privileges acp-failed helper-failed resolve-failed));
+    expect_log(qw(client-log-failed configuration privileges acp-failed helper-failed resolve-failed sandbox));
     expect_reason(qw(connect-failed internal-error acp-failed resolve-failed));
     my $server = server();
     for my $limit (4 .. 12) {

@@ -32,9 +32,10 @@ scene 'started by root' => sub {
     for my $pid ($master->workers(2), $master->helpers) {
         is_confined($pid, "process $pid", 65535, 65534);
     }
-    for my $pid ($master->workers(2)) {
-        is facts($pid)->{NoNewPrivs}, 1, "worker $pid: no new privileges";
-        is_deeply [ core_limit($pid) ], [ 0, 0 ], "worker $pid: no core file";
+    for my $pid ($master->workers(2), $master->helpers) {
+        is facts($pid)->{NoNewPrivs}, 1, "process $pid: no new privileges";
+        is facts($pid)->{CapBnd}, '0' x 16, "process $pid: no capabilities from a program either";
+        is_deeply [ core_limit($pid) ], [ 0, 0 ], "process $pid: no core file";
     }
     is((stat '/proc/' . $master->pid . '/environ')[4], 0, 'the master is not dumpable');
     $client->quit;

@@ -18,6 +18,7 @@
 #include "base/log_repeat.h"
 #include "base/privileges.h"
 #include "base/process.h"
+#include "base/sandbox_parts.h"
 
 pid_t child_fork(void)
 {
@@ -87,9 +88,10 @@ int child_drop_rights(const char *directory, uid_t uid, gid_t gid, struct error 
 {
     if (directory != NULL && (chroot(directory) == -1 || chdir("/") == -1))
         return error_set(error, "chroot = %s: %s", directory, strerror(errno));
+    sandbox_limits_bound();
     if (privileges_drop(uid, gid, error) == -1)
         return -1;
-    privileges_harden(false);
+    sandbox_limits_always();
     return 0;
 }
 

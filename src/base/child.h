@@ -38,7 +38,8 @@ void child_drop_descriptors(const int *keep, size_t count);
 
 /*
  * The rights of a process that reads from the network: enters `chroot` (NULL: none), becomes `uid`
- * and `gid` for good where it is root, and can gain nothing by exec. Returns 0, or -1 with `error`
+ * and `gid` for good where it is root, and loses what sandbox_enter() takes from every process. The
+ * sandbox itself comes later, when nothing has to be opened any more. Returns 0, or -1 with `error`
  * set: the caller must then end the process.
  */
 int child_drop_rights(const char *chroot, uid_t uid, gid_t gid, struct error *error);

@@ -238,6 +238,11 @@ int log_open(const char *target, struct error *error)
     return 0;
 }
 
+bool log_is_syslog(void)
+{
+    return log_state.is_syslog;
+}
+
 bool log_is_heard(void)
 {
     return log_state.descriptor != -1;

@@ -58,6 +58,9 @@ int log_open(const char *target, struct error *error);
 /* Opens the same target again, after a file was rotated. On failure the old one stays open. */
 int log_reopen(struct error *error);
 
+/* Whether the lines are for the syslog daemon. */
+bool log_is_syslog(void);
+
 /* Whether anything takes lines now. A missing syslog daemon does not. */
 bool log_is_heard(void);
 

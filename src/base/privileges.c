@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 int privileges_drop(uid_t uid, gid_t gid, struct error *error)
@@ -21,14 +19,4 @@ int privileges_drop(uid_t uid, gid_t gid, struct error *error)
     if (uid != 0 && setuid(0) == 0)
         return error_set(error, "root was given up but could be had back");
     return 0;
-}
-
-void privileges_harden(bool may_gain)
-{
-    struct rlimit none = {0, 0};
-
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
-    if (!may_gain)
-        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -5,7 +5,6 @@
 #ifndef BASE_PRIVILEGES_H
 #define BASE_PRIVILEGES_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -16,9 +15,5 @@
  * caller must then end the process.
  */
 int privileges_drop(uid_t uid, gid_t gid, struct error *error);
-
-/* No core file, no ptrace by others, and no more rights by exec unless `may_gain`: an acp may be
- * set-uid. */
-void privileges_harden(bool may_gain);
 
 #endif

@@ -21,8 +21,10 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "check/check_server.h"
 #include "config/conf_group.h"
+#include "config/conf_sandbox.h"
 #include "helper/helper_process.h"
 #include "io/scheduler.h"
 #include "tls/tls.h"
@@ -244,7 +246,7 @@ static int start_helper(void)
         return -1;
     pid = child_fork();
     if (pid == 0) {
-        helper_process_run(&instance, NULL, pair[1], -1);
+        helper_process_run(&instance, NULL, pair[1], -1, own.conf->uid, own.conf->gid);
         _exit(EX_OK);
     }
     close(pair[1]);
@@ -283,6 +285,18 @@ static int confine(const struct conf *conf)
     return -1;
 }
 
+static int enter_sandbox(const struct conf *conf)
+{
+    struct sandbox_view view;
+    struct error error;
+
+    conf_sandbox_check(conf, &view);
+    if (sandbox_enter(SANDBOX_CHECK, &view, &error) == 0)
+        return 0;
+    log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX, "%s", error.text);
+    return -1;
+}
+
 int check_process_run(const struct conf *conf, pid_t master_pid)
 {
     static const int own_signals[] = {SIGTERM};
@@ -300,6 +314,8 @@ int check_process_run(const struct conf *conf, pid_t master_pid)
         log_message(EVENT_CHECKS, "the process cannot start: %s", strerror(errno));
         return EX_OSERR;
     }
+    if (enter_sandbox(conf) == -1)
+        return EX_OSERR;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     return run();

@@ -67,6 +67,8 @@ enum conf_group_check {
     CONF_GROUP_CHECK_TLS,
 };
 
+/* sandbox: enum sandbox_mode of base/sandbox.h. */
+
 /* A row of the table, for the parsers, --help and the tests. */
 struct conf_key_info {
     const char *name; /* as it is written: the name of a group's key is the row's name without the

@@ -293,7 +293,7 @@ static int check_without_server(const struct options *options, struct error *err
     if (options->is_daemon)
         return error_set(error, "-d %s", mend);
     for (int key = 0; key < CONF_KEY_COUNT; key++)
-        if (section->origin[key] != NULL && key != CONF_KEY_user &&
+        if (section->origin[key] != NULL && key != CONF_KEY_user && key != CONF_KEY_sandbox &&
             conf_key_info((enum conf_key)key)->scope != CONF_SCOPE_INSTANCE)
             return error_set(error, "%s %s", section->origin[key], mend);
     return 0;

@@ -9,13 +9,8 @@
 
 #include "helper/job.h"
 
-struct acp_setting {
-    const char *program; /* absolute path */
-    const char *prefix;  /* of its environment variables */
-};
-
-/* Sets what acp_start() needs. */
-void acp_init(struct ev_loop *loop, const struct acp_setting *setting);
+/* Sets what acp_start() needs: the loop, and the socket to the starter (-1: there is none). */
+void acp_init(struct ev_loop *loop, int starter_fd);
 
 /*
  * Runs a job of the kind JOB_PROGRAM, whose next fields are the time limit and the values of

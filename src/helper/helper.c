@@ -23,9 +23,11 @@ enum {
     QUESTION_BYTES = 1024,                         /* a question to tables that is on the stack */
 };
 
-void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf)
+void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf, uid_t uid,
+                           gid_t gid)
 {
-    *helper = (struct helper){.conf = conf, .request_fd = -1, .is_on_demand = true};
+    *helper = (struct helper){
+        .conf = conf, .request_fd = -1, .is_on_demand = true, .uid = uid, .gid = gid};
 }
 
 void helper_init_shared(struct helper *helper, const struct conf_instance *conf, int request_fd,
@@ -55,6 +57,10 @@ static enum io_status start_on_demand(struct helper *helper)
     int pair[2];
     pid_t pid;
 
+    if (helper->is_last) {
+        errno = ECHILD;
+        return IO_FAILED;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
         return IO_FAILED;
     pid = process_fork();
@@ -62,7 +68,7 @@ static enum io_status start_on_demand(struct helper *helper)
         if (process_fork() != 0)
             _exit(0);
         close(pair[0]);
-        helper_process_run(helper->conf, NULL, pair[1], -1);
+        helper_process_run(helper->conf, NULL, pair[1], -1, helper->uid, helper->gid);
         _exit(0);
     }
     close(pair[1]);
@@ -74,6 +80,12 @@ static enum io_status start_on_demand(struct helper *helper)
         continue;
     helper->request_fd = pair[0];
     return IO_OK;
+}
+
+void helper_start(struct helper *helper)
+{
+    (void)start_on_demand(helper); /* without it the sessions' requests fail, and say so */
+    helper->is_last = true;
 }
 
 /* Sends a request. The caller closes *answer_fd_r, where the answer comes. */

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/address.h"
 #include "config/conf.h"
@@ -35,6 +36,9 @@ struct helper {
     helper_silence *on_silence; /* NULL: there is nobody to tell */
     void *context;
     bool is_on_demand; /* forked by this process when it is needed; otherwise the master runs it */
+    bool is_last;      /* this process can fork no other one */
+    uid_t uid;         /* what a helper of this process becomes, where it is root */
+    gid_t gid;
 };
 
 /* How many of the addresses of a name a session asks for. */
@@ -89,7 +93,11 @@ typedef enum io_status helper_take_route(void *context, const struct helper_rout
 typedef enum io_status helper_output(void *context, const char *data, size_t length);
 
 /* For the process of a single session: forks a helper when it is first needed. */
-void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf);
+void helper_init_on_demand(struct helper *helper, const struct conf_instance *conf, uid_t uid,
+                           gid_t gid);
+
+/* Forks it now, because this process is about to lose the right to do it later. */
+void helper_start(struct helper *helper);
 
 /* For the helper of a pool, which the master runs: `request_fd` is the end to ask at. `on_silence`
  * lets the master check whether the helper still answers. */

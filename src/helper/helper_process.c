@@ -9,14 +9,17 @@
 #include <ev.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
+#include "base/sandbox.h"
+#include "config/conf_sandbox.h"
 #include "helper/acp.h"
+#include "helper/acp_starter.h"
 #include "helper/client_log.h"
 #include "helper/job.h"
 #include "helper/message.h"
@@ -220,9 +223,9 @@ static void on_idle(struct ev_loop *loop, ev_prepare *watcher, int events)
         ev_break(loop, EVBREAK_ALL);
 }
 
-static bool prepare(const struct conf_instance *conf, struct route_counts *const *counts)
+static bool prepare(const struct conf_instance *conf, struct route_counts *const *counts,
+                    int starter_fd)
 {
-    struct acp_setting setting = {.program = conf->values->acp, .prefix = conf->values->acp_prefix};
     long descriptors = sysconf(_SC_OPEN_MAX);
 
     /* Never the default loop: that one may be the master's, inherited by the fork. */
@@ -232,7 +235,7 @@ static bool prepare(const struct conf_instance *conf, struct route_counts *const
         return false;
     job_init(own.loop, descriptors > 0 ? (size_t)descriptors : 0,
              (size_t)conf->values->sessions_per_worker);
-    acp_init(own.loop, &setting);
+    acp_init(own.loop, starter_fd);
     return true;
 }
 
@@ -252,27 +255,67 @@ static void watch(int request_fd, int pulse_fd)
     ev_timer_start(own.loop, &own.nudge);
 }
 
+/* The starter must not inherit what this process is about to lose. Returns false where there is none,
+ * and an access control program is set. */
+static bool start_starter(const struct conf_values *values, uid_t uid, gid_t gid, int *starter_fd_r)
+{
+    const struct acp_setting setting = {.program = values->acp, .prefix = values->acp_prefix};
+
+    *starter_fd_r = values->acp == NULL ? -1 : acp_starter_fork(&setting, uid, gid);
+    return values->acp == NULL || *starter_fd_r != -1;
+}
+
+/* Says in the log what has failed, and returns false then. */
+static bool drop_rights(uid_t uid, gid_t gid)
+{
+    struct error error;
+
+    if (child_drop_rights(NULL, uid, gid, &error) == 0)
+        return true;
+    log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
+    return false;
+}
+
+/* The same. The tables are open by now, and libraries are loaded. */
+static bool enter_sandbox(const struct conf_instance *conf)
+{
+    struct sandbox_view view;
+    struct error error;
+
+    conf_sandbox_helper(conf, &view);
+    if (sandbox_enter(conf_sandbox_helper_role(conf), &view, &error) == 0)
+        return true;
+    log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX, "%s", error.text);
+    return false;
+}
+
 void helper_process_run(const struct conf_instance *conf, struct route_counts *const *counts,
-                        int request_fd, int pulse_fd)
+                        int request_fd, int pulse_fd, uid_t uid, gid_t gid)
 {
     static const int own_signals[] = {HELPER_SIGNAL_RELIEF};
     const int kept[] = {request_fd, pulse_fd};
     int on = 1;
+    int starter_fd;
+    bool has_starter;
     sigset_t none;
 
     /* The helper ends when the last process that may ask has ended. */
     child_reset_signals(own_signals, sizeof(own_signals) / sizeof(own_signals[0]));
-    prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here */
     tls_keep_only(NULL, 0);
     /* Standard descriptors may be the client's connection; the helper must not hold it open. */
     child_drop_descriptors(kept, sizeof(kept) / sizeof(kept[0]));
     /* The kernel then says which worker sends a request. */
     (void)setsockopt(request_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-    if (!prepare(conf, counts)) {
+    has_starter = start_starter(conf->values, uid, gid, &starter_fd);
+    if (!drop_rights(uid, gid))
+        return;
+    if (!has_starter || !prepare(conf, counts, starter_fd)) {
         log_message(EVENT_HELPER_FAILED, "the helper cannot start");
         return;
     }
     watch(request_fd, pulse_fd);
+    if (!enter_sandbox(conf))
+        return;
     signal(HELPER_SIGNAL_RELIEF, on_signal);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -12,6 +12,7 @@
 #include "base/child.h"
 #include "base/log.h"
 #include "base/respawn.h"
+#include "base/sandbox.h"
 #include "check/check_process.h"
 
 static struct {
@@ -51,12 +52,12 @@ void checks_restart(const struct conf *conf)
 
 bool checks_reap(pid_t pid, int wait_status)
 {
-    char end[CHILD_END_SIZE];
+    char end[SANDBOX_END_SIZE];
 
     if (pid == 0 || pid != checks.pid)
         return false;
     checks.pid = 0;
     log_message(EVENT_CHECKS, "the process died (%s); a new one is started in %.1f s",
-                child_end_text(wait_status, end), respawn_later_s(&checks.respawn, fork_process));
+                sandbox_end_text(SANDBOX_CHECK, pid, wait_status, end), respawn_later_s(&checks.respawn, fork_process));
     return true;
 }

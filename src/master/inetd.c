@@ -14,10 +14,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/complain.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/privileges.h"
+#include "base/sandbox.h"
+#include "config/conf_sandbox.h"
 #include "config/conf_warn.h"
 #include "helper/helper.h"
 #include "io/wait.h"
@@ -70,21 +72,6 @@ static void tune_connection(int fd, const struct conf_values *values)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
 }
 
-static int serve(const struct conf_instance *instance)
-{
-    static struct session session;
-    struct helper helper;
-    struct session_start start = {.conf = instance, .helper = &helper};
-    enum outcome outcome;
-
-    set_signals();
-    helper_init_on_demand(&helper, instance);
-    tune_connection(STDIN_FILENO, instance->values);
-    outcome = session_run(&session, &start, STDIN_FILENO, STDOUT_FILENO);
-    helper_close(&helper);
-    return exit_code(outcome);
-}
-
 /* Whether the descriptor is the client's connection, as standard input is. */
 static bool is_connection(int fd)
 {
@@ -110,6 +97,53 @@ void inetd_refuse(const char *why)
     (void)!send(STDOUT_FILENO, reply, sizeof(reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static int serve(const struct conf_instance *instance, struct helper *helper)
+{
+    static struct session session;
+    struct session_start start = {.conf = instance, .helper = helper};
+    struct sandbox_view view;
+    struct error error;
+    enum outcome outcome;
+
+    set_signals();
+    tune_connection(STDIN_FILENO, instance->values);
+    conf_sandbox_sessions(instance, &view);
+    if (sandbox_enter(SANDBOX_SESSION, &view, &error) == -1) {
+        inetd_refuse(error.text);
+        return EX_OSERR;
+    }
+    outcome = session_run(&session, &start, STDIN_FILENO, STDOUT_FILENO);
+    return exit_code(outcome);
+}
+
+/* An access control program may gain rights that this process is about to lose, and in the sandbox
+ * nothing can be forked. */
+static void start_helper(struct helper *helper, const struct conf_instance *instance)
+{
+    bool is_confined = sandbox_mode() != SANDBOX_NO || instance->values->acp != NULL;
+
+    if (is_confined && conf_sandbox_needs_helper(instance))
+        helper_start(helper);
+}
+
+static int run(const struct conf_instance *instance, uid_t uid, gid_t gid)
+{
+    struct helper helper;
+    struct error error;
+    int code = EX_OSERR;
+
+    helper_init_on_demand(&helper, instance, uid, gid);
+    start_helper(&helper, instance);
+    if (child_drop_rights(NULL, uid, gid, &error) == -1) {
+        log_message(EVENT_PRIVILEGES, "%s", error.text);
+    } else {
+        conf_warn_session(instance, uid, gid, report_to_log, NULL);
+        code = serve(instance, &helper);
+    }
+    helper_close(&helper);
+    return code;
+}
+
 int inetd_run(struct conf_section *section)
 {
     struct conf_instance instance;
@@ -125,14 +159,8 @@ int inetd_run(struct conf_section *section)
         inetd_refuse(error.text);
         return EX_USAGE;
     }
-    if (privileges_drop(uid, gid, &error) == -1) {
-        log_message(EVENT_PRIVILEGES, "%s", error.text);
-        conf_instance_free(&instance);
-        return EX_OSERR;
-    }
-    privileges_harden(instance.values->acp != NULL);
-    conf_warn_session(&instance, uid, gid, report_to_log, NULL);
-    code = serve(&instance);
+    sandbox_use((enum sandbox_mode)instance.values->sandbox, log_is_syslog());
+    code = run(&instance, uid, gid);
     conf_instance_free(&instance);
     return code;
 }

@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/log_privacy.h"
 #include "base/log_repeat.h"
+#include "base/sandbox.h"
 #include "config.h"
 #include "config/conf_warn.h"
 #include "master/checks.h"
@@ -224,6 +225,11 @@ static struct pool *prepare(struct generation *generation, struct error *error)
         add_origin(proxy, CONF_KEY_pidfile, error);
         return NULL;
     }
+    if (sandbox_prepare((enum sandbox_mode)proxy->values.sandbox, error) == -1) {
+        add_origin(proxy, CONF_KEY_sandbox, error);
+        pidfile_forget();
+        return NULL;
+    }
     pools = group_memory_attach(&generation->conf, error) == -1 ? NULL
                                                                  : pool_list_new(generation, error);
     if (pools != NULL && status_prepare(&generation->conf, error) == 0)
@@ -241,6 +247,7 @@ static void put_in_force(struct generation *generation, struct pool *pools)
 
     if (!inherit_is_successor())
         pidfile_commit();
+    sandbox_use((enum sandbox_mode)generation->conf.proxy.values.sandbox, log_is_syslog());
     tickets_prepare(pools, &master.pools);
     pool_list_start(&master.pools, pools);
     for (; old != NULL; old = old->next)

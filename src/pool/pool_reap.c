@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
+#include "config/conf_sandbox.h"
 #include "pool/pool.h"
 #include "pool/pool_slots.h"
 #include "pool/pool_workers.h"
@@ -48,6 +50,7 @@ static void log_lost_sessions(const struct pool *pool, struct scoreboard_slot *w
 
 static void log_death(const struct pool *pool, struct scoreboard_slot *slot, pid_t pid, int status)
 {
+    char call[SANDBOX_CALL_SIZE];
     struct log_line line;
 
     log_begin(&line, EVENT_WORKER_DIED);
@@ -57,6 +60,12 @@ static void log_death(const struct pool *pool, struct scoreboard_slot *slot, pid
         log_add(&line, "signal", strsignal(WTERMSIG(status)));
     else
         log_add_number(&line, "exit", WEXITSTATUS(status));
+    if (sandbox_take_call(pid, status, call)) {
+        enum sandbox_role role = pool->places > 1 ? SANDBOX_WORKER_MANY : SANDBOX_WORKER_ONE;
+
+        log_add(&line, "role", sandbox_role_word(role));
+        log_add(&line, "call", call);
+    }
     if (pool->places == 1)
         add_session(&line, slot);
     else
@@ -88,12 +97,20 @@ static void reap_worker(struct pool *pool, size_t index, int status)
 
 static void reap_helper(struct pool *pool, int status)
 {
+    pid_t pid = pool->helper_pid;
+    char call[SANDBOX_CALL_SIZE];
+
     pool->helper_pid = 0;
     helper_watch_stop(&pool->helper_watch);
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
-    log_message(EVENT_HELPER_DIED, "instance %s, status %d",
-                pool->instance->section.name, status);
+    if (sandbox_take_call(pid, status, call))
+        log_message(EVENT_HELPER_DIED, "instance %s, status %d, role=%s call=%s: the sandbox "
+                    "forbids this system call", pool->instance->section.name, status,
+                    sandbox_role_word(conf_sandbox_helper_role(pool->instance)), call);
+    else
+        log_message(EVENT_HELPER_DIED, "instance %s, status %d", pool->instance->section.name,
+                    status);
     pool_mend_channel(pool);
     if (clock_now_ms() < pool->helper_started_ms + HELPER_SHORT_LIFE_MS)
         pool_size_throttle(pool, "the helper died right after its start");

@@ -13,8 +13,6 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log_repeat.h"
-#include "base/privileges.h"
 #include "helper/helper_process.h"
 #include "pool/group_memory.h"
 #include "pool/pool.h"
@@ -151,16 +149,10 @@ void pool_clear_worker(struct pool *pool, size_t index)
 
 /* ---- the helper ---- */
 
-/* It may gain privileges by exec, as a worker may not: an acp may be set-uid. */
 static void run_helper(const struct pool *pool, int pulse_fd)
 {
-    struct error error;
-
-    if (privileges_drop(pool->uid, pool->gid, &error) == -1) {
-        log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
-        _exit(EX_OSERR);
-    }
-    helper_process_run(pool->instance, pool->route_counts, pool->request_fds[1], pulse_fd);
+    helper_process_run(pool->instance, pool->route_counts, pool->request_fds[1], pulse_fd, pool->uid,
+                       pool->gid);
     _exit(EX_OK);
 }
 

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_repeat.h"
+#include "base/sandbox.h"
+#include "config/conf_sandbox.h"
 #include "config/conf_tls.h"
 #include "pool/trace_mark.h"
 #include "pool/worker_base.h"
@@ -34,6 +36,19 @@ static int confine(struct pool *pool, int kept_fd)
         return -1;
     }
     return 0;
+}
+
+/* The last thing before the first session: nothing is opened after this. */
+static int enter_sandbox(const struct pool *pool)
+{
+    struct sandbox_view view;
+    struct error error;
+
+    conf_sandbox_sessions(pool->instance, &view);
+    if (sandbox_enter(pool->places > 1 ? SANDBOX_WORKER_MANY : SANDBOX_WORKER_ONE, &view, &error) == 0)
+        return 0;
+    log_repeat_message(EVENT_SANDBOX, "%s", error.text);
+    return -1;
 }
 
 /* The master then checks whether the helper still answers. */
@@ -67,5 +82,7 @@ int worker_run(struct pool *pool, struct scoreboard_slot *slot)
     helper_init_shared(&worker.helper, pool->instance, pool->request_fds[0], on_helper_silence,
                        pool);
     atomic_store(&slot->started_ms, clock_now_ms());
+    if (enter_sandbox(pool) == -1)
+        return EX_OSERR;
     return has_many ? worker_many_run(&worker) : worker_one_run(&worker);
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/log_recent.h"
 #include "base/respawn.h"
+#include "base/sandbox.h"
 #include "base/shared.h"
 #include "pool/hold.h"
 #include "pool/kick_relay.h"
@@ -85,14 +86,14 @@ static void end_process(void)
 
 bool status_reap(pid_t pid, int wait_status)
 {
-    char end[CHILD_END_SIZE];
+    char end[SANDBOX_END_SIZE];
 
     if (pid == 0 || pid != status.pid)
         return false;
     status.pid = 0;
     log_message_at(LOG_LEVEL_ALERT, EVENT_STATUS,
                    "the process died (%s); a new one is started in %.1f s",
-                   child_end_text(wait_status, end),
+                   sandbox_end_text(SANDBOX_STATUS, pid, wait_status, end),
                    respawn_later_s(&status.respawn, fork_process));
     return true;
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "status/status_render.h"
+#include "status/status_sandbox.h"
 #include "status/status_servers.h"
 
 #include "config.h"
@@ -207,6 +208,7 @@ void status_render_json(const struct status_view *view, FILE *out)
     fputc('{', out);
     json_head(view, out);
     json_reload(&view->reload, out);
+    status_sandbox_json(out);
     json_instances(view, out);
     fputs("],\n", out);
     json_all_sessions(view, out);

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_repeat.h"
+#include "base/sandbox.h"
 #include "pool/hold.h"
 #include "pool/trace_mark.h"
 #include "pool/kick_relay.h"
@@ -476,6 +477,20 @@ static void serve_metrics(int fd)
         log_message(EVENT_STATUS, "metrics_listen: %s", error.text);
 }
 
+/* The libraries are loaded by now. The process reads what /proc says of others, sees no other file, and
+ * connects to nobody. */
+static int enter_sandbox(void)
+{
+    struct sandbox_view view = {.has_ports = true};
+    struct error error;
+
+    sandbox_view_add(&view, "/proc", false);
+    if (sandbox_enter(SANDBOX_STATUS, &view, &error) == 0)
+        return 0;
+    log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX, "%s", error.text);
+    return -1;
+}
+
 int status_process_run(const struct status_process *start)
 {
     int told_fd;
@@ -502,6 +517,8 @@ int status_process_run(const struct status_process *start)
     serve_control(start->control_fd);
     serve_page(start);
     serve_metrics(start->metrics_fd);
+    if (enter_sandbox() == -1)
+        return EX_OSERR;
     ev_run(process.loop, 0);
     return EX_OK;
 }

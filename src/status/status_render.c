@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/local_time.h"
+#include "status/status_sandbox.h"
 #include "status/status_servers.h"
 #include "status/table.h"
 
@@ -261,6 +262,7 @@ void status_render_table(const struct status_view *view, FILE *out)
     draw_table(draw_outcomes, &drawing, out);
     fputc('\n', out);
     draw_servers(view, out);
+    status_sandbox_table(out);
     draw_table(draw_holds, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
 }

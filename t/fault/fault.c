@@ -7,7 +7,8 @@
  *   FAULT_ERRNO    the number of the error; 0: the call is made, but moves one octet at most
  *   FAULT_PROCESS  session: only the process that was started (the default); children: only what
  *                  it forks
- *   FAULT_REPORT   a file to which the name is written when a call failed
+ *   FAULT_REPORT   a file to which the name is written when a call failed. It is mapped at the
+ *                  start, because a process in a sandbox can open none.
  *
  * Each child counts its own calls, and so does a program that it executes. Waits are not changed
  * except for the errors, so nothing takes longer.
@@ -34,6 +35,7 @@ static int error_number;
 static long calls;
 static pid_t first_process;
 static pid_t counted_process;
+static char *reported; /* the memory of the file; NULL: none */
 
 static long setting(const char *name)
 {
@@ -42,8 +44,24 @@ static long setting(const char *name)
     return text == NULL ? 0 : strtol(text, NULL, 10);
 }
 
+static void open_report(const char *path)
+{
+    enum { REPORT_BYTES = 4096 };
+    int fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    void *memory = MAP_FAILED;
+
+    if (fd == -1)
+        return;
+    if (fchmod(fd, 0666) == 0 && ftruncate(fd, REPORT_BYTES) == 0)
+        memory = mmap(NULL, REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory != MAP_FAILED)
+        reported = memory;
+    close(fd);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
+    open_report(getenv("FAULT_REPORT"));
     failing = getenv("FAULT_CALL");
     number = setting("FAULT_NUMBER");
     error_number = (int)setting("FAULT_ERRNO");
@@ -52,16 +70,8 @@ __attribute__((constructor)) static void begin(void)
 
 static void report(void)
 {
-    const char *path = getenv("FAULT_REPORT");
-    int fd = path == NULL ? -1
-                          : (int)syscall(SYS_openat, AT_FDCWD, path,
-                                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-
-    if (fd == -1)
-        return;
-    (void)!syscall(SYS_write, fd, failing, strlen(failing));
-    (void)!syscall(SYS_write, fd, "\n", 1);
-    syscall(SYS_close, fd);
+    if (reported != NULL)
+        strcpy(reported, failing);
 }
 
 static int is_wanted_process(void)

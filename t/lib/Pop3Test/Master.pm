@@ -198,19 +198,25 @@ sub workers {
     return @workers;
 }
 
-# The helpers, at least one: they may gain privileges, because an acp may want to.
+# A helper takes USR1, which tells it to finish.
+sub is_helper {
+    my ($pid) = @_;
+    return !is_worker($pid) && hex(substr facts($pid)->{SigCgt} // '0', -8) & 1 << 9;
+}
+
+# The helpers, at least one.
 sub helpers {
     my ($self) = @_;
     my @helpers;
-    wait_until(sub { @helpers = grep { !is_worker($_) && !(facts($_)->{NoNewPrivs} // 1) } $self->children })
+    wait_until(sub { @helpers = grep { is_helper($_) } $self->children })
         or die "there is no helper\n";
     return @helpers;
 }
 
-# The status process: like a worker it may not gain privileges.
+# The status process.
 sub status_pid {
     my ($self) = @_;
-    return (grep { !is_worker($_) && facts($_)->{NoNewPrivs} && grep { /signalfd/ } descriptors($_) } $self->children)[0];
+    return (grep { !is_worker($_) && grep { /signalfd/ } descriptors($_) } $self->children)[0];
 }
 
 # ---- the control socket ----

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Puts the parts of the sandbox together: what the kernel offers is found out once, in a child that
+ * tries it; each process then enters its role, and writes into shared memory what it has. A call
+ * that the filter forbids raises SIGSYS, whose handler leaves the number of the call there for the
+ * master. The master shows these numbers and uses them for nothing else.
+ */
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "base/sandbox_parts.h"
+#include "base/shared.h"
+
+#define NO_FORK  SANDBOX_LIMIT_NO_FORK
+#define NO_CODE  SANDBOX_LIMIT_NO_CODE
+#define ACCEPT   SANDBOX_GROUP_ACCEPT
+#define CONNECT  SANDBOX_GROUP_CONNECT
+#define TABLES   SANDBOX_GROUP_TABLES
+#define DATAGRAM SANDBOX_GROUP_DATAGRAM
+#define ASK      SANDBOX_GROUP_ASK
+#define SPLICE   SANDBOX_GROUP_SPLICE
+#define LOOP     SANDBOX_GROUP_LOOP
+#define FILES    SANDBOX_GROUP_FILES
+#define THREADS  SANDBOX_GROUP_THREADS
+#define STDIO    SANDBOX_GROUP_STDIO
+
+static const struct sandbox_profile profiles[SANDBOX_ROLE_COUNT] = {
+#define SANDBOX_ROLE(name, word, calls, limits, what) [SANDBOX_##name] = {word, calls, limits},
+#include "base/sandbox_role.def"
+#undef SANDBOX_ROLE
+};
+
+enum { REPORTS = 32, STACK_BYTES = 64 * 1024 };
+
+/* What processes tell of themselves. Each of them can write any of it. */
+struct shared_state {
+    _Atomic uint32_t in_force[SANDBOX_ROLE_COUNT];
+    _Atomic uint32_t next_report;
+    struct report {
+        _Atomic uint32_t pid; /* 0: empty */
+        _Atomic uint32_t call;
+    } reports[REPORTS];
+};
+
+static struct {
+    enum sandbox_mode mode;
+    bool is_syslog;
+    bool is_tried;
+    bool is_told; /* what is missing */
+    int seccomp_error; /* 0: it works */
+    int landlock_error;
+    int landlock_version;
+    struct error why_no_filter;
+    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][2]; /* without the syslog daemon, and with it */
+    struct shared_state *shared;
+    pid_t owner; /* who reaps those that report there; any other process logs for itself */
+} sandbox = {.mode = SANDBOX_YES};
+
+/* ---- views ---- */
+
+void sandbox_view_add(struct sandbox_view *view, const char *path, bool is_writable)
+{
+    if (path == NULL || view->path_count == SANDBOX_PATHS_MAX)
+        return;
+    view->paths[view->path_count++] =
+        (struct sandbox_path){.path = path, .is_writable = is_writable};
+}
+
+void sandbox_view_add_port(struct sandbox_view *view, uint16_t port)
+{
+    for (size_t i = 0; i < view->port_count; i++)
+        if (view->ports[i] == port)
+            return;
+    if (view->port_count < SANDBOX_PORTS_MAX)
+        view->ports[view->port_count++] = port;
+    else
+        view->has_ports = false;
+}
+
+/* ---- a call that the filter forbids ---- */
+
+/* It is the default action of a signal that is blocked, as this one is here, that ends the process:
+ * the filter forbids to change it, and that call raises the signal again. */
+static void on_forbidden(int number, siginfo_t *info, void *context)
+{
+    struct shared_state *shared = sandbox.shared;
+    struct report *report;
+
+    (void)context;
+    if (shared != NULL && getppid() == sandbox.owner) {
+        report = &shared->reports[atomic_fetch_add(&shared->next_report, 1) % REPORTS];
+        atomic_store(&report->call, (uint32_t)info->si_syscall);
+        atomic_store(&report->pid, (uint32_t)getpid());
+    } else {
+        char call[SANDBOX_CALL_SIZE];
+
+        sandbox_call_name(info->si_syscall, call);
+        log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX, "this process made the system call %s, which its sandbox "
+                    "forbids, and ends", call);
+    }
+    signal(number, SIG_DFL);
+    _exit(128 + number); /* not reached where the filter is in force */
+}
+
+/* On a stack of its own: that of a coroutine is too small. */
+static void catch_forbidden(void)
+{
+    static char stack[STACK_BYTES];
+    const stack_t memory = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {.sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigemptyset(&action.sa_mask);
+    (void)sigaltstack(&memory, NULL);
+    (void)sigaction(SIGSYS, &action, NULL);
+}
+
+bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE])
+{
+    if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGSYS || sandbox.shared == NULL)
+        return false;
+    for (size_t i = 0; i < REPORTS; i++) {
+        struct report *report = &sandbox.shared->reports[i];
+
+        if (atomic_load(&report->pid) != (uint32_t)pid)
+            continue;
+        atomic_store(&report->pid, 0);
+        sandbox_call_name((long)atomic_load(&report->call), call);
+        return true;
+    }
+    return false;
+}
+
+const char *sandbox_end_text(enum sandbox_role role, pid_t pid, int wait_status,
+                             char text[SANDBOX_END_SIZE])
+{
+    char end[CHILD_END_SIZE];
+    char call[SANDBOX_CALL_SIZE];
+
+    (void)child_end_text(wait_status, end);
+    if (sandbox_take_call(pid, wait_status, call))
+        snprintf(text, SANDBOX_END_SIZE, "%s, role=%s call=%s: its sandbox forbids this system call",
+                 end, sandbox_role_word(role), call);
+    else
+        snprintf(text, SANDBOX_END_SIZE, "%s", end);
+    return text;
+}
+
+/* ---- the trial ---- */
+
+/* libseccomp takes much memory for a moment. So the child compiles the filters, too: the heap of the
+ * master, which all processes share, stays in one piece. */
+struct trial {
+    int is_done;
+    int seccomp_error;
+    int landlock_error;
+    struct error why_no_filter;
+    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][2];
+};
+
+static struct sandbox_filter *filter_of(enum sandbox_role role, bool is_syslog)
+{
+    return &sandbox.filters[role][is_syslog ? 1 : 0];
+}
+
+static int make_filter(enum sandbox_role role, bool is_syslog, struct error *error)
+{
+    unsigned groups = profiles[role].calls | (is_syslog ? SANDBOX_GROUP_SYSLOG : 0);
+    struct sandbox_filter *filter = filter_of(role, is_syslog);
+
+    if (filter->length > 0)
+        return 0;
+    return sandbox_filter_make(filter, groups,
+                               (profiles[role].limits & SANDBOX_LIMIT_NO_CODE) == 0, error);
+}
+
+static void make_filters(void)
+{
+    for (int role = 0; role < SANDBOX_ROLE_COUNT && sandbox.why_no_filter.text[0] == '\0'; role++) {
+        (void)make_filter((enum sandbox_role)role, false, &sandbox.why_no_filter);
+        (void)make_filter((enum sandbox_role)role, true, &sandbox.why_no_filter);
+    }
+}
+
+static void try_parts(struct trial *trial)
+{
+    static const struct sandbox_view nothing;
+    const struct sandbox_filter *filter = filter_of(SANDBOX_HELPER, true);
+
+    make_filters();
+    memcpy(trial->filters, sandbox.filters, sizeof(trial->filters));
+    trial->why_no_filter = sandbox.why_no_filter;
+    sandbox_limits_always();
+    if (sandbox.landlock_error != 0 ||
+        sandbox_landlock_enter(sandbox.landlock_version, &nothing) == 0)
+        trial->landlock_error = sandbox.landlock_error != 0 ? sandbox.landlock_error : errno;
+    errno = 0;
+    if (filter->length == 0 || sandbox_filter_load(filter) == -1)
+        trial->seccomp_error = errno == 0 ? ENOSYS : errno;
+    trial->is_done = 1;
+}
+
+/* No worker runs yet, so nobody else can write to the memory; afterwards it is a copy that counts. */
+static void take_trial(const struct trial *trial)
+{
+    if (trial == NULL || !trial->is_done) {
+        sandbox.seccomp_error = sandbox.landlock_error = ECHILD;
+        sandbox.is_tried = false; /* the next reload tries again, and so does each process */
+        return;
+    }
+    sandbox.seccomp_error = trial->seccomp_error;
+    sandbox.landlock_error = trial->landlock_error;
+    sandbox.why_no_filter = trial->why_no_filter;
+    memcpy(sandbox.filters, trial->filters, sizeof(sandbox.filters));
+}
+
+/* The child tries what cannot be undone. */
+static void run_trial(void)
+{
+    struct trial *trial = shared_new(sizeof(*trial));
+    pid_t pid = trial == NULL ? -1 : child_fork();
+
+    if (pid == 0) {
+        try_parts(trial);
+        _exit(0);
+    }
+    while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    take_trial(trial);
+    shared_free(trial, sizeof(*trial));
+}
+
+/* Sets landlock_error where there is none. */
+static void find_landlock(void)
+{
+    sandbox.landlock_version = sandbox_landlock_version();
+    sandbox.landlock_error = sandbox.landlock_version == 0 ? errno : 0;
+}
+
+static void try_once(void)
+{
+    if (sandbox.is_tried)
+        return;
+    sandbox.is_tried = true;
+    if (sandbox.shared == NULL)
+        sandbox.shared = shared_new(sizeof(*sandbox.shared));
+    sandbox.owner = getpid();
+    find_landlock();
+    run_trial();
+    if (sandbox.landlock_error != 0)
+        sandbox.landlock_version = 0;
+}
+
+/* ---- what is missing ---- */
+
+static const char *why_not(int number)
+{
+    if (number == ENOSYS || number == EOPNOTSUPP || number == EINVAL)
+        return "the kernel has none, or it is switched off";
+    if (number == EPERM || number == EACCES)
+        return "what has started this server does not permit it";
+    return strerror(number);
+}
+
+/* Returns false where nothing is missing. */
+static bool what_is_missing(struct error *missing)
+{
+    const char *seccomp = sandbox.why_no_filter.text[0] != '\0' ? sandbox.why_no_filter.text
+                          : sandbox.seccomp_error != 0          ? why_not(sandbox.seccomp_error)
+                                                                : NULL;
+    const char *landlock = sandbox.landlock_error != 0 ? why_not(sandbox.landlock_error) : NULL;
+
+    if (seccomp == NULL && landlock == NULL)
+        return false;
+    error_set(missing, "%s%s%s%s%s", seccomp == NULL ? "" : "no filter of system calls (seccomp): ",
+              seccomp == NULL ? "" : seccomp, seccomp == NULL || landlock == NULL ? "" : "; ",
+              landlock == NULL ? "" : "no restriction of files (Landlock): ",
+              landlock == NULL ? "" : landlock);
+    return true;
+}
+
+int sandbox_prepare(enum sandbox_mode mode, struct error *error)
+{
+    struct error missing;
+
+    if (mode == SANDBOX_NO)
+        return 0;
+    try_once();
+    if (!what_is_missing(&missing))
+        return 0;
+    if (mode == SANDBOX_REQUIRE)
+        return error_set(error, "sandbox = require: %s; mend that, or set sandbox = yes",
+                         missing.text);
+    if (!sandbox.is_told)
+        log_message(EVENT_SANDBOX, "%s; the server goes on without", missing.text);
+    sandbox.is_told = true;
+    return 0;
+}
+
+void sandbox_use(enum sandbox_mode mode, bool is_syslog)
+{
+    sandbox.mode = mode;
+    sandbox.is_syslog = is_syslog;
+}
+
+/* ---- entering ---- */
+
+static int fail(const char *part, struct error *error)
+{
+    const char *why = sandbox.why_no_filter.text;
+
+    return error_set(error, "sandbox = require: %s: %s", part,
+                     why[0] != '\0' ? why : why_not(errno));
+}
+
+/* A process without a master has had no trial. */
+static void make_own(enum sandbox_role role)
+{
+    if (sandbox.is_tried)
+        return;
+    find_landlock();
+    sandbox.seccomp_error = 0;
+    (void)make_filter(role, sandbox.is_syslog, &sandbox.why_no_filter);
+}
+
+/* It says itself what it has to do without. */
+static void tell_own(void)
+{
+    struct error missing;
+
+    if (!sandbox.is_tried && what_is_missing(&missing))
+        log_message(EVENT_SANDBOX, "%s; the session goes on without", missing.text);
+}
+
+/* Landlock first: with the filter it could not be asked for any more. */
+static int enter_landlock(const struct sandbox_view *view, unsigned *parts, struct error *error)
+{
+    unsigned in_force = 0;
+
+    errno = sandbox.landlock_error;
+    if (sandbox.landlock_version > 0)
+        in_force = sandbox_landlock_enter(sandbox.landlock_version, view);
+    *parts |= in_force;
+    if (in_force == 0)
+        sandbox.landlock_error = errno;
+    return in_force == 0 && sandbox.mode == SANDBOX_REQUIRE ? fail("Landlock", error) : 0;
+}
+
+static int enter_seccomp(enum sandbox_role role, unsigned *parts, struct error *error)
+{
+    const struct sandbox_filter *filter = filter_of(role, sandbox.is_syslog);
+    bool is_loaded = false;
+
+    errno = sandbox.seccomp_error != 0 ? sandbox.seccomp_error : ENOSYS;
+    if (filter->length > 0 && sandbox.seccomp_error == 0) {
+        catch_forbidden();
+        is_loaded = sandbox_filter_load(filter) == 0;
+    }
+    if (is_loaded)
+        *parts |= SANDBOX_SECCOMP;
+    else
+        sandbox.seccomp_error = errno;
+    return !is_loaded && sandbox.mode == SANDBOX_REQUIRE ? fail("seccomp", error) : 0;
+}
+
+static void note(enum sandbox_role role, unsigned parts)
+{
+    if (sandbox.shared != NULL)
+        atomic_store(&sandbox.shared->in_force[role], parts);
+}
+
+int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struct error *error)
+{
+    unsigned parts = SANDBOX_LIMITS;
+
+    sandbox_limits_always();
+    if (sandbox.mode == SANDBOX_NO) {
+        note(role, 0);
+        return 0;
+    }
+    make_own(role);
+#ifdef WITH_INSTRUMENTS
+    struct sandbox_view all = *view;
+    sandbox_view_add(&all, "/", true); /* sanitizers read /proc */
+    view = &all;
+#else
+    sandbox_limits_enter(profiles[role].limits);
+#endif
+    if (enter_landlock(view, &parts, error) == -1 || enter_seccomp(role, &parts, error) == -1)
+        return -1;
+    tell_own();
+    note(role, parts);
+    return 0;
+}
+
+/* ---- for the status ---- */
+
+enum sandbox_mode sandbox_mode(void)
+{
+    return sandbox.mode;
+}
+
+const char *sandbox_role_word(enum sandbox_role role)
+{
+    return profiles[role].word;
+}
+
+unsigned sandbox_in_force(enum sandbox_role role)
+{
+    return sandbox.shared == NULL ? 0 : atomic_load(&sandbox.shared->in_force[role]);
+}
+
+int sandbox_landlock_abi(void)
+{
+    return sandbox.landlock_version;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The limits that every Linux has: no capabilities, no core file, no tracing, no further processes.
+ */
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/sandbox_parts.h"
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE             65 /* Linux 6.3 */
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+enum { CAPABILITY_LAST = 63 }; /* the kernel refuses numbers that it does not have */
+
+void sandbox_limits_bound(void)
+{
+    for (unsigned long capability = 0; capability <= CAPABILITY_LAST; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == -1)
+            break;
+}
+
+/* A service manager may have given them to a process that is not root. */
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    (void)syscall(SYS_capset, &header, none);
+}
+
+static void set_none(__rlimit_resource_t resource)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(resource, &none);
+}
+
+void sandbox_limits_always(void)
+{
+    set_none(RLIMIT_CORE);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    drop_capabilities();
+}
+
+void sandbox_limits_enter(unsigned limits)
+{
+    if ((limits & SANDBOX_LIMIT_NO_FORK) != 0)
+        set_none(RLIMIT_NPROC);
+    if ((limits & SANDBOX_LIMIT_NO_CODE) != 0)
+        (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+}

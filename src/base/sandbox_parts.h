@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The parts of the sandbox, for sandbox.c; child.c uses the limits.
+ */
+#ifndef BASE_SANDBOX_PARTS_H
+#define BASE_SANDBOX_PARTS_H
+
+#include <linux/filter.h>
+
+#include "base/sandbox.h"
+
+#include "config.h"
+
+/* Groups of system calls, as the .def files name them. */
+enum sandbox_group {
+    SANDBOX_GROUP_NOBODY = 0,
+    SANDBOX_GROUP_COMMON = 1,
+    SANDBOX_GROUP_ACCEPT = 2,    /* connections of clients */
+    SANDBOX_GROUP_CONNECT = 4,   /* TCP */
+    SANDBOX_GROUP_TABLES = 8,    /* UNIX sockets of routing tables */
+    SANDBOX_GROUP_DATAGRAM = 16, /* UDP: name servers */
+    SANDBOX_GROUP_SYSLOG = 32,   /* the UNIX socket of the syslog daemon */
+    SANDBOX_GROUP_ASK = 64,      /* pairs of sockets */
+    SANDBOX_GROUP_SPLICE = 128,
+    SANDBOX_GROUP_LOOP = 256, /* epoll, timers, signals by descriptor */
+    SANDBOX_GROUP_FILES = 512,
+    SANDBOX_GROUP_THREADS = 1024, /* and shared libraries */
+    SANDBOX_GROUP_STDIO = 2048,   /* a terminal */
+};
+
+enum sandbox_limit {
+    SANDBOX_LIMIT_NO_FORK = 1,
+    SANDBOX_LIMIT_NO_CODE = 2,
+};
+
+struct sandbox_profile {
+    const char *word;
+    unsigned calls;  /* of enum sandbox_group */
+    unsigned limits; /* of enum sandbox_limit */
+};
+
+/* ---- limits ---- */
+
+/* Every kernel has these, and they hold whatever the mode is. */
+void sandbox_limits_always(void);
+/* Takes the capabilities away that root programs would get. Only root can, so call it before the
+ * user changes. */
+void sandbox_limits_bound(void);
+/* Those of the role. */
+void sandbox_limits_enter(unsigned limits);
+
+/* ---- system calls ---- */
+
+enum { SANDBOX_FILTER_MAX = 512 };
+
+/* A compiled filter. */
+struct sandbox_filter {
+    unsigned short length; /* 0: none */
+    struct sock_filter code[SANDBOX_FILTER_MAX];
+};
+
+/* Compiles the filter for these groups. Returns 0, or -1 with `error` set. */
+int sandbox_filter_make(struct sandbox_filter *filter, unsigned groups, bool may_map_code,
+                        struct error *error);
+/* Loads it into this process. Returns 0, or -1 with errno. */
+int sandbox_filter_load(const struct sandbox_filter *filter);
+/* Writes the name of a system call. */
+void sandbox_call_name(long number, char name[SANDBOX_CALL_SIZE]);
+
+/* ---- files and ports ---- */
+
+/* The version of the kernel's interface; 0, with errno, where there is none. */
+int sandbox_landlock_version(void);
+/* Returns what is in force then, of enum sandbox_part, or 0 with errno. */
+unsigned sandbox_landlock_enter(int version, const struct sandbox_view *view);
+
+#endif

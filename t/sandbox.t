@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The sandbox in the running server: every process that reads from the network is in it; a process
+# that somebody has taken over (t/fault/escape.c, loaded before the C library) is ended when it tries to
+# leave, the log names role and call, and the others go on. t/unit/test_sandbox.c tries every escape
+# in every role.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP ();
+use Pop3Test;
+use Socket qw(SOL_SOCKET SO_TYPE SOCK_SEQPACKET);
+
+plan(skip_all => 'built without libseccomp') if !features()->{seccomp};
+
+my ($library) = grep { -f } map { "$_/escape.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
+my $has_escapes = $library && !is_sanitized();
+
+use constant { OPEN => 1, EXECUTE => 2, FORK => 3, KILL => 4, UNIX_SOCKET => 5, RAW_SOCKET => 6, BPF => 7, IO_URING => 8,
+    UNSHARE => 9, PRIVILEGES => 10 };
+my %call = (OPEN, 'openat', EXECUTE, 'execve', FORK, 'clone', KILL, 'kill', RAW_SOCKET, 'socket',
+    BPF, 'bpf', IO_URING, 'io_uring_setup', UNSHARE, 'unshare', PRIVILEGES, 'setuid');
+
+sub sandbox_of { my ($master) = @_; return JSON::PP::decode_json($master->ask('status --json'))->{sandbox} }
+sub is_filtered { return (facts($_[0])->{Seccomp} // 0) == 2 }
+
+# ---- what is in force ----
+
+scene 'every process that reads from the network' => sub {
+    my $server = server();
+    my $master = master(-in_file => 1, server => $server->address, acp => acp('exit 0'),
+        features()->{groups} ? (-groups => [ stores => { servers => $server->address, check_interval => 1 } ]) : ());
+    is $master->client->login->quit, '+OK bye', 'a session';
+    for my $pid (grep { $_ != $master->pid } $master->children) {
+        ok wait_until(sub { is_filtered($pid) }), "process $pid: filtered";
+        is facts($pid)->{NoNewPrivs}, 1, "process $pid: no new privileges";
+        is facts($pid)->{$_}, '0' x 16, "process $pid: $_" for is_root() ? qw(CapPrm CapEff CapBnd) : qw(CapPrm CapEff);
+        like read_file("/proc/$pid/limits"), qr/^Max processes\s+0\s+0/m, "process $pid: makes no process" if !is_sanitized();
+    }
+    ok !is_filtered($master->pid), 'not the master';
+    my $sandbox = sandbox_of($master);
+    my %role    = map { $_->{role} => $_ } @{ $sandbox->{roles} };
+    ok $role{$_}{seccomp}, "$_ is shown" for qw(worker helper status), features()->{groups} ? 'check' : ();
+    is !!$role{worker}{files}, !!$sandbox->{landlock_abi}, 'Landlock, where the kernel has it';
+    like $master->ask('status'), qr/^SANDBOX .*\n(?:\S.*\n)*worker +yes +yes/m, 'status has a table';
+};
+
+scene 'sandbox = no' => sub {
+    my $master = master(server => server()->address, sandbox => 'no');
+    is $master->client->login->quit, '+OK bye', 'a session';
+    my ($worker) = $master->workers(1);
+    ok !is_filtered($worker), 'no filter';
+    is facts($worker)->{NoNewPrivs}, 1, 'but no new privileges';
+    is_deeply sandbox_of($master)->{roles}, [], 'nothing is shown';
+    unlike $master->ask('status'), qr/^SANDBOX/m, 'nor in the table';
+};
+
+scene 'sandbox = require' => sub {
+    my $master = master(server => server()->address, sandbox => 'require');
+    is $master->client->login->quit, '+OK bye', 'a session';
+    ok is_filtered(($master->workers(1))[0]), 'filtered';
+    is $master->after(sub { $master->signal('USR2') }, 'master-draining')->{event}, 'master-draining', 'an upgrade';
+    $master->follow(wait_until(sub { my $status = eval { $master->status }; $status && $status->{pid} != $master->pid && $status->{pid} }));
+    is $master->client->login->quit, '+OK bye', 'a session of the next binary';
+};
+
+# A container that permits neither; the library stands in for it.
+scene 'a container that permits none' => sub {
+    plan(skip_all => 'make check builds the library') if !$has_escapes;
+    expect_log(qw(sandbox configuration));
+    my %container = (LD_PRELOAD => $library, ESCAPE_DENY => 1);
+    my $master = master(server => server()->address, -env => \%container);
+    is $master->client->login->quit, '+OK bye', 'the server goes on without';
+    my @lines = log_lines('sandbox');
+    is scalar(@lines), 1, 'one line says so';
+    like $lines[0]{f}{text}, qr/\A"no filter of system calls \(seccomp\): .* does not permit it; no restriction of files \(Landlock\)/, 'and what is left out';
+    my $failed = master(server => server()->address, sandbox => 'require', -env => \%container, -start => 0)->run_to_end;
+    is exit_code($failed->{status}), 71, 'require: the exit code';
+    like $failed->{err}, qr/\A[^\n]*sandbox = require: no filter[^\n]*\n\z/, 'and one line';
+};
+
+# ---- escapes ----
+
+# An order to a process: the escape that it tries when it next calls one of a few functions.
+sub order {
+    my ($file, $pid, $order) = @_;
+    open my $cell, '+<', $file or die "$file: $!\n";
+    syswrite $cell, pack 'l5', $pid, $order, 0, 0, 0;
+    return;
+}
+
+sub outcome { my @cell = unpack 'l5', read_file($_[0]); return $cell[2] ? { result => $cell[3], error => $cell[4] } : undef }
+
+sub escape_file {
+    my $file = directory(0777) . '/cell';
+    write_file($file, "\0" x 4096);
+    chmod 0666, $file;
+    return $file;
+}
+
+sub taken_over {
+    my ($file, @keys) = @_;
+    return master(server => server()->address, -env => { LD_PRELOAD => $library, ESCAPE_FILE => $file }, @keys);
+}
+
+for my $many (0) {     # t/unit/test_sandbox.c has the other roles
+    my $role = $many ? 'worker-many' : 'worker';
+
+    scene "escapes of a process in the role $role" => sub {
+        plan(skip_all => 'make check builds the library of escapes') if !$has_escapes;
+        expect_log(qw(worker-died session-lost fork-throttled));
+        my $file   = escape_file();
+        my $master = taken_over($file, workers => 2, max_workers => 8, $many ? (sessions_per_worker => 4) : ());
+        my $held   = $master->client->login('bystander');
+        my $own    = $master->worker_of('bystander');
+        for my $order (sort { $a <=> $b } keys %call) {
+            my $client = wait_until(sub { my $c = $master->client->login("u$order"); $master->worker_of("u$order") != $own ? $c : do { $c->close; undef } });
+            my $worker = $master->worker_of("u$order");
+            my $died   = $master->after(sub { order($file, $worker, $order); $client->send("NOOP\r\n") }, 'worker-died');
+            is $died->{f}{call}, $call{$order}, "$call{$order}: the log names the call";
+            is $died->{f}{role}, $role, 'and the role';
+            is outcome($file), undef, 'the call has not returned';
+        }
+        order($file, $own, UNIX_SOCKET);
+        is $held->ask('NOOP'), '+OK', 'a call that fails';
+        cmp_ok outcome($file)->{result}, '==', -1, 'there is no UNIX socket but that of syslog';
+        is $held->quit, '+OK bye', 'the session of another worker has gone on';
+        is $master->client->login->quit, '+OK bye', 'and the next one is served';
+    };
+}
+
+scene 'escapes of the status process and of the helper' => sub {
+    plan(skip_all => 'make check builds the library of escapes') if !$has_escapes;
+    expect_log(qw(status helper-died fork-throttled resolve-failed));
+    my $file   = escape_file();
+    my $master = taken_over($file, server => 'localhost:' . server()->port, client_log => directory(0777));
+    my $held   = $master->client->login;
+    my $died   = $master->after(sub { order($file, $master->status_pid, EXECUTE); eval { $master->ask('status') } }, 'status');
+    like $died->{f}{text}, qr/role=status call=execve/, 'the status process is ended';
+    ok wait_until(sub { eval { $master->ask('status') } }), 'and another one answers';
+    my ($helper) = $master->helpers;
+    order($file, $helper, OPEN);
+    is $master->client->login->quit, '+OK bye', 'a session that asks the helper';
+    is outcome($file)->{result}, -1, 'the helper opens no other file';
+    $died = $master->after(sub { order($file, $helper, FORK); eval { $master->client->try_login } }, 'helper-died');
+    like $died->{f}{text}, qr/role=helper call=clone/, 'and is ended when it forks';
+    ok wait_until(sub { eval { $master->client->login->quit eq '+OK bye' } }), 'another one looks names up';
+    is $held->quit, '+OK bye', 'the session of a worker has gone on';
+};
+
+scene 'lies to the helper' => sub {
+    plan(skip_all => 'not run by root') if !is_root();
+    expect_log(qw(acp-failed resolve-failed client-log-failed));
+    my $master = master(server => 'localhost:' . server()->port, acp => acp('exit 0'), client_log => directory(0777));
+    my $held   = $master->client->login('liar');
+    my ($helper) = $master->helpers;
+    my $channel = socket_of($master->worker_of('liar'), sub { unpack('i', getsockopt $_[0], SOL_SOCKET, SO_TYPE) == SOCK_SEQPACKET });
+    srand 1;
+    for my $kind (0 .. 9) {
+        send $channel, chr($kind) . join('', map { chr int rand 256 } 1 .. $_), 0 for 0, 1, 10, 500, 4000;
+        send $channel, chr($kind) . "\0" x $_, 0 for 1 .. 24;
+    }
+    is $master->client->login->quit, '+OK bye', 'a session that asks it';
+    is(($master->helpers)[0], $helper, 'the helper is the same one');
+    is $held->quit, '+OK bye', 'and the session of the worker has gone on';
+};
+
+# System calls of Linux with the same number on all processors.
+sub socket_of {
+    my ($pid, $is_wanted) = @_;
+    my $pidfd = syscall 434, 0 + $pid, 0;     # pidfd_open
+    die "pidfd_open: $!\n" if $pidfd < 0;
+    for my $path (glob "/proc/$pid/fd/*") {
+        next if (readlink($path) // '') !~ /^socket:/;
+        my ($number) = $path =~ /(\d+)\z/;
+        my $fd = syscall 438, $pidfd, 0 + $number, 0;     # pidfd_getfd
+        next if $fd < 0;
+        open my $socket, '+<&=', $fd or die "open: $!\n";
+        return $socket if $is_wanted->($socket);
+    }
+    die "process $pid has no such socket\n";
+}
+
+done;
