@@ -88,7 +88,7 @@ static enum io_status ask(struct session *session, const struct address *local,
         .password = credentials->proxy_password,
         .session = session->id,
         .tls = starttls_text(&session->client_tls, tls),
-        .certificate = session->client_tls.certificate,
+        .certificate = session->client_names.certificate,
     };
 
     snprintf(port, sizeof(port), "%u", address_port(local));

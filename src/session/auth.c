@@ -27,7 +27,7 @@ struct exchange {
 /* EXTERNAL is offered if the client's certificate names somebody, and a user may have that name. */
 static bool is_offered(const struct session *session, enum sasl_mechanism mechanism)
 {
-    const char *name = session->client_tls.certificate;
+    const char *name = session->client_names.certificate;
 
     if ((session->start->conf->mechanisms >> mechanism & 1) == 0)
         return false;
@@ -156,7 +156,7 @@ static enum sasl_result take_token(struct exchange *exchange)
 static enum sasl_result take_external(struct exchange *exchange)
 {
     struct credentials *credentials = &exchange->session->credentials;
-    const char *name = exchange->session->client_tls.certificate;
+    const char *name = exchange->session->client_names.certificate;
     size_t size = exchange->message_length + 1;
     enum sasl_result result;
 

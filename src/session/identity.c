@@ -107,7 +107,7 @@ static size_t build_header(const struct session *session, char data[PROXY_HEADER
     const struct proxy_header_extras extras = {
         .is_tls = stream_is_tls(&session->client),
         .tls_version = session->client_tls.version,
-        .server_name = session->client_tls.server_name,
+        .server_name = session->client_names.server_name,
         .session = session->id,
     };
 

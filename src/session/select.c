@@ -98,7 +98,7 @@ static void split_proxy_credentials(struct session *session)
 /* The login name is the whole name in the client's certificate. */
 static bool is_named_by_certificate(const struct session *session)
 {
-    return strcmp(session->credentials.user, session->client_tls.certificate) == 0;
+    return strcmp(session->credentials.user, session->client_names.certificate) == 0;
 }
 
 /* Splits the login name. *server becomes the server part, or stays if there is none. */

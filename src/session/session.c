@@ -91,9 +91,9 @@ static void log_session(const struct session *session, enum outcome outcome,
     log_add(&line, "commit", commit_word(session));
     log_add_duration(&line, "duration", clock_now_ms() - session->started_ms);
     log_add(&line, "tls", starttls_text(&session->client_tls, tls));
-    log_add(&line, "sni", session->client_tls.server_name);
-    if (session->client_tls.certificate[0] != '\0')
-        log_add(&line, "certificate", session->client_tls.certificate);
+    log_add(&line, "sni", session->client_names.server_name);
+    if (session->client_names.certificate[0] != '\0')
+        log_add(&line, "certificate", session->client_names.certificate);
     log_add(&line, "server_tls", starttls_text(&session->server_tls, tls));
     log_add(&line, "stage", session_stage_word(session->stage));
     log_add(&line, "reason", outcome_reason(outcome));

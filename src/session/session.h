@@ -138,6 +138,7 @@ struct session {
     int64_t login_deadline_ms;
     bool is_reply_owed;          /* see client_owe_reply() */
     struct tls_facts client_tls; /* empty texts in the clear */
+    struct tls_names client_names;
     struct tls_facts server_tls;
     struct server_facts server_facts; /* of the server we log in at */
     bool is_login_sent;               /* the server has the credentials, and might repeat them */

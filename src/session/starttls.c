@@ -51,6 +51,7 @@ static enum outcome accept_tls(struct session *session, bool is_greeting_next)
     switch (status) {
     case IO_OK:
         stream_tls_facts(&session->client, &session->client_tls);
+        stream_tls_names(&session->client, &session->client_names);
         return OUTCOME_NONE;
     case IO_STOPPED:
         return OUTCOME_STOPPED;

@@ -452,15 +452,22 @@ static void name_of_certificate(const X509 *x509, char to[TLS_NAME_SIZE])
 void stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {
     const SSL *ssl = layer_of(stream)->ssl;
-    const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    const X509 *x509 = SSL_get0_peer_certificate(ssl);
 
     *facts = (struct tls_facts){.is_resumed = SSL_session_reused(ssl)};
     snprintf(facts->version, sizeof(facts->version), "%s", SSL_get_version(ssl));
     snprintf(facts->cipher, sizeof(facts->cipher), "%s", SSL_get_cipher_name(ssl));
+}
+
+void stream_tls_names(const struct stream *stream, struct tls_names *names)
+{
+    const SSL *ssl = layer_of(stream)->ssl;
+    const char *server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const X509 *x509 = SSL_get0_peer_certificate(ssl);
+
+    *names = (struct tls_names){.server_name = ""};
     if (server_name != NULL)
-        snprintf(facts->server_name, sizeof(facts->server_name), "%s", server_name);
+        snprintf(names->server_name, sizeof(names->server_name), "%s", server_name);
     if (x509 != NULL && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
         SSL_get_verify_result(ssl) == X509_V_OK)
-        name_of_certificate(x509, facts->certificate);
+        name_of_certificate(x509, names->certificate);
 }

@@ -205,16 +205,21 @@ const char *stream_tls_first(const struct stream *stream, size_t *length_r);
 
 /* What is known after the handshake. A text is empty where nothing is known. */
 struct tls_facts {
-    char version[16];                /* "TLSv1.3" */
-    char cipher[48];                 /* OpenSSL's name of it */
-    char server_name[TLS_NAME_SIZE]; /* SNI */
-    /* The name in the peer's certificate, if that was verified: the first mail address among its
-     * alternative names, or else its common name; UTF-8 without control octets. */
-    char certificate[TLS_NAME_SIZE];
+    char version[16]; /* "TLSv1.3" */
+    char cipher[48];  /* OpenSSL's name of it */
     bool is_resumed;
 };
 
-/* Fills `facts`. Call it after the handshake. */
+/* The names of a handshake with a client; empty texts where there is none. */
+struct tls_names {
+    char server_name[TLS_NAME_SIZE]; /* SNI */
+    /* The name in the client's certificate, if that was verified: the first mail address among its
+     * alternative names, or else its common name; UTF-8 without control octets. */
+    char certificate[TLS_NAME_SIZE];
+};
+
+/* Fills `facts`, and `names`. Call them after the handshake. */
 void stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
+void stream_tls_names(const struct stream *stream, struct tls_names *names);
 
 #endif

@@ -162,3 +162,9 @@ void stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
     (void)stream;
     *facts = (struct tls_facts){0};
 }
+
+void stream_tls_names(const struct stream *stream, struct tls_names *names)
+{
+    (void)stream;
+    *names = (struct tls_names){0};
+}

@@ -494,6 +494,7 @@ bool __wrap_stream_is_tls(const struct stream *stream);
 const char *__wrap_stream_tls_failure(const struct stream *stream);
 const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r);
 void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
+void __wrap_stream_tls_names(const struct stream *stream, struct tls_names *names);
 
 /* It is never read. */
 static struct tls_context *context(void)
@@ -582,13 +583,15 @@ const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_
 /* A server that begins with STLS has a certificate. */
 void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
 {
-    bool is_known = stream == &peers.session->client && peers.tls != PEERS_TLS_IMPLICIT;
-
+    (void)stream;
     *facts = (struct tls_facts){.version = "TLSv1.3", .cipher = "none"};
-    if (is_known) {
-        strcpy(facts->server_name, "pop.example.org");
-        strcpy(facts->certificate, "joe@example.org");
-    }
+}
+
+void __wrap_stream_tls_names(const struct stream *stream, struct tls_names *names)
+{
+    *names = (struct tls_names){.server_name = ""};
+    if (stream == &peers.session->client && peers.tls != PEERS_TLS_IMPLICIT)
+        *names = (struct tls_names){"pop.example.org", "joe@example.org"};
 }
 
 /* ---- begin, run, end ---- */
