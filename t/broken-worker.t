@@ -18,9 +18,10 @@ plan(skip_all => 'not run by root') if !is_root();
 
 expect_log('log-lines-lost');   # the kernel queues only ten for the collector
 
-# The first socket of a process that $is_wanted->($socket), as a handle of our own.
-sub socket_of {
+# The sockets of a process that $is_wanted->($socket), as handles of our own.
+sub sockets_of {
     my ($pid, $is_wanted) = @_;
+    my @sockets;
     my $pidfd = syscall PIDFD_OPEN, 0 + $pid, 0;   # a string would be passed as an address
     die "pidfd_open: $!\n" if $pidfd < 0;
     for my $path (glob "/proc/$pid/fd/*") {
@@ -29,14 +30,16 @@ sub socket_of {
         my $fd = syscall PIDFD_GETFD, $pidfd, 0 + $number, 0;
         die "pidfd_getfd: $!\n" if $fd < 0;
         open my $socket, '+<&=', $fd or die "open: $!\n";
-        return $socket if $is_wanted->($socket);
+        push @sockets, $socket if $is_wanted->($socket);
     }
-    die "process $pid has no such socket\n";
+    die "process $pid has no such socket\n" if !@sockets;
+    return @sockets;
 }
 
 sub has_option { my ($socket, $option, $value) = @_; return unpack('i', getsockopt $socket, SOL_SOCKET, $option) == $value }
-sub listener_of { return socket_of($_[0], sub { has_option($_[0], SO_ACCEPTCONN, 1) }) }
-sub channel_of  { return socket_of($_[0], sub { has_option($_[0], SO_TYPE, SOCK_SEQPACKET) }) }
+sub listener_of { return (sockets_of($_[0], sub { has_option($_[0], SO_ACCEPTCONN, 1) }))[0] }
+# One of them leads to the helper, another one takes traces.
+sub channels_of { return sockets_of($_[0], sub { has_option($_[0], SO_TYPE, SOCK_SEQPACKET) }) }
 
 # A port that the kernel does not choose for the server: a socket keeps such a one when it is shut down.
 sub free_port {
@@ -97,7 +100,7 @@ for (@kinds) {
         for my $how (1, 2) {   # for writing alone, and for both
             my $master = master(server => 'localhost:' . server()->port, %pool);
             my $held   = $master->client->login('held');
-            ok shutdown(channel_of($master->worker_of('held')), $how), "a worker shuts it down ($how)";
+            ok +(grep { shutdown $_, $how } channels_of($master->worker_of('held'))), "a worker shuts it down ($how)";
             ok wait_until(sub { $master->events('tampering') }), 'the master notices';
             ok wait_until(sub { eval { $master->client->login->quit eq '+OK bye' } }), 'a name is found again';
             is $held->quit, '+OK bye', 'a session goes on to its end';
