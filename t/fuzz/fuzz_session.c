@@ -747,12 +747,21 @@ static size_t check_proof(size_t at)
     return reply.length;
 }
 
+/* The words after a response code, cut so that the line with its CRLF is no longer than it may be. */
+static bool take_coded(const char *code, const char *text)
+{
+    char line[REPLY_LINE_BYTES];
+    int room = REPLY_LINE_BYTES - 2 - (int)strlen(code);
+
+    snprintf(line, sizeof(line), "%s%.*s", code, room, text);
+    return take_line(line, "");
+}
+
 /* The server's words with the response code that they get, or without one. */
 static bool take_words(const struct reply *reply, enum outcome outcome)
 {
     bool is_unavailable = outcome == OUTCOME_LOGIN_UNAVAILABLE;
     char text[REPLY_LINE_BYTES] = "";
-    char line[REPLY_LINE_BYTES + 16];
     size_t at = 4;
 
     while (at + 2 < reply->status_length && reply->line[at] == ' ')
@@ -761,11 +770,7 @@ static bool take_words(const struct reply *reply, enum outcome outcome)
         text[i] = reply_clean_octet(reply->line[at + i]);
     if (!is_unavailable)
         return take_line("-ERR ", text);
-    snprintf(line, REPLY_LINE_BYTES - 1, "-ERR [IN-USE] %s", text);
-    if (take_line(line, ""))
-        return true;
-    snprintf(line, REPLY_LINE_BYTES - 1, "-ERR [SYS/TEMP] %s", text);
-    return take_line(line, "");
+    return take_coded("-ERR [IN-USE] ", text) || take_coded("-ERR [SYS/TEMP] ", text);
 }
 
 /* The answer to PASS. True when it is a login; *server_at_r is then after the server's reply. */
