@@ -42,9 +42,10 @@ scene 'every process that reads from the network' => sub {
     ok !is_filtered($master->pid), 'not the master';
     my $sandbox = sandbox_of($master);
     my %role    = map { $_->{role} => $_ } @{ $sandbox->{roles} };
-    ok $role{$_}{seccomp}, "$_ is shown" for qw(worker helper status), features()->{groups} ? 'check' : ();
-    is !!$role{worker}{files}, !!$sandbox->{landlock_abi}, 'Landlock, where the kernel has it';
-    like $master->ask('status'), qr/^SANDBOX .*\n(?:\S.*\n)*worker +yes +yes/m, 'status has a table';
+    my $worker  = has_many_sessions() ? 'worker-many' : 'worker';
+    ok $role{$_}{seccomp}, "$_ is shown" for $worker, qw(helper status), features()->{groups} ? 'check' : ();
+    is !!$role{$worker}{files}, !!$sandbox->{landlock_abi}, 'Landlock, where the kernel has it';
+    like $master->ask('status'), qr/^SANDBOX .*\n(?:\S.*\n)*$worker +yes +yes/m, 'status has a table';
 };
 
 scene 'sandbox = no' => sub {
@@ -112,7 +113,7 @@ for my $many (0) {     # t/unit/test_sandbox.c has the other roles
         plan(skip_all => 'make check builds the library of escapes') if !$has_escapes;
         expect_log(qw(worker-died session-lost fork-throttled));
         my $file   = escape_file();
-        my $master = taken_over($file, workers => 2, max_workers => 8, $many ? (sessions_per_worker => 4) : ());
+        my $master = taken_over($file, workers => 2, max_workers => 8, sessions_per_worker => $many ? 4 : 1);
         my $held   = $master->client->login('bystander');
         my $own    = $master->worker_of('bystander');
         for my $order (sort { $a <=> $b } keys %call) {

@@ -50,7 +50,7 @@ our @EXPORT = (
     @Test::More::EXPORT,
     qw(scene done example proxy master pollers server run wait_until pause now program directory write_file read_file
         acp never expect_log expect_reason log_lines features exit_code show is_alive descendants orphans facts descriptors is_root
-        without_setuid needs_one_session
+        without_setuid needs_one_session has_many_sessions
         is_sanitized installed b64 secret executable message is_part_of_dialogue),
 );
 
