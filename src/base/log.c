@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Puts lines together, escapes values, and gives each line to the kernel in one call that does not
- * block. Knows nothing of what the lines say.
+ * Where lines go, and how: each line is given to the kernel in one call that does not block. What a
+ * line says is put together in log_line.c.
  */
 #include "base/log.h"
 
@@ -25,10 +25,8 @@
 #include "base/file.h"
 #include "base/local_time.h"
 #include "base/log_form.h"
-#include "base/log_privacy.h"
 #include "base/log_recent.h"
 #include "base/number.h"
-#include "base/octet.h"
 #include "base/process.h"
 #include "base/shared.h"
 
@@ -286,129 +284,7 @@ int log_descriptor(void)
     return log_state.descriptor;
 }
 
-/* ---- putting a line together ---- */
-
-static void add_raw(struct log_line *line, const char *text, size_t length)
-{
-    size_t room = sizeof(line->text) - line->length;
-
-    if (length > room)
-        length = room;
-    memcpy(line->text + line->length, text, length);
-    line->length += length;
-}
-
-static bool is_plain(char octet, bool keep_blank)
-{
-    return (octet_is_graphic(octet) && octet != '"' && octet != '\\') ||
-           (octet == ' ' && keep_blank);
-}
-
-/* The number of octets at the beginning that need no escape. */
-static size_t plain_length(const char *value, size_t length, bool keep_blank)
-{
-    size_t plain = 0;
-
-    while (plain < length && is_plain(value[plain], keep_blank))
-        plain++;
-    return plain;
-}
-
-static void add_escaped(struct log_line *line, const char *value, size_t length, bool keep_blank)
-{
-    static const char hex[] = "0123456789abcdef";
-    size_t left = LOG_VALUE_BYTES;
-
-    while (length > 0) {
-        unsigned char octet = (unsigned char)value[0];
-        char escaped[4] = {'\\', 'x', hex[octet >> 4], hex[octet & 15]};
-        size_t plain = plain_length(value, length < left ? length : left, keep_blank);
-        size_t written = plain > 0 ? plain : sizeof(escaped);
-        size_t taken = plain > 0 ? plain : 1;
-
-        if (written > left) {
-            add_raw(line, "...", 3);
-            return;
-        }
-        add_raw(line, plain > 0 ? value : escaped, written);
-        left -= written;
-        value += taken;
-        length -= taken;
-    }
-}
-
-static void add_key(struct log_line *line, const char *key)
-{
-    line->pairs++;
-    add_raw(line, " ", 1);
-    add_raw(line, key, strlen(key));
-    add_raw(line, "=", 1);
-}
-
-void log_begin(struct log_line *line, enum event event)
-{
-    const char *word = event_word(event);
-
-    line->length = 0;
-    line->pairs = 1;
-    line->numbers = 0;
-    line->event = event;
-    line->level = event_level(event);
-    add_raw(line, "event=", 6);
-    add_raw(line, word, strlen(word));
-}
-
-void log_resume(struct log_line *line, const char *text)
-{
-    line->length = 0;
-    line->numbers = 0;
-    add_raw(line, text, strlen(text));
-    line->pairs = log_form_count(line->text, line->length);
-}
-
-void log_add(struct log_line *line, const char *key, const char *value)
-{
-    char masked[LOG_PRIVATE_SIZE];
-    size_t length;
-
-    value = log_private(key, value, masked);
-    length = value == NULL ? 0 : strlen(value);
-    add_key(line, key);
-    if (length == 0)
-        add_raw(line, "-", 1);
-    else
-        add_escaped(line, value, length, false);
-}
-
-void log_add_number(struct log_line *line, const char *key, int64_t value)
-{
-    char digits[NUMBER_TEXT_MAX];
-
-    if (line->pairs < LOG_FORM_PAIRS_MAX)
-        line->numbers |= UINT64_C(1) << line->pairs;
-    add_key(line, key);
-    if (value < 0)
-        add_raw(line, "-", 1);
-    add_raw(line, digits, number_put(digits, value < 0 ? -(uint64_t)value : (uint64_t)value));
-}
-
-void log_add_duration(struct log_line *line, const char *key, int64_t duration_ms)
-{
-    unsigned ms = (unsigned)(duration_ms % 1000);
-    char fraction[4] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
-                        (char)('0' + ms % 10)};
-
-    log_add_number(line, key, duration_ms / 1000);
-    add_raw(line, fraction, sizeof(fraction));
-}
-
-void log_add_text(struct log_line *line, const char *key, const char *text)
-{
-    add_key(line, key);
-    add_raw(line, "\"", 1);
-    add_escaped(line, text, strlen(text), true);
-    add_raw(line, "\"", 1);
-}
+/* ---- a line with one text ---- */
 
 static void write_message(enum log_level level, enum event event, const char *format,
                           va_list arguments)

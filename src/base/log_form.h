@@ -23,7 +23,7 @@ struct log_form {
     size_t length;
     uint64_t numbers; /* bit i: the value of pair i is a number */
     enum log_level level;
-    const char *time; /* RFC 3339; NULL: whoever gets the line notes the time */
+    const char *time; /* RFC 3339; NULL: the receiver of the line adds the time */
     int64_t pid;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the log tells of people: the key log_privacy. It is applied to the values of a few keys of
- * lines, whoever writes them: addresses of clients, names of users and of their certificates.
+ * What the log tells of people: the key log_privacy. It changes the values of a few keys, in every
+ * line that has them: addresses of clients, names of users and of their certificates.
  */
 #ifndef BASE_LOG_PRIVACY_H
 #define BASE_LOG_PRIVACY_H

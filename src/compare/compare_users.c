@@ -22,7 +22,7 @@ static void wipe(char *text, size_t size)
     free(text);
 }
 
-/* Twice the room. realloc() would leave a copy behind. */
+/* Doubles the room. realloc() would not wipe the old copy of the passwords. */
 static int grow(struct compare_users *users, size_t *room)
 {
     size_t wanted = *room == 0 ? FIRST_BYTES : 2 * *room;

@@ -90,7 +90,7 @@ const struct conf_key_info *conf_key_info(enum conf_key key);
 enum conf_key conf_key_find(const char *name);
 enum conf_key conf_key_find_in_group(const char *name);
 
-/* The key belongs to [group NAME]. There is no option for it. */
+/* Whether the key stands in a section [group NAME]. Such a key has no option. */
 bool conf_key_is_of_group(enum conf_key key);
 
 /* Whether the value is a relative path, given for a key that wants an absolute one. */

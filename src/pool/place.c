@@ -312,8 +312,8 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
                                       .why_stopped = why_stopped}};
 }
 
-/* The names go before the number changes: whoever reads the new number never finds the names of the
- * session before. A signal that comes in between has no effect. It is sent again while the session that
+/* The names go before the number changes: a process that reads the new number never finds the names
+ * of the session before. A signal that comes in between has no effect. It is sent again while the session that
  * it is for lasts. */
 static void take_number(struct place *place)
 {

@@ -26,7 +26,8 @@ void trace_marks_set_writable(struct trace_marks *to_write)
     atomic_store(&writable->count, 0);
 }
 
-/* Counted anew, as a process that leaves may end its marks after its successor has begun. */
+/* Counts all marks again. A process that ends may take its marks back after its successor has set
+ * its own, so adding and subtracting would go wrong. */
 static void count_marks(void)
 {
     uint32_t count = 0;
