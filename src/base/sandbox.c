@@ -105,8 +105,10 @@ static void on_forbidden(int number, siginfo_t *info, void *context)
         char call[SANDBOX_CALL_SIZE];
 
         sandbox_call_name(info->si_syscall, call);
-        log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX, "this process made the system call %s, which its sandbox "
-                    "forbids, and ends", call);
+        log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX,
+                       "this process made the system call %s, which its sandbox "
+                       "forbids, and ends",
+                       call);
     }
     signal(number, SIG_DFL);
     _exit(128 + number); /* not reached where the filter is in force */

@@ -159,7 +159,8 @@ static int find_addresses(struct compare_server *server, struct error *error)
 
     if (code != 0)
         return error_set(error, "%s: %s", server->name.host, gai_strerror(code));
-    for (struct addrinfo *a = found; a != NULL && server->address_count < COMPARE_ADDRESSES_MAX; a = a->ai_next) {
+    for (struct addrinfo *a = found; a != NULL && server->address_count < COMPARE_ADDRESSES_MAX;
+         a = a->ai_next) {
         struct address *to = &server->addresses[server->address_count++];
 
         memcpy(&to->storage, a->ai_addr, a->ai_addrlen);

@@ -235,7 +235,8 @@ void compare_report_end(const struct compare_report *report)
     put_users(out, summary->some_again, "downloads some messages again", "download some messages again");
     put_users(out, summary->lost, "lacks mail at the new server", "lack mail at the new server");
     put_users(out, summary->added, "has mail only at the new server", "have mail only at the new server");
-    put_users(out, summary->changed, "has messages with other content", "have messages with other content");
+    put_users(out, summary->changed, "has messages with other content",
+              "have messages with other content");
     put_users(out, summary->refused, "cannot log in", "cannot log in");
     put_users(out, summary->failed, "could not be compared", "could not be compared");
 }

@@ -231,7 +231,8 @@ int conf_check_DELIMITERS(const char *value, struct error *error)
         return error_set(error, "must be at least one character, such as @");
     for (const char *c = value; *c != '\0'; c++)
         if (!ispunct((unsigned char)*c) || strchr(":.-_[]", *c) != NULL)
-            return error_set(error, "must be punctuation characters that no server name has, such as @%%");
+            return error_set(error,
+                             "must be punctuation characters that no server name has, such as @%%");
     return 0;
 }
 

@@ -29,8 +29,8 @@ static int check_values(const struct conf_instance *instance, struct error *erro
     struct error why;
 
     if (values->tls_ciphers != NULL && tls_check_ciphers(values->tls_ciphers, &why) == -1)
-        return error_set(error, "%s: tls_ciphers = %s", conf_origin(&instance->section, CONF_KEY_tls_ciphers),
-                         why.text);
+        return error_set(error, "%s: tls_ciphers = %s",
+                         conf_origin(&instance->section, CONF_KEY_tls_ciphers), why.text);
     if (values->tls_client_ca != NULL && tls_check_client_ca(values->tls_client_ca, &why) == -1)
         return error_set(error, "%s: tls_client_ca = %s",
                          conf_origin(&instance->section, CONF_KEY_tls_client_ca), why.text);
@@ -125,8 +125,9 @@ int conf_tls_init_servers(struct conf_instance *instance, struct error *error)
     instance->server_tls = tls_context_for_servers(&settings, &why);
     if (instance->server_tls == NULL)
         return error_set(error, "%s: %s",
-                         conf_origin(&instance->section, values->server_tls_ca != NULL ? CONF_KEY_server_tls_ca
-                                                                          : CONF_KEY_server_tls),
+                         conf_origin(&instance->section, values->server_tls_ca != NULL
+                                                             ? CONF_KEY_server_tls_ca
+                                                             : CONF_KEY_server_tls),
                          why.text);
     if (values->route != NULL && make_any(instance, error) == -1)
         return -1;

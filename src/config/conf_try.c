@@ -239,7 +239,8 @@ static void try_user(struct trial *trial)
     (void)waitpid(pid, NULL, 0);
     if (error.text[0] == '\0')
         return;
-    error_set(&mistake, "%s: a worker's rights: %s; permit it (CAP_SETUID, CAP_SETGID), or set another user",
+    error_set(&mistake,
+              "%s: a worker's rights: %s; permit it (CAP_SETUID, CAP_SETGID), or set another user",
               conf_origin(proxy, CONF_KEY_user), error.text);
     mistakes_take(&trial->mistakes, mistake.text);
 }

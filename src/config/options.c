@@ -151,7 +151,8 @@ static int set_config_file(struct options *options, const char *path, struct err
     char absolute[PATH_MAX];
 
     if (options->config_file != NULL)
-        return error_set(error, "-f %s: only one file is allowed; start a second server for the other", path);
+        return error_set(
+            error, "-f %s: only one file is allowed; start a second server for the other", path);
     if (path[0] == '\0')
         return error_set(error, "-f needs the path of a file");
     if (make_absolute(absolute, path, "-f", error) == -1)
@@ -246,7 +247,8 @@ static int refuse_option(int option, const char *argument, struct error *error)
  * server, and how, may be given on the command line as well; and for a command, where to ask. */
 static bool may_override_file(const struct options *options, enum conf_key key)
 {
-    return (key == CONF_KEY_control && operator_is_command(options->action)) || key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
+    return (key == CONF_KEY_control && operator_is_command(options->action)) ||
+           key == CONF_KEY_user || key == CONF_KEY_pidfile || key == CONF_KEY_log ||
            key == CONF_KEY_workers;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Follows access control programs, which acp_starter.c starts: output, time limit, end. The program is the operator's,
- * but strangers cause it to run. So nothing that it does may stop the helper: neither silence, nor
- * endless output, nor a process that it leaves behind.
+ * Follows access control programs, which acp_starter.c starts: output, time limit, end. The program
+ * is the operator's, but strangers cause it to run. So nothing that it does may stop the helper:
+ * neither silence, nor endless output, nor a process that it leaves behind.
  */
 #include "helper/acp.h"
 

@@ -44,6 +44,7 @@ static const char *const variable_names[] = {
 #undef ACP_VARIABLE
 };
 enum { VARIABLE_COUNT = sizeof(variable_names) / sizeof(variable_names[0]) };
+_Static_assert(VARIABLE_COUNT + 2 <= VALUES_MAX, "room for PATH and the NULL at the end");
 
 /* A program that runs. */
 struct program {

@@ -58,6 +58,7 @@ bool checks_reap(pid_t pid, int wait_status)
         return false;
     checks.pid = 0;
     log_message(EVENT_CHECKS, "the process died (%s); a new one is started in %.1f s",
-                sandbox_end_text(SANDBOX_CHECK, pid, wait_status, end), respawn_later_s(&checks.respawn, fork_process));
+                sandbox_end_text(SANDBOX_CHECK, pid, wait_status, end),
+                respawn_later_s(&checks.respawn, fork_process));
     return true;
 }

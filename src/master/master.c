@@ -183,7 +183,8 @@ static void mind_syslog(const struct conf_section *proxy)
     if (log_is_heard() || log_find_daemon(&why) == 0)
         return;
     stands_in = !master.options->is_daemon && log_use_stderr();
-    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION, "%s: log = %s: %s; start one, or set log to a file; until then %s",
+    log_message_at(LOG_LEVEL_WARNING, EVENT_CONFIGURATION,
+                   "%s: log = %s: %s; start one, or set log to a file; until then %s",
                    conf_origin(proxy, CONF_KEY_log), proxy->values.log, why.text,
                    stands_in ? "lines go to standard error" : "lines are lost");
     if (!stands_in && !master.is_ready)

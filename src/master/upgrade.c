@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A socket connects the two binaries: the next one says there that it is ready, and later perhaps
- * that the operator ends sessions, or that all are to end; each sees there that the other is gone. What else the next binary
- * inherits is for the caller to pass on.
+ * that the operator ends sessions, or that all are to end; each sees there that the other is gone.
+ * What else the next binary inherits is for the caller to pass on.
  */
 #include "master/upgrade.h"
 

@@ -313,8 +313,8 @@ void place_init(struct place *place, struct pool *pool, struct scoreboard_slot *
 }
 
 /* The names go before the number changes: a process that reads the new number never finds the names
- * of the session before. A signal that comes in between has no effect. It is sent again while the session that
- * it is for lasts. */
+ * of the session before. A signal that comes in between has no effect. It is sent again while the
+ * session that it is for lasts. */
 static void take_number(struct place *place)
 {
     struct scoreboard_slot *slot = place->slot;

@@ -148,7 +148,8 @@ enum sasl_result sasl_token_value(enum sasl_mechanism mechanism, const char *mes
 enum { SASL_TOKEN_EXTRA = 64 };
 
 /* The initial response of a token mechanism with this token, for sasl_token_encode(), which
- * puts the user's name in. Returns its length, or 0 where it does not fit or the mechanism has no token. */
+ * puts the user's name in. Returns its length, or 0 where it does not fit or the mechanism has no
+ * token. */
 size_t sasl_token_make(enum sasl_mechanism mechanism, const char *token, char *message, size_t size);
 
 /* Decodes EXTERNAL (RFC 4422 appendix A): the message is the authzid. `user` becomes "" for an
