@@ -106,13 +106,14 @@ void log_add(struct log_line *line, const char *key, const char *value)
 void log_add_number(struct log_line *line, const char *key, int64_t value)
 {
     char digits[NUMBER_TEXT_MAX];
+    size_t length = number_put(digits, value < 0 ? -(uint64_t)value : (uint64_t)value);
 
     if (line->pairs < LOG_FORM_PAIRS_MAX)
         line->numbers |= UINT64_C(1) << line->pairs;
     add_key(line, key);
     if (value < 0)
         add_raw(line, "-", 1);
-    add_raw(line, digits, number_put(digits, value < 0 ? -(uint64_t)value : (uint64_t)value));
+    add_raw(line, digits, length);
 }
 
 void log_add_duration(struct log_line *line, const char *key, int64_t duration_ms)
