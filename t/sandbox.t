@@ -62,9 +62,11 @@ scene 'sandbox = require' => sub {
     my $master = master(server => server()->address, sandbox => 'require');
     is $master->client->login->quit, '+OK bye', 'a session';
     ok is_filtered(($master->workers(1))[0]), 'filtered';
+    my $rights = facts($master->pid)->{CapEff};
     is $master->after(sub { $master->signal('USR2') }, 'master-draining')->{event}, 'master-draining', 'an upgrade';
     $master->follow(wait_until(sub { my $status = eval { $master->status }; $status && $status->{pid} != $master->pid && $status->{pid} }));
     is $master->client->login->quit, '+OK bye', 'a session of the next binary';
+    is facts($master->pid)->{CapEff}, $rights, 'which has the capabilities of the first one, though no child can get any';
 };
 
 # A container that permits neither; the library stands in for it.

@@ -294,6 +294,7 @@ int sandbox_prepare(enum sandbox_mode mode, struct error *error)
 {
     struct error missing;
 
+    sandbox_limits_bound_children();
     if (mode == SANDBOX_NO)
         return 0;
     try_once();

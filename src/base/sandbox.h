@@ -68,7 +68,8 @@ void sandbox_view_add_port(struct sandbox_view *view, uint16_t port);
 /*
  * Finds out in a child what this kernel can do, and makes the filters; the second time it only does
  * what is new. Where something is missing: with SANDBOX_REQUIRE returns -1 and sets `error`; with
- * SANDBOX_YES logs it once. Call it before the processes of the new settings are forked.
+ * SANDBOX_YES logs it once. Call it before the processes of the new settings are forked. It also
+ * empties the bounding set of capabilities, which these processes inherit.
  */
 int sandbox_prepare(enum sandbox_mode mode, struct error *error);
 /* This process and those forked from now on have this mode. `is_syslog`: they connect to the syslog

@@ -41,11 +41,16 @@ struct sandbox_profile {
 
 /* ---- limits ---- */
 
-/* Every kernel has these, and they hold whatever the mode is. */
+/* Every kernel has these, and they hold whatever the mode is. Call it after the user has changed:
+ * that makes a process dumpable again on some systems. The second time it does nothing. */
 void sandbox_limits_always(void);
 /* Takes the capabilities away that root programs would get. Only root can, so call it before the
- * user changes. */
+ * user changes. The second time it does nothing. */
 void sandbox_limits_bound(void);
+/* For a master that runs as root: the same for all processes that it forks from now on, because one
+ * call for each of some forty capabilities costs each start of a worker more than the filter does.
+ * The master itself keeps its capabilities, and so does the program that it executes. */
+void sandbox_limits_bound_children(void);
 /* Those of the role. */
 void sandbox_limits_enter(unsigned limits);
 
