@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use Pop3Test::Dovecot;
+use Pop3Test::Slow qw(drip);
 use Pop3Test::Tables qw(rows);
 use Pop3Test::Tls;
 use IO::Socket::IP;
@@ -62,6 +63,12 @@ sub compare {
     return (exit_code($result->{status}), $result->{out}, $result->{err});
 }
 
+# The lines of users come as they are done: sorted by name here, before the summary.
+sub in_order {
+    my ($users, $summary) = $_[0] =~ /\A(.*?)(\d+ users?, .*)\z/s or return $_[0];
+    return join('', sort { $a cmp $b } split /^/, $users) . $summary;
+}
+
 my %old = (
     anna => box('a b c'), bert => box('a b c'), carl => box('a b c d'), dora => box('a b'), emil => box('a'),
     fred => box('a'), gina => undef, hugo => box('a b'), ines => box('a'), jens => undef, "k\xc3\xa4the" => box('a'), leer => box(''),
@@ -79,7 +86,7 @@ scene 'users of every kind' => sub {
     my ($code, $out, $err) = compare($old, $new, '--users', users(@names), '--jobs', 3);
     is $code, 2, 'exit status: not everything could be compared';
     is $err, '', 'nothing on standard error';
-    is $out =~ s{broke: Connection reset by peer}{broke}r, <<"END", 'the report';
+    is in_order($out =~ s{broke: Connection reset by peer}{broke}r), <<"END", 'the report';
 bert: downloads everything again, 3 messages: all UIDLs differ
 carl: downloads 1 of 2 messages again: their UIDLs differ; 2 messages missing at the new server
 dora: 2 messages missing at the new server
@@ -180,6 +187,26 @@ scene 'a server that hangs holds up one user and not the others' => sub {
     is +(JSON::PP::decode_json($out)->{users})->[0]{new}{failure}, 'timeout', 'and the one has its line';
 };
 
+scene 'a server that sends one octet at a time does not win time' => sub {
+    my $old = mailboxes(map { $_ => box('a') } qw(listing anna));
+    my $new = mailboxes(listing => box('a'), anna => box('a'));
+    my $list = $new->{on}{LIST};
+    $new->{on}{LIST} = sub { $_[0]{user} eq 'listing' ? do { drip($_[0], 'x', 0.1); '' } : $list->(@_) };
+    my ($code, $out) = compare($old, $new, '--users', users(qw(listing anna)), '--jobs', 1, '--timeout', 1);
+    is $code, 2, 'exit status';
+    like $out, qr/\Alisting: \S+: does not answer in time\n2 users/, 'a listing that never ends; the next user is compared';
+    my $greets = server(greeting => \'', on_accept => sub { drip($_[0], 'x', 0.1) });
+    ($code, $out) = compare($old, $greets, '--users', users('anna'), '--timeout', 1);
+    like $out, qr/\Aanna: \S+: does not answer in time\n/, 'a greeting that never ends';
+};
+
+scene 'people see a user as soon as he is done' => sub {
+    my $old = mailboxes(map { $_ => box('a') } qw(slow anna));
+    my $new = mailboxes(slow => sub { '' }, anna => box('b'));
+    my ($code, $out) = compare($old, $new, '--users', users(qw(slow anna)), '--jobs', 2, '--timeout', 2);
+    like $out, qr/\Aanna: .*\nslow: \S+: does not answer in time\n/, 'nobody waits for one before him in the file';
+};
+
 scene 'words of a server: no password, no control character' => sub {
     my $old = mailboxes(anna => box('a'));
     my $new = server(on => { PASS => sub { "-ERR \e[31mno $_[1]\r\n" } }, anything_goes => 1);
@@ -254,6 +281,7 @@ scene 'two Dovecots, over TLS' => sub {
     };
     my @trust = ('--ca', $ca->{certificate});
     like $between->($same, 'port', @trust), qr/\A0: 1 user,.*\n +1 has the same at both\n\z/, 'the same mail';
+    is_deeply [ map { $_->flags } $old, $same ], [ map { ('') x @messages } 1 .. 2 ], 'no message is marked as read';
     like $between->($renamed, 'tls_port', @trust, '--new-tls', 'implicit'),
         qr/\A1: reader: downloads everything again, 4 messages: all UIDLs differ; 1 message missing at the new server\n/, 'other UIDLs, one message less';
     like $between->($same, 'port'), qr/\A2: reader: \S+: TLS failed: .*certificate/, 'a certificate that nobody vouches for';

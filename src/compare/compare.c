@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A few tasks share the list of users: each takes the next one, reads both mailboxes, and goes on.
- * So a server that hangs holds up one task and not the others. Where the machine cannot run tasks,
+ * So a server that hangs holds up one task and not the others. People read of a user as soon as he
+ * is done; JSON keeps the order of the file. Where the machine cannot run tasks,
  * there is one after another.
  */
 #include "compare/compare.h"
@@ -38,7 +39,7 @@ static struct {
     struct compare_report report;
     size_t next;     /* the user who is compared next */
     size_t done;     /* users who have been */
-    size_t reported; /* users in the report, all before this one */
+    size_t reported; /* in JSON: the users before this one are in the report */
     bool has_bar;
     int64_t bar_at_ms;
 } run;
@@ -94,26 +95,33 @@ static void compare_user(size_t index)
     finding->is_done = true;
 }
 
-/* In the order of the file: a user waits for those before. */
-static void report_done(void)
+static void report(size_t index)
 {
-    while (run.reported < run.users.count && run.findings[run.reported].is_done) {
-        struct compare_finding *finding = &run.findings[run.reported];
+    struct compare_finding *finding = &run.findings[index];
 
-        clear_bar();
-        compare_report_user(&run.report, run.users.list[run.reported].user, finding);
-        free(finding->old.text);
-        free(finding->new.text);
-        run.reported++;
-    }
+    clear_bar();
+    compare_report_user(&run.report, run.users.list[index].user, finding);
+    free(finding->old.text);
+    free(finding->new.text);
+}
+
+static void report_done(size_t index)
+{
+    if (!run.options.as_json)
+        report(index);
+    while (run.options.as_json && run.reported < run.users.count &&
+           run.findings[run.reported].is_done)
+        report(run.reported++);
     fflush(stdout);
 }
 
 static void compare_next(void)
 {
-    compare_user(run.next++);
+    size_t index = run.next++;
+
+    compare_user(index);
     run.done++;
-    report_done();
+    report_done(index);
     draw_bar(run.done == run.users.count);
 }
 

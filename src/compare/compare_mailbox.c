@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The dialogue: greeting, TLS, USER and PASS, STAT, LIST, UIDL, RETR of each message if hashes are
- * wanted, QUIT. A server may be hostile or half dead: every wait has a limit, and no number of it is
- * trusted further than memory for it is there.
+ * wanted, RSET after them, QUIT. A server may be hostile or half dead: every reply has a limit of
+ * time, and no number in it makes us take more memory than there is.
  */
 #include "compare/compare_mailbox.h"
 
@@ -25,6 +25,7 @@ enum {
     COMMAND_BYTES = 64,
     SLACK_OCTETS = 64 * 1024, /* a message may be longer than LIST says: line ends, dots */
     SLACK_FACTOR = 4,
+    LEAST_OCTETS_PER_S = 1024, /* of a long reply; a slower server is as bad as a silent one */
 };
 
 static const struct {
@@ -54,6 +55,8 @@ struct visit {
     const struct compare_login *login;
     struct stream stream;
     struct secret_prints secrets;
+    int64_t begun_ms;  /* when the reply under way began to be waited for, */
+    uint64_t received; /* and how many octets of it have come */
     char line[LINE_BYTES]; /* the last one read, without its end */
 };
 
@@ -76,17 +79,31 @@ static bool fail_io(struct visit *visit, enum io_status status)
     return fail(visit, COMPARE_FAILURE_LOST, status == IO_EOF ? "" : strerror(errno));
 }
 
+/* ---- the time that a reply may take ---- */
+
+/* Called before each command, before the greeting, and before TLS. */
+static void begin_reply(struct visit *visit)
+{
+    visit->begun_ms = clock_now_ms();
+    visit->received = 0;
+}
+
+/* One deadline for the whole reply, so that a server cannot win time by sending it octet by octet.
+ * A long reply gets more time as it comes in. */
 static int64_t deadline_ms(const struct visit *visit)
 {
-    return clock_after_ms(visit->server->timeout_ms);
+    return visit->begun_ms + visit->server->timeout_ms +
+           (int64_t)(visit->received * 1000 / LEAST_OCTETS_PER_S);
 }
 
 /* ---- lines ---- */
 
 static bool more_input(struct visit *visit)
 {
+    size_t before = buffer_length(&visit->stream.in);
     enum io_status status = stream_fill(&visit->stream, BUFFER_BLOCK_BYTES, deadline_ms(visit));
 
+    visit->received += buffer_length(&visit->stream.in) - before;
     return status == IO_OK || fail_io(visit, status);
 }
 
@@ -138,6 +155,7 @@ static bool ask(struct visit *visit, const char *verb, const char *argument,
     stream_put_text(&visit->stream, verb);
     stream_put_text(&visit->stream, argument);
     stream_put_text(&visit->stream, "\r\n");
+    begin_reply(visit);
     status = stream_flush(&visit->stream, false, deadline_ms(visit));
     return status == IO_OK ? read_status(visit, refused) : fail_io(visit, status);
 }
@@ -149,10 +167,12 @@ static bool open_connection(struct visit *visit)
     const struct compare_server *server = visit->server;
     const struct dial_settings settings = {0};
     size_t chosen;
+    enum io_status status;
     int fd;
-    enum io_status status = dial(server->addresses, server->address_count, &settings,
-                                 deadline_ms(visit), &fd, &chosen, NULL);
 
+    begin_reply(visit);
+    status = dial(server->addresses, server->address_count, &settings, deadline_ms(visit), &fd,
+                  &chosen, NULL);
     if (status != IO_OK)
         return fail(visit, COMPARE_FAILURE_CONNECT,
                     status == IO_DEADLINE ? strerror(ETIMEDOUT) : strerror(errno));
@@ -167,6 +187,7 @@ static bool begin_tls(struct visit *visit)
 
     if (buffer_length(&visit->stream.in) > 0)
         return fail(visit, COMPARE_FAILURE_TLS, "more was said than asked for");
+    begin_reply(visit);
     if (stream_tls_connect(&visit->stream, server->context, server->name.host, server->name.port,
                            deadline_ms(visit)) == IO_OK)
         return true;
@@ -180,6 +201,7 @@ static bool greet(struct visit *visit)
 
     if (tls == COMPARE_TLS_IMPLICIT && !begin_tls(visit))
         return false;
+    begin_reply(visit);
     if (!read_status(visit, COMPARE_FAILURE_GREETING))
         return false;
     if (tls != COMPARE_TLS_STLS)
@@ -332,6 +354,17 @@ static bool read_messages(struct visit *visit)
 
 /* ---- the whole ---- */
 
+/* At RETR a server such as Dovecot notes that the message has been read, and it keeps the note at
+ * QUIT; RSET before it takes the note back. The mailbox is known by now, so no failure counts. */
+static void say_goodbye(struct visit *visit, bool has_read)
+{
+    if (has_read)
+        (void)ask(visit, "RSET", "", COMPARE_FAILURE_REFUSED);
+    (void)ask(visit, "QUIT", "", COMPARE_FAILURE_REFUSED);
+    visit->mailbox->failure = COMPARE_GOOD;
+    visit->mailbox->text[0] = '\0';
+}
+
 void compare_mailbox_read(struct compare_mailbox *mailbox, const struct compare_server *server,
                           const struct compare_login *login, bool with_hashes)
 {
@@ -342,12 +375,8 @@ void compare_mailbox_read(struct compare_mailbox *mailbox, const struct compare_
     secret_note(&visit.secrets, login->password, strlen(login->password));
     if (open_connection(&visit) && greet(&visit) && log_in(&visit) && read_stat(&visit) &&
         read_listing(&visit, "LIST", take_size) && read_listing(&visit, "UIDL", take_uidl) &&
-        (!with_hashes || read_messages(&visit))) {
-        /* The mailbox is known: it does not matter how the server says goodbye. */
-        stream_put_text(&visit.stream, "QUIT\r\n");
-        if (stream_flush(&visit.stream, false, deadline_ms(&visit)) == IO_OK)
-            (void)stream_fill(&visit.stream, LINE_BYTES, deadline_ms(&visit));
-    }
+        (!with_hashes || read_messages(&visit)))
+        say_goodbye(&visit, with_hashes);
     stream_close(&visit.stream);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads what one server says of one user's mailbox: its messages with sizes, unique identities and,
- * if wanted, hashes of their octets. Nothing is changed there: no message is deleted.
+ * if wanted, hashes of their octets. No message is deleted. A server may note that a message has been
+ * read; it is asked to forget that again.
  */
 #ifndef COMPARE_COMPARE_MAILBOX_H
 #define COMPARE_COMPARE_MAILBOX_H
@@ -32,7 +33,7 @@ struct compare_server {
     size_t address_count;
     enum compare_tls tls;
     struct tls_context *context; /* NULL: without TLS */
-    int64_t timeout_ms;          /* for the connection, and for each piece of a reply */
+    int64_t timeout_ms;          /* for the connection, and for each reply */
 };
 
 struct compare_message {

@@ -58,8 +58,9 @@ void compare_options_print_help(void)
     puts("usage: pop3.proxy compare --old HOST[:PORT] --new HOST[:PORT] [options] <USERS\n"
          "\n"
          "Logs every user in at two servers and says which of them would download their\n"
-         "mail again, which lack mail at the new server, and which cannot log in. Changes\n"
-         "nothing. USERS has a line for each user: the login name, a blank, the password.\n");
+         "mail again, which lack mail at the new server, and which cannot log in. Deletes\n"
+         "nothing. With --hashes it takes back the marks that fetched mail has been read,\n"
+         "which not every server allows. USERS has a line for each user: the login name, a blank, the password.\n");
     for (const struct option *option = longs; option->name != NULL; option++) {
         const char *argument = arguments[option->val];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What `compare` prints: users as they are done, in the order of the file, and a summary; for people
- * or as one JSON object.
+ * What `compare` prints: users in the order in which the caller reports them, and a summary; for
+ * people or as one JSON object.
  */
 #ifndef COMPARE_COMPARE_REPORT_H
 #define COMPARE_COMPARE_REPORT_H

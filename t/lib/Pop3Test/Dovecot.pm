@@ -49,6 +49,12 @@ sub start {
 sub port     { return $_[0]{port} }
 sub tls_port { return $_[0]{tls_port} }
 
+# The flags of each message in its mailbox, such as S for one that has been read.
+sub flags {
+    my ($self) = @_;
+    return map { /:2,(\w*)\z/ ? $1 : 'new' } sort glob "$self->{dir}/mail/cur/* $self->{dir}/mail/new/*";
+}
+
 # Its own log so far.
 sub log_text {
     my ($self) = @_;
