@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use MIME::Base64 qw(encode_base64);
 use Pop3Test::Process qw(collect);
+use Pop3Test::Tls ();
 
 my $PASSWORD = secret('geheim-4711');
 my @KINDS    = (1, 100);
@@ -96,6 +97,51 @@ for my $places (@KINDS) {
         end($trace);
     };
 }
+
+scene 'which server a session gets, and why not' => sub {
+    expect_reason(qw(connect-failed access-denied group-full));
+    expect_log(qw(failover server-down));
+    my ($default, $home, $closed) = map { server() } 1 .. 3;
+    $closed->close;
+    my ($there, $not) = ($home->address, $closed->address);
+    my $table  = write_file(directory() . '/table', "anna $there destuser=anne\nbert $not\ncarl group:stores\ndora $there\n");
+    my $acp    = acp(qq{[ "\$PROXY_SERVERLOGIN" = dora ] || exit 0; echo "-ERR not you, dora"; exit 1});
+    my $master = master(server => $default->address, route => "file:$table", acp => $acp,
+        -groups => [ stores => { servers => "$not, $there", check => 'no' } ]);
+    my $trace  = trace($master, '127.0.0.1');
+    for my $user (qw(anna bert carl dora emil)) {
+        my $client = $master->client;
+        $client->ask("USER $user");
+        $client->send_line("PASS $PASSWORD")->line;
+        $client->send("QUIT\r\n") if !$client->{eof};
+        $client->rest;
+    }
+    ok wait_until(sub { (() = $trace->{text} =~ /the session ends/g) == 5 }), 'all sessions are followed';
+    my @of = split /^.*-- client 127\.0\.0\.1, .*\n/m, $trace->{text};
+    my ($anna, $bert, $carl, $dora, $emil) = @of[ 1 .. 5 ];
+    like $trace->{text}, qr/-- client 127\.0\.0\.1, user not known yet, server not chosen yet$/m, 'no server is named before one is chosen';
+    like $anna, qr/-- route file:\Q$table: server $there\E, user anne\n.*-- connect to server \Q$there\E\n.*-- connected to \Q$there\E$/ms, 'the table, its server and the address';
+    like $bert, qr/-- cannot connect to \Q$not\E: Connection refused\n.*the session ends: connect-failed: Connection refused$/ms, 'an address that does not answer';
+    like $carl, qr/-- route file:\Q$table\E: group stores, user carl\n.*-- group stores: server \Q$there\E.*-- connected to \Q$there\E$/ms, 'the server of a group';
+    like $dora, qr/client < -ERR not you, dora\n.*the session ends: access-denied/ms, 'what the access control program says';
+    like $emil, qr/-- route default: server \Q${\$default->address}\E, user emil$/m, 'nobody in a table: the default server';
+    end($trace);
+};
+
+scene 'TLS with the server' => sub {
+    features()->{'server-tls'} && Pop3Test::Tls::has_stunnel() or plan(skip_all => 'there is no TLS, or no stunnel');
+    expect_reason(qw(server-tls-failed));
+    expect_log('tls-failed');
+    my ($ca, $stranger) = map { Pop3Test::Tls::authority() } 1 .. 2;
+    my $address = Pop3Test::Tls::tls_server(server(), identity => Pop3Test::Tls::identity(ca => $ca, name => 'mail', san => ['IP:127.0.0.1']));
+    for ([ $ca, qr/-- TLS with the server: TLSv1\S+\n.*-- stage relay$/ms ], [ $stranger, qr/-- TLS with the server fails: \S.*the session ends: server-tls-failed/s ]) {
+        my $master = master(server => $address, server_tls => 'implicit', server_tls_ca => $_->[0]{certificate});
+        my $trace  = trace($master, 'anna');
+        $master->client->try_login('anna', $PASSWORD);
+        ok shows($trace, $_->[1]), 'how it went';
+        end($trace);
+    }
+};
 
 scene 'traces end, and their number is limited' => sub {
     my $server = server();

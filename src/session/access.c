@@ -5,6 +5,7 @@
  * octets.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "pop3/reply.h"
@@ -12,9 +13,10 @@
 #include "session/stage.h"
 #include "session/stages.h"
 #include "session/starttls.h"
+#include "session/trace.h"
 
 static const char refusal[] = "-ERR";
-enum { REFUSAL_LENGTH = sizeof(refusal) - 1 };
+enum { REFUSAL_LENGTH = sizeof(refusal) - 1, TRACED_BYTES = 256 };
 
 /* What the acp printed so far. */
 struct acp_lines {
@@ -23,6 +25,7 @@ struct acp_lines {
     size_t column;  /* octets of the line that has not ended yet */
     size_t matched; /* octets at its start that are those of the refusal */
     bool has_refused;
+    char traced[TRACED_BYTES]; /* the beginning of the line, for a trace */
 };
 
 static void put_text(struct acp_lines *lines, char octet)
@@ -30,14 +33,19 @@ static void put_text(struct acp_lines *lines, char octet)
     if (lines->matched == lines->column && lines->matched < REFUSAL_LENGTH &&
         octet == refusal[lines->matched])
         lines->matched++;
-    lines->column++;
     octet = reply_clean_octet(octet);
+    if (lines->column < TRACED_BYTES)
+        lines->traced[lines->column] = octet;
+    lines->column++;
     stream_put(&lines->session->client, &octet, 1);
 }
 
 static void put_line_end(struct acp_lines *lines)
 {
+    size_t traced = lines->column < TRACED_BYTES ? lines->column : TRACED_BYTES;
+
     stream_put(&lines->session->client, "\r\n", 2);
+    trace_reply(lines->session, TRACE_TO_CLIENT, lines->traced, traced);
     lines->has_refused |= lines->matched == REFUSAL_LENGTH;
     lines->column = lines->matched = 0;
 }
@@ -98,6 +106,14 @@ static enum io_status ask(struct session *session, const struct address *local,
                              &access, take_output, lines, lines->deadline_ms, granted_r);
 }
 
+static void note_secret(struct session *session)
+{
+    const char *password = session->credentials.proxy_password;
+
+    if (password != NULL && password[0] != '\0')
+        secret_note(&session->secrets, password, strlen(password));
+}
+
 enum outcome access_run(struct session *session)
 {
     const struct conf_values *values = session->values;
@@ -112,6 +128,7 @@ enum outcome access_run(struct session *session)
     lines.deadline_ms =
         clock_earlier(session->login_deadline_ms, clock_after_ms(values->acp_timeout * 1000));
     session_local_address(session, &local);
+    note_secret(session); /* the program may print it, and a trace shows what is printed */
     status = ask(session, &local, &lines, &granted);
     end_last_line(&lines);
     if (session->client.write_status != IO_OK)

@@ -13,6 +13,7 @@
 #include "session/source.h"
 #include "session/stage.h"
 #include "session/stages.h"
+#include "session/trace.h"
 
 enum {
     HALF_KNOWN_MS = 2000, /* for the addresses of one family, until the other one is waited for */
@@ -156,6 +157,23 @@ static void tell_failing(const struct session *session, const struct helper_addr
     }
 }
 
+/* Which of the addresses took the connection, and why the others did not. */
+static void trace_dial(struct session *session, const struct helper_addresses *found,
+                       enum io_status status, const int *errors, size_t chosen)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    for (size_t i = 0; trace_is_on(session) && i < found->count && i < DIAL_ADDRESSES_MAX; i++) {
+        int error = status == IO_DEADLINE ? ETIMEDOUT : errors[i];
+
+        if (status == IO_OK && i == chosen)
+            trace_note(session, "connected to %s", address_text(&found->list[i], text));
+        else if (status != IO_STOPPED && error != 0)
+            trace_note(session, "cannot connect to %s: %s",
+                       address_text(&found->list[i], text), strerror(error));
+    }
+}
+
 /* Dials the addresses that are known. They have less time if there may be others to try. */
 static enum io_status dial_known(struct session *session, const struct helper_addresses *found,
                                  int64_t deadline_ms, int *fd_r, size_t *chosen_r)
@@ -163,11 +181,14 @@ static enum io_status dial_known(struct session *session, const struct helper_ad
     int64_t until_ms =
         found->is_partial ? clock_earlier(deadline_ms, clock_after_ms(HALF_KNOWN_MS)) : deadline_ms;
 
+    char server[SESSION_SERVER_SIZE];
     int errors[DIAL_ADDRESSES_MAX];
     enum io_status status;
 
     session_enter(session, SESSION_STAGE_CONNECT);
+    trace_note(session, "connect to server %s", session_server_text(session, server));
     status = source_dial(session, found, until_ms, fd_r, chosen_r, errors);
+    trace_dial(session, found, status, errors, *chosen_r);
     if (status == IO_OK && found->count > 1)
         tell_failing(session, found, errors);
     return status;

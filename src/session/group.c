@@ -14,6 +14,7 @@
 #include "io/wait.h"
 #include "session/stage.h"
 #include "session/stages.h"
+#include "session/trace.h"
 
 enum { POP3S_PORT = 995 };
 
@@ -63,6 +64,7 @@ void group_take(struct session *session, size_t server)
     session->route.group_server = (uint32_t)server;
     session->server_name = chosen(session)->name;
     session->server_name.port = port_of(session, chosen(session));
+    trace_note(session, "group %s: server %s", session->route.group->name, chosen(session)->text);
 }
 
 /* Takes a server that the login has not tried. */
@@ -75,11 +77,13 @@ static enum outcome take_next(struct session *session)
         group_take(session, server);
         return OUTCOME_NONE;
     case ROUTE_CHOICE_DRAINED:
+        trace_note(session, "group %s: every server is drained", session->route.group->name);
         return OUTCOME_GROUP_DRAINED;
     case ROUTE_CHOICE_FULL:
     case ROUTE_CHOICE_NONE:
         break;
     }
+    trace_note(session, "group %s: no server is left to try", session->route.group->name);
     return OUTCOME_GROUP_FULL;
 }
 

@@ -20,6 +20,7 @@
 #include "session/hold.h"
 #include "session/stage.h"
 #include "session/stages.h"
+#include "session/trace.h"
 
 enum { REFUSAL_BYTES = REPLY_LINE_BYTES - 2 };
 
@@ -267,6 +268,24 @@ static void forget_answer(struct session *session, const struct unrouted *before
     session_note_user(session);
 }
 
+/* Which table has decided, and for what. */
+static void trace_answer(struct session *session, enum outcome outcome)
+{
+    const struct session_route *route = &session->route;
+    char server[SESSION_SERVER_SIZE];
+
+    if (outcome == OUTCOME_ROUTE_REFUSED)
+        trace_note(session, "table %s refuses the login", route->name);
+    else if (outcome != OUTCOME_NONE)
+        trace_note(session, "routing fails: %s", outcome_reason(outcome));
+    else if (route->group != NULL)
+        trace_note(session, "route %s: group %s, user %s", route->name, route->group->name,
+                   session->user);
+    else
+        trace_note(session, "route %s: server %s, user %s", route->name,
+                   session_server_text(session, server), session->user);
+}
+
 static enum outcome run_once(struct session *session)
 {
     struct routing routing = {.session = session};
@@ -275,6 +294,7 @@ static enum outcome run_once(struct session *session)
 
     session_enter(session, SESSION_STAGE_ROUTE);
     outcome = ask(&routing, &found);
+    trace_answer(session, outcome);
     if (outcome == OUTCOME_ROUTE_REFUSED && routing.refusal[0] != '\0')
         client_say(session, routing.refusal);
     if (outcome == OUTCOME_NONE && session->route.group == NULL && session->server_name.port == 0)

@@ -201,13 +201,21 @@ static void say_last_reply(struct session *session, enum outcome outcome,
                      outcome == OUTCOME_KICKED ? LAST_REPLY_KICKED_MS : LAST_REPLY_MS);
 }
 
+static void trace_end(struct session *session, enum outcome outcome)
+{
+    const char *failure = session->failure;
+
+    trace_note(session, "the session ends: %s%s%s", outcome_reason(outcome),
+               failure == NULL ? "" : ": ", failure == NULL ? "" : failure);
+}
+
 static void end(struct session *session, enum outcome outcome)
 {
     struct last_words words;
 
     keep_words(session, outcome, &words);
     reach_leave(session, outcome);
-    trace_note(session, "the session ends: %s", outcome_reason(outcome));
+    trace_end(session, outcome);
     say_last_reply(session, outcome, &words);
     starttls_log_failure(session, &session->client);
     stream_close(&session->client);

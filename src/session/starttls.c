@@ -13,6 +13,7 @@
 #include "session/client_line.h"
 #include "session/server_line.h"
 #include "session/stage.h"
+#include "session/trace.h"
 #include "tls/tls.h"
 
 enum { PROXY_HEADER_TELLING = 5 }; /* so many octets tell a PROXY header from TLS */
@@ -43,14 +44,31 @@ static bool has_begun_with_header(const struct session *session)
                PROXY_HEADER_MALFORMED;
 }
 
+/* What a handshake has agreed on, or why it has failed. */
+static void trace_tls(struct session *session, const struct stream *stream,
+                      const struct tls_facts *facts)
+{
+    const char *side = stream == &session->client ? "client" : "server";
+    const char *failure = stream_tls_failure(stream);
+    char text[STARTTLS_TEXT_SIZE];
+
+    if (facts->version[0] != '\0')
+        trace_note(session, "TLS with the %s: %s", side, starttls_text(facts, text));
+    else
+        trace_note(session, "TLS with the %s fails: %s", side,
+                   failure == NULL ? "the handshake has not ended" : failure);
+}
+
 static enum outcome accept_tls(struct session *session, bool is_greeting_next)
 {
     enum io_status status = stream_tls_accept(&session->client, session->start->conf->client_tls,
                                               is_greeting_next, session->login_deadline_ms);
 
+    if (status == IO_OK)
+        stream_tls_facts(&session->client, &session->client_tls);
+    trace_tls(session, &session->client, &session->client_tls);
     switch (status) {
     case IO_OK:
-        stream_tls_facts(&session->client, &session->client_tls);
         stream_tls_names(&session->client, &session->client_names);
         return OUTCOME_NONE;
     case IO_STOPPED:
@@ -99,9 +117,11 @@ static enum outcome connect_tls(struct session *session)
         stream_tls_connect(&session->server, context, name->host, name->port,
                            server_login_deadline_ms(session));
 
+    if (status == IO_OK)
+        stream_tls_facts(&session->server, &session->server_tls);
+    trace_tls(session, &session->server, &session->server_tls);
     switch (status) {
     case IO_OK:
-        stream_tls_facts(&session->server, &session->server_tls);
         return OUTCOME_NONE;
     case IO_STOPPED:
         return OUTCOME_STOPPED;

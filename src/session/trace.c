@@ -4,6 +4,7 @@
  */
 #include "session/trace.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,8 +78,10 @@ static void tell(struct session *session, enum trace_way way, const char *text, 
 {
     char line[LINE_BYTES];
     size_t at = put_head(line, session, way);
+    int error = errno; /* whether a session is traced changes nothing for it */
 
     send_line(session, line, put_escaped(line, at, text, length));
+    errno = error;
 }
 
 void trace_text(struct session *session, enum trace_way way, const char *text)
@@ -102,15 +105,17 @@ void trace_note(struct session *session, const char *format, ...)
 
 /* ---- when it begins ---- */
 
+/* Until the session is connected, the server is only the one that it would get without tables. */
 static void tell_beginning(struct session *session)
 {
-    const char *server = session->server_name.host;
+    bool has_server = session->server_address.sa.sa_family != AF_UNSPEC;
     char client[ADDRESS_TEXT_SIZE];
+    char server[SESSION_SERVER_SIZE];
 
     trace_note(session, "client %s, user %s, server %s",
                address_host_text(&session->client_address, client),
                session->user[0] == '\0' ? "not known yet" : session->user,
-               server[0] == '\0' ? "not known yet" : server);
+               has_server ? session_server_text(session, server) : "not chosen yet");
 }
 
 void trace_check(struct session *session)
