@@ -175,13 +175,13 @@ int host_port_parse(struct host_port *hp, const char *text)
     return 0;
 }
 
-const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_TEXT_SIZE])
+/* `text` has room for all of it and a NUL. */
+static void put_host_port(const char *host, uint16_t port, char *text)
 {
     size_t length = strlen(host);
     bool is_v6 = memchr(host, ':', length) != NULL;
     char *to = text;
 
-    assert(length < ADDRESS_HOST_SIZE);
     if (is_v6)
         *to++ = '[';
     memcpy(to, host, length);
@@ -191,6 +191,12 @@ const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_
     *to++ = ':';
     to += number_put(to, port);
     *to = '\0';
+}
+
+const char *host_port_text(const char *host, uint16_t port, char text[HOST_PORT_TEXT_SIZE])
+{
+    assert(strlen(host) < ADDRESS_HOST_SIZE);
+    put_host_port(host, port, text);
     return text;
 }
 
@@ -455,16 +461,13 @@ static void local_text(const struct address *address, char text[ADDRESS_TEXT_SIZ
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
     char ip[IP_TEXT_SIZE];
-    unsigned port = address_port(address);
 
     text[0] = '\0';
     ip_text(address, ip);
     if (address->sa.sa_family == AF_UNIX)
         local_text(address, text);
-    else if (strchr(ip, ':') != NULL)
-        snprintf(text, ADDRESS_TEXT_SIZE, "[%s]:%u", ip, port);
     else if (ip[0] != '\0')
-        snprintf(text, ADDRESS_TEXT_SIZE, "%s:%u", ip, port);
+        put_host_port(ip, address_port(address), text);
     return text;
 }
 

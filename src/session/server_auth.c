@@ -69,13 +69,29 @@ static enum sasl_result encode_token(struct session *session, enum sasl_mechanis
                                                SASL_BASE64_BUFFER_SIZE, length_r);
 }
 
+/* Octets for the initial response and its NUL. What is reserved is wiped, so a short response must
+ * not reserve room for the longest one. */
+static size_t response_size(const struct session *session, enum sasl_mechanism mechanism)
+{
+    const struct credentials *credentials = &session->credentials;
+    const char *master = session->route.master;
+    size_t length = strlen(credentials->user);
+
+    if (mechanism == SASL_MECHANISM_PLAIN)
+        length += strlen(credentials->password) + 2 + (master == NULL ? 0 : strlen(master));
+    else if (mechanism != SASL_MECHANISM_EXTERNAL)
+        return SASL_BASE64_BUFFER_SIZE;
+    return length > SASL_DATA_MAX ? SASL_BASE64_BUFFER_SIZE : SASL_BASE64_SIZE(length);
+}
+
 /* The initial response in base64, in the memory of the credentials. NULL if there is no room. */
 static const char *encode(struct session *session, enum sasl_mechanism mechanism)
 {
     struct credentials *credentials = &session->credentials;
     const char *user = credentials->user;
     const char *master = session->route.master;
-    char *text = credentials_room(credentials, SASL_BASE64_BUFFER_SIZE);
+    size_t size = response_size(session, mechanism);
+    char *text = credentials_room(credentials, size);
     enum sasl_result result = SASL_TOO_LONG;
     size_t length;
 
@@ -83,9 +99,9 @@ static const char *encode(struct session *session, enum sasl_mechanism mechanism
         return NULL;
     if (mechanism == SASL_MECHANISM_PLAIN)
         result = sasl_plain_encode(master == NULL ? "" : user, master == NULL ? user : master,
-                                   credentials->password, text, SASL_BASE64_BUFFER_SIZE, &length);
+                                   credentials->password, text, size, &length);
     else if (mechanism == SASL_MECHANISM_EXTERNAL)
-        result = sasl_base64_encode(user, strlen(user), text, SASL_BASE64_BUFFER_SIZE, &length);
+        result = sasl_base64_encode(user, strlen(user), text, size, &length);
     else
         result = encode_token(session, mechanism, text, &length);
     return result == SASL_OK ? text : NULL;
