@@ -9,7 +9,6 @@
 
 #define AT_ONCE 256                     /* how many begin before events are read again */
 #define LOGINS_AT_ONCE 64               /* idle: how many log in at the same time */
-#define USERS 1000000                   /* after that the numbers begin again */
 
 static uint64_t begin_ns, started;
 static bool is_stopping;
@@ -63,7 +62,7 @@ void arrival_begin_due(void)
     unsigned i;
 
     for (i = 0; i < AT_ONCE && (due = arrival_next_due_ns(now)) <= now; i++)
-        client_begin((unsigned)(started++ % USERS), set.mode == MODE_OPEN ? due : bench_now_ns());
+        client_begin((unsigned)started++, set.mode == MODE_OPEN ? due : bench_now_ns());
 }
 
 bool arrival_is_over(void)

@@ -163,7 +163,8 @@ static bool client_say(struct client *client)
     client->state = CLIENT_TALKS;
     client->progress = (struct progress){0};
     client->command_sent = 0;
-    client->command_len = script_command(&script, client->step, client->number, client->command);
+    client->command_len = script_command(&script, client->step,
+                                         client->number % (unsigned)set.users, client->command);
     list_enter(&working, client);
     return client_send(client);
 }

@@ -9,10 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    SOURCES_MAX = 1000000, /* the last one is 127.15.66.65 */
+    USERS_MAX = 1000000,   /* their numbers have six digits */
+};
+
 static const char *const mode_names[] = {"closed", "storm", "open", "idle"};
 
 struct settings set = {
-    .clients = 64, .rate = 100, .messages = 10, .size = 8192, .script = "poll",
+    .clients = 64, .rate = 100, .users = USERS_MAX, .messages = 10, .size = 8192, .script = "poll",
     .stall_ns = 30 * BENCH_S, .deadline_ns = 120 * BENCH_S,
 };
 
@@ -25,6 +30,7 @@ static const char help[] =
     "  --size OCTETS             of each; a multiple of 64 (8192)\n"
     "  --delay-ms N              wait between a reply and the next command (0)\n"
     "  --user-suffix TEXT        append to each user name, such as %server:port (none)\n"
+    "  --users N                 use N users in turn (1000000)\n"
     "how clients arrive\n"
     "  --mode closed             --clients at a time; each begins again when it has finished\n"
     "  --mode storm              --clients at the same time, one session each\n"
@@ -68,7 +74,8 @@ static void take_option(int option, const char *name)
     case 't': set.seconds_ns = bench_number(name, optarg, 1, 86400) * BENCH_S; break;
     case 'r': set.rate = bench_number(name, optarg, 1, 1000000); break;
     case 'R': set.ramp_ns = bench_number(name, optarg, 0, 600000) * BENCH_MS; break;
-    case 's': set.sources = bench_number(name, optarg, 1, 250); break;
+    case 's': set.sources = bench_number(name, optarg, 1, SOURCES_MAX); break;
+    case 'U': set.users = bench_number(name, optarg, 1, USERS_MAX); break;
     case 'w': set.stall_ns = bench_number(name, optarg, 1, 3600) * BENCH_S; break;
     case 'D': set.deadline_ns = bench_number(name, optarg, 1, 86400) * BENCH_S; break;
     case 'T': set.is_tls = true; break;
@@ -94,7 +101,7 @@ void settings_take(int argc, char **argv)
         {"stall", required_argument, NULL, 'w'},    {"deadline", required_argument, NULL, 'D'},
         {"tls", no_argument, NULL, 'T'},            {"tls-resume", no_argument, NULL, 'u'},
         {"tls-ca", required_argument, NULL, 'C'},   {"tls-name", required_argument, NULL, 'N'},
-        {"user-suffix", required_argument, NULL, 'x'},
+        {"user-suffix", required_argument, NULL, 'x'}, {"users", required_argument, NULL, 'U'},
         {"with-parent", no_argument, NULL, 'p'},    {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

@@ -14,7 +14,7 @@ enum mode { MODE_CLOSED, MODE_STORM, MODE_OPEN, MODE_IDLE };
 struct settings {
     struct sockaddr_in address;
     enum mode mode;
-    uint64_t clients, sessions, rate, sources, messages, size;
+    uint64_t clients, sessions, rate, sources, users, messages, size;
     uint64_t seconds_ns, ramp_ns, delay_ns, stall_ns, deadline_ns;
     const char *script, *suffix;
     bool is_tls;

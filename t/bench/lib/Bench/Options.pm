@@ -30,6 +30,10 @@ usage: run [options]
                       pool        workers: pool-4, pool-64, pool-1024
                       instances   instances-1, instances-10, instances-100
                       allow       names on the allow list: allow-10, allow-1000, allow-100000
+                      servers     servers in a group: servers-1, servers-4, servers-16, servers-64
+                      users       users in a file: table: users-10, users-1000, users-100000,
+                                  users-1000000
+                      addresses   addresses of clients, with all limits: addresses-10 and so on
   --peer LIST       what to compare, separated by commas (all that are installed): direct, floor, pop3,
                     haproxy, nginx, nginx_stream, dovecot, perdition, hitch, stunnel, or one
                     variant: floor_event, floor_blocking, pop3_hot, pop3_64, pop3_auto,

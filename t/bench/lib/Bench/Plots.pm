@@ -55,13 +55,25 @@ plot "$base.dat" using 1:3:xtic(2) with boxes notitle linecolor rgb "#4477aa", \
 END
 }
 
-# A line for each peer over the number of clients.
-sub plot_scale {
-    my ($gnuplot, $dir, $pin, $results, $order, $figure, $heading) = @_;
-    my $base = "$dir/scale-$pin-$figure";
+# What the curves are drawn over, by the first word of the workload; its last word is the number.
+my %over = (
+    scale => 'clients at once', pool => 'workers', instances => 'instances',
+    allow => 'names on the allow list', servers => 'servers in the group',
+    users => 'users in the table', addresses => 'addresses of clients',
+);
+
+sub family_of { my ($result) = @_; return $result->{workload} =~ /^([a-z]+)-\d+$/ && $over{$1} ? $1 : '' }
+
+sub number_of { my ($result) = @_; return $result->{workload} =~ /(\d+)$/ ? $1 : 0 }
+
+# A line for each peer over that number.
+sub plot_curves {
+    my ($gnuplot, $dir, $family, $pin, $results, $order, $figure, $heading) = @_;
+    my $base = "$dir/$family-$pin-$figure";
     my ($data, @lines) = ('');
+    my @numbers = sort { $a <=> $b } map { number_of($_) } @$results;
     for my $definition (@$order) {
-        my @points = map { [$_->{clients}, $_->{peers}{$definition->{name}}] }
+        my @points = map { [number_of($_), $_->{peers}{$definition->{name}}] }
             grep { $_->{peers}{$definition->{name}} } @$results;
         @points = grep { defined $_->[1]{median}{$figure} } @points or next;
         push @lines, sprintf '"%s.dat" index %d using 1:2 with linespoints title "%s" noenhanced',
@@ -72,34 +84,44 @@ sub plot_scale {
     return 1 unless @lines;
     write_file("$base.dat", $data);
     my $lines = join ", \\\n     ", @lines;
+    my $tics = join ', ', @numbers;
+    my ($left, $right) = (0.8 * $numbers[0], 1.27 * $numbers[-1]);
+    my $y_axis = $family eq 'scale' ? 'set logscale y' : 'set yrange [0:*]';
     return gnuplot($gnuplot, $base, <<"END");
 set terminal svg size 900,480 font "sans,12" background "white"
 set output "$base.svg"
-set title "poll, $heading over clients at once ($pin)" noenhanced
-set xlabel "clients at once"
+set title "poll, $heading over $over{$family} ($pin)" noenhanced
+set xlabel "$over{$family}"
 set ylabel "$heading"
 set logscale x 2
-set xtics (1, 8, 64, 512, 4096)
-set xrange [0.8:5200]
-set logscale y
+set xtics ($tics)
+set xrange [$left:$right]
+$y_axis
 set grid
 set key outside right
 plot $lines
 END
 }
 
+# The curves of a family, for all cores on which it was measured.
+sub plot_family {
+    my ($gnuplot, $dir, $family, $results, $order) = @_;
+    my @figures = (['cpu', 'CPU us/session']);
+    unshift @figures, ['sessions_per_s', 'sessions/s'] if $family eq 'scale';
+    my $is_well = 1;
+    for my $pin (qw(one apart none)) {
+        my @own = grep { family_of($_) eq $family && $_->{pin} eq $pin } @$results or next;
+        $is_well &= plot_curves($gnuplot, $dir, $family, $pin, \@own, $order, @$_) for @figures;
+    }
+    return $is_well;
+}
+
 # All plots of a run.
 sub draw {
     my ($gnuplot, $dir, $results, $order) = @_;
     my $is_well = 1;
-    for my $result (grep { $_->{workload} !~ /^scale-/ } @$results) {
-        $is_well &= plot_bars($gnuplot, $dir, $result, $order);
-    }
-    for my $pin (qw(one apart none)) {
-        my @scale = grep { $_->{workload} =~ /^scale-/ && $_->{pin} eq $pin } @$results or next;
-        $is_well &= plot_scale($gnuplot, $dir, $pin, \@scale, $order, @$_)
-            for ['sessions_per_s', 'sessions/s'], ['cpu', 'CPU us/session'];
-    }
+    $is_well &= plot_bars($gnuplot, $dir, $_, $order) for grep { !family_of($_) } @$results;
+    $is_well &= plot_family($gnuplot, $dir, $_, $results, $order) for sort keys %over;
     return $is_well;
 }
 

@@ -10,6 +10,7 @@ use Bench::System qw(now);
 
 my $TURN_S = 0.5;             # a turn without its load: pauses, starting, reading figures
 my $START_S = 0.7;            # starting and ending a peer
+my $SESSIONS_PER_S = 3000;    # sessions that fill a table before the first turn
 
 my ($begin, $guessed, $done, $total, $all, $count, $text);
 my $length = 0;
@@ -19,7 +20,8 @@ my $length = 0;
 sub guess {
     my ($workload, $peers, $opt) = @_;
     my $turn = $TURN_S + ($workload->{seconds} || $opt->{seconds});
-    return $peers * ($opt->{rounds} * $turn + $START_S);
+    my $warm = ($workload->{warm} || 0) / $SESSIONS_PER_S;
+    return $peers * ($opt->{rounds} * $turn + $START_S + $warm);
 }
 
 sub minutes {

@@ -21,6 +21,7 @@ my @tables = (
     ['Size of a message', sub { $_[0]{workload} =~ /^size-/ }, 1],
     ['What a table costs', sub { $_[0]{workload} =~ /^route-/ }, 0],
     ['How pop3.proxy scales', sub { $_[0]{workload} =~ /^(pool|instances|allow)-/ }, 0],
+    ['How routes and accounts scale', sub { $_[0]{workload} =~ /^(servers|users|addresses)-/ }, 0],
 );
 
 my %unit = (cpu => 'µs', octets => 'ns/octet', memory => 'octets', last => 's');

@@ -52,7 +52,7 @@ sub start_peer {
                                         cores => $cores->{proxy}, log => "$place/output");
     my $running = {port => $at{port}, process => $process, dir => $place,
                    companions => $at{companions}};
-    my $why = wait_ready($stage, $running, $workload, $cores);
+    my $why = wait_ready($stage, $running, $workload, $cores) || warm($stage, $running, $workload, $cores);
     return $running unless $why;
     stop($running);
     die "$why\n";
@@ -86,6 +86,16 @@ sub wait_ready {
     $log =~ s/\s+/ /g;
     return "does not serve: $found->{first_error} " . substr $log, -300 if length $log > 300;
     return "does not serve: $found->{first_error} $log";
+}
+
+# Makes the sessions that a workload wants before it is measured. Returns what went wrong, or nothing.
+sub warm {
+    my ($stage, $running, $workload, $cores) = @_;
+    return undef unless $workload->{warm};
+    my $seconds = 180;
+    my $found = Bench::Load::run_load($stage, $running->{port}, $cores, {limit => $seconds + 20},
+        @{$workload->{load}}, '--sessions', $workload->{warm}, '--seconds', $seconds);
+    return $found->{errors} ? "does not warm up: $found->{first_error}" : undef;
 }
 
 # ---- one turn ----

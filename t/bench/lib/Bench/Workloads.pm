@@ -31,13 +31,20 @@ sub size {
             load => closed($opt, 64, '--script', 'fetch', '--messages', 1, '--size', $octets)};
 }
 
-# How the cost of a poll grows with a number that only the product has.
+# How the cost of a poll grows with a number that only the product has. Users and addresses come in
+# turn.
 sub grown {
     my ($opt, $kind, $count, $of_what) = @_;
+    my %load = (users => ['--users', $count], addresses => ['--sources', $count]);
     return {name => "$kind-$count", what => "poll, 64 clients, $count $of_what", about => 'cpu',
             clients => 64, grown => $count, is_selecting => $kind eq 'allow',
-            load => closed($opt, 64)};
+            warm => $kind eq 'addresses' ? accounts_to_fill($count) : 0,
+            load => closed($opt, 64, @{$load{$kind} || []})};
 }
+
+# The sessions after which the table of accounts is as full as so many addresses make it. It has
+# 65,536 entries, and each session takes one for its address and one for its user.
+sub accounts_to_fill { my ($count) = @_; return $count < 50_000 ? $count : 50_000 }
 
 sub poll_tls {
     my ($opt, $key, $kind, $option) = @_;
@@ -102,6 +109,9 @@ sub all {
         (map { grown($opt, 'pool', $_, 'workers (or sixteen times the places)') } 4, 64, 1024),
         (map { grown($opt, 'instances', $_, 'instances') } 1, 10, 100),
         (map { grown($opt, 'allow', $_, 'names on the allow list') } 10, 1000, 100000),
+        (map { grown($opt, 'servers', $_, 'servers in a group') } 1, 4, 16, 64),
+        (map { grown($opt, 'users', $_, 'users in a `file:` table') } 10, 1000, 100000, 1000000),
+        (map { grown($opt, 'addresses', $_, 'addresses, all limits on') } 10, 1000, 100000, 1000000),
     );
 }
 

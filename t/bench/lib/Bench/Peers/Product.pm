@@ -6,6 +6,7 @@ package Bench::Peers::Product;
 use strict;
 use warnings;
 use Bench::Peers::Config qw(config);
+use Bench::Peers::Routed ();
 use Bench::System qw(slurp);
 use POSIX ();
 
@@ -113,6 +114,9 @@ sub start_grown_many {
 sub start_large {
     my ($at, %key) = @_;
     my $count = $at->{grown};
+    # Addresses and users are counted only where there are limits: the defaults. No client reaches them.
+    return start($at, \%key, backlog => 4096) if $at->{workload} =~ /^addresses-/;
+    return start_routed($at, %key) if $at->{workload} =~ /^(servers|users)-/;
     if ($at->{workload} =~ /^allow-/) {
         my $names = join '', map { "mail$_.isp.example\n" } 2 .. $count;
         my $file = config($at, 'allow', "$names$at->{server}:$at->{server_port}\n");
@@ -125,6 +129,16 @@ sub start_large {
         . "\nserver = $at->{server}:$at->{server_port}\n" for 2 .. $count;
     close $file or die "$command[-1]: $!\n";
     return @command;
+}
+
+# With a group of so many servers, or a table of so many users.
+sub start_routed {
+    my ($at, %key) = @_;
+    if ($at->{workload} =~ /^users-/) {
+        return start($at, {%key, Bench::Peers::Routed::file_keys($at, $at->{grown})}, %open_door);
+    }
+    return Bench::Peers::Routed::with_group($at, Bench::Peers::Routed::group_text($at, $at->{grown}),
+        start($at, \%key, %open_door));
 }
 
 1;

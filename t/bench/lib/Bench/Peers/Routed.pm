@@ -18,7 +18,7 @@ my $USERS_IN_MEMORY = 100_000;  # of a passwd-file: more than the logins of a tu
 my %prepare = (
     none => sub { return () },
     group => \&group_keys,
-    file => sub { my ($at) = @_; return (route => 'file:' . table_file($at)) },
+    file => sub { my ($at) = @_; return file_keys($at, $USERS) },
     cdb => \&cdb_keys,
     socketmap => \&socketmap_keys,
     dovecot => sub { my ($at) = @_; return dovecot_keys($at, passwd_file($at)) },
@@ -30,8 +30,12 @@ sub start {
     my %key = $prepare{$at->{kind}}->($at);
     my $group = delete $key{group};
     my @command = Bench::Peers::Product::start_many($at, %key);
-    return @command unless $group;
-    # Product.pm writes one instance; the group is a section of its own, and the instance names it.
+    return $group ? with_group($at, $group, @command) : @command;
+}
+
+# Product.pm writes one instance; the group is a section of its own, and the instance names it.
+sub with_group {
+    my ($at, $group, @command) = @_;
     open my $file, '<', $command[-1] or die "$command[-1]: $!\n";
     my $text = do { local $/; <$file> };
     $text =~ s/^server = .*$/server = group:bench/m;
@@ -40,13 +44,14 @@ sub start {
 
 sub place { my ($at) = @_; return "$at->{server}:$at->{server_port}" }
 
-# Ten servers are ranked for each login. The weights send it to the one that runs.
-sub group_keys {
-    my ($at) = @_;
-    my @others = map { "$at->{server}:$_*1" } 2 .. 10;
-    return (group => "[group bench]\nservers = " . join(', ', place($at) . '*10000', @others)
-        . "\ncheck = no\n");
+# All servers are ranked for each login. The weights send it to the one that runs.
+sub group_text {
+    my ($at, $count) = @_;
+    my @others = map { "$at->{server}:$_" } 2 .. $count;    # of weight 1
+    return "[group bench]\nservers = " . join(', ', place($at) . '*10000', @others) . "\ncheck = no\n";
 }
+
+sub group_keys { my ($at) = @_; return (group => group_text($at, 10)) }
 
 # ---- users ----
 
@@ -64,9 +69,11 @@ sub users_file {
 }
 
 sub table_file {
-    my ($at) = @_;
-    return users_file($at, "users-$at->{server_port}", $USERS, "m0x0-%06d " . place($at) . "\n");
+    my ($at, $count) = @_;
+    return users_file($at, "users-$count-$at->{server_port}", $count, "m0x0-%06d " . place($at) . "\n");
 }
+
+sub file_keys { my ($at, $count) = @_; return (route => 'file:' . table_file($at, $count)) }
 
 # Runs a program that makes a file for all variants.
 sub make {
@@ -80,7 +87,7 @@ sub make {
 
 sub cdb_keys {
     my ($at) = @_;
-    my $text = table_file($at);
+    my $text = table_file($at, $USERS);
     return (route => 'cdb:' . make("$text.cdb", 'tinycdb', 'cdb', '-c', '-m', "$text.cdb", $text));
 }
 
