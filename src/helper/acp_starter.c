@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/log_repeat.h"
+#include "base/passed.h"
 #include "base/privileges.h"
 #include "base/process.h"
 
@@ -177,13 +178,13 @@ static void start_program(struct message *request, const int passed[PASSED])
         exec_program(environment, passed);
     if (pid == -1) {
         send_end(passed[CONTROL], ACP_END_NOT_RUN, errno);
-        close(passed[CONTROL]);
+        passed_close(passed[CONTROL]);
         free(program);
     } else {
         add_program(program, pid, passed[CONTROL]);
     }
-    close(passed[OUT]);
-    close(passed[ERR]);
+    passed_close(passed[OUT]);
+    passed_close(passed[ERR]);
     wipe_environment(environment);
 }
 
@@ -200,7 +201,7 @@ static void end_program(pid_t pid, int status)
     *link = program->next;
     ev_io_stop(starter.loop, &program->control);
     send_end(program->control.fd, ACP_END_STATUS, status);
-    close(program->control.fd);
+    passed_close(program->control.fd);
     free(program);
 }
 
@@ -219,33 +220,18 @@ static void on_children(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* ---- requests ---- */
 
-/* Returns how many descriptors came with the message; they are closed on exec. */
-static size_t take_passed(struct msghdr *header, int passed[PASSED])
+/* *is_complete_r: the three descriptors came with the message; they are closed on exec. */
+static ssize_t receive(int fd, char *data, size_t size, int passed[PASSED], bool *is_complete_r)
 {
-    const struct cmsghdr *part = CMSG_FIRSTHDR(header);
-    size_t count;
-
-    if (part == NULL || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-        return 0;
-    count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    memcpy(passed, CMSG_DATA(part), count * sizeof(int));
-    return count;
-}
-
-static ssize_t receive(int fd, char *data, size_t size, int passed[PASSED], size_t *count_r)
-{
-    union {
-        char octets[CMSG_SPACE(PASSED * sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    union passed_room room;
     struct iovec piece = {.iov_base = data, .iov_len = size};
     struct msghdr header = {.msg_iov = &piece,
                             .msg_iovlen = 1,
-                            .msg_control = control.octets,
-                            .msg_controllen = sizeof(control.octets)};
+                            .msg_control = &room,
+                            .msg_controllen = sizeof(room)};
     ssize_t length = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-    *count_r = length > 0 ? take_passed(&header, passed) : 0;
+    *is_complete_r = length != -1 && passed_take(&header, passed, PASSED);
     return length;
 }
 
@@ -261,8 +247,8 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
 {
     static char data[MESSAGE_BYTES];
     int passed[PASSED];
-    size_t count;
-    ssize_t length = receive(watcher->fd, data, sizeof(data), passed, &count);
+    bool is_complete;
+    ssize_t length = receive(watcher->fd, data, sizeof(data), passed, &is_complete);
     struct message request = {0};
 
     (void)loop;
@@ -271,11 +257,11 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
         leave();
     if (length == -1)
         return;
-    if (count == PASSED && message_open(&request, data, (size_t)length) == MESSAGE_ACCESS)
+    if (is_complete && message_open(&request, data, (size_t)length) == MESSAGE_ACCESS)
         start_program(&request, passed);
-    else
-        for (size_t i = 0; i < count; i++)
-            close(passed[i]);
+    else if (is_complete)
+        for (size_t i = 0; i < PASSED; i++)
+            passed_close(passed[i]);
     explicit_bzero(data, (size_t)length);
 }
 

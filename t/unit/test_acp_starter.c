@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The process that starts programs is in no sandbox. Whatever a broken helper sends to it, it closes
+ * the descriptors that it does not want, and goes on.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/passed.h"
+#include "helper/acp_starter.h"
+
+enum { HANG_MS = 60000, VALUES = 12 };
+
+static const struct acp_setting setting = {.program = "/bin/true", .prefix = "P_"};
+static int starter_fd;
+
+static int start(void **state)
+{
+    (void)state;
+    starter_fd = acp_starter_fork(&setting, getuid(), getgid());
+    return starter_fd == -1 ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    close(starter_fd);
+    return wait(NULL) == -1 ? -1 : 0;
+}
+
+static void await_input(int fd)
+{
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+
+    assert_int_equal(poll(&item, 1, HANG_MS), 1);
+}
+
+static void write_request(struct message *request, char *memory, size_t size)
+{
+    message_begin(request, memory, size, MESSAGE_ACCESS);
+    for (int i = 0; i < VALUES; i++)
+        message_put(request, "value");
+    assert_false(request->is_bad);
+}
+
+static void close_channels(const struct acp_channels *channels)
+{
+    close(channels->control);
+    close(channels->out);
+    close(channels->err);
+}
+
+static void check_works(void)
+{
+    char memory[1024];
+    struct message request, fields;
+    struct acp_channels channels;
+    struct acp_end end;
+
+    write_request(&request, memory, sizeof(memory));
+    message_open(&fields, memory, request.length);
+    assert_int_equal(acp_starter_ask(starter_fd, &fields, &channels), 0);
+    await_input(channels.control);
+    assert_int_equal(recv(channels.control, &end, sizeof(end), 0), sizeof(end));
+    assert_int_equal(end.kind, ACP_END_STATUS);
+    assert_int_equal(end.number, 0);
+    close_channels(&channels);
+}
+
+static void send_to_starter(const char *data, size_t length, int fd, size_t count)
+{
+    union passed_room room;
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    memset(&room, 0, sizeof(room));
+    if (count > 0) {
+        header.msg_control = &room;
+        header.msg_controllen = CMSG_SPACE(count * sizeof(fd));
+        room.align.cmsg_level = SOL_SOCKET;
+        room.align.cmsg_type = SCM_RIGHTS;
+        room.align.cmsg_len = CMSG_LEN(count * sizeof(fd));
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(CMSG_DATA(&room.align) + i * sizeof(fd), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(starter_fd, &header, 0), length);
+}
+
+/* The starter has all the writing ends of a pipe. The reading end is at its end once they are
+ * closed. */
+static void check_descriptors_closed(const char *data, size_t length, size_t count)
+{
+    int ends[2];
+    char octet;
+
+    assert_int_equal(pipe(ends), 0);
+    send_to_starter(data, length, ends[1], count);
+    close(ends[1]);
+    await_input(ends[0]);
+    assert_int_equal(read(ends[0], &octet, 1), 0);
+    close(ends[0]);
+    check_works();
+}
+
+static void test_any_count(void **state)
+{
+    char memory[1024];
+    struct message request;
+
+    (void)state;
+    write_request(&request, memory, sizeof(memory));
+    for (size_t count = 0; count <= 8; count++)
+        check_descriptors_closed(memory, request.length, count);
+    check_descriptors_closed(memory, request.length, PASSED_MOST);
+}
+
+static void test_nonsense(void **state)
+{
+    static const char no_end[] = {MESSAGE_ACCESS, 'x'};
+    static const char too_few[] = {MESSAGE_ACCESS, '\0'};
+    static const char other_kind[] = {MESSAGE_ROUTE, 'x', '\0'};
+    static char endless[MESSAGE_BYTES] = {MESSAGE_ACCESS};
+
+    (void)state;
+    for (size_t count = 0; count <= 4; count++) {
+        check_descriptors_closed("x", 1, count);
+        check_descriptors_closed(no_end, sizeof(no_end), count);
+        check_descriptors_closed(too_few, sizeof(too_few), count);
+        check_descriptors_closed(other_kind, sizeof(other_kind), count);
+        check_descriptors_closed(endless, sizeof(endless), count);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_any_count, start, stop),
+        cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

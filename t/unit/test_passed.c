@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Descriptors from a process that may be broken: only the number that is wanted is taken, and
+ * closing the others does not block.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/passed.h"
+
+enum { HANG_S = 60, LINGER_S = 3600 };
+
+static int pair[2];
+
+static int open_pair(void **state)
+{
+    (void)state;
+    alarm(HANG_S); /* a close() that blocks ends the test */
+    return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+}
+
+static int close_pair(void **state)
+{
+    (void)state;
+    alarm(0);
+    return close(pair[0]) | close(pair[1]);
+}
+
+static void pass(int fd, size_t count)
+{
+    union passed_room room;
+    char octet = 'x';
+    struct iovec piece = {.iov_base = &octet, .iov_len = 1};
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    memset(&room, 0, sizeof(room));
+    if (count > 0) {
+        header.msg_control = &room;
+        header.msg_controllen = CMSG_SPACE(count * sizeof(fd));
+        room.align.cmsg_level = SOL_SOCKET;
+        room.align.cmsg_type = SCM_RIGHTS;
+        room.align.cmsg_len = CMSG_LEN(count * sizeof(fd));
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(CMSG_DATA(&room.align) + i * sizeof(fd), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(pair[0], &header, 0), 1);
+}
+
+static bool receive(int *fds, size_t wanted, size_t room_bytes)
+{
+    union passed_room room;
+    char octet;
+    struct iovec piece = {.iov_base = &octet, .iov_len = 1};
+    struct msghdr header = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = room_bytes};
+
+    assert_int_equal(recvmsg(pair[1], &header, MSG_CMSG_CLOEXEC), 1);
+    return passed_take(&header, fds, wanted);
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 512; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+static void test_counts(void **state)
+{
+    int before = count_descriptors();
+    int fds[3];
+
+    (void)state;
+    for (size_t count = 0; count <= 8; count++) {
+        pass(pair[0], count);
+        assert_int_equal(receive(fds, 3, sizeof(union passed_room)), count == 3);
+        if (count == 3)
+            for (int i = 0; i < 3; i++)
+                assert_int_equal(close(fds[i]), 0);
+        assert_int_equal(count_descriptors(), before);
+    }
+    pass(pair[0], PASSED_MOST);
+    assert_false(receive(fds, 3, sizeof(union passed_room)));
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void test_truncated(void **state)
+{
+    int before = count_descriptors();
+    int fds[2];
+
+    (void)state;
+    pass(pair[0], 5);
+    assert_false(receive(fds, 2, CMSG_SPACE(2 * sizeof(int))));
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* A connection whose reader does not read, and whose close() waits until it has read all. */
+static int open_lingering(int *reader_r)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
+    static char data[65536];
+    socklen_t size = sizeof(name);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &size), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    *reader_r = accept(listener, NULL, NULL);
+    close(listener);
+    while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+        continue;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    return fd;
+}
+
+static void test_lingering(void **state)
+{
+    int reader;
+    int fd = open_lingering(&reader);
+    int fds[1];
+
+    (void)state;
+    passed_close(fd);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    close(reader);
+    for (size_t count = 2; count <= 4; count++) {
+        fd = open_lingering(&reader);
+        pass(fd, count);
+        close(fd); /* the message still holds it */
+        assert_false(receive(fds, 1, sizeof(union passed_room)));
+        close(reader);
+    }
+    passed_close(-1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_counts, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_truncated, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_lingering, open_pair, close_pair),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
