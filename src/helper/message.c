@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/passed.h"
 
 void message_begin(struct message *message, char *memory, size_t size, enum message_kind kind)
 {
@@ -104,22 +104,19 @@ bool message_is_done(const struct message *message)
     return !message->is_bad && message->at == message->length;
 }
 
-/* Room for what comes with a message, aligned as the kernel requires. */
-union control {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-};
-
 enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
                             int64_t deadline_ms)
 {
-    union control control = {.room = {0}};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
     struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
     struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
 
     if (passed_fd != -1) {
         header.msg_control = &control;
-        header.msg_controllen = CMSG_SPACE(sizeof(int));
+        header.msg_controllen = sizeof(control);
         control.header.cmsg_level = SOL_SOCKET;
         control.header.cmsg_type = SCM_RIGHTS;
         control.header.cmsg_len = CMSG_LEN(sizeof(int));
@@ -136,18 +133,26 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
     }
 }
 
-/* The descriptor, where it is the only one, or -1. Where a sender passes several, all are closed:
- * otherwise it could fill our descriptor table. */
-static int only_descriptor(const struct cmsghdr *control)
+/* Only such a socket can neither block nor delay this process. */
+static bool is_of_a_pair(int fd)
 {
-    int fds[sizeof(union control) / sizeof(int)];
-    size_t count = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    int domain, type;
+    socklen_t size = sizeof(int);
 
-    memcpy(fds, CMSG_DATA(control), count * sizeof(int));
-    if (count == 1)
-        return fds[0];
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+/* A broken sender may pass several, to fill our descriptor table, or something else. */
+static int take_descriptor(struct msghdr *header)
+{
+    int fd;
+
+    if (!passed_take(header, &fd, 1))
+        return -1;
+    if (is_of_a_pair(fd))
+        return fd;
+    passed_close(fd);
     return -1;
 }
 
@@ -159,26 +164,21 @@ static pid_t sender_of(const struct cmsghdr *control)
     return sender.pid;
 }
 
-static void take_control(struct msghdr *header, int *passed_fd_r, pid_t *sender_r)
+/* The process that has sent the message; 0: the kernel does not say it. */
+static pid_t get_sender(struct msghdr *header)
 {
-    *passed_fd_r = -1;
-    *sender_r = 0;
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control != NULL;
-         control = CMSG_NXTHDR(header, control)) {
-        if (control->cmsg_level != SOL_SOCKET)
-            continue;
-        if (control->cmsg_type == SCM_RIGHTS)
-            *passed_fd_r = only_descriptor(control);
-        else if (control->cmsg_type == SCM_CREDENTIALS)
-            *sender_r = sender_of(control);
-    }
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part != NULL;
+         part = CMSG_NXTHDR(header, part))
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_CREDENTIALS)
+            return sender_of(part);
+    return 0;
 }
 
 enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
                                size_t *length_r, int *passed_fd_r, pid_t *sender_r)
 {
     for (;;) {
-        union control control;
+        union passed_room control;
         struct iovec piece = {.iov_base = data, .iov_len = size};
         struct msghdr header = {.msg_iov = &piece,
                                 .msg_iovlen = 1,
@@ -192,7 +192,8 @@ enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline
         ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (got > 0) {
             *length_r = (size_t)got;
-            take_control(&header, passed_fd_r, sender_r);
+            *sender_r = get_sender(&header);
+            *passed_fd_r = take_descriptor(&header);
             return IO_OK;
         }
         if (got == 0)

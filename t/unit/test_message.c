@@ -3,6 +3,7 @@
  * Messages to the helper: the reader trusts nothing, and accepts no descriptor but the one that it
  * expects.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -202,13 +203,63 @@ static void test_many_descriptors(void **state)
     close(pair[1]);
 }
 
+/* A connection that makes close() wait until its other end has read all. */
+static int open_lingering(int *reader_r)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+    static char data[65536];
+    socklen_t size = sizeof(name);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &size), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    *reader_r = accept(listener, NULL, NULL);
+    close(listener);
+    while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+        continue;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    return fd;
+}
+
+/* A broken worker passes something else than an end of a pair, to stop the helper. */
+static void test_wrong_descriptors(void **state)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    int pair[2];
+    int reader;
+    int fd = open_lingering(&reader);
+    enum io_status status;
+
+    (void)state;
+    alarm(60); /* a close() that blocks ends the test */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(message_send(pair[0], "\1x", 3, fd, CLOCK_PASSED), IO_OK);
+    close(fd); /* the message still holds it */
+    assert_int_equal(receive(pair[1], &status), -1);
+    assert_int_equal(status, IO_OK);
+    for (size_t i = 0; i < 2; i++) {
+        fd = socket(AF_UNIX, types[i], 0);
+        assert_int_equal(message_send(pair[0], "\1x", 3, fd, CLOCK_PASSED), IO_OK);
+        assert_int_equal(receive(pair[1], &status), -1);
+        close(fd);
+    }
+    alarm(0);
+    close(reader);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_malformed),        cmocka_unit_test(test_descriptor),
         cmocka_unit_test(test_sender),
-        cmocka_unit_test(test_many_descriptors),
+        cmocka_unit_test(test_many_descriptors), cmocka_unit_test(test_wrong_descriptors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
