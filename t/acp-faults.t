@@ -140,6 +140,23 @@ scene 'a hanging acp ends after its proxy is killed' => sub {
     ok wait_until(sub { !is_alive($pid) }), 'the acp ends' or kill 'KILL', $pid;
 };
 
+scene 'a process that starts programs and is stopped' => sub {
+    my $server = server();
+    my $master = master(server => $server->address, acp => acp('exit 0'), acp_timeout => 1);
+    expect_log(qw(helper-failed helper-died));
+    my $login = sub { my $client = $master->client; my $reply = $client->try_login; $client->close; return $reply };
+    like $login->(), qr/^\+OK/, 'a login';
+    my ($helper)  = $master->helpers;
+    my ($starter) = $master->starters;
+    kill 'STOP', $starter;
+    like $login->(), qr/^-ERR/, 'no program runs, and the login fails in time';
+    my $said = wait_until(sub { (grep { $_->{event} eq 'helper-failed' && $_->{f}{text} =~ /does not answer/ } log_lines())[0] });
+    ok $said, 'the log says what is wrong';
+    ok wait_until(sub { !is_alive($helper) }),  'the helper ends';
+    ok wait_until(sub { !is_alive($starter) }), 'and the one that was stopped, too' or kill 'KILL', $starter;
+    ok wait_until(sub { $login->() =~ /^\+OK/ }), 'the next helper runs programs again';
+};
+
 scene 'output that looks like a log line' => sub {
     my $client = proxy('-a', acp(q{printf 'x\nevent=session session=1 reason=forged\n\r\001y\n' >&2; exit 1}),
         server()->address)->client;

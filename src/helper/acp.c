@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "helper/acp_starter.h"
 
@@ -25,12 +26,17 @@ enum {
     DRAIN_ROUNDS = 64, /* reads of what a program that has ended left in its pipes */
     READ_BYTES = 4096,
 };
+#define ASK_AGAIN_S 0.05
+#define STARTER_PATIENCE_S 3.0 /* for the starter to kill a program */
 
 struct acp {
     struct job *job;
     struct acp_channels channels;
+    ev_io askable; /* the starter can take the request */
     ev_io ended;
+    ev_timer ask_again; /* only where the kernel cannot watch for the end */
     ev_timer limit;
+    ev_timer patience; /* the starter must have killed the program by then */
     ev_io space; /* the asking side can take output again */
     ev_io out;
     ev_io err;
@@ -53,12 +59,17 @@ static struct {
 } state;
 
 /* Without it this helper is of no use. The master starts another, and the sessions ask that one. */
+static void give_up_starter(const char *why)
+{
+    log_message(EVENT_HELPER_FAILED, "the process that starts access control programs %s", why);
+    ev_break(state.loop, EVBREAK_ALL);
+}
+
 static void on_starter_lost(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)events;
     ev_io_stop(loop, watcher);
-    log_message(EVENT_HELPER_FAILED, "the process that starts access control programs has ended");
-    ev_break(loop, EVBREAK_ALL);
+    give_up_starter("has ended");
 }
 
 void acp_init(struct ev_loop *loop, int starter_fd)
@@ -132,7 +143,10 @@ static bool read_pipe(struct acp *acp, int fd, bool is_stderr, bool *is_closed_r
 
 static void stop_watching(struct acp *acp)
 {
+    ev_io_stop(state.loop, &acp->askable);
+    ev_timer_stop(state.loop, &acp->ask_again);
     ev_timer_stop(state.loop, &acp->limit);
+    ev_timer_stop(state.loop, &acp->patience);
     ev_io_stop(state.loop, &acp->space);
     ev_io_stop(state.loop, &acp->out);
     ev_io_stop(state.loop, &acp->err);
@@ -149,11 +163,21 @@ static void log_failure(const char *session, const char *why)
     log_end(&line);
 }
 
+/* The starter has the request. */
+static bool is_asked(const struct acp *acp)
+{
+    return acp->channels.control != -1;
+}
+
 static enum message_result judge(const struct acp *acp)
 {
     if (acp->end.kind == ACP_END_NOT_RUN) {
         log_failure(acp->job->session, strerror(acp->end.number));
         return MESSAGE_RESULT_FAILED;
+    }
+    if (!is_asked(acp)) {
+        log_failure(acp->job->session, "time limit; the process that starts programs is too slow");
+        return MESSAGE_RESULT_TIME_LIMIT;
     }
     if (acp->is_over_limit) {
         log_failure(acp->job->session, "time limit; killed with its process group");
@@ -176,9 +200,9 @@ static void finish(struct acp *acp)
 
     stop_watching(acp);
     log_line_end(acp);
-    close(acp->channels.out);
-    close(acp->channels.err);
-    close(acp->channels.control);
+    file_close_failed(acp->channels.out);
+    file_close_failed(acp->channels.err);
+    file_close_failed(acp->channels.control);
     job_finish(acp->job, result);
     free(acp);
     state.running--;
@@ -215,33 +239,68 @@ static void drain_pipes(struct acp *acp)
 }
 
 /* Returns false where the program has not ended. */
-static bool take_end(struct acp *acp, int flags)
+static bool take_end(struct acp *acp)
 {
-    ssize_t got = recv(acp->channels.control, &acp->end, sizeof(acp->end), flags);
+    struct acp_end end = {0};
+    ssize_t got = recv(acp->channels.control, &end, sizeof(end), MSG_DONTWAIT);
 
     if (got == -1 && (errno == EAGAIN || errno == EINTR))
         return false;
-    if (got != sizeof(acp->end))
-        acp->end = (struct acp_end){0};
+    if (got != sizeof(end))
+        end = (struct acp_end){0};
+    ev_timer_stop(state.loop, &acp->patience);
+    if (end.kind == ACP_END_KILLED)
+        return false;
+    acp->end = end;
     return true;
 }
 
+static void finish_if_ended(struct acp *acp)
+{
+    if (!take_end(acp))
+        return;
+    acp->has_ended = true;
+    ev_io_stop(state.loop, &acp->ended);
+    ev_timer_stop(state.loop, &acp->ask_again);
+    ev_timer_stop(state.loop, &acp->limit);
+    ev_io_stop(state.loop, &acp->out);
+    ev_io_stop(state.loop, &acp->err);
+    drain_pipes(acp);
+    pass_output(acp);
+}
+
+/* The kernel may lack the memory to watch the socket. A wait for the end here would stop the helper
+ * for as long as the program likes, so the helper looks now and then. */
 static void on_ended(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct acp *acp = watcher->data;
-    bool is_unwatched = (events & EV_ERROR) != 0;
 
-    if (is_unwatched)
-        acp_starter_kill(&acp->channels);
-    if (!take_end(acp, is_unwatched ? 0 : MSG_DONTWAIT))
-        return;
-    acp->has_ended = true;
-    ev_io_stop(loop, watcher);
-    ev_timer_stop(loop, &acp->limit);
-    ev_io_stop(loop, &acp->out);
-    ev_io_stop(loop, &acp->err);
-    drain_pipes(acp);
-    pass_output(acp);
+    if ((events & EV_ERROR) != 0)
+        ev_timer_start(loop, &acp->ask_again);
+    finish_if_ended(acp);
+}
+
+static void on_ask_again(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    finish_if_ended(watcher->data);
+}
+
+/* A program that the kernel cannot end now (it waits for a disk) is nobody's fault, but the starter
+ * has to say that it has tried. */
+static void kill_program(struct acp *acp)
+{
+    acp_starter_kill(&acp->channels);
+    ev_timer_start(state.loop, &acp->patience);
+}
+
+static void on_patience(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+    give_up_starter("does not answer");
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *watcher, int events)
@@ -251,7 +310,10 @@ static void on_limit(struct ev_loop *loop, ev_timer *watcher, int events)
     (void)loop;
     (void)events;
     acp->is_over_limit = true;
-    acp_starter_kill(&acp->channels);
+    if (is_asked(acp))
+        kill_program(acp);
+    else
+        finish(acp);
 }
 
 /* The session has ended and does not want the answer. */
@@ -260,10 +322,10 @@ static void on_gone(struct job *job)
     struct acp *acp = job->owner;
 
     acp->out_start = acp->out_end;
-    if (acp->has_ended)
+    if (acp->has_ended || !is_asked(acp))
         finish(acp);
     else
-        acp_starter_kill(&acp->channels);
+        kill_program(acp);
 }
 
 static void on_space(struct ev_loop *loop, ev_io *watcher, int events)
@@ -297,19 +359,50 @@ static void on_err(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* ---- the start ---- */
 
-static void watch(struct acp *acp, int64_t limit_ms)
+static void watch(struct acp *acp)
 {
-    ev_io_init(&acp->ended, on_ended, acp->channels.control, EV_READ);
-    ev_timer_init(&acp->limit, on_limit, (double)limit_ms / 1000.0, 0.0);
-    ev_io_init(&acp->space, on_space, acp->job->answer_fd, EV_WRITE);
-    ev_io_init(&acp->out, on_out, acp->channels.out, EV_READ);
-    ev_io_init(&acp->err, on_err, acp->channels.err, EV_READ);
-    acp->ended.data = acp->limit.data = acp->space.data = acp->out.data = acp->err.data = acp;
+    ev_io_set(&acp->ended, acp->channels.control, EV_READ);
+    ev_io_set(&acp->out, acp->channels.out, EV_READ);
+    ev_io_set(&acp->err, acp->channels.err, EV_READ);
     ev_io_start(state.loop, &acp->ended);
-    ev_timer_start(state.loop, &acp->limit);
     ev_io_start(state.loop, &acp->out);
     ev_io_start(state.loop, &acp->err);
-    state.running++;
+}
+
+/* Waits where the starter has too many requests to read. */
+static void ask(struct acp *acp)
+{
+    if (acp_starter_ask(state.starter.fd, &acp->job->request, &acp->channels) == 0) {
+        ev_io_stop(state.loop, &acp->askable);
+        watch(acp);
+    } else if (errno == EAGAIN) {
+        ev_io_start(state.loop, &acp->askable);
+    } else {
+        acp->end = (struct acp_end){.kind = ACP_END_NOT_RUN, .number = errno};
+        finish(acp);
+    }
+}
+
+static void on_askable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    ask(watcher->data);
+}
+
+static void init_watchers(struct acp *acp, int64_t limit_ms)
+{
+    ev_io_init(&acp->askable, on_askable, state.starter.fd, EV_WRITE);
+    ev_init(&acp->ended, on_ended);
+    ev_timer_init(&acp->ask_again, on_ask_again, ASK_AGAIN_S, ASK_AGAIN_S);
+    ev_timer_init(&acp->limit, on_limit, (double)limit_ms / 1000.0, 0.0);
+    ev_timer_init(&acp->patience, on_patience, STARTER_PATIENCE_S, 0.0);
+    ev_io_init(&acp->space, on_space, acp->job->answer_fd, EV_WRITE);
+    ev_init(&acp->out, on_out);
+    ev_init(&acp->err, on_err);
+    acp->askable.data = acp->ended.data = acp->ask_again.data = acp;
+    acp->limit.data = acp->patience.data = acp;
+    acp->space.data = acp->out.data = acp->err.data = acp;
 }
 
 void acp_start(struct job *job)
@@ -317,15 +410,16 @@ void acp_start(struct job *job)
     int64_t limit_ms = message_get_number(&job->request) - (clock_now_ms() - job->arrived_ms);
     struct acp *acp = calloc(1, sizeof(*acp));
 
-    if (acp != NULL) {
-        acp->job = job;
-        job_take(job, acp, on_gone);
-    }
-    if (acp != NULL && acp_starter_ask(state.starter.fd, &job->request, &acp->channels) == 0) {
-        watch(acp, limit_ms > 0 ? limit_ms : 0);
+    if (acp == NULL) {
+        log_failure(job->session, strerror(errno));
+        job_finish(job, MESSAGE_RESULT_FAILED);
         return;
     }
-    log_failure(job->session, strerror(errno));
-    job_finish(job, MESSAGE_RESULT_FAILED);
-    free(acp);
+    acp->job = job;
+    acp->channels = (struct acp_channels){.control = -1, .out = -1, .err = -1};
+    job_take(job, acp, on_gone);
+    init_watchers(acp, limit_ms > 0 ? limit_ms : 0);
+    ev_timer_start(state.loop, &acp->limit);
+    state.running++;
+    ask(acp);
 }

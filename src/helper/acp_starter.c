@@ -60,6 +60,7 @@ static struct {
     ev_io requests;
     ev_io children;
     struct program *programs;
+    size_t program_count;
 } starter;
 
 /* ---- the environment: the request's values, and PATH as this process has it ---- */
@@ -154,6 +155,7 @@ static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
     (void)events;
     ev_io_stop(loop, watcher);
     kill_program(program);
+    send_end(watcher->fd, ACP_END_KILLED, 0);
 }
 
 static void add_program(struct program *program, pid_t pid, int control)
@@ -161,15 +163,23 @@ static void add_program(struct program *program, pid_t pid, int control)
     program->pid = pid;
     program->next = starter.programs;
     starter.programs = program;
+    starter.program_count++;
     ev_io_init(&program->control, on_control, control, EV_READ);
     program->control.data = program;
     ev_io_start(starter.loop, &program->control);
 }
 
+/* Returns memory for one more program, or NULL with errno. */
+static struct program *new_program(void)
+{
+    errno = EAGAIN;
+    return starter.program_count < ACP_PROGRAMS_MAX ? calloc(1, sizeof(struct program)) : NULL;
+}
+
 static void start_program(struct message *request, const int passed[PASSED])
 {
     char *environment[VALUES_MAX] = {NULL};
-    struct program *program = calloc(1, sizeof(*program));
+    struct program *program = new_program();
     pid_t pid = -1;
 
     if (program != NULL && fill_environment(environment, starter.setting.prefix, request))
@@ -199,6 +209,7 @@ static void end_program(pid_t pid, int status)
     if (program == NULL)
         return;
     *link = program->next;
+    starter.program_count--;
     ev_io_stop(starter.loop, &program->control);
     send_end(program->control.fd, ACP_END_STATUS, status);
     passed_close(program->control.fd);
@@ -276,19 +287,34 @@ static int open_children(void)
     return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* All signals stay blocked: the starter ends with the helper, and SIGCHLD comes by a descriptor. */
-static void run(int fd, uid_t uid, gid_t gid)
+/*
+ * A starter that somebody has stopped does not notice that the helper has ended. So the kernel sends
+ * SIGCONT, which works although it is blocked, when the other end of this pipe is closed. SIGKILL
+ * would leave the programs' groups, and PR_SET_PDEATHSIG would be a signal from the helper, whose
+ * sandbox lets it send none.
+ */
+static void go_on_at_close_of(int lifeline)
 {
-    int keep[] = {fd};
+    if (fcntl(lifeline, F_SETOWN, getpid()) == -1 || fcntl(lifeline, F_SETSIG, SIGCONT) == -1 ||
+        fcntl(lifeline, F_SETFL, O_ASYNC) == -1)
+        log_message(EVENT_HELPER_FAILED, "the process that starts programs stays if it is stopped: %s",
+                    strerror(errno));
+}
+
+/* All signals stay blocked: the starter ends with the helper, and SIGCHLD comes by a descriptor. */
+static void run(int fd, int lifeline, uid_t uid, gid_t gid)
+{
+    int keep[] = {fd, lifeline};
     struct error error;
     int children;
 
     child_reset_signals(NULL, 0);
-    child_drop_descriptors(keep, 1);
+    child_drop_descriptors(keep, 2);
     if (privileges_drop(uid, gid, &error) == -1) {
         log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
         return;
     }
+    go_on_at_close_of(lifeline);
     (void)prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here; exec undoes this */
     children = open_children();
     starter.loop = ev_loop_new(EVFLAG_AUTO);
@@ -307,18 +333,27 @@ static void run(int fd, uid_t uid, gid_t gid)
 int acp_starter_fork(const struct acp_setting *setting, uid_t uid, gid_t gid)
 {
     int pair[2];
+    int lifeline[2]; /* the helper's end stays open until it ends */
     pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
         return -1;
+    if (pipe2(lifeline, O_CLOEXEC) == -1) {
+        (void)file_close_failed(pair[0]);
+        return file_close_failed(pair[1]);
+    }
     starter.setting = *setting;
     pid = child_fork();
     if (pid == 0) {
-        run(pair[1], uid, gid);
+        run(pair[1], lifeline[0], uid, gid);
         _exit(EX_OSERR);
     }
     close(pair[1]);
-    return pid == -1 ? file_close_failed(pair[0]) : pair[0];
+    close(lifeline[0]);
+    if (pid != -1)
+        return pair[0];
+    (void)file_close_failed(lifeline[1]);
+    return file_close_failed(pair[0]);
 }
 
 /* ---- the helper's side ---- */
@@ -345,7 +380,7 @@ static int send_request(int fd, const struct message *request, const int passed[
     part->cmsg_len = CMSG_LEN(PASSED * sizeof(int));
     memcpy(CMSG_DATA(part), passed, PASSED * sizeof(int));
     do {
-        sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+        sent = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent == -1 && errno == EINTR);
     return sent == -1 ? -1 : 0;
 }

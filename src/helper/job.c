@@ -14,11 +14,11 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "helper/acp_starter.h"
 
 enum {
     DESCRIPTORS_KEPT = 32,   /* for the log, the resolver, files */
     DESCRIPTORS_PROGRAM = 7, /* three pipes and a pidfd, until the child has its ends */
-    PROGRAMS_MAX = 512,
     LOOKUPS_MAX = 256,
     ROUTES_MAX = 256,
     JOBS_MAX = 65536,
@@ -66,7 +66,7 @@ void job_init(struct ev_loop *loop, size_t descriptors, size_t sessions_per_work
     state.jobs_max = at_least_one(at_most(half, JOBS_MAX));
     state.worker_max = sessions_per_worker + WORKER_SPARE;
     state.running_max[JOB_PROGRAM] =
-        at_least_one(at_most(half / DESCRIPTORS_PROGRAM, PROGRAMS_MAX));
+        at_least_one(at_most(half / DESCRIPTORS_PROGRAM, ACP_PROGRAMS_MAX));
     state.running_max[JOB_LOOKUP] = LOOKUPS_MAX;
     state.running_max[JOB_ROUTE] = ROUTES_MAX;
 }

@@ -213,6 +213,13 @@ sub helpers {
     return @helpers;
 }
 
+# The processes that start access control programs: each is the child of a helper.
+sub starters {
+    my ($self) = @_;
+    my $own = $self->pid;
+    return grep { my $parent = facts($_)->{PPid} // 0; $parent != $own && is_helper($parent) } descendants($own);
+}
+
 # The status process.
 sub status_pid {
     my ($self) = @_;
