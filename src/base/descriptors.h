@@ -8,8 +8,11 @@
 #include <stddef.h>
 
 /* Closes every descriptor but 0, 1, 2 and the `count` ones in `keep` (-1 among them is ignored;
- * the order is changed). */
+ * the order is changed). Works without close_range(), which Linux before 5.9 lacks and containers
+ * forbid. */
 void descriptors_close_all_but(int *keep, size_t count);
+/* Closes every descriptor from this one on. */
+void descriptors_close_from(int first);
 
 /* Points 0, 1 and 2 to /dev/null, except the one that is `except` (-1: none). */
 void descriptors_detach_standard(int except);

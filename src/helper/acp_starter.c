@@ -133,7 +133,7 @@ static void exec_program(char **environment, const int passed[PASSED])
     move_fd(passed[ERR], STDERR_FILENO);
     dup2(passed[CONTROL], 3);
     fcntl(3, F_SETFD, FD_CLOEXEC);
-    close_range(4, ~0U, 0);
+    descriptors_close_from(4);
     descriptors_restore_limit();
     execve(program, arguments, environment);
     send_end(3, ACP_END_NOT_RUN, errno);
