@@ -59,6 +59,10 @@ scene 'the words in the symptoms of the runbook are reasons or events' => sub {
     my @named = map { split /[ ,;.:]+/ } $symptoms =~ /^(?:\.It )?\.?Cm ([^\n]*)$/mg;
     cmp_ok scalar @named, '>', 30, 'words are found';
     is_deeply [ grep { length && !$word{$_} } @named ], [], 'all are known';
+    my %named = map { $_ => 1 } @named;
+    my @failures = map { $_->[1] } grep { $_->[3] =~ /\bFAILURE\b/ } @{ $table{reason} };
+    cmp_ok scalar @failures, '>', 20, 'there are failures';
+    is_deeply [ grep { !$named{$_} } @failures ], [], 'each failure stands under a symptom';
 };
 
 scene 'explain without a server, with a file, and with a mistake' => sub {

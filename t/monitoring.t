@@ -65,8 +65,9 @@ scene 'each alert names an entry of the runbook' => sub {
 scene 'the rules' => sub {
     my $cases = read_file("$folder/alerts.test.yml");
     for my $alert (@alerts) {
-        my @expected = $cases =~ /alertname: $alert->{name}\n        exp_alerts:( \[\])?\n/g;
-        is scalar(@expected), 2, "$alert->{name}: a case in which it fires, and one in which it does not";
+        my @expected = $cases =~ /alertname: $alert->{name}\n        exp_alerts:( \[\]|)\n/g;
+        ok scalar(grep { !$_ } @expected), "$alert->{name}: a case in which it fires";
+        ok scalar(grep { $_ } @expected), "$alert->{name}: and one in which it does not";
     }
     installed('promtool') or return diag('promtool is not installed');
     for my $check ([qw(check rules alerts.yml)], [qw(test rules alerts.test.yml)]) {

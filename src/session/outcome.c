@@ -18,6 +18,7 @@ enum {
     FAILED_PASSWORD = 64,
     FLOOD_OF_CLIENT = 128,
     FLOOD_OF_SERVER = 256,
+    FAILURE = 512,
 };
 
 static const struct {
@@ -97,6 +98,11 @@ bool outcome_is_flood_of_client(enum outcome outcome)
 bool outcome_is_flood_of_server(enum outcome outcome)
 {
     return has(outcome, FLOOD_OF_SERVER);
+}
+
+bool outcome_is_failure(enum outcome outcome)
+{
+    return has(outcome, FAILURE);
 }
 
 bool outcome_is_our_failure(enum outcome outcome)

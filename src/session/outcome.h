@@ -36,6 +36,7 @@ bool outcome_distrusts_server(enum outcome outcome);
 bool outcome_keeps_words(enum outcome outcome);
 bool outcome_is_flood_of_client(enum outcome outcome);
 bool outcome_is_flood_of_server(enum outcome outcome);
+bool outcome_is_failure(enum outcome outcome);
 bool outcome_is_our_failure(enum outcome outcome);
 
 /*

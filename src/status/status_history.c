@@ -25,7 +25,7 @@ static void add_totals(uint64_t *point, const struct scoreboard_totals *totals)
     point[HISTORY_LOGINS] += atomic_load(&totals->logins);
     point[HISTORY_OCTETS] += atomic_load(&totals->octets);
     for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++)
-        if (outcome_level((enum outcome)i) <= LOG_LEVEL_WARNING)
+        if (outcome_is_failure((enum outcome)i))
             point[HISTORY_FAILURES] += atomic_load(&totals->outcomes[i]);
 }
 

@@ -267,7 +267,7 @@ uint64_t status_failures(const struct status_instance *instance)
     uint64_t sum = 0;
 
     for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++)
-        if (outcome_level((enum outcome)i) <= LOG_LEVEL_WARNING)
+        if (outcome_is_failure((enum outcome)i))
             sum += instance->outcomes[i];
     return sum;
 }

@@ -145,7 +145,7 @@ void status_view_sort(struct status_view *view, enum status_order order);
 
 void status_view_free(struct status_view *view);
 
-/* How many sessions ended for a reason of severity warning or worse. */
+/* How many sessions ended for a reason that counts as a failure (outcome.def). */
 uint64_t status_failures(const struct status_instance *instance);
 
 #endif
