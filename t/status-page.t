@@ -53,18 +53,22 @@ scene 'totals name no user and no client' => sub {
     $gone->close;
     my ($master, $port) = with_page('totals', -instances => [
         good => { listen => '127.0.0.1:0', server => server()->address },
-        bad  => { listen => '127.0.0.2:0', server => $address } ]);
+        bad  => { listen => '127.0.0.2:0', server => $address },
+        busy => { listen => '127.0.0.3:0', server => server(on => { PASS => "-ERR [SYS/TEMP] later\r\n" })->address } ]);
     my $client = $master->client(to => '127.0.0.1', from => '127.0.0.77')->login('quagga');
-    my $failed = $master->client(to => '127.0.0.2', from => '127.0.0.77');
-    $failed->try_login('quagga');
-    $failed->closes;
+    for my $to ('127.0.0.2', '127.0.0.3') {
+        my $failed = $master->client(to => $to, from => '127.0.0.77');
+        $failed->try_login('quagga');
+        $failed->rest;
+    }
     my ($status, $headers, $page) = get($port, '/');
     is $status, 200, 'the page';
     like $page, qr/<body data-page="totals">/, 'knows that there are no sessions';
     my (undef, undef, $text) = get($port, '/status.json');
     my $shown = JSON::PP::decode_json($text);
-    is_deeply [ map { $_->{name} } @{ $shown->{instances} } ], [qw(good bad)], 'the instances';
+    is_deeply [ map { $_->{name} } @{ $shown->{instances} } ], [qw(good bad busy)], 'the instances';
     is $shown->{instances}[1]{ended}{'connect-failed'}, 1, 'reasons';
+    is_deeply [ map { $_->{failures} } @{ $shown->{instances} } ], [ 0, 1, 1 ], 'failures, also by a server that refuses for now';
     is $shown->{instances}[0]{pools}[0]{sessions}, 1, 'numbers of sessions';
     is_deeply [ map { $_->{line} } @{ $shown->{warnings} } ], ['event=session'], 'a warning without its pairs';
     unlike $_, qr/quagga|127\.0\.0\.77/, 'no user and no client' for $page, $text;
@@ -94,6 +98,12 @@ scene 'sessions, headers and a page without JavaScript' => sub {
     like $tag, qr/\A"[0-9a-f]+-[0-9a-f]+"\z/, 'the JSON has a tag';
     ok wait_until(sub { $tag = (get($port, '/status.json'))[1]{etag}; (get($port, '/status.json', "If-None-Match: $tag"))[0] == 304 }), 'who has it gets nothing';
     ok wait_until(sub { (get($port, '/status.json', "If-None-Match: $tag"))[0] == 200 }), 'until it has changed';
+    for my $path ('/metrics', '/') {
+        my $text = sub { return (get($port, $path))[2] =~ s/nonce="\w+"//gr };
+        ok wait_until(sub { my $before = $text->(); $master->client->login('bert')->quit; $text->() eq $before }), "$path is kept for a moment";
+        my $before = $text->();
+        ok wait_until(sub { $text->() ne $before }), 'and made again';
+    }
     ok wait_until(sub { my $history = json($port, '/status.json')->{history}; @{ $history->{sessions} } && $history->{running}[-1] == 1 }), 'the history goes on';
     for (['localhost' => 200], ["localhost:$port" => 200], ["127.0.0.1:$port" => 200], ['[::1]:80' => 200], ['evil.example' => 403], ['127.0.0.1.evil.example' => 403]) {
         is +(get($port, '/sessions.json', "Host: $_->[0]"))[0], $_->[1], "asked as $_->[0]";

@@ -141,7 +141,7 @@ static void write_sessions(const struct status_view *view, FILE *out)
     fputs("</table></div></section>\n", out);
 }
 
-static void write_plain(const struct status_view *view, bool has_sessions, FILE *out)
+void status_html_plain(const struct status_view *view, bool has_sessions, FILE *out)
 {
     fputs("<noscript><main>\n", out);
     write_pools(view, out);
@@ -154,8 +154,7 @@ static void write_plain(const struct status_view *view, bool has_sessions, FILE 
 
 /* ---- the page ---- */
 
-void status_html_write(const struct status_view *view, bool has_sessions, const char *nonce,
-                       FILE *out)
+void status_html_write(bool has_sessions, const char *plain, const char *nonce, FILE *out)
 {
     fprintf(out,
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -164,6 +163,6 @@ void status_html_write(const struct status_view *view, bool has_sessions, const 
             "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>\n"
             "<style nonce=\"%s\">\n%s</style></head>\n<body data-page=\"%s\">\n%s",
             nonce, style, has_sessions ? "sessions" : "totals", body);
-    write_plain(view, has_sessions, out);
+    fputs(plain, out);
     fprintf(out, "<script nonce=\"%s\">\n%s</script>\n</body></html>\n", nonce, script);
 }

@@ -11,8 +11,11 @@
 
 #include "status/status_view.h"
 
-/* Writes the whole page. `nonce` is what the policy of the answer lets run. */
-void status_html_write(const struct status_view *view, bool has_sessions, const char *nonce,
-                       FILE *out);
+/* Writes the part of the page that browsers without JavaScript show. */
+void status_html_plain(const struct status_view *view, bool has_sessions, FILE *out);
+
+/* Writes the whole page; `plain` is what status_html_plain() has written, and `nonce` what the
+ * policy of the answer lets run. */
+void status_html_write(bool has_sessions, const char *plain, const char *nonce, FILE *out);
 
 #endif

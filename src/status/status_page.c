@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each JSON text is kept for a second, or longer if it took long to make: however often browsers
- * ask, making them costs half a percent of a processor at most.
+ * The texts are kept for a while (kept_text.h). Of the page only the nonce is new in each answer.
  */
 #include "status/status_page.h"
 
@@ -13,33 +12,25 @@
 
 #include "base/clock.h"
 #include "base/log_recent.h"
+#include "status/kept_text.h"
 #include "status/status_certificates.h"
 #include "status/status_html.h"
 #include "status/status_json.h"
 
 enum {
-    KEEP_US = 1000000,
-    KEEP_FACTOR = 200, /* kept so many times as long as the text took to make */
     NONCE_OCTETS = 16,
     NONCE_SIZE = 2 * NONCE_OCTETS + 1,
 };
 
 typedef void write_text(const struct status_view *view, FILE *out);
 
-/* A text that is kept. */
-struct kept {
-    char *text;
-    size_t length;
-    uint64_t number; /* of the text, for its tag */
-    int64_t until_us;
-};
-
 static struct {
     enum status_page page;
     page_take_view *take;
     const struct status_history *history;
-    struct kept totals;
-    struct kept sessions;
+    struct kept_text plain; /* the part of the page for browsers without JavaScript */
+    struct kept_text totals;
+    struct kept_text sessions;
     uint64_t run; /* tags of an earlier process are not ours */
 } state;
 
@@ -107,45 +98,41 @@ static char *make(write_text *write, size_t *length)
     return NULL;
 }
 
-static int renew(struct kept *kept, write_text *write)
+static char *make_totals(size_t *length)
 {
-    int64_t begin_us = clock_now_us();
-    int64_t keep_us;
-    size_t length;
-    char *text;
+    return make(write_totals, length);
+}
 
-    if (kept->text != NULL && begin_us < kept->until_us)
-        return 0;
-    text = make(write, &length);
-    if (text == NULL)
-        return -1;
-    keep_us = (clock_now_us() - begin_us) * KEEP_FACTOR;
-    free(kept->text);
-    kept->text = text;
-    kept->length = length;
-    kept->number++;
-    kept->until_us = clock_now_us() + (keep_us > KEEP_US ? keep_us : KEEP_US);
-    return 0;
+static char *make_sessions(size_t *length)
+{
+    return make(status_json_sessions, length);
+}
+
+static void write_plain(const struct status_view *view, FILE *out)
+{
+    status_html_plain(view, state.page == STATUS_PAGE_SESSIONS, out);
+}
+
+static char *make_plain(size_t *length)
+{
+    return make(write_plain, length);
 }
 
 /* ---- answers ---- */
 
-static unsigned answer_json(struct kept *kept, write_text *write, const char *known,
+static unsigned answer_json(struct kept_text *kept, kept_text_make *make_text, const char *known,
                             struct page_answer *answer)
 {
-    if (renew(kept, write) == -1)
+    if (kept_text_renew(kept, make_text) == -1)
         return 500;
     answer->type = "application/json";
     snprintf(answer->etag, sizeof(answer->etag), "\"%08" PRIx32 "-%" PRIx64 "\"",
              (uint32_t)state.run, kept->number);
     if (known != NULL && strcmp(known, answer->etag) == 0)
         return 304;
-    answer->text = malloc(kept->length);
-    if (answer->text == NULL)
-        return 500;
-    memcpy(answer->text, kept->text, kept->length);
+    answer->text = kept_text_copy(kept);
     answer->length = kept->length;
-    return 200;
+    return answer->text == NULL ? 500 : 200;
 }
 
 /* Only what has the nonce of this answer is run or styles the page. */
@@ -160,23 +147,32 @@ static int make_nonce(char nonce[NONCE_SIZE])
     return 0;
 }
 
-static char nonce[NONCE_SIZE]; /* of the page that is written now */
-
-static void write_page(const struct status_view *view, FILE *out)
+static char *make_page(const char *nonce, size_t *length)
 {
-    status_html_write(view, state.page == STATUS_PAGE_SESSIONS, nonce, out);
+    char *text = NULL;
+    FILE *out = open_memstream(&text, length);
+
+    if (out == NULL)
+        return NULL;
+    status_html_write(state.page == STATUS_PAGE_SESSIONS, state.plain.text, nonce, out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static unsigned answer_page(struct page_answer *answer)
 {
-    if (make_nonce(nonce) == -1)
+    char nonce[NONCE_SIZE];
+
+    if (make_nonce(nonce) == -1 || kept_text_renew(&state.plain, make_plain) == -1)
         return 500;
     answer->type = "text/html; charset=utf-8";
     snprintf(answer->policy, sizeof(answer->policy),
              "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; "
              "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
              nonce, nonce);
-    answer->text = make(write_page, &answer->length);
+    answer->text = make_page(nonce, &answer->length);
     return answer->text == NULL ? 500 : 200;
 }
 
@@ -197,8 +193,8 @@ unsigned status_page_answer(const char *path, const char *known, struct page_ans
     if (strcmp(path, "/") == 0)
         return answer_page(answer);
     if (strcmp(path, "/status.json") == 0)
-        return answer_json(&state.totals, write_totals, known, answer);
+        return answer_json(&state.totals, make_totals, known, answer);
     if (strcmp(path, "/sessions.json") == 0 && state.page == STATUS_PAGE_SESSIONS)
-        return answer_json(&state.sessions, status_json_sessions, known, answer);
+        return answer_json(&state.sessions, make_sessions, known, answer);
     return 404;
 }

@@ -26,6 +26,7 @@
 #include "pool/trace_mark.h"
 #include "pool/kick_relay.h"
 #include "status/control_ask.h"
+#include "status/kept_text.h"
 #include "status/metrics_http.h"
 #include "status/orders.h"
 #include "status/status_certificates.h"
@@ -160,9 +161,20 @@ static char *make_answer(render *how, size_t *length)
     return NULL;
 }
 
-static char *metrics_text(size_t *length)
+static char *make_metrics(size_t *length)
 {
     return make_answer(render_metrics, length);
+}
+
+/* Over HTTP anybody may ask often. */
+static char *metrics_text(size_t *length)
+{
+    static struct kept_text kept;
+
+    if (kept_text_renew(&kept, make_metrics) == -1)
+        return NULL;
+    *length = kept.length;
+    return kept_text_copy(&kept);
 }
 
 /* ---- a client ---- */
