@@ -42,6 +42,7 @@ scene 'sessions of every kind' => sub {
     my $table  = write_file(directory() . '/table', "known 127.0.0.1\n");
     my $master = master(-in_file => 1, proxy_protocol => 'v1', proxy_protocol_from => '127.0.0.0/8', -instances => [
         main  => { listen => '127.0.0.1:0', server => $server->address },
+        tight => { listen => '127.0.0.4:0', server => $server->address, login_failures => 1 },
         acp   => { listen => '127.0.0.2:0', server => $server->address, acp => $deny },
         table => { listen => '127.0.0.3:0', server => '-', route => "file:$table" } ]);
     my $quit = sub { my ($client) = @_; $client->send_line('QUIT') };
@@ -49,11 +50,17 @@ scene 'sessions of every kind' => sub {
     visit($master, '127.0.0.1', '192.0.2.2', sub { my ($client) = @_; $client->login(forged(1), 'right'); $quit->($client) });
     visit($master, '127.0.0.1', '192.0.2.3', sub { my ($client) = @_; $client->greeting; $quit->($client) });
     %FAILED = ('192.0.2.10' => 'login-refused', '192.0.2.11' => 'login-refused', '2001:db8::10' => 'login-refused',
-        '192.0.2.12' => 'access-denied', '192.0.2.13' => 'unknown-user');
+        '192.0.2.12' => 'access-denied', '192.0.2.13' => 'unknown-user', '192.0.2.14' => 'too-many-failures');
     visit($master, '127.0.0.1', $_, refused('joe')) for '192.0.2.10', '2001:db8::10';
     visit($master, '127.0.0.1', '192.0.2.11', refused(qq(joe" ) . forged(2)));
     visit($master, '127.0.0.2', '192.0.2.12', refused('x client=203.0.113.3 port=1'));
     visit($master, '127.0.0.3', '192.0.2.13', refused(forged(4)));
+    # After one failed login the address is refused, and further refusals are counted together.
+    visit($master, '127.0.0.4', '192.0.2.14', refused('joe'));
+    ok wait_until(sub {
+        visit($master, '127.0.0.4', '192.0.2.14', sub { my ($client) = @_; $client->send_line('QUIT') if $client->reply =~ /^\+OK/ });
+        return read_file("$master->{directory}/log") =~ /event=repeated of=session instance=\S+ reason=too-many-failures client=192/;
+    }), 'refused connections are counted together';
     %ATTACK = ('192.0.2.20' => 'not-pop3', '192.0.2.21' => 'too-many-refused-commands', '192.0.2.22' => 'line-too-long',
         '192.0.2.24' => 'tls-to-clear-port');
     visit($master, '127.0.0.1', '192.0.2.20', says("GET / HTTP/1.0\r\n\r\n"));
@@ -62,7 +69,7 @@ scene 'sessions of every kind' => sub {
     visit($master, '127.0.0.1', '192.0.2.24', says("\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" . "\0" x 154));
     $master->stop;
     @lines = split /^/, read_file("$master->{directory}/log");
-    my %ended = map { / client=(\S+) .*? reason=(\S+)/ ? ($1 => $2) : () } grep { / event=session / } @lines;
+    my %ended = map { / client=(\S+) .*? reason=(\S+)/ ? ($1 => $2) : () } grep { / event=session / && !/ reason=quit/ } @lines;
     is_deeply { map { $_ => $ended{$_} } keys %FAILED, keys %ATTACK }, { %FAILED, %ATTACK }, 'the log has each of them';
     like join('', @lines), qr/203\.0\.113\.$_/, "and the forgery $_" for 1 .. 6;
     push @lines, map { "2026-11-28T20:15:30.123+01:00 info other[1]: said pop3.proxy[2]: $_\n" } forged(7);
@@ -80,14 +87,18 @@ sub banned {
     my $log    = write_file(directory() . '/log', join '', @text);
     my $result = run([ 'fail2ban-regex', '-o', 'ip', $log, $filter . "[mode=$mode]" ], limit => 60);
     die "fail2ban-regex: $result->{out}$result->{err}\n" if $result->{status};
-    return sort split ' ', $result->{out};
+    my %found;
+    $found{$_}++ for split ' ', $result->{out};
+    return \%found;
 }
 
 scene 'fail2ban' => sub {
     installed('fail2ban-regex') or plan(skip_all => 'fail2ban is not installed');
     for my $format (sort keys %formats) {
-        is_deeply [ banned('normal', @{ $formats{$format} }) ], [ sort keys %FAILED ], "$format: failed logins";
-        is_deeply [ banned('aggressive', @{ $formats{$format} }) ], [ sort keys %FAILED, keys %ATTACK ], "$format: and attacks";
+        my $found = banned('normal', @{ $formats{$format} });
+        is_deeply [ sort keys %$found ], [ sort keys %FAILED ], "$format: failed logins";
+        cmp_ok $found->{'192.0.2.14'}, '>=', 3, "$format: a failed login, a refusal, and the count of further ones";
+        is_deeply [ sort keys %{ banned('aggressive', @{ $formats{$format} }) } ], [ sort keys %FAILED, keys %ATTACK ], "$format: and attacks";
     }
 };
 
@@ -101,11 +112,13 @@ sub crowdsec_patterns {
 }
 
 scene 'CrowdSec' => sub {
-    my ($failed, $attack) = crowdsec_patterns();
+    my ($failed, $repeated, $attack) = crowdsec_patterns();
     my %message = (file => \@lines, syslog => [ map { s/\A.*? pop3\.proxy\[\d+\]: //r } grep { / pop3\.proxy\[\d+\]:/ && !/other\[/ } @{ $formats{syslog} } ]);
     for my $format (sort keys %message) {
         my %found = map { /$failed/ ? ($+{source_ip} => $+{reason}) : () } @{ $message{$format} };
         is_deeply \%found, \%FAILED, "$format: failed logins";
+        is scalar(grep { /$repeated/ && $+{source_ip} ne '192.0.2.14' } @{ $message{$format} }), 0, "$format: refusals that are counted";
+        cmp_ok scalar(grep { /$repeated/ } @{ $message{$format} }), '>', 0, "$format: they are found";
         %found = map { /$attack/ ? ($+{source_ip} => $+{reason}) : () } @{ $message{$format} };
         is_deeply \%found, \%ATTACK, "$format: attacks";
     }
@@ -117,9 +130,9 @@ scene 'both name the failed logins of the table' => sub {
     my $text   = read_file($filter);
     my ($normal)     = $text =~ /^_normal += (\S+)$/m;
     my ($aggressive) = $text =~ /^_aggressive = %\(_normal\)s\|(\S+)$/m;
-    is join('|', sort split /\|/, $normal), $failed, 'fail2ban';
+    is join('|', sort split /\|/, $normal), join('|', sort(split(/\|/, $failed), 'too-many-failures')), 'fail2ban';
     is_deeply [ grep { !exists $properties{$_} } split /\|/, $aggressive ], [], 'there is every other reason';
-    is_deeply [ map { /<reason>([^)]*)\)/ } crowdsec_patterns() ], [ $normal, $aggressive ], 'CrowdSec: the same';
+    is_deeply [ map { /<reason>([^)]*)\)/ } crowdsec_patterns() ], [ $normal, 'too-many-failures', $aggressive ], 'CrowdSec: the same';
 };
 
 done;
