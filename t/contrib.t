@@ -50,6 +50,55 @@ scene 'the units may write where the examples want to' => sub {
     }
 };
 
+# The packages make the directory of the logs for group adm; a log file gets its group.
+scene 'group adm may read the log' => sub {
+    my ($mode) = text('debian/pop3-proxy.tmpfiles') =~ m{^d /var/log/pop3\.proxy (\d+) root adm -$}m;
+    is_deeply [ map { unit($_, 'LogsDirectoryMode') } 'pop3-proxy.service', 'pop3-proxy@.service' ], [ ($mode) x 2 ], "mode $mode";
+    $> == 0 or plan(skip_all => 'only root gives a directory away');
+    my $logs = directory();
+    chown 0, scalar getgrnam('adm'), $logs;
+    chmod oct $mode, $logs;
+    my $master = master(log => "$logs/log", server => server()->address, -start => 0)->start_only;
+    ok wait_until(sub { -s "$logs/log" }), 'the server has begun the log';
+    my @log = stat "$logs/log";
+    is getgrgid($log[5]), 'adm', 'the group of the log';
+    is $log[2] & 07777, 0640, 'which may read it';
+};
+
+# A process that says which of these signals it gets, and ends with its input.
+sub innocent {
+    my ($said) = @_;
+    pipe my $in, my $hold or die;
+    my ($out, $read) = Pop3Test::Process::collect($said);
+    my $process = Pop3Test::Process::spawn(fds => { 0 => $in, 1 => $out },
+        command => [ 'sh', '-c', 'for s in USR1 USR2 TERM; do trap "echo $s" $s; done; echo ready; while read -r word; do echo "$word"; done' ]);
+    close $out;
+    wait_until(sub { $$said eq "ready\n" }) or die "it does not start\n";
+    return ($process, $hold);
+}
+
+scene 'scripts send no signal to a process that has got the number of a server' => sub {
+    my $spec = text('contrib/rpm/pop3-proxy.spec');
+    my ($rotate) = example('logrotate/pop3-proxy') =~ /^\s*postrotate\n(.*)^\s*endscript/ms;
+    my %script = (logrotate => [$rotate], map { $_->[0] => [ $spec =~ /^%$_->[0]\n(.*?)(?=^%)/ms, $_->[1] ] } [ post => 2 ], [ preun => 0 ]);
+    my $run  = directory();
+    my $fake = directory();
+    write_file("$fake/$_", "#!/bin/sh\n"), chmod 0755, "$fake/$_" for qw(systemctl systemd-sysusers systemd-tmpfiles);
+    my $said = '';
+    my ($process, $hold) = innocent(\$said);
+    write_file("$run/pid", $process->pid . "\n");
+    for my $name (sort keys %script) {
+        my ($text, @words) = @{ $script{$name} };
+        $text =~ s{/run/pop3\.proxy}{$run}g or die "$name has no pidfile\n";
+        my $result = run([ 'sh', '-c', "PATH=$fake:\$PATH\n$text", 'sh', @words ], limit => 60);
+        is exit_code($result->{status}), 0, $name or diag($result->{err});
+        syswrite $hold, "after $name\n";
+        ok wait_until(sub { $said =~ /^after $name$/m }), 'the process goes on';
+    }
+    is $said, join("\n", 'ready', map({ "after $_" } sort keys %script), ''), 'and has got no signal';
+    close $hold;
+};
+
 scene 'logrotate rotates the logs of the units' => sub {
     my ($logs) = example('logrotate/pop3-proxy') =~ /^(\/[^{]+?)\s*\{/m;
     my ($pidfiles) = example('logrotate/pop3-proxy') =~ /for pidfile in (.+?);/;
