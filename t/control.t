@@ -9,7 +9,11 @@ use FindBin;
 use JSON::PP;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
+use IO::Socket::UNIX;
+use Pop3Test::Loop qw(watch_read);
 use Pop3Test::Process ();
+use Pop3Test::Slow qw(drip);
+use Pop3Test::Stream;
 
 # Runs one of the commands on the server's file.
 sub command {
@@ -54,6 +58,39 @@ scene 'asking needs no more of the file than the control socket' => sub {
     is exit_code($result->{status}), 0, 'it replaces what the file says';
     $result = run([ program(), '--control', $control, 'sattus' ]);
     is exit_code($result->{status}), 64, 'an unknown command';
+};
+
+# A control socket that another program holds, which does what `$does` does with each connection.
+sub impostor {
+    my ($does) = @_;
+    my $path     = directory(0755) . '/control';
+    my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 8) or die "$path: $!\n";
+    my @taken;
+    watch_read($listener, sub {
+        my $socket = $listener->accept or return;
+        my $stream = Pop3Test::Stream->new($socket, name => 'impostor');
+        push @taken, $stream;
+        $stream->{on_input} = sub { $does->($stream) if $stream->{all} =~ /\n/ && !$stream->{is_answered}++ };
+    });
+    return { path => $path, keep => [ $listener, \@taken ] };
+}
+
+scene 'a control socket that another program holds' => sub {
+    my $ask = sub {
+        my ($impostor, @words) = @_;
+        my $result = run([ program(), '--control', $impostor->{path}, @words ], limit => 120);
+        return exit_code($result->{status}) . " $result->{out}$result->{err}" =~ s/\Q$impostor->{path}\E/PATH/r;
+    };
+    my $silent = impostor(sub { });
+    is $ask->($silent, $_->@*), "69 pop3.proxy: control = PATH: nothing answers within 10 s; does another program hold the socket?\n", "$_->[0]: silence"
+        for ['status'], [qw(trace anna --for 2s)];
+    my $drips = impostor(sub { drip($_[0], 'x', 0.2) });
+    is $ask->($drips, 'status'), "69 pop3.proxy: control = PATH: the answer does not end in time; does another program hold the socket?\n", 'status: octet by octet';
+    like $ask->($drips, qw(trace anna --for 1s)), qr/\A69 x+pop3\.proxy: the time is over, but the server does not end the trace\n\z/, 'trace: octet by octet';
+    my $colours = impostor(sub { my ($stream) = @_; $stream->send("\e[31mred\r\x{c2}\x{9b}\n"); $stream->close_when_sent });
+    is $ask->($colours, 'status'), "0 ?[31mred???\n", 'status: nothing that a terminal obeys';
+    is $ask->($colours, qw(trace anna --for 1s)), "69 ?[31mred???\npop3.proxy: the server has ended the trace before its time was over\n",
+        'trace: the same, and an end before its time is told';
 };
 
 # A worker with many sessions is idle for the pool as long as it has a free place. People want to know how

@@ -163,6 +163,9 @@ scene 'traces end, and their number is limited' => sub {
     $master->reload;
     $reloaded->{process}->wait;
     like $reloaded->{text}, qr/^-- this trace ends: the server has read its settings again/m, 'a reload ends it';
+    is exit_code($reloaded->{process}{status}), 69, 'which is not its own end';
+    @{ $master->{processes} } = grep { $_ != $reloaded->{process} } @{ $master->{processes} };    # the others end with 0
+    like $reloaded->{text}, qr/^pop3\.proxy: the server has ended the trace before its time was over$/m, 'and is told';
     my $again = trace($master, 'anna');
     $master->client->login('anna')->quit;
     ok shows($again, qr/the session ends: quit/), 'and the next one works';

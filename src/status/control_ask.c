@@ -5,6 +5,8 @@
 #include "status/control_ask.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +16,13 @@
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/clock.h"
+#include "base/utf8.h"
 
 enum {
-    LIMIT_S = 10, /* for each piece of the answer */
-    TRIES = 3,    /* a reload may just have replaced the process that answers */
+    ANSWER_MS = 30000,                   /* for the whole answer */
+    ANSWER_BYTES_MAX = 256 * 1024 * 1024, /* a session is about 250 octets of it */
+    TRIES = 3, /* a reload may just have replaced the process that answers */
     PIECE_BYTES = 65536,
 };
 
@@ -44,7 +49,7 @@ static int connect_failed(const char *path, int *exit_code, struct error *error)
 
 static int open_control(const char *path, int *exit_code, struct error *error)
 {
-    struct timeval limit = {.tv_sec = LIMIT_S};
+    const struct timeval limit = {.tv_sec = CONTROL_SILENCE_MS / 1000};
     struct address address;
     int fd;
 
@@ -54,7 +59,6 @@ static int open_control(const char *path, int *exit_code, struct error *error)
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd != -1) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
         if (connect(fd, &address.sa, address.length) == 0)
             return fd;
@@ -75,19 +79,56 @@ static int send_request(int fd, const char *request)
 
 int control_begin(const char *path, const char *request, int *exit_code, struct error *error)
 {
-    const struct timeval forever = {0};
     int fd = open_control(path, exit_code, error);
 
-    if (fd == -1)
-        return -1;
-    if (send_request(fd, request) == 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+    if (fd == -1 || send_request(fd, request) == 0)
         return fd;
-    }
     *exit_code = EX_UNAVAILABLE;
     error_set(error, "control = %s: %s", path, strerror(errno));
     close(fd);
     return -1;
+}
+
+/* ---- the answer ---- */
+
+ssize_t control_read(int fd, void *to, size_t size, int64_t deadline_ms)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    int64_t left_ms = deadline_ms - clock_now_ms();
+    int ready = poll(&wanted, 1, left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+
+    if (ready == 1)
+        return read(fd, to, size);
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return -1;
+}
+
+int control_set_silent(struct error *error, const char *path)
+{
+    return error_set(error,
+                     "control = %s: nothing answers within %d s; does another program hold the socket?",
+                     path, CONTROL_SILENCE_MS / 1000);
+}
+
+/* Takes pieces until the end. Returns 0, or an errno: ETIMEDOUT, EFBIG and others. */
+static int take_pieces(int fd, char *piece, FILE *out)
+{
+    int64_t end_ms = clock_after_ms(ANSWER_MS);
+    size_t length = 0;
+
+    for (;;) {
+        ssize_t count = control_read(fd, piece, PIECE_BYTES,
+                                     clock_earlier(end_ms, clock_after_ms(CONTROL_SILENCE_MS)));
+
+        if (count <= 0)
+            return count == 0 ? 0 : errno;
+        length += (size_t)count;
+        if (length > ANSWER_BYTES_MAX)
+            return EFBIG;
+        if (fwrite(piece, 1, (size_t)count, out) != (size_t)count)
+            return ENOMEM;
+    }
 }
 
 /* Reads everything up to the end. */
@@ -95,21 +136,28 @@ static int read_answer(int fd, char **answer, size_t *length)
 {
     char *piece = malloc(PIECE_BYTES);
     FILE *out = open_memstream(answer, length);
-    ssize_t count = -1;
-    int error = ENOMEM;
+    int failure = piece == NULL || out == NULL ? ENOMEM : take_pieces(fd, piece, out);
 
-    while (piece != NULL && out != NULL) {
-        count = read(fd, piece, PIECE_BYTES);
-        error = errno;
-        if (count <= 0)
-            break;
-        fwrite(piece, 1, (size_t)count, out);
-    }
     free(piece);
     if (out != NULL && fclose(out) != 0)
-        count = -1;
-    errno = error;
-    return count == 0 ? 0 : -1;
+        failure = ENOMEM;
+    if (failure == 0)
+        utf8_clean(*answer, *length);
+    errno = failure;
+    return failure == 0 ? 0 : -1;
+}
+
+static int answer_failed(struct error *error, const char *path, size_t length)
+{
+    if (errno == EFBIG)
+        return error_set(error, "control = %s: the answer has more than %d MiB; does another program "
+                                "hold the socket?", path, ANSWER_BYTES_MAX / (1024 * 1024));
+    if (errno == ETIMEDOUT && length == 0)
+        return control_set_silent(error, path);
+    if (errno == ETIMEDOUT)
+        return error_set(error, "control = %s: the answer does not end in time; does another program "
+                                "hold the socket?", path);
+    return error_set(error, "control = %s: the answer broke off: %s", path, strerror(errno));
 }
 
 /* Returns 1 when there was no answer at all: try again. */
@@ -120,12 +168,13 @@ static int ask_once(const char *path, const char *request, char **answer, size_t
     int result;
 
     *answer = NULL;
+    *length = 0;
     if (fd == -1)
         return -1;
     *exit_code = EX_UNAVAILABLE;
     result = send_request(fd, request) == -1 ? -1 : read_answer(fd, answer, length);
     if (result == -1)
-        error_set(error, "control = %s: the answer broke off: %s", path, strerror(errno));
+        answer_failed(error, path, *length);
     close(fd);
     if (result == 0 && *length == 0) {
         error_set(error, "control = %s: the server does not answer", path);

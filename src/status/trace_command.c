@@ -12,10 +12,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/complain.h"
+#include "base/octet.h"
 #include "status/control_ask.h"
+#include "status/trace_serve.h"
 
-enum { PIECE_BYTES = 65536 };
+enum { PIECE_BYTES = 65536, LAST_BYTES = 64 };
 
 static const char refusal[] = "error: ";
 
@@ -51,31 +54,80 @@ static bool is_refusal(char *piece, ssize_t count)
     if ((size_t)count < strlen(refusal) || memcmp(piece, refusal, strlen(refusal)) != 0)
         return false;
     piece[strcspn(piece, "\n")] = '\0';
+    octets_make_line(piece);
     complain("the server says: %s", piece + strlen(refusal));
     return true;
 }
 
-static int copy_lines(int fd, int output, const char *file)
+/* The lines that have come, as far as they matter for the end. */
+struct lines {
+    char last[LAST_BYTES]; /* the beginning of the line under way, or of the last one */
+    size_t length;
+    bool is_ended;
+};
+
+/* Replaces what no trace has, so that nothing reaches a terminal that it would obey. */
+static void take_piece(struct lines *lines, char *piece, size_t length)
 {
+    for (size_t i = 0; i < length; i++) {
+        if (lines->is_ended)
+            lines->length = 0;
+        lines->is_ended = piece[i] == '\n';
+        if (lines->is_ended)
+            continue;
+        if (!octet_is_printable(piece[i]))
+            piece[i] = '?';
+        if (lines->length < LAST_BYTES)
+            lines->last[lines->length++] = piece[i];
+    }
+}
+
+static bool is_over(const struct lines *lines)
+{
+    return lines->is_ended && lines->length == strlen(TRACE_OVER_LINE) &&
+           memcmp(lines->last, TRACE_OVER_LINE, lines->length) == 0;
+}
+
+static int end_of_lines(const struct lines *lines, ssize_t count, const char *path)
+{
+    struct error error;
+
+    if (is_over(lines))
+        return EX_OK;
+    if (lines->length == 0 && count == -1 && errno == ETIMEDOUT)
+        control_set_silent(&error, path);
+    else if (lines->length == 0)
+        error_set(&error, "the server does not answer");
+    else if (count == -1 && errno == ETIMEDOUT)
+        error_set(&error, "the time is over, but the server does not end the trace");
+    else
+        error_set(&error, "the server has ended the trace before its time was over");
+    complain("%s", error.text);
+    return EX_UNAVAILABLE;
+}
+
+static int copy_lines(int fd, int output, const struct options *options, const char *path)
+{
+    const char *file = options->output;
+    int64_t end_ms = clock_after_ms(options->seconds * 1000 + CONTROL_SILENCE_MS);
+    int64_t deadline_ms = clock_after_ms(CONTROL_SILENCE_MS); /* for the first line */
+    struct lines lines = {.length = 0};
     char piece[PIECE_BYTES + 1];
-    bool is_first = true;
     ssize_t count;
 
-    while ((count = read(fd, piece, PIECE_BYTES)) > 0) {
+    while ((count = control_read(fd, piece, PIECE_BYTES, deadline_ms)) > 0) {
         piece[count] = '\0';
-        if (is_first && is_refusal(piece, count))
+        if (lines.length == 0 && is_refusal(piece, count))
             return EX_UNAVAILABLE;
-        is_first = false;
+        take_piece(&lines, piece, (size_t)count);
+        deadline_ms = end_ms;
         if (write_all(output, piece, (size_t)count) == -1) {
             complain("%s: %s; the trace ends", file == NULL ? "standard output" : file,
                      strerror(errno));
             return EX_IOERR;
         }
     }
-    if (count == 0 && !is_first)
-        return EX_OK;
-    complain("the server does not answer");
-    return EX_UNAVAILABLE;
+    return end_of_lines(&lines, count, path);
 }
 
 int trace_command_run(const char *path, const struct options *options)
@@ -94,7 +146,7 @@ int trace_command_run(const char *path, const struct options *options)
         complain("%s", error.text);
         return code;
     }
-    code = copy_lines(fd, output, options->output);
+    code = copy_lines(fd, output, options, path);
     close(fd);
     return code;
 }

@@ -136,7 +136,7 @@ static void on_over(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
-    put_note(trace, "-- the time of this trace is over");
+    put_note(trace, TRACE_OVER_LINE);
     flush(trace);
     end(trace);
 }

@@ -10,6 +10,8 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#define TRACE_OVER_LINE "-- the time of this trace is over" /* the last line of a whole trace */
+
 /* Whether this request line asks for a trace: "trace SECONDS NAME". */
 bool trace_serve_is_request(const char *request);
 
