@@ -130,7 +130,7 @@ scene 'JSON for programs, and the exit status' => sub {
         login_refused => 3, failed => 1 }, 'the summary';
     is +(compare($old, $new, '--users', users(qw(anna leer))))[0], 0, 'no difference: 0';
     is +(compare($old, $new, '--users', users(qw(anna bert))))[0], 1, 'a difference: 1';
-    is +(compare($old, $new, '--users', users(qw(anna fred))))[0], 1, 'a refused login: 1';
+    is +(compare($old, $new, '--users', users(qw(anna fred))))[0], 2, 'a refused login is no comparison: 2';
 };
 
 scene 'hashes tell renamed messages from lost and new ones' => sub {
@@ -152,6 +152,7 @@ scene 'servers that fail, each for one user' => sub {
         garbage => [ STAT => "+OK much\r\n" ], negative => [ STAT => "+OK -1 5\r\n" ], huge => [ STAT => "+OK 99999999999999 5\r\n" ],
         endless => [ LIST => "+OK\r\n" . join '', map { "$_ 1\r\n" } 1 .. 5000 ], short => [ LIST => "+OK\r\n1 1\r\n.\r\n" ],
         beyond => [ UIDL => "+OK\r\n1 a\r\n7 b\r\n.\r\n" ], twice => [ UIDL => "+OK\r\n1 a\r\n1 b\r\n.\r\n" ],
+        listed => [ LIST => "+OK\r\n1 5\r\n1 5\r\n.\r\n" ], shared => [ UIDL => "+OK\r\n1 a\r\n2 a\r\n.\r\n" ],
         line => [ UIDL => "+OK\r\n1 " . 'x' x 5000 ], without => [ UIDL => "-ERR what?\r\n" ],
         message => [ RETR => "+OK\r\n" . "line\r\n" x 20_000 ],
     );
@@ -163,7 +164,7 @@ scene 'servers that fail, each for one user' => sub {
             return $says && $says->[0] eq $verb ? $says->[1] : undef;
         };
     };
-    my @messages = ("one\r\n", "two\r\n");
+    my @messages = ("one\r\n", "two, longer\r\n");
     my $old = server(messages => \@messages);
     my $new = server(messages => \@messages, on => { map { $_ => $hook->($_) } qw(STAT LIST UIDL RETR) });
     my @users = ('sound', sort keys %says);
@@ -171,7 +172,7 @@ scene 'servers that fail, each for one user' => sub {
     is $code, 2, 'exit status';
     my %failure = map { $_->{user} => $_->{new}{failure} } @{ JSON::PP::decode_json($out)->{users} };
     is_deeply \%failure, { sound => undef, garbage => 'protocol', negative => 'protocol', huge => 'memory', endless => 'protocol',
-        short => 'protocol', beyond => 'protocol', twice => 'protocol', line => 'protocol', without => 'refused', message => 'protocol' },
+        short => 'protocol', beyond => 'protocol', twice => 'protocol', listed => 'protocol', shared => 'uidls', line => 'protocol', without => 'refused', message => 'protocol' },
         'each is named, and the others go on';
 };
 

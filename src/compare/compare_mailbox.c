@@ -265,10 +265,12 @@ static struct compare_message *message_of_line(struct visit *visit, const char *
     return &visit->mailbox->messages[number - 1];
 }
 
+/* Like take_uidl(), false for a message that the server has listed already. */
 static bool take_size(struct compare_message *message, const char *text)
 {
-    if (!octet_is_digit(text[0]))
+    if (message->has_octets || !octet_is_digit(text[0]))
         return false;
+    message->has_octets = true;
     message->octets = strtoull(text, NULL, 10);
     return true;
 }
@@ -304,6 +306,38 @@ static bool read_listing(struct visit *visit, const char *verb,
     }
     return lines == visit->mailbox->count ||
            fail(visit, COMPARE_FAILURE_PROTOCOL, "STAT and a listing disagree");
+}
+
+/* ---- UIDLs that are not unique ---- */
+
+static int by_uidl_and_octets(const void *left, const void *right)
+{
+    const struct compare_message *a = *(const struct compare_message *const *)left;
+    const struct compare_message *b = *(const struct compare_message *const *)right;
+    int sign = strcmp(a->uidl, b->uidl);
+
+    return sign != 0 ? sign : (a->octets > b->octets) - (a->octets < b->octets);
+}
+
+/* A server may make UIDLs of what is in a message, so two copies of one may have the same (RFC 1939,
+ * section 7). Two messages of different size are no copies. */
+static bool check_uidls(struct visit *visit)
+{
+    const struct compare_mailbox *mailbox = visit->mailbox;
+    const struct compare_message **sorted = calloc(mailbox->count + 1, sizeof(*sorted));
+    const char *shared = NULL;
+
+    if (sorted == NULL)
+        return fail(visit, COMPARE_FAILURE_MEMORY, "");
+    for (size_t i = 0; i < mailbox->count; i++)
+        sorted[i] = &mailbox->messages[i];
+    qsort(sorted, mailbox->count, sizeof(*sorted), by_uidl_and_octets);
+    for (size_t i = 1; i < mailbox->count; i++)
+        if (strcmp(sorted[i - 1]->uidl, sorted[i]->uidl) == 0 &&
+            sorted[i - 1]->octets != sorted[i]->octets)
+            shared = sorted[i]->uidl;
+    free(sorted);
+    return shared == NULL || fail(visit, COMPARE_FAILURE_UIDLS, shared);
 }
 
 /* ---- the messages ---- */
@@ -375,6 +409,7 @@ void compare_mailbox_read(struct compare_mailbox *mailbox, const struct compare_
     secret_note(&visit.secrets, login->password, strlen(login->password));
     if (open_connection(&visit) && greet(&visit) && log_in(&visit) && read_stat(&visit) &&
         read_listing(&visit, "LIST", take_size) && read_listing(&visit, "UIDL", take_uidl) &&
+        check_uidls(&visit) &&
         (!with_hashes || read_messages(&visit)))
         say_goodbye(&visit, with_hashes);
     stream_close(&visit.stream);

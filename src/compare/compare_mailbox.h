@@ -38,6 +38,7 @@ struct compare_server {
 
 struct compare_message {
     char *uidl; /* NULL until it is known */
+    bool has_octets; /* LIST has named it */
     uint64_t octets;
     uint64_t hash;
 };

@@ -69,8 +69,8 @@ void compare_options_print_help(void)
         help_print_entry(left, helps[option->val]);
     }
     puts("\n"
-         "Exit status: 0 all are the same, 1 there are differences, 2 something could not be\n"
-         "compared.");
+         "Exit status: 0 all are the same, 1 there are differences, 2 a user could not be\n"
+         "compared: a login was refused, or a server failed.");
 }
 
 static int take_number(const char *option, const char *text, unsigned most, unsigned *number_r,

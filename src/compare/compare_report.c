@@ -243,7 +243,7 @@ void compare_report_end(const struct compare_report *report)
 
 int compare_report_code(const struct compare_report *report)
 {
-    if (report->summary.failed > 0)
+    if (report->summary.failed + report->summary.refused > 0)
         return TROUBLE;
     return report->summary.same == report->summary.users ? 0 : 1;
 }

@@ -54,7 +54,8 @@ void compare_report_user(struct compare_report *report, const char *user,
 
 void compare_report_end(const struct compare_report *report);
 
-/* 0: all are the same; 1: there are differences; 2: something could not be compared. */
+/* 0: all are the same; 1: there are differences; 2: a user could not be compared, because a login
+ * was refused or a server failed. */
 int compare_report_code(const struct compare_report *report);
 
 #endif
