@@ -72,6 +72,11 @@ scene 'explain without a server, with a file, and with a mistake' => sub {
     like $both->{out}, qr/^  The client is told: -ERR \[SYS\/TEMP\]/m, 'and what the client is told';
     my $file = run([ program(), '-f', '/no/such/file', 'explain', 'shed' ], limit => 10);
     like $file->{out}, qr/^reason=shed \(warning\)/, 'the file is not read';
+    for my $pair ('reason=idle-timeout', 'event=worker-died') {
+        my ($word) = $pair =~ /=(.*)/;
+        is told($pair)->{out}, told($word)->{out}, "$pair, as a line of the log has it";
+        like told($pair)->{out}, qr/^\Q$pair\E /, 'is found';
+    }
     for ([ 'shedd', qr/did you mean shed\?/ ], [ 'nonsense', qr/pop3\.proxy-runbook\(7\)/ ], [ '-m', qr/called -m/ ]) {
         my $wrong = told($_->[0]);
         is exit_code($wrong->{status}), 64, "explain $_->[0]";

@@ -23,6 +23,15 @@ sub is_usage_error {
     return;
 }
 
+scene 'a command without a server, at a terminal' => sub {
+    installed('script') or plan(skip_all => 'script is not installed');
+    for my $word (qw(status top trace servers explain)) {
+        my $result = run([ 'script', '-qec', program() . " $word", '/dev/null' ], limit => 20);
+        is exit_code($result->{status}), 64, "$word is no session";
+        like $result->{out}, qr/\Apop3\.proxy: $word needs (-f FILE|a word of the log)[^\n]*\r\n\z/, 'what it needs';
+    }
+};
+
 scene 'usage errors' => sub {
     is_usage_error('no operand',            qr/server/i);
     is_usage_error('two operands',          qr/b\.example/, 'a.example', 'b.example');

@@ -359,6 +359,22 @@ static int refuse_group(const struct options *options, struct error *error)
                      conf_origin(section, CONF_KEY_server), server);
 }
 
+/* A superserver gives a session a socket, never a terminal. So the word is a command there. */
+static bool is_lonely_command(const struct options *options, int count, char *const words[])
+{
+    return options->listen_count == 0 && count == 1 && operator_is_word(words[0]) &&
+           isatty(STDIN_FILENO) == 1;
+}
+
+static int refuse_lonely_command(const char *word, struct error *error)
+{
+    if (strcmp(word, operator_command_word(OPTIONS_EXPLAIN)) == 0)
+        return error_set(error, "%s needs a word of the log, a reason or an event", word);
+    return error_set(error,
+                     "%s needs -f FILE or --control PATH; a server of that name is %s:110 here",
+                     word, word);
+}
+
 static int take_operands(struct options *options, int count, char *const words[],
                          struct error *error)
 {
@@ -366,6 +382,8 @@ static int take_operands(struct options *options, int count, char *const words[]
         return take_file_operands(options, count, words, error);
     if (is_for_control_socket(options) || needs_no_server(options, count, words))
         return take_control_operands(options, count, words, error);
+    if (is_lonely_command(options, count, words))
+        return refuse_lonely_command(words[0], error);
     if (options->as_json)
         return error_set(error, "--json works only with the command status");
     if (options->listen_count > 0 && options->action == OPTIONS_SESSION)

@@ -74,8 +74,20 @@ static int refuse(const char *word)
     return EX_USAGE;
 }
 
-int explain_command_run(const char *word)
+/* The word alone, where a pair was copied from a line of the log. */
+static const char *without_key(const char *word)
 {
+    static const char *const keys[] = {"reason=", "event="};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (strncmp(word, keys[i], strlen(keys[i])) == 0)
+            return word + strlen(keys[i]);
+    return word;
+}
+
+int explain_command_run(const char *text)
+{
+    const char *word = without_key(text);
     bool is_found = false;
 
     for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++) {
