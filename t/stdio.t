@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
-use Fcntl qw(F_GETFL);
+use Fcntl qw(F_GETFL F_SETFD);
 use Pop3Test::Process ();
 
 my @kinds = (socketpair => 'client_on_socketpair', pipes => 'client_on_pipes');
@@ -98,6 +98,17 @@ scene '/dev/null as the client' => sub {
     my $result = run([ program(), server()->address ], limit => 10, env => { POP3_PROXY_SYSLOG => '/no/such/socket' });
     is exit_code($result->{status}), 0, 'a session that ends at once';
     like $result->{out}, qr/\A\+OK[^\r\n]*\r\n\z/, 'greeting';
+};
+
+scene 'a session closes what the superserver has left open' => sub {
+    my $server = server();
+    pipe my $read, my $write or die "pipe: $!\n";
+    my $client = proxy($server->address, { before => sub { fcntl $write, F_SETFD, 0 } })->client->login;
+    close $write;
+    my $is_closed = 0;
+    Pop3Test::Loop::watch_read($read, sub { $is_closed = !sysread $read, my $octet, 1; Pop3Test::Loop::unwatch($read) });
+    ok wait_until(sub { $is_closed }), 'a pipe that was open has no writer any more';
+    like $client->ask('NOOP'), qr/^\+OK/, 'and the session goes on';
 };
 
 done;

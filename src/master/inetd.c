@@ -16,8 +16,10 @@
 
 #include "base/child.h"
 #include "base/complain.h"
+#include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/log_repeat.h"
 #include "base/sandbox.h"
 #include "config/conf_sandbox.h"
 #include "config/conf_warn.h"
@@ -97,6 +99,15 @@ void inetd_refuse(const char *why)
     (void)!send(STDOUT_FILENO, reply, sizeof(reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* The superserver may have left files of its own open. Nothing else than this is needed from here
+ * on. */
+static void close_inherited(const struct helper *helper)
+{
+    int keep[] = {log_descriptor(), log_repeat_descriptor(), helper->request_fd};
+
+    descriptors_close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
+}
+
 static int serve(const struct conf_instance *instance, struct helper *helper)
 {
     static struct session session;
@@ -105,6 +116,7 @@ static int serve(const struct conf_instance *instance, struct helper *helper)
     struct error error;
     enum outcome outcome;
 
+    close_inherited(helper);
     set_signals();
     tune_connection(STDIN_FILENO, instance->values);
     conf_sandbox_sessions(instance, &view);
