@@ -13,7 +13,7 @@
 #include "base/list.h"
 #include "route/route_table.h"
 
-enum { POP3S_PORT = 995 };
+enum { POP3S_PORT = 995, NAME_PORT = 53 };
 
 /* ---- ports ---- */
 
@@ -104,6 +104,21 @@ static void add_tables(struct sandbox_view *view, const char *tables)
     }
 }
 
+/* Whether no table is a server. */
+static bool are_all_files(const char *tables)
+{
+    struct list_entry entry;
+
+    while (list_next(&tables, &entry)) {
+        const char *location;
+        const struct route_table_ops *table = route_table_find(entry.text, &location);
+
+        if (table == NULL || table->check != route_check_path)
+            return false;
+    }
+    return true;
+}
+
 /* libcurl loads what nsswitch.conf names, and reads certificates. */
 static void add_libraries(struct sandbox_view *view)
 {
@@ -136,7 +151,8 @@ void conf_sandbox_helper(const struct conf_instance *instance, struct sandbox_vi
     static const char resolver[] = "/etc/resolv.conf";
     static const char hosts[] = "/etc/hosts";
 
-    *view = (struct sandbox_view){0};
+    *view = (struct sandbox_view){.has_ports = are_all_files(instance->values->route)};
+    sandbox_view_add_port(view, NAME_PORT);
     add_directory_of(view, resolver, sizeof(resolver) - 1);
     add_directory_of(view, hosts, sizeof(hosts) - 1);
     add_tables(view, instance->values->route);

@@ -15,8 +15,9 @@ void conf_sandbox_sessions(const struct conf_instance *instance, struct sandbox_
 /* The process that checks the groups' servers: no file, and the ports of these servers. */
 void conf_sandbox_check(const struct conf *conf, struct sandbox_view *view);
 
-/* The helper of the instance: its tables, its client log, and what the resolver reads. The view
- * points to memory of this module, so a process can make one only. */
+/* The helper of the instance: its tables, its client log, and what the resolver reads; the port of
+ * name servers only, if no table is a server. The view points to memory of this module, so a process
+ * can make one only. */
 void conf_sandbox_helper(const struct conf_instance *instance, struct sandbox_view *view);
 /* The role of that helper. */
 enum sandbox_role conf_sandbox_helper_role(const struct conf_instance *instance);
