@@ -204,6 +204,14 @@ sub is_helper {
     return !is_worker($pid) && hex(substr facts($pid)->{SigCgt} // '0', -8) & 1 << 9;
 }
 
+# The process that checks servers: TERM ends it, without a handler.
+sub is_checker {
+    my ($pid) = @_;
+    my $facts = facts($pid);
+    my $term  = 1 << 14;
+    return %$facts && !grep { hex(substr $facts->{$_} // 'ffffffff', -8) & $term } qw(SigCgt SigBlk SigIgn);
+}
+
 # The helpers, at least one.
 sub helpers {
     my ($self) = @_;

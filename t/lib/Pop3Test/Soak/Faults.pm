@@ -14,6 +14,7 @@ use Pop3Test::Loop qw(wait_until pause now);
 # kind => weight. The rare ones take longer.
 my %WEIGHT = (
     'worker killed' => 4, 'worker stopped' => 3, 'helper killed' => 3, 'helper stopped' => 2, 'checker killed' => 2,
+    'starter killed' => 1, 'starter stopped' => 1,
     'status killed' => 2, HUP => 4, USR1 => 4, USR2 => 2, 'server killed' => 3, 'table broken' => 2, 'clock jumped' => 3,
     'descriptors short' => 2, 'memory short' => 2,
 );
@@ -78,22 +79,22 @@ sub _stop {
     return 1;
 }
 
-# The master's children by the kind that the status or /proc tells; undef while there is none.
-sub _workers { my ($self) = @_; return sort { $a <=> $b } $self->{master}->workers }
+# The server's processes by their kind; empty while there is none.
+sub _workers  { my ($self) = @_; return sort { $a <=> $b } $self->{master}->workers }
+sub _helpers  { my ($self) = @_; return sort { $a <=> $b } grep { Pop3Test::Master::is_helper($_) } $self->{master}->children }
+sub _starters { my ($self) = @_; return sort { $a <=> $b } $self->{master}->starters }
+sub _status   { my ($self) = @_; return $self->{master}->status_pid // () }
 
-sub _others {
-    my ($self, $name) = @_;
-    my @pids = grep { !Pop3Test::Master::is_worker($_) } $self->{master}->children;
-    my $status = $self->{master}->status_pid // 0;
-    return sort { $a <=> $b } $name eq 'status' ? grep { $_ == $status } @pids : grep { $_ != $status } @pids;
-}
+sub _checkers { my ($self) = @_; return sort { $a <=> $b } grep { Pop3Test::Master::is_checker($_) } $self->{master}->children }
 
-sub _worker_killed  { my ($self) = @_; return $self->_kill(_one($self->_workers)) }
-sub _worker_stopped { my ($self) = @_; return $self->_stop(_one($self->_workers)) }
-sub _helper_killed  { my ($self) = @_; return $self->_kill(_one($self->_others('helper'))) }
-sub _helper_stopped { my ($self) = @_; return $self->_stop(_one($self->_others('helper'))) }
-sub _checker_killed { my ($self) = @_; return $self->_kill(($self->_others('helper'))[-1]) }
-sub _status_killed  { my ($self) = @_; return $self->_kill(_one($self->_others('status'))) }
+sub _worker_killed   { my ($self) = @_; return $self->_kill(_one($self->_workers)) }
+sub _worker_stopped  { my ($self) = @_; return $self->_stop(_one($self->_workers)) }
+sub _helper_killed   { my ($self) = @_; return $self->_kill(_one($self->_helpers)) }
+sub _helper_stopped  { my ($self) = @_; return $self->_stop(_one($self->_helpers)) }
+sub _starter_killed  { my ($self) = @_; return $self->_kill(_one($self->_starters)) }
+sub _starter_stopped { my ($self) = @_; return $self->_stop(_one($self->_starters)) }
+sub _checker_killed  { my ($self) = @_; return $self->_kill(_one($self->_checkers)) }
+sub _status_killed   { my ($self) = @_; return $self->_kill(_one($self->_status)) }
 
 # ---- signals to the master ----
 
