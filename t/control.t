@@ -124,6 +124,7 @@ scene 'a reload that failed is shown until one succeeds' => sub {
     my $loaded = $master->status->{loaded_at};
     cmp_ok abs($loaded - $before), '<', 60, 'when the settings were read';
     is $master->status->{reload_failed}, undef, 'no reload has failed';
+    unlike $master->ask('status'), qr/^WARNINGS/m, 'no warnings either';
     like $master->ask('metrics'), qr/^pop3_proxy_reload_failed 0$/m, 'metrics say so';
     my $text   = read_file($master->{path});
     my $lines  = $text =~ tr/\n//;
@@ -146,6 +147,7 @@ scene 'a reload that failed is shown until one succeeds' => sub {
         cmp_ok $failed->{at} // 0, '>=', $before, "$name: when";
         is $status->{loaded_at}, $loaded, "$name: the settings of before are in force";
         like $master->ask('status'), qr/^the reload at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d failed: \Q$master->{path}\E:$line: $words/m, "$name: the table";
+        like $master->ask('status'), qr/^WARNINGS +AGO  LINE\nerror +\d+s  event=reload-failed text="[^\n]*$words/m, "$name: the last warning";
         my $metrics = $master->ask('metrics');
         like $metrics, qr/^pop3_proxy_reload_failed 1$/m, "$name: metrics";
         like $metrics, qr/^pop3_proxy_reload_failed_info\{origin="\Q$master->{path}\E:$line"\} 1$/m, "$name: with the line";

@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/local_time.h"
+#include "base/log_recent.h"
 #include "status/status_sandbox.h"
 #include "status/status_servers.h"
 #include "status/table.h"
@@ -17,6 +19,8 @@
 #include "config.h"
 
 /* ---- tables for people: drawn twice, first only to measure the columns ---- */
+
+enum { WARNINGS_MAX = 5 }; /* that are shown; the status page has all of them */
 
 /* What the tables show. */
 struct drawing {
@@ -225,6 +229,33 @@ static void draw_holds(struct table *table, const struct drawing *drawing)
     table_end_row(table);
 }
 
+/* The newest first. */
+static void draw_warnings(struct table *table, const struct drawing *drawing)
+{
+    static struct log_recent lines[LOG_RECENT_MAX];
+    size_t count = log_recent_copy(lines);
+    int64_t now_s = clock_wall_s();
+    char text[TABLE_TEXT_SIZE];
+
+    (void)drawing;
+    if (count == 0)
+        return;
+    table_cell(table, TABLE_LEFT, "WARNINGS");
+    table_cell(table, TABLE_RIGHT, "AGO");
+    table_cell(table, TABLE_LEFT, "LINE");
+    table_end_row(table);
+    for (size_t i = 0; i < count && i < WARNINGS_MAX; i++) {
+        const struct log_recent *line = &lines[count - 1 - i];
+        int64_t ago_s = now_s > line->at ? now_s - line->at : 0; /* the clock may have been set */
+
+        table_cell(table, TABLE_LEFT, log_level_word(line->level));
+        table_cell(table, TABLE_RIGHT, table_short_age(text, ago_s * 1000));
+        table_cell(table, TABLE_LEFT, line->text);
+        table_end_row(table);
+    }
+    table_end_row(table);
+}
+
 static void draw_reload(const struct status_reload *reload, FILE *out)
 {
     struct local_time at = local_time_at(reload->failed_at);
@@ -264,6 +295,7 @@ void status_render_table(const struct status_view *view, FILE *out)
     draw_servers(view, out);
     status_sandbox_table(out);
     draw_table(draw_holds, &drawing, out);
+    draw_table(draw_warnings, &drawing, out);
     draw_table(draw_sessions, &drawing, out);
 }
 

@@ -16,8 +16,9 @@ void table_cell(struct table *table, enum table_align align, const char *text)
     if (table->out == NULL)
         *width = length > *width ? length : *width;
     else
-        fprintf(table->out, "%s%*s", table->column == 0 ? "" : "  ",
-                align == TABLE_LEFT ? -*width : *width, text);
+        fprintf(table->out, "%*s%s%*s", table->padding, "", table->column == 0 ? "" : "  ",
+                align == TABLE_LEFT ? length : *width, text);
+    table->padding = align == TABLE_LEFT ? *width - length : 0;
     table->column++;
 }
 
@@ -36,7 +37,7 @@ void table_end_row(struct table *table)
 {
     if (table->out != NULL)
         fputc('\n', table->out);
-    table->column = 0;
+    table->column = table->padding = 0;
 }
 
 const char *table_short_number(char text[TABLE_TEXT_SIZE], double value)

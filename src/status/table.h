@@ -17,6 +17,7 @@ struct table {
     FILE *out; /* NULL while measuring */
     int widths[TABLE_COLUMNS_MAX];
     int column;
+    int padding; /* blanks that the last cell still needs before another one */
 };
 
 void table_cell(struct table *table, enum table_align align, const char *text);
