@@ -98,6 +98,7 @@ case 'a table names a group, or only how to log in at the default group' => sub 
     is_deeply [ map { [ map { /^USER (.*)/ ? $1 : () } $_->lines ] } @servers ], [ ['dora'], [qw(b erna)], [qw(anna carla)] ], 'who came where';
     is_deeply [ map { "$_->{f}{route} " . ($_->{f}{attempt} // '-') } sessions(5) ],
         [ ("file:$table 1") x 3, "file:$table -", 'group 1' ], 'the log';
+    is_deeply [ map { $_->{f}{group} // '-' } sessions(5) ], [qw(others stores others - stores)], 'the log names the group';
     ok $servers[2]->saw(qr/^PASS key$/), 'the password of the table';
 };
 
@@ -248,6 +249,7 @@ case 'a drained server gets nobody, and where all are drained the login fails fo
     is_deeply [ map { scalar $_->connections } @servers ], [ 0, scalar @USERS ], 'nobody';
     my $none = gateway(join ', ', map { $_->address . '*0' } @servers);
     like try_login($none, 'anna'), qr/^-ERR \[SYS\/TEMP\] the server is out of service/, 'all drained';
+    is_deeply [ map { $_->{f}{group} } sessions(1) ], ['stores'], 'the log names the group';
 };
 
 case 'a server that is drained by a reload: no session is cut, and no new user comes' => sub {

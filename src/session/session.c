@@ -83,8 +83,10 @@ static void log_session(const struct session *session, enum outcome outcome,
     log_add(&line, "server", session_server_text(session, server));
     log_add(&line, "server_address", address_text(&session->server_address, address));
     log_add(&line, "route", session->route.name);
-    if (session->route.group != NULL)
+    if (session->route.group != NULL) {
+        log_add(&line, "group", session->route.group->name);
         log_add_number(&line, "attempt", session->route.attempt);
+    }
     log_add_number(&line, "octets", (int64_t)session->reply_octets);
     log_add_number(&line, "retrieved", (int64_t)session->retrieved);
     log_add_number(&line, "deleted", (int64_t)session->deleted);
