@@ -35,6 +35,7 @@ scene 'another protocol ends the session' => sub {
         'SSH'                  => "SSH-2.0-OpenSSH_9.2\r\n",
         'SMTP'                 => "EHLO x\r\nMAIL FROM:<a\@b>\r\n",
         'SMTP of old'          => "helo\n",
+        'IMAP'                 => "a001 CAPABILITY\r\n",
         'RDP'                  => "\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0",
         'SMB 1'                => "\0\0\0\x2f\xffSMBr\0\0\0\0\x18\x01\x28" . "\0" x 35,
         'SMB 2'                => "\0\0\0\x66\xfeSMB\x40\0" . "\0" x 96,

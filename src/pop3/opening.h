@@ -12,7 +12,7 @@ enum opening {
     OPENING_POP3,         /* POP3, or too few octets to tell */
     OPENING_TLS,          /* a TLS handshake: the client waits for a TLS answer */
     OPENING_PROXY_HEADER, /* a header of the PROXY protocol, version 1 or 2 */
-    OPENING_FOREIGN,      /* HTTP, SMTP, SSH, RDP, SMB */
+    OPENING_FOREIGN,      /* HTTP, SMTP, IMAP, SSH, RDP, SMB */
 };
 
 /* `data` holds the first `length` octets of a line before the login, with its end if that has come.

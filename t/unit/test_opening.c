@@ -32,6 +32,11 @@ static const struct row rows[] = {
     {OCTETS("HELO "), OPENING_FOREIGN},
     {OCTETS("ehlo\r"), OPENING_FOREIGN},
     {OCTETS("EHLO\n"), OPENING_FOREIGN},
+    {OCTETS("a001 CAPABILITY\r"), OPENING_FOREIGN},
+    {OCTETS("1 login "), OPENING_FOREIGN},
+    {OCTETS("3.141 ID "), OPENING_FOREIGN},
+    {OCTETS("a LOGIN "), OPENING_FOREIGN},
+    {OCTETS("UTF8 NOOP\n"), OPENING_FOREIGN},
     {OCTETS("\x03\0"), OPENING_FOREIGN},
     {OCTETS("\0\0\0\x2f\xffSMB"), OPENING_FOREIGN},
     {OCTETS("\0\0\1\x2f\xfeSMB"), OPENING_FOREIGN},
@@ -61,6 +66,14 @@ static void pop3(void **state)
         {OCTETS("PROXYX"), OPENING_POP3},
         {OCTETS("SSH 2"), OPENING_POP3},
         {OCTETS("\r\n\r\n"), OPENING_POP3},
+        {OCTETS("USER login\r\n"), OPENING_POP3}, /* a user of this name */
+        {OCTETS("TOP logout\r\n"), OPENING_POP3},
+        {OCTETS("a1 LOGINX\r\n"), OPENING_POP3},
+        {OCTETS("a1 LIST 1\r\n"), OPENING_POP3},
+        {OCTETS("a1 \r\n"), OPENING_POP3},
+        {OCTETS(" LOGIN\r\n"), OPENING_POP3},
+        {OCTETS("a-1 LOGIN\r\n"), OPENING_POP3},
+        {OCTETS("a2345678901234567 LOGIN\r\n"), OPENING_POP3}, /* too long for a tag */
     };
 
     (void)state;
