@@ -308,9 +308,9 @@ static size_t raise_descriptor_limit(size_t places)
     }
     if (limit.rlim_cur >= needed)
         return places;
-    if (limit.rlim_cur <= DESCRIPTORS_BESIDES + DESCRIPTORS_A_SESSION)
-        return 1;
-    places = (limit.rlim_cur - DESCRIPTORS_BESIDES) / DESCRIPTORS_A_SESSION;
+    places = 1;
+    if (limit.rlim_cur > DESCRIPTORS_BESIDES + DESCRIPTORS_A_SESSION)
+        places = (limit.rlim_cur - DESCRIPTORS_BESIDES) / DESCRIPTORS_A_SESSION;
     log_message_at(LOG_LEVEL_WARNING, EVENT_WORKER,
                    "the limit of open files leaves room for %zu sessions_per_worker", places);
     return places;
