@@ -17,7 +17,7 @@ my $rules     = read_file("$folder/alerts.yml");
 my $dashboard = JSON::PP::decode_json(read_file("$folder/dashboard.json"));
 my %reasons   = reasons();
 my @panels    = @{ $dashboard->{panels} };
-my @queries   = map { $_->{expr} } map { @{ $_->{targets} } } @panels;
+my @queries   = ((map { $_->{expr} } map { @{ $_->{targets} } } @panels), map { ref $_->{query} ? () : $_->{query} } @{ $dashboard->{templating}{list} });
 my @alerts    = map { { name => /^(\w+)/, expr => / expr: '(.*)'$/m, runbook => / runbook: '(.*)'$/m } } $rules =~ /^      - alert: (.*?)(?=^      - alert: |\z)/gms;
 
 # The metrics of a server that has all that can be measured.
