@@ -262,6 +262,9 @@ scene 'metrics over HTTP' => sub {
     like $headers, qr{^Content-Type: text/plain; version=0\.0\.4}m, 'type';
     my ($value) = parse_metrics($body);
     is $value->{pop3_proxy_workers_max}{'instance="one"'}, 6, 'metrics';
+    my $client = $daemon->client->login('joe');
+    ok wait_until(sub { (http($port))[2] =~ /^pop3_proxy_current_sessions\{instance="one"\} 1$/m }), 'a kept text is made again';
+    $client->quit;
     is +(http($port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))[0], 404, 'another path';
     is +(http($port, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"))[0], 405, 'another method';
     is +(http($port, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))[2], '', 'HEAD';
