@@ -70,11 +70,11 @@ sub in_order {
 }
 
 my %old = (
-    anna => box('a b c'), bert => box('a b c'), carl => box('a b c d'), dora => box('a b'), emil => box('a'),
+    anna => box('a b c'), bert => box('u-1 u-2 u-3'), carl => box('a b c d'), dora => box('a b'), emil => box('a'),
     fred => box('a'), gina => undef, hugo => box('a b'), ines => box('a'), jens => undef, "k\xc3\xa4the" => box('a'), leer => box(''),
 );
 my %new = (
-    anna => box('a b c'), bert => box('x y z'), carl => box('c y'), dora => box(''), emil => box('a b'),
+    anna => box('a b c'), bert => box('u-4 u-5 U-1'), carl => box('c y'), dora => box(''), emil => box('a b'),
     fred => undef, gina => box('a'), hugo => sub { $_[0]->send("+OK\r\n"); $_[0]{hang_up} = 1; return '' },
     ines => box('a', 'longer'), jens => undef, "k\xc3\xa4the" => box('b'), leer => box(''),
 );

@@ -36,8 +36,8 @@ my @lines;
 
 scene 'sessions of every kind' => sub {
     my $server = server(password => 'right', on => {
-        PASS => sub { $_[1] eq 'right' ? "+OK in\r\n" : "-ERR no client=203.0.113.5 reason=login-refused " . forged(6) . "\r\n" } });
-    secret($_) for qw(wrong-one);
+        PASS => sub { $_[1] eq 'right' ? "+OK in\r\n" : $_[1] eq 'busy-one' ? "-ERR [SYS/TEMP] busy reason=login-refused \r\n" : "-ERR no client=203.0.113.5 reason=login-refused " . forged(6) . "\r\n" } });
+    secret($_) for qw(wrong-one busy-one);
     my $deny   = acp('exit 1');
     my $table  = write_file(directory() . '/table', "known 127.0.0.1\n");
     my $master = master(-in_file => 1, proxy_protocol => 'v1', proxy_protocol_from => '127.0.0.0/8', -instances => [
@@ -49,6 +49,7 @@ scene 'sessions of every kind' => sub {
     visit($master, '127.0.0.1', '192.0.2.1', sub { my ($client) = @_; $client->login('joe', 'right'); $quit->($client) });
     visit($master, '127.0.0.1', '192.0.2.2', sub { my ($client) = @_; $client->login(forged(1), 'right'); $quit->($client) });
     visit($master, '127.0.0.1', '192.0.2.3', sub { my ($client) = @_; $client->greeting; $quit->($client) });
+    visit($master, '127.0.0.1', '192.0.2.4', sub { my ($client) = @_; $client->try_login('joe', 'busy-one') });
     %FAILED = ('192.0.2.10' => 'login-refused', '192.0.2.11' => 'login-refused', '2001:db8::10' => 'login-refused',
         '192.0.2.12' => 'access-denied', '192.0.2.13' => 'unknown-user', '192.0.2.14' => 'too-many-failures');
     visit($master, '127.0.0.1', $_, refused('joe')) for '192.0.2.10', '2001:db8::10';
@@ -71,6 +72,7 @@ scene 'sessions of every kind' => sub {
     @lines = split /^/, read_file("$master->{directory}/log");
     my %ended = map { / client=(\S+) .*? reason=(\S+)/ ? ($1 => $2) : () } grep { / event=session / && !/ reason=quit/ } @lines;
     is_deeply { map { $_ => $ended{$_} } keys %FAILED, keys %ATTACK }, { %FAILED, %ATTACK }, 'the log has each of them';
+    is $ended{'192.0.2.4'}, 'login-unavailable', 'and a login that the server could not decide about';
     like join('', @lines), qr/203\.0\.113\.$_/, "and the forgery $_" for 1 .. 6;
     push @lines, map { "2026-11-28T20:15:30.123+01:00 info other[1]: said pop3.proxy[2]: $_\n" } forged(7);
     push @lines, map { "2026-11-28T20:15:30.123+01:00 info pop3.proxy[2]: event=acp-output session=a text=\"$_\"\n" } forged(8);
