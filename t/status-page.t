@@ -64,6 +64,13 @@ scene 'totals name no user and no client' => sub {
     my ($status, $headers, $page) = get($port, '/');
     is $status, 200, 'the page';
     like $page, qr/<body data-page="totals">/, 'knows that there are no sessions';
+    my ($plain) = $page =~ m{<noscript><main>(.*)</main></noscript>}s;
+    like $plain, qr/<p>version \S+, up \S+<\/p>/, 'without JavaScript: version and time';
+    unlike $plain, qr/last reload/, 'no reload has failed';
+    like $plain, qr/<h2>\Q$_\E<\/h2><div class=scroll><table>/, "without JavaScript: $_, in a part that scrolls"
+        for 'Each second of the last minute', 'Since the start', 'Why sessions ended', 'Certificates', 'Recent warnings';
+    like $plain, qr/<tr><td>bad<\/td>(?:<td class=n>\d+<\/td>){9}<td class=n>1<\/td><\/tr>/, 'the totals of each instance';
+    like $plain, qr/<td>warning<\/td><td><code>event=session<\/code><\/td>/, 'a warning without its pairs';
     my (undef, undef, $text) = get($port, '/status.json');
     my $shown = JSON::PP::decode_json($text);
     is_deeply [ map { $_->{name} } @{ $shown->{instances} } ], [qw(good bad busy)], 'the instances';
@@ -73,6 +80,13 @@ scene 'totals name no user and no client' => sub {
     is_deeply [ map { $_->{line} } @{ $shown->{warnings} } ], ['event=session'], 'a warning without its pairs';
     unlike $_, qr/quagga|127\.0\.0\.77/, 'no user and no client' for $page, $text;
     is +(get($port, '/sessions.json'))[0], 404, 'no sessions';
+    ok scalar @{ $shown->{sandbox}{roles} }, 'what confines the processes';
+    ok wait_until(sub { (json($port, '/status.json')->{history}{ended}{'connect-failed'} // 0) == 1 }, 30), 'reasons of the last minutes'
+        or diag(explain(json($port, '/status.json')->{history}{ended}));
+    expect_log(qw(configuration reload-failed));
+    $master->change(nonsense => 1);
+    $master->reload;
+    ok wait_until(sub { (get($port, '/'))[2] =~ /<p class=bad>the last reload has failed/ }), 'without JavaScript: a reload that has failed';
     $client->quit;
 };
 
@@ -198,6 +212,12 @@ scene 'a browser shows sessions as they come and go' => sub {
     $browser->value(q{f.value = ''; f.dispatchEvent(new Event('input'))});
     $browser->value(q{document.querySelector('#heads button').click()});
     is $browser->value(q{document.querySelector('#heads th').getAttribute('aria-sort')}), 'ascending', 'sorted by user';
+    my $headings = sub { qq{[...document.querySelectorAll('#$_[0] th')].map(c => c.textContent).join('|')} };
+    like $browser->value($headings->('instances')), qr/refused\|crashes\|pauses\|log lines lost/, 'what went wrong since the start';
+    like $browser->value($headings->('reasons')), qr/\Areason\|last \d+ (?:s|min)\|\|\w+\z/, 'reasons of the last minutes, and of the instance';
+    like $browser->value($headings->('sandbox')), qr/\Arole\|/, 'the sandbox';
+    is exit_code($master->run_command('hold', 'walter', '600')->{status}), 0, 'a user is held';
+    ok $browser->becomes(q{document.getElementById('holds').textContent}, qr/walter/, 'who is held');
     my $latest = $master->client->login('aaron');
     ok $browser->becomes($users, qr/\baaron\b/), 'a new one comes';
     ok $browser->becomes(q{String(document.querySelectorAll('.chart svg path.curve').length)}, qr/\A6\z/), 'six charts';

@@ -38,16 +38,25 @@ void status_certificates_take(const struct pool *pools)
     }
 }
 
+static int64_t days_left(int64_t expires_s, int64_t now_s)
+{
+    return expires_s > now_s ? (expires_s - now_s) / 86400 : -1;
+}
+
+void status_certificates_each(int64_t now_s, status_certificates_take_one *each, void *context)
+{
+    for (size_t i = 0; i < count; i++)
+        each(context, list[i].file, days_left(list[i].expires_s, now_s));
+}
+
 void status_certificates_json(int64_t now_s, FILE *out)
 {
     fputs("\"certificates\":[", out);
     for (size_t i = 0; i < count; i++) {
-        int64_t left_s = list[i].expires_s - now_s;
-
         fputs(i == 0 ? "{" : ",{", out);
         json_text(out, "file", list[i].file);
         fprintf(out, ",\"expires_at\":%" PRId64 ",\"days\":%" PRId64 "}", list[i].expires_s,
-                left_s > 0 ? left_s / 86400 : -1);
+                days_left(list[i].expires_s, now_s));
     }
     fputc(']', out);
 }

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "pool/pool_slots.h"
-#include "session/outcome.h"
+
+enum { MINUTE_STEPS = 60 / HISTORY_STEP_S };
 
 /* Pools of one instance share its totals. */
 static bool is_first_of_instance(const struct pool *pools, const struct pool *pool)
@@ -19,14 +20,18 @@ static bool is_first_of_instance(const struct pool *pools, const struct pool *po
     return true;
 }
 
-static void add_totals(uint64_t *point, const struct scoreboard_totals *totals)
+static void add_totals(uint64_t *point, uint64_t *ended, const struct scoreboard_totals *totals)
 {
     point[HISTORY_SESSIONS] += atomic_load(&totals->sessions);
     point[HISTORY_LOGINS] += atomic_load(&totals->logins);
     point[HISTORY_OCTETS] += atomic_load(&totals->octets);
-    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++)
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++) {
+        uint64_t count = atomic_load(&totals->outcomes[i]);
+
+        ended[i] += count;
         if (outcome_is_failure((enum outcome)i))
-            point[HISTORY_FAILURES] += atomic_load(&totals->outcomes[i]);
+            point[HISTORY_FAILURES] += count;
+    }
 }
 
 /* The number of workers is that of the shared memory: more may have started since we did. */
@@ -45,11 +50,13 @@ static void add_pool(uint64_t *point, const struct pool *pool)
 void status_history_add(struct status_history *history, const struct pool *pools)
 {
     uint64_t *point = history->points[history->next % HISTORY_POINTS];
+    uint64_t *ended = history->ended[history->next % HISTORY_POINTS];
 
     memset(point, 0, sizeof(history->points[0]));
+    memset(ended, 0, sizeof(history->ended[0]));
     for (const struct pool *pool = pools; pool != NULL; pool = pool->next) {
         if (is_first_of_instance(pools, pool))
-            add_totals(point, pool->memory->totals);
+            add_totals(point, ended, pool->memory->totals);
         add_pool(point, pool);
     }
     history->next = (history->next + 1) % HISTORY_POINTS;
@@ -57,9 +64,56 @@ void status_history_add(struct status_history *history, const struct pool *pools
         history->count++;
 }
 
+static uint32_t count_of(const struct status_history *history)
+{
+    return history->count < HISTORY_POINTS ? history->count : HISTORY_POINTS;
+}
+
+/* The index of the point so many steps before the newest one. */
+static size_t point_before(const struct status_history *history, uint32_t steps)
+{
+    return (history->next % HISTORY_POINTS + 2 * HISTORY_POINTS - 1 - steps) % HISTORY_POINTS;
+}
+
+/* An instance may have gone with a reload: then the sums are smaller than before. */
+static uint64_t growth(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+double status_history_rate(const struct status_history *history, enum history_field field)
+{
+    uint32_t count = count_of(history);
+    uint32_t steps = count > MINUTE_STEPS ? MINUTE_STEPS : count - 1;
+
+    if (count < 2)
+        return 0;
+    return (double)growth(history->points[point_before(history, 0)][field],
+                          history->points[point_before(history, steps)][field]) /
+           (steps * HISTORY_STEP_S);
+}
+
+static void write_ended(const struct status_history *history, FILE *out)
+{
+    uint32_t count = count_of(history);
+    const char *comma = "";
+
+    fputs(",\"ended\":{", out);
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT && count > 0; i++) {
+        uint64_t ended = growth(history->ended[point_before(history, 0)][i],
+                                history->ended[point_before(history, count - 1)][i]);
+
+        if (ended == 0)
+            continue;
+        fprintf(out, "%s\"%s\":%" PRIu64, comma, outcome_reason((enum outcome)i), ended);
+        comma = ",";
+    }
+    fputc('}', out);
+}
+
 static void write_field(const struct status_history *history, enum history_field field, FILE *out)
 {
-    uint32_t count = history->count < HISTORY_POINTS ? history->count : HISTORY_POINTS;
+    uint32_t count = count_of(history);
     uint32_t first = history->next + HISTORY_POINTS - count;
 
     for (uint32_t i = 0; i < count; i++)
@@ -81,5 +135,6 @@ void status_history_json(const struct status_history *history, FILE *out)
         write_field(history, (enum history_field)field, out);
         fputc(']', out);
     }
+    write_ended(history, out);
     fputc('}', out);
 }

@@ -6,7 +6,12 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
+#include "status/status_certificates.h"
+#include "status/status_warnings.h"
 #include "status/table.h"
+
+#include "config.h"
 
 enum { PLAIN_SESSIONS_MAX = 200 };
 
@@ -56,6 +61,105 @@ static void number(uint64_t value, FILE *out)
 
 /* ---- the tables without JavaScript ---- */
 
+static void write_head(const struct status_view *view, FILE *out)
+{
+    char text[TABLE_TEXT_SIZE];
+
+    fprintf(out, "<section><p>version " PACKAGE_VERSION ", up %s</p>\n",
+            table_short_age(text, view->up_ms));
+    if (view->reload.failed_at != 0)
+        fputs("<p class=bad>the last reload has failed; the old settings are in force</p>\n", out);
+    fputs("</section>\n", out);
+}
+
+static void write_rates(const struct status_history *history, FILE *out)
+{
+    static const struct {
+        enum history_field field;
+        const char *heading;
+    } rates[] = {{HISTORY_SESSIONS, "sessions"}, {HISTORY_LOGINS, "logins"},
+                 {HISTORY_FAILURES, "failures"}, {HISTORY_OCTETS, "octets"}};
+    char text[TABLE_TEXT_SIZE];
+
+    fputs("<section><h2>Each second of the last minute</h2><div class=scroll><table><tr>", out);
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+        fprintf(out, "<th class=n>%s", rates[i].heading);
+    fputs("</tr>\n<tr>", out);
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        double rate = status_history_rate(history, rates[i].field);
+
+        if (rate < 10)
+            fprintf(out, "<td class=n>%.1f</td>", rate);
+        else
+            fprintf(out, "<td class=n>%s</td>", table_short_number(text, rate));
+    }
+    fputs("</tr>\n</table></div></section>\n", out);
+}
+
+static void write_totals(const struct status_view *view, FILE *out)
+{
+    static const char *const fields[STATUS_TOTAL_COUNT] = {
+#define TOTAL(field, kind, metric, heading, help) [STATUS_TOTAL_##field] = heading,
+#include "pool/totals.def"
+#undef TOTAL
+    };
+
+    fputs("<section><h2>Since the start</h2><div class=scroll><table><tr><th>instance", out);
+    for (size_t i = 0; i < STATUS_TOTAL_COUNT; i++)
+        fprintf(out, "<th class=n>%s", fields[i]);
+    fputs("<th class=n>FAILURES</tr>\n", out);
+    for (size_t i = 0; i < view->instance_count; i++) {
+        fputs("<tr>", out);
+        cell(view->instances[i].name, out);
+        for (size_t j = 0; j < STATUS_TOTAL_COUNT; j++)
+            number(view->instances[i].totals[j], out);
+        number(status_failures(&view->instances[i]), out);
+        fputs("</tr>\n", out);
+    }
+    fputs("</table></div></section>\n", out);
+}
+
+static void write_certificate(void *context, const char *file, int64_t days)
+{
+    FILE *out = context;
+
+    fputs("<tr>", out);
+    cell(file, out);
+    fprintf(out, "<td class=n>%" PRId64 "</td></tr>\n", days);
+}
+
+static void write_certificates(FILE *out)
+{
+    fputs("<section><h2>Certificates</h2><div class=scroll><table><tr><th>file<th class=n>days left"
+          "</tr>\n",
+          out);
+    status_certificates_each(clock_wall_s(), write_certificate, out);
+    fputs("</table></div></section>\n", out);
+}
+
+static void write_warnings(bool has_names, FILE *out)
+{
+    static struct log_recent lines[LOG_RECENT_MAX];
+    size_t count = status_warnings_copy(lines, has_names);
+    int64_t now_s = clock_wall_s();
+    char text[TABLE_TEXT_SIZE];
+
+    fputs("<section><h2>Recent warnings</h2><div class=scroll><table><tr><th>ago<th>severity<th>line"
+          "</tr>\n",
+          out);
+    for (size_t i = count; i-- > 0;) {
+        int64_t ago_s = now_s > lines[i].at ? now_s - lines[i].at : 0; /* the clock may be set */
+
+        fputs("<tr>", out);
+        cell(table_short_age(text, ago_s * 1000), out);
+        cell(log_level_word(lines[i].level), out);
+        fputs("<td><code>", out);
+        write_text(lines[i].text, out);
+        fputs("</code></td></tr>\n", out);
+    }
+    fputs("</table></div></section>\n", out);
+}
+
 static void write_pools(const struct status_view *view, FILE *out)
 {
     fputs("<section><h2>Instances and pools</h2><div class=scroll><table><tr><th>instance<th>listens "
@@ -96,7 +200,7 @@ static void write_servers(const struct status_view *view, FILE *out)
 
 static void write_reasons(const struct status_view *view, FILE *out)
 {
-    fputs("<section><h2>Why sessions ended</h2><table><tr><th>instance<th>reason<th class=n>sessions"
+    fputs("<section><h2>Why sessions ended</h2><div class=scroll><table><tr><th>instance<th>reason<th class=n>sessions"
           "</tr>\n",
           out);
     for (size_t i = 0; i < view->instance_count; i++)
@@ -109,7 +213,7 @@ static void write_reasons(const struct status_view *view, FILE *out)
             number(view->instances[i].outcomes[outcome], out);
             fputs("</tr>\n", out);
         }
-    fputs("</table></section>\n", out);
+    fputs("</table></div></section>\n", out);
 }
 
 static void write_session(const struct status_session *session, FILE *out)
@@ -141,12 +245,18 @@ static void write_sessions(const struct status_view *view, FILE *out)
     fputs("</table></div></section>\n", out);
 }
 
-void status_html_plain(const struct status_view *view, bool has_sessions, FILE *out)
+void status_html_plain(const struct status_view *view, const struct status_history *history,
+                       bool has_sessions, FILE *out)
 {
     fputs("<noscript><main>\n", out);
+    write_head(view, out);
+    write_rates(history, out);
     write_pools(view, out);
+    write_totals(view, out);
     write_servers(view, out);
     write_reasons(view, out);
+    write_certificates(out);
+    write_warnings(has_sessions, out);
     if (has_sessions)
         write_sessions(view, out);
     fputs("</main></noscript>\n", out);

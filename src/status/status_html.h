@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "status/status_history.h"
 #include "status/status_view.h"
 
 /* Writes the part of the page that browsers without JavaScript show. */
-void status_html_plain(const struct status_view *view, bool has_sessions, FILE *out);
+void status_html_plain(const struct status_view *view, const struct status_history *history,
+                       bool has_sessions, FILE *out);
 
 /* Writes the whole page; `plain` is what status_html_plain() has written, and `nonce` what the
  * policy of the answer lets run. */

@@ -222,6 +222,7 @@ void status_json_begin_totals(const struct status_view *view, FILE *out)
     fputc('{', out);
     json_head(view, out);
     fprintf(out, ",\"reload_failed\":%s", view->reload.failed_at == 0 ? "false" : "true");
+    status_sandbox_json(out);
     json_instances(view, out);
     status_servers_json(view, out);
     fputc(']', out);
@@ -231,5 +232,6 @@ void status_json_sessions(const struct status_view *view, FILE *out)
 {
     fputc('{', out);
     json_all_sessions(view, out);
+    json_holds(view, out);
     fputs("]}\n", out);
 }

@@ -11,11 +11,11 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/log_recent.h"
 #include "status/kept_text.h"
 #include "status/status_certificates.h"
 #include "status/status_html.h"
 #include "status/status_json.h"
+#include "status/status_warnings.h"
 
 enum {
     NONCE_OCTETS = 16,
@@ -36,26 +36,19 @@ static struct {
 
 /* ---- the texts ---- */
 
-/* A line may name users and clients. Without leave to show them only the first pair is shown, which
- * is the event. */
 static void write_warning(const struct log_recent *line, FILE *out)
 {
-    char text[LOG_RECENT_BYTES];
-    size_t shown = state.page == STATUS_PAGE_SESSIONS ? strlen(line->text)
-                                                      : strcspn(line->text, " ");
-
-    snprintf(text, sizeof(text), "%.*s", (int)shown, line->text);
     fprintf(out, "{\"at\":%" PRId64 ",", line->at);
     json_text(out, "severity", log_level_word(line->level));
     fputc(',', out);
-    json_text(out, "line", text);
+    json_text(out, "line", line->text);
     fputc('}', out);
 }
 
 static void write_warnings(FILE *out)
 {
     static struct log_recent lines[LOG_RECENT_MAX];
-    size_t count = log_recent_copy(lines);
+    size_t count = status_warnings_copy(lines, state.page == STATUS_PAGE_SESSIONS);
 
     fputs("\"warnings\":[", out);
     for (size_t i = 0; i < count; i++) {
@@ -67,11 +60,9 @@ static void write_warnings(FILE *out)
 
 static void write_totals(const struct status_view *view, FILE *out)
 {
-    static const struct status_history none;
-
     status_json_begin_totals(view, out);
     fputs(",\n", out);
-    status_history_json(state.history == NULL ? &none : state.history, out);
+    status_history_json(state.history, out);
     fputs(",\n", out);
     status_certificates_json(clock_wall_s(), out);
     fputs(",\n", out);
@@ -110,7 +101,7 @@ static char *make_sessions(size_t *length)
 
 static void write_plain(const struct status_view *view, FILE *out)
 {
-    status_html_plain(view, state.page == STATUS_PAGE_SESSIONS, out);
+    status_html_plain(view, state.history, state.page == STATUS_PAGE_SESSIONS, out);
 }
 
 static char *make_plain(size_t *length)
@@ -179,9 +170,11 @@ static unsigned answer_page(struct page_answer *answer)
 void status_page_open(enum status_page page, page_take_view *take,
                       const struct status_history *history)
 {
+    static const struct status_history none;
+
     state.page = page;
     state.take = take;
-    state.history = history;
+    state.history = history == NULL ? &none : history;
     state.run = (uint64_t)clock_now_us();
 }
 

@@ -103,12 +103,26 @@
     ['logins', (s) => s.logins, true], ['waiting', (s) => s.waiting, true],
     ['check', (s) => s.check || '–'], ['latency', (s) => (s.check_us === undefined ? '–' : (s.check_us / 1000).toFixed(1) + ' ms'), true],
     ['failures', (s) => Object.values(s.failures).reduce((a, b) => a + b, 0), true]];
+  const trouble = (count) => (count ? state(short(count), 'bad') : 0);
   const TIMES = [['login_time', 'login'], ['route_time', 'route'], ['connect_time', 'connect']];
   const INSTANCES = [['instance', (i) => i.name], ['sessions', (i) => short(i.sessions), true], ['logins', (i) => short(i.logins), true],
     ['failures', (i) => short(i.failures), true], ['octets', (i) => short(i.octets), true], ['retrieved', (i) => short(i.retrieved), true],
-    ['deleted', (i) => short(i.deleted), true],
+    ['deleted', (i) => short(i.deleted), true], ['refused', (i) => short(i.refused), true],
+    ['crashes', (i) => trouble(i.crashes), true], ['pauses', (i) => trouble(i.throttled), true],
+    ['log lines lost', (i) => trouble(i.log_lost), true],
     ...TIMES.map(([field, word]) => [word + ' (mean)', (i) => (i[field] && i[field].count ? (i[field].sum_us / i[field].count / 1000).toFixed(1) + ' ms' : '–'), true])];
-  const REASONS = [['reason', (r) => r.word], ['sessions', (r) => short(r.count), true], ['', (r) => bar(r.count, r.most)]];
+  /* A column for each instance, which says where; the last minutes say whether it goes on. */
+  const reasons = (instances, history) => {
+    const count = (instance, word) => instance.ended[word] || 0;
+    const all = Object.keys(instances.length ? instances[0].ended : {}).map((word) => ({ word, recent: history.ended[word] || 0,
+      count: instances.reduce((sum, instance) => sum + count(instance, word), 0) })).filter((r) => r.count);
+    all.sort((a, b) => b.recent - a.recent || b.count - a.count);
+    const most = Math.max(0, ...all.map((r) => r.recent));
+    table('reasons', [['reason', (r) => r.word], ['last ' + age(history.sessions.length * history.step_s * 1000), (r) => short(r.recent), true],
+      ['', (r) => bar(r.recent, most)], ...instances.map((instance) => [instance.name, (r) => short(count(instance, r.word)), true]),
+      ...(instances.length > 1 ? [['all', (r) => short(r.count), true]] : [])], all);
+  };
+  const HOLDS = [['user', (h) => h.user], ['for', (h) => age(h.left_ms), true]];
   const CERTIFICATES = [['file', (c) => c.file],
     ['days left', (c) => state(c.days, c.days < 0 ? 'bad' : c.days <= 14 ? 'warn' : 'good'), true]];
   const WARNINGS = [['when', (w) => new Date(w.at * 1000).toLocaleTimeString()],
@@ -116,11 +130,6 @@
     ['line', (w) => node('code', w.line)]];
 
   const show = (status) => {
-    const ended = {};
-    for (const instance of status.instances)
-      for (const [word, count] of Object.entries(instance.ended)) ended[word] = (ended[word] || 0) + count;
-    const reasons = Object.entries(ended).filter(([, count]) => count).map(([word, count]) => ({ word, count })).sort((a, b) => b.count - a.count);
-    for (const reason of reasons) reason.most = reasons[0].count;
     $('about').textContent = 'version ' + status.version + ', up ' + age(status.up_ms);
     $('reload').hidden = !status.reload_failed;
     charts(status.history);
@@ -128,7 +137,10 @@
     table('instances', INSTANCES, status.instances);
     $('groups').hidden = !status.servers.length;
     table('servers', SERVERS, status.servers);
-    table('reasons', REASONS, reasons);
+    reasons(status.instances, status.history);
+    const roles = status.sandbox.roles;
+    $('confined').hidden = !roles.length;
+    table('sandbox', roles.length ? Object.keys(roles[0]).map((part) => [part, (r) => (part === 'role' ? r.role : state(r[part] ? 'yes' : 'no', r[part] ? 'good' : 'warn'))]) : [], roles);
     $('tls').hidden = !status.certificates.length;
     table('certificates', CERTIFICATES, status.certificates);
     table('warnings', WARNINGS, [...status.warnings].reverse());
@@ -188,7 +200,10 @@
       try {
         show(await ask('status.json'));
         if (document.body.dataset.page === 'sessions') {
-          sessions = (await ask('sessions.json')).sessions;
+          const shown = await ask('sessions.json');
+          sessions = shown.sessions;
+          $('held').hidden = !shown.holds.length;
+          table('holds', HOLDS, shown.holds);
           draw_sessions();
         }
         $('state').textContent = 'live';
