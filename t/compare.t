@@ -13,6 +13,7 @@ use Pop3Test::Dovecot;
 use Pop3Test::Slow qw(drip);
 use Pop3Test::Tables qw(rows);
 use Pop3Test::Tls;
+use Encode qw(decode_utf8);
 use IO::Socket::IP;
 use JSON::PP ();
 
@@ -120,7 +121,9 @@ scene 'JSON for programs, and the exit status' => sub {
     is $code, 2, 'exit status';
     my $report = JSON::PP->new->utf8->decode($out);
     is join(' ', $report->{old}, $report->{new}), $old->address . ' ' . $new->address, 'the servers';
-    is_deeply [ map { $_->{user} } @{ $report->{users} } ], \@names, 'every user, in the order of the file';
+    is_deeply [ map { $_->{user} } @{ $report->{users} } ], [ map { decode_utf8($_) } @names ], 'every user, in the order of the file';
+    my $told = JSON::PP->new->utf8->decode((compare($old, $new, '--users', users("o\x{cc}\x{88}d"), '--json'))[1]);
+    is $told->{users}[0]{user}, "o\x{308}d", 'a character that is not in Latin 1';
     my %user = map { $_->{user} => $_ } @{ $report->{users} };
     is_deeply $user{carl}, { user => 'carl', old => { messages => 4, octets => 4 * 17 }, new => { messages => 2, octets => 34 },
         same => 1, again => 1, lost => 2, added => 0, changed => 0, everything_again => JSON::PP::false }, 'one with numbers';

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decodes, cleans, cuts and counts UTF-8. An octet that is no UTF-8 counts as one character.
+ * Decodes UTF-8, cleans it and writes it as JSON, one character after the other.
  */
 #include "base/utf8.h"
 
 #include <string.h>
 
-enum { CHARACTER_MAX = 0x10ffff };
+#include "base/octet.h"
 
-static const char ellipsis[] = "\xe2\x80\xa6"; /* … */
+enum { CHARACTER_MAX = 0x10ffff };
 
 unsigned utf8_decode(const char *text, size_t length, size_t *taken_r)
 {
@@ -64,47 +64,33 @@ void utf8_clean(char *text, size_t length)
     }
 }
 
-/* Where to cut a text that does not fit, so that the dots have room. */
-static size_t cut_of(const char *text, size_t room)
+/* A character above the first 65536 is a pair of surrogates. */
+static void print_character(FILE *out, unsigned character)
 {
-    size_t length = strlen(text), at = 0, taken = 0;
-
-    do {
-        at += taken;
-        (void)utf8_decode(text + at, length - at, &taken);
-    } while (at + taken <= room);
-    return at;
+    if (character > 0xffff) {
+        fprintf(out, "\\u%04x", 0xd800 + ((character - 0x10000) >> 10));
+        character = 0xdc00 + ((character - 0x10000) & 0x3ff);
+    }
+    fprintf(out, "\\u%04x", character);
 }
 
-void utf8_copy_word(char *to, size_t size, const char *from)
+void utf8_print_json(FILE *out, const char *text)
 {
-    size_t length = strlen(from);
-    bool is_cut = length >= size;
+    const char *end = text + strlen(text);
+    size_t taken;
 
-    if (is_cut)
-        length = cut_of(from, size - sizeof(ellipsis));
-    memcpy(to, from, length);
-    utf8_clean(to, length);
-    for (size_t i = 0; i < length; i++)
-        if (to[i] == ' ' || to[i] == '\n')
-            to[i] = '?';
-    memcpy(to + length, is_cut ? ellipsis : "", is_cut ? sizeof(ellipsis) : 1);
-}
+    fputc('"', out);
+    for (; text < end; text += taken) {
+        unsigned character = utf8_decode(text, (size_t)(end - text), &taken);
 
-size_t utf8_columns(const char *text)
-{
-    size_t columns = 0, taken;
-
-    for (; *text != '\0'; text += taken, columns++)
-        (void)utf8_decode(text, strnlen(text, 4), &taken);
-    return columns;
-}
-
-size_t utf8_prefix(const char *text, size_t length, size_t columns)
-{
-    size_t at = 0, taken;
-
-    for (; at < length && columns > 0; at += taken, columns--)
-        (void)utf8_decode(text + at, length - at, &taken);
-    return at;
+        if (character == '"' || character == '\\')
+            fprintf(out, "\\%c", character);
+        else if (octet_is_printable(*text))
+            fputc(*text, out);
+        else if (character != 0)
+            print_character(out, character);
+        else
+            fprintf(out, "\\\\x%02x", (unsigned char)*text);
+    }
+    fputc('"', out);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* The character that begins at `text`, which has at least one octet. *taken_r is the number of its
  * octets. Returns 0 where there is no UTF-8 (and for the octet 0); *taken_r is 1 then. */
@@ -22,13 +23,8 @@ bool utf8_is_visible(unsigned character);
  * as many octets and lines as before. */
 void utf8_clean(char *text, size_t length);
 
-/* Copies a text as one word: blanks, and what utf8_clean() replaces, become '?'. A text that does
- * not fit into `size` octets with its NUL is cut between characters and ends with "…". `size` is at
- * least 4. */
-void utf8_copy_word(char *to, size_t size, const char *from);
-
-/* The number of characters, and the number of octets of the first `columns` characters. */
-size_t utf8_columns(const char *text);
-size_t utf8_prefix(const char *text, size_t length, size_t columns);
+/* Prints a text as a JSON string with its quotes, in ASCII alone: UTF-8 becomes characters, and an
+ * octet that is no UTF-8 becomes the text \xHH, as in the JSON of the log. */
+void utf8_print_json(FILE *out, const char *text);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/octet.h"
+#include "base/utf8.h"
 
 enum { TROUBLE = 2 };
 
@@ -89,21 +90,10 @@ static void put_line(const struct compare_report *report, const char *user,
 
 /* ---- JSON ---- */
 
-/* Each octet that is not printable ASCII becomes a number of its own, as in the status. */
 static void json_text(FILE *out, const char *key, const char *text)
 {
-    fprintf(out, "\"%s\":\"", key);
-    for (; *text != '\0'; text++) {
-        unsigned char octet = (unsigned char)*text;
-
-        if (octet == '"' || octet == '\\')
-            fprintf(out, "\\%c", octet);
-        else if (octet_is_printable(*text))
-            fputc(octet, out);
-        else
-            fprintf(out, "\\u%04x", octet);
-    }
-    fputc('"', out);
+    fprintf(out, "\"%s\":", key);
+    utf8_print_json(out, text);
 }
 
 static void json_number(FILE *out, const char *key, uint64_t value)

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "base/utf8.h"
 #include "status/status_render.h"
 #include "status/status_sandbox.h"
 #include "status/status_servers.h"
@@ -27,17 +28,8 @@ static const char *const gauges[STATUS_GAUGE_COUNT] = {
 
 void json_text(FILE *out, const char *key, const char *text)
 {
-    fprintf(out, "\"%s\":\"", key);
-    for (; *text != '\0'; text++) {
-        unsigned char octet = (unsigned char)*text;
-        if (octet == '"' || octet == '\\')
-            fprintf(out, "\\%c", octet);
-        else if (octet < 0x20 || octet > 0x7e)
-            fprintf(out, "\\u%04x", octet);
-        else
-            fputc(octet, out);
-    }
-    fputc('"', out);
+    fprintf(out, "\"%s\":", key);
+    utf8_print_json(out, text);
 }
 
 void json_number(FILE *out, const char *key, uint64_t value)
