@@ -55,13 +55,16 @@ scene 'totals name no user and no client' => sub {
         good => { listen => '127.0.0.1:0', server => server()->address },
         bad  => { listen => '127.0.0.2:0', server => $address },
         busy => { listen => '127.0.0.3:0', server => server(on => { PASS => "-ERR [SYS/TEMP] later\r\n" })->address } ]);
+    # The history counts from its first point.
+    ok wait_until(sub { @{ json($port, '/status.json')->{history}{sessions} } }), 'the history has begun';
     my $client = $master->client(to => '127.0.0.1', from => '127.0.0.77')->login('quagga');
     for my $to ('127.0.0.2', '127.0.0.3') {
         my $failed = $master->client(to => $to, from => '127.0.0.77');
         $failed->try_login('quagga');
         $failed->rest;
     }
-    my ($status, $headers, $page) = get($port, '/');
+    my ($status, $headers, $page);
+    ok wait_until(sub { ($status, $headers, $page) = get($port, '/'); $page =~ />login-unavailable</ && $page =~ />connect-failed</ }), 'both failures';
     is $status, 200, 'the page';
     like $page, qr/<body data-page="totals">/, 'knows that there are no sessions';
     my ($plain) = $page =~ m{<noscript><main>(.*)</main></noscript>}s;
@@ -71,8 +74,8 @@ scene 'totals name no user and no client' => sub {
         for 'Each second of the last minute', 'Since the start', 'Why sessions ended', 'Certificates', 'Recent warnings';
     like $plain, qr/<tr><td>bad<\/td>(?:<td class=n>\d+<\/td>){9}<td class=n>1<\/td><\/tr>/, 'the totals of each instance';
     like $plain, qr/<td>warning<\/td><td><code>event=session<\/code><\/td>/, 'a warning without its pairs';
-    my (undef, undef, $text) = get($port, '/status.json');
-    my $shown = JSON::PP::decode_json($text);
+    my ($shown, $text);
+    ok wait_until(sub { $text = (get($port, '/status.json'))[2]; $shown = JSON::PP::decode_json($text); $shown->{instances}[2]{ended}{'login-unavailable'} }), 'what has happened since then';
     is_deeply [ map { $_->{name} } @{ $shown->{instances} } ], [qw(good bad busy)], 'the instances';
     is $shown->{instances}[1]{ended}{'connect-failed'}, 1, 'reasons';
     is_deeply [ map { $_->{failures} } @{ $shown->{instances} } ], [ 0, 1, 1 ], 'failures, also by a server that refuses for now';
