@@ -90,12 +90,26 @@ enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline
     return status == IO_AGAIN ? wait_and_fill(stream, limit, deadline_ms) : status;
 }
 
+enum io_status stream_doze(struct stream *stream, size_t limit, int64_t deadline_ms)
+{
+    if (stream->read_status != IO_OK)
+        return stream->read_status;
+    if (stream->ops->receive == NULL || !wait_may_sleep_in_calls())
+        return IO_AGAIN;
+    return fill(stream, limit, &deadline_ms);
+}
+
 enum io_status stream_listen(struct stream *stream, size_t limit, int64_t until_ms)
 {
     if (stream->read_status != IO_OK)
         return stream->read_status;
     if (until_ms == CLOCK_PASSED && stream->emptied_at == wait_instant())
         return IO_DEADLINE;
+    if (until_ms == CLOCK_PASSED && stream->ops->receive != NULL && wait_may_sleep_in_calls()) {
+        enum io_status status = stream_try_fill(stream, limit);
+
+        return status == IO_AGAIN ? IO_DEADLINE : status;
+    }
     return wait_and_fill(stream, limit, until_ms);
 }
 

@@ -84,6 +84,11 @@ enum io_status stream_try_fill(struct stream *stream, size_t limit);
  * read. */
 enum io_status stream_fill(struct stream *stream, size_t limit, int64_t deadline_ms);
 
+/* Reads once, as stream_try_fill() does, but may sleep in the call for a fraction of a second. IO_AGAIN:
+ * nothing came, or this process does not sleep in calls (wait.h). Use it before a wait for more than one
+ * descriptor, where the one of this stream is most likely to become ready. */
+enum io_status stream_doze(struct stream *stream, size_t limit, int64_t deadline_ms);
+
 /* Tries once to copy up to `size` octets of input that stay in the socket, for a bypass to take.
  * The stream must have the operation `peek`, and its input buffer must be empty. */
 enum io_status stream_try_peek(struct stream *stream, void *to, size_t size, size_t *seen_r);

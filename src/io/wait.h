@@ -21,7 +21,7 @@
  * TLS handshake do not call ppoll() and then recv(), but sleep in recv() itself, and dial() sleeps
  * in connect() if there is one address. A poll session needs 2 calls of ppoll() then instead of 10,
  * but 6 of setsockopt() instead of 3, and costs 5 % less CPU (60 interleaved pairs of runs; half of
- * them between 3.7 and 6.9 %). These are the rules:
+ * them between 3.7 and 6.9 %). With stream_doze() those 2 are gone too. These are the rules:
  *
  * 1. The socket is blocking. Reads and writes that must not sleep say MSG_DONTWAIT. A bypass makes
  *    the receiving socket nonblocking for a while; then recv() returns at once, as rule 4 allows.
