@@ -15,15 +15,15 @@
 
 static struct sandbox_view view;
 
-static void look(char *route)
+static void look(const char *route)
 {
-    struct conf_values values = {.route = route};
+    struct conf_values values = {.route = (char *)(uintptr_t)route};
     struct conf_instance instance = {.values = &values};
 
     conf_sandbox_helper(&instance, &view);
 }
 
-static void expect_name_servers_only(char *route)
+static void expect_name_servers_only(const char *route)
 {
     look(route);
     assert_true(view.has_ports);
