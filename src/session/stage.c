@@ -56,16 +56,6 @@ const char *session_stage_word(enum session_stage stage)
     return words[stage];
 }
 
-const char *session_server_text(const struct session *session, char text[SESSION_SERVER_SIZE])
-{
-    const struct host_port *server = &session->server_name;
-
-    if (server->port != 0)
-        return host_port_text(server->host, server->port, text);
-    snprintf(text, SESSION_SERVER_SIZE, "%s", server->host);
-    return text;
-}
-
 void session_own_end(const struct session *session, struct address *address)
 {
     (void)address_of_own_end(session->client.read_fd, address);
