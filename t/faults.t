@@ -58,7 +58,7 @@ sub session {
     $server->close;
     return {
         %got,
-        failed    => read_file($report) =~ /\A[^\0]/,
+        failed    => scalar(read_file($report) =~ /\A[^\0]/),
         committed => scalar @{ $server->{committed} },
         lines     => scalar @lines,
         reason    => @lines ? $lines[0]{f}{reason} : undef,
@@ -160,6 +160,24 @@ walk 'in the helper' => \@policy, 'children',
     recvmsg => [ EINTR, ENOMEM ],
     socket  => [EMFILE],
     connect => [ECONNREFUSED];
+
+# Each descriptor of the helper and of the starter in turn; one of them is the socket on which the
+# helper hears of the end of a program.
+scene 'an acp whose end the kernel cannot watch is asked for it now and then' => sub {
+    my $acp = acp('sleep 0.2; exit 0');
+    my ($count, $granted) = (0, 0);
+    for my $number (1 .. CALLS_MAX) {
+        my $got = session([ '-a', $acp ], FAULT_CALL => 'epoll_ctl', FAULT_NUMBER => $number, FAULT_ERRNO => ENOMEM + 0,
+            FAULT_PROCESS => 'children');
+        last if !$got->{failed};
+        $count++;
+        $granted++ if ($got->{reason} // '') eq 'quit';
+    }
+    cmp_ok $count, '>', 3, 'epoll_ctl() failed for each descriptor';
+    cmp_ok $granted, '>=', 3, 'not for the end, the output and the errors of the program';
+    my @killed = grep { $_->{f}{error} =~ /Killed/ } log_lines('acp-failed');
+    cmp_ok scalar(@killed), '<=', 1, 'only the one that its starter cannot watch is killed';
+};
 
 scene 'an acp whose exit status is lost does not grant' => sub {
     for my $status (1, 0) {

@@ -59,6 +59,7 @@ static struct {
     struct ev_loop *loop;
     ev_io requests;
     ev_io children;
+    ev_timer nudge;
     struct program *programs;
     size_t program_count;
 } starter;
@@ -147,7 +148,8 @@ static void kill_program(const struct program *program)
         (void)kill(program->pid, SIGKILL);
 }
 
-/* The helper wants it to end, or has ended itself. */
+/* The helper wants it to end, or has ended itself. Or the kernel cannot watch for that: then nothing
+ * else would limit its time. */
 static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
 {
     const struct program *program = watcher->data;
@@ -156,6 +158,15 @@ static void on_control(struct ev_loop *loop, ev_io *watcher, int events)
     ev_io_stop(loop, watcher);
     kill_program(program);
     send_end(watcher->fd, ACP_END_KILLED, 0);
+}
+
+/* libev reports a descriptor that it cannot watch only after its next sleep. This timer makes that
+ * sleep a short one after each new descriptor. */
+static void on_nudge(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
 }
 
 static void add_program(struct program *program, pid_t pid, int control)
@@ -167,6 +178,7 @@ static void add_program(struct program *program, pid_t pid, int control)
     ev_io_init(&program->control, on_control, control, EV_READ);
     program->control.data = program;
     ev_io_start(starter.loop, &program->control);
+    ev_timer_start(starter.loop, &starter.nudge);
 }
 
 /* Returns memory for one more program, or NULL with errno. */
@@ -216,6 +228,15 @@ static void end_program(pid_t pid, int status)
     free(program);
 }
 
+/* The helper has ended and nobody wants an answer any more; or the kernel cannot watch for what comes,
+ * and the helper has to fork another one. */
+static void leave(void)
+{
+    for (const struct program *program = starter.programs; program != NULL; program = program->next)
+        kill_program(program);
+    _exit(EX_OK);
+}
+
 static void on_children(struct ev_loop *loop, ev_io *watcher, int events)
 {
     struct signalfd_siginfo information;
@@ -223,7 +244,8 @@ static void on_children(struct ev_loop *loop, ev_io *watcher, int events)
     pid_t pid;
 
     (void)loop;
-    (void)events;
+    if ((events & EV_ERROR) != 0)
+        leave();
     (void)!read(watcher->fd, &information, sizeof(information));
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         end_program(pid, status);
@@ -246,14 +268,6 @@ static ssize_t receive(int fd, char *data, size_t size, int passed[PASSED], bool
     return length;
 }
 
-/* The helper has ended: nobody wants an answer any more. */
-static void leave(void)
-{
-    for (const struct program *program = starter.programs; program != NULL; program = program->next)
-        kill_program(program);
-    _exit(EX_OK);
-}
-
 static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
 {
     static char data[MESSAGE_BYTES];
@@ -263,8 +277,8 @@ static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
     struct message request = {0};
 
     (void)loop;
-    (void)events;
-    if (length == 0 || (length == -1 && errno != EAGAIN && errno != EINTR))
+    if ((events & EV_ERROR) != 0 || length == 0 ||
+        (length == -1 && errno != EAGAIN && errno != EINTR))
         leave();
     if (length == -1)
         return;
@@ -327,6 +341,8 @@ static void run(int fd, int lifeline, uid_t uid, gid_t gid)
     ev_io_init(&starter.children, on_children, children, EV_READ);
     ev_io_start(starter.loop, &starter.requests);
     ev_io_start(starter.loop, &starter.children);
+    ev_timer_init(&starter.nudge, on_nudge, 0.0, 0.0);
+    ev_timer_start(starter.loop, &starter.nudge);
     ev_run(starter.loop, 0);
 }
 

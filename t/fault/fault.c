@@ -21,6 +21,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -138,6 +139,8 @@ FAIL_OR(poll, int, (struct pollfd * fds, nfds_t count, int limit), (fds, count, 
 FAIL_OR(ppoll, int,
         (struct pollfd * fds, nfds_t count, const struct timespec *limit, const sigset_t *mask),
         (fds, count, limit, mask))
+FAIL_OR(epoll_ctl, int, (int epoll, int operation, int fd, struct epoll_event *event),
+        (epoll, operation, fd, event))
 FAIL_OR(rename, int, (const char *from, const char *to), (from, to))
 FAIL_OR(sendmsg, ssize_t, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 FAIL_OR(recvmsg, ssize_t, (int fd, struct msghdr *message, int flags), (fd, message, flags))
