@@ -13,8 +13,6 @@ use JSON::PP ();
 use Pop3Test;
 use Socket qw(MSG_DONTWAIT SOL_SOCKET SO_TYPE SOCK_SEQPACKET);
 
-plan(skip_all => 'built without libseccomp') if !features()->{seccomp};
-
 my ($library) = grep { -f } map { "$_/escape.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
 my $has_escapes = $library && !is_sanitized();
 
@@ -25,6 +23,18 @@ my %call = (OPEN, 'openat', EXECUTE, 'execve', FORK, 'clone', KILL, 'kill', RAW_
 
 sub sandbox_of { my ($master) = @_; return JSON::PP::decode_json($master->ask('status --json'))->{sandbox} }
 sub is_filtered { return (facts($_[0])->{Seccomp} // 0) == 2 }
+
+if (!features()->{seccomp}) {
+    scene 'a build without libseccomp' => sub {
+        my $master  = goes_on_without(qr/\A"no filter of system calls \(seccomp\): this build has no libseccomp; /);
+        my $sandbox = sandbox_of($master);
+        my ($role)  = grep { $_->{role} =~ /\Aworker/ } @{ $sandbox->{roles} };
+        ok !$role->{seccomp}, 'no filter is shown';
+        is !!$role->{files}, !!$sandbox->{landlock_abi}, 'Landlock is in force, where the kernel has it';
+    };
+    done;
+    exit;
+}
 
 # ---- what is in force ----
 
@@ -69,20 +79,36 @@ scene 'sandbox = require' => sub {
     is facts($master->pid)->{CapEff}, $rights, 'which has the capabilities of the first one, though no child can get any';
 };
 
-# A container that permits neither; the library stands in for it.
-scene 'a container that permits none' => sub {
-    plan(skip_all => 'make check builds the library') if !$has_escapes;
+# What is missing: one line of the log, or of standard error where it is required.
+sub goes_on_without {
+    my ($expected, %environment) = @_;
     expect_log(qw(sandbox configuration));
-    my %container = (LD_PRELOAD => $library, ESCAPE_DENY => 1);
-    my $master = master(server => server()->address, -env => \%container);
+    my $before = () = log_lines('sandbox');
+    my @with   = %environment ? (-env => \%environment) : ();
+    my $master = master(server => server()->address, @with);
     is $master->client->login->quit, '+OK bye', 'the server goes on without';
     my @lines = log_lines('sandbox');
-    is scalar(@lines), 1, 'one line says so';
-    like $lines[0]{f}{text}, qr/\A"no filter of system calls \(seccomp\): .* does not permit it; no restriction of files \(Landlock\)/, 'and what is left out';
-    my $failed = master(server => server()->address, sandbox => 'require', -env => \%container, -start => 0)->run_to_end;
+    is @lines - $before, 1, 'one line says so';
+    like $lines[-1]{f}{text}, $expected, 'and what is left out';
+    my $failed = master(server => server()->address, sandbox => 'require', @with, -start => 0)->run_to_end;
     is exit_code($failed->{status}), 71, 'require: the exit code';
     like $failed->{err}, qr/\A[^\n]*sandbox = require: no filter[^\n]*\n\z/, 'and one line';
-};
+    return $master;
+}
+
+# The library stands in for each of these.
+my %lacking = (
+    'a container that permits none' => [ ESCAPE_DENY => qr/seccomp\): .* does not permit it; no restriction of files \(Landlock\)/ ],
+    'filters that are at the limit of the kernel already' => [ ESCAPE_FULL => qr/seccomp\): too many are in force already/ ],
+    'a libseccomp that refuses a rule' => [ ESCAPE_REFUSE => qr/seccomp\): libseccomp refuses the rule for \w+: Invalid argument; the server/ ],
+);
+for my $name (sort keys %lacking) {
+    scene $name => sub {
+        plan(skip_all => 'make check builds the library') if !$has_escapes;
+        my ($variable, $expected) = @{ $lacking{$name} };
+        goes_on_without($expected, LD_PRELOAD => $library, $variable => 1);
+    };
+}
 
 # ---- escapes ----
 

@@ -270,6 +270,8 @@ static const char *why_not(int number)
         return "the kernel has none, or it is switched off";
     if (number == EPERM || number == EACCES)
         return "what has started this server does not permit it";
+    if (number == ENOMEM || number == E2BIG)
+        return "too many are in force already, or memory is short";
     return strerror(number);
 }
 

@@ -331,7 +331,8 @@ sub _complaint {
     return "a password: " . show($line->{raw}) if grep { index($line->{raw}, $_) >= 0 } @secrets;
     return "unknown event: $line->{raw}" if !$EVENTS{ $line->{event} };
     return "of which session: $line->{raw}" if $IS_OF_SESSION{ $line->{event} } && ($line->{f}{session} // '-') eq '-';
-    my $announced = $expected{ $line->{event} };
+    my $announced = $expected{ $line->{event} }
+        || $line->{event} eq 'sandbox' && $line->{f}{text} =~ /this build has no libseccomp/;
     if ($line->{event} eq 'session') {
         my $reason = $line->{f}{reason} // '';
         return "unknown reason: $line->{raw}" if !$REASONS{$reason};
