@@ -4,7 +4,6 @@
  */
 #include "session/stage.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
