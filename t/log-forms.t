@@ -128,4 +128,35 @@ scene 'log_privacy = hashed hides names, and lines still match' => sub {
     ok scalar(grep { /USER zebra/ } map { $_->lines } $server->connections), 'the server gets the name';
 };
 
+# What servers say in place of the user's name, in their reply to PASS.
+sub says { my ($user, $client) = @_; return "mailbox of $user from $client, <\U$user\E>, /var/mail/" . ($user =~ s/@.*//sr) }
+
+scene 'log_privacy: what a server says of its user and his address' => sub {
+    my %says;
+    my $server = server(on => { PASS => sub { '-ERR [SYS/TEMP] ' . says($says{user}, '127.0.0.1') . "; [::FFFF:127.0.0.1]:110 from 127.0.0.12\r\n" } });
+    my $text = sub {
+        my ($privacy, $user) = @_;
+        $says{user} = $user;
+        my $master = master(server => $server->address, log_privacy => $privacy);
+        my $client = $master->client;
+        $client->greeting;
+        $client->ask("USER $user");
+        like $client->ask('PASS secret'), qr/\Q$user\E/, "$privacy: the client gets the words as they are";
+        my $line = $master->session_of($client);
+        $master->stop;
+        return ($line->{text} =~ s/\A"(.*)"\z/$1/sr, $line->{user});
+    };
+    my $tail = '; [::FFFF:%s]:110 from 127.0.0.12';
+    my ($words) = $text->(full => 'zebra@example.net');
+    is $words, '-ERR [SYS/TEMP] ' . says('zebra@example.net', '127.0.0.1') . sprintf($tail, '127.0.0.1'), 'full: all of it';
+    ($words) = $text->(short => 'zebra@example.net');
+    is $words, '-ERR [SYS/TEMP] ' . says('zebra@example.net', '127.0.0.0/24') . sprintf($tail, '127.0.0.0/24'), 'short: the network';
+    for my $user ('zebra@example.net', 'zoe', 'mmmm' x 25) {
+        ($words, my $hash) = $text->(hashed => $user);
+        like $hash, qr/\A~[0-9a-f]{16}\z/, 'hashed: a hash';
+        unlike $words, qr/zebra|zoe|mmmm/i, 'hashed: no name';
+        like $words, qr/ \Q$hash\E from 127\.0\.0\.0\/24, <\Q$hash\E>, \/var\/mail\/\Q$hash\E/, 'hashed: the hash of the line';
+    }
+};
+
 done;

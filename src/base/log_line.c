@@ -133,3 +133,11 @@ void log_add_text(struct log_line *line, const char *key, const char *text)
     add_escaped(line, text, strlen(text), true);
     add_raw(line, "\"", 1);
 }
+
+void log_add_words(struct log_line *line, const char *key, const char *words, const char *user,
+                   const char *client)
+{
+    char text[LOG_WORDS_SIZE];
+
+    log_add_text(line, key, log_private_words(words, user, client, text));
+}

@@ -89,10 +89,9 @@ static void mix(uint64_t v[4], unsigned rounds)
 
 static uint64_t hash_name(const char *name)
 {
-    uint64_t v[4] = {state.key[0] ^ UINT64_C(0x736f6d6570736575),
-                     state.key[1] ^ UINT64_C(0x646f72616e646f6d),
-                     state.key[0] ^ UINT64_C(0x6c7967656e657261),
-                     state.key[1] ^ UINT64_C(0x7465646279746573)};
+    uint64_t v[4] = {
+        state.key[0] ^ UINT64_C(0x736f6d6570736575), state.key[1] ^ UINT64_C(0x646f72616e646f6d),
+        state.key[0] ^ UINT64_C(0x6c7967656e657261), state.key[1] ^ UINT64_C(0x7465646279746573)};
     size_t length = strlen(name);
     uint64_t word = 0;
 
@@ -156,4 +155,134 @@ const char *log_private(const char *key, const char *value, char text[LOG_PRIVAT
         return state.privacy == LOG_PRIVACY_HASHED ? hide_name(value, text) : value;
     }
     return value;
+}
+
+/* ---- words from elsewhere ---- */
+
+enum { SHORT_NAME = 4 };
+
+/* What is looked for in words, and what is written instead. */
+struct hidden {
+    const char *user; /* "": none */
+    size_t local_part;
+    char user_text[LOG_PRIVATE_SIZE];
+    int family; /* of the client's address; AF_UNSPEC: none */
+    unsigned char address[sizeof(struct in6_addr)];
+    char client_text[LOG_PRIVATE_SIZE];
+};
+
+static void hide(struct hidden *hidden, const char *user, const char *client)
+{
+    *hidden = (struct hidden){.user = "", .family = AF_UNSPEC};
+    if (state.privacy == LOG_PRIVACY_HASHED && user != NULL) {
+        hidden->user = user;
+        hidden->local_part = strcspn(user, "@");
+        hide_name(user, hidden->user_text);
+    }
+    if (client == NULL)
+        return;
+    if (inet_pton(AF_INET, client, hidden->address) == 1)
+        hidden->family = AF_INET;
+    else if (inet_pton(AF_INET6, client, hidden->address) == 1)
+        hidden->family = AF_INET6;
+    if (hidden->family != AF_UNSPEC)
+        cut_address(client, hidden->client_text);
+}
+
+static bool is_word_octet(char octet)
+{
+    char lower = octet_lower(octet);
+
+    return octet_is_digit(octet) || (lower >= 'a' && lower <= 'z') || (unsigned char)octet >= 0x80;
+}
+
+static bool is_same(const char *a, const char *b, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (octet_lower(a[i]) != octet_lower(b[i]))
+            return false;
+    return true;
+}
+
+/* How many octets of the words are this name; 0: none. The words may have been cut inside of the
+ * name, and the name inside of its last word. */
+static size_t name_at(const char *words, size_t at, const char *name, size_t length)
+{
+    size_t left = strnlen(words + at, length);
+    bool is_begin = at == 0 || !is_word_octet(words[at - 1]);
+    size_t taken = left;
+
+    if (length == 0 || !is_same(words + at, name, left))
+        return 0;
+    if (left < SHORT_NAME && (left < length || !is_begin || is_word_octet(words[at + left])))
+        return 0;
+    if (left < length && !is_begin)
+        return 0;
+    while (is_word_octet(words[at + taken]))
+        taken++;
+    return taken;
+}
+
+static bool is_address(const struct hidden *hidden, const char *octets, size_t length)
+{
+    char part[INET6_ADDRSTRLEN];
+    unsigned char address[sizeof(hidden->address)] = {0};
+
+    memcpy(part, octets, length);
+    part[length] = '\0';
+    return inet_pton(hidden->family, part, address) == 1 &&
+           memcmp(address, hidden->address, sizeof(address)) == 0;
+}
+
+/* The same for the client's address, in each form that it may be written in. A port or the end of a
+ * sentence may follow it. */
+static size_t address_at(const struct hidden *hidden, const char *words, size_t at)
+{
+    size_t length = strspn(words + at, "0123456789abcdefABCDEF:.");
+
+    if (hidden->family == AF_UNSPEC || (at > 0 && octet_is_digit(words[at - 1])))
+        return 0;
+    if (length > INET6_ADDRSTRLEN - 1)
+        length = INET6_ADDRSTRLEN - 1;
+    while (length > 1 &&
+           (octet_is_digit(words[at + length]) || !is_address(hidden, words + at, length)))
+        length--;
+    return length > 1 ? length : 0;
+}
+
+static size_t hidden_at(const struct hidden *hidden, const char *words, size_t at,
+                        const char **instead_r)
+{
+    size_t taken = name_at(words, at, hidden->user, strlen(hidden->user));
+
+    if (taken == 0)
+        taken = name_at(words, at, hidden->user, hidden->local_part);
+    *instead_r = hidden->user_text;
+    if (taken > 0)
+        return taken;
+    *instead_r = hidden->client_text;
+    return address_at(hidden, words, at);
+}
+
+const char *log_private_words(const char *words, const char *user, const char *client,
+                              char text[LOG_WORDS_SIZE])
+{
+    struct hidden hidden;
+    const char *instead;
+    size_t length = 0;
+
+    if (state.privacy == LOG_PRIVACY_FULL)
+        return words;
+    hide(&hidden, user, client);
+    for (size_t at = 0; words[at] != '\0' && length < LOG_WORDS_SIZE - LOG_PRIVATE_SIZE;) {
+        size_t taken = hidden_at(&hidden, words, at, &instead);
+
+        if (taken == 0)
+            text[length++] = words[at++];
+        else
+            length += (size_t)snprintf(text + length, LOG_PRIVATE_SIZE, "%s", instead);
+        at += taken;
+    }
+    text[length] = '\0';
+    return text;
 }

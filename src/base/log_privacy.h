@@ -22,6 +22,16 @@ void log_privacy_set(enum log_privacy privacy);
  * which begins with ~. */
 const char *log_private(const char *key, const char *value, char text[LOG_PRIVATE_SIZE]);
 
+/*
+ * Words from elsewhere, such as a server's, as a line about this user may tell them: the name, the
+ * part of it before an @, and the client's address are replaced by what log_private() makes of `user`
+ * and `client`. Names are found in any case, one of less than 4 octets only as a word of its own.
+ * NULL: not known. Returns `words`, or `text`, where words that do not fit are cut.
+ */
+enum { LOG_WORDS_SIZE = 448 };
+const char *log_private_words(const char *words, const char *user, const char *client,
+                              char text[LOG_WORDS_SIZE]);
+
 /* The key of the hashes is made at the first need. The next binary takes it over, so that lines
  * before and after an upgrade match. */
 void log_privacy_inherit(void);

@@ -345,7 +345,7 @@ static void log_failure(struct named_table *table, const struct search *search, 
     log_add(&line, "session", search->question.session);
     log_add(&line, "table", table->name);
     log_add(&line, "key", search->question.key);
-    log_add_text(&line, "error", why);
+    log_add_words(&line, "error", why, search->question.login, search->question.client);
     if (table->unlogged > 0)
         log_add_number(&line, "more", table->unlogged);
     log_end(&line);

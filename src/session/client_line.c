@@ -329,7 +329,7 @@ enum outcome client_count_refusal(struct session *session, const char *command, 
     log_add(&line, "command", command);
     log_add(&line, "fault", fault);
     if (words[0] != '\0')
-        log_add_text(&line, "text", words);
+        session_log_words(&line, session, words);
     log_end(&line);
     session->refused++;
     return session->refused > CLIENT_REFUSED_MAX ? OUTCOME_TOO_MANY_REFUSED : OUTCOME_NONE;

@@ -102,7 +102,7 @@ static void log_session(const struct session *session, enum outcome outcome,
     if (words->code[0] != '\0')
         log_add(&line, "code", words->code);
     if (words->text[0] != '\0')
-        log_add_text(&line, "text", words->text);
+        session_log_words(&line, session, words->text);
     log_end(&line);
 }
 

@@ -74,3 +74,11 @@ void session_log_begin(struct log_line *line, const struct session *session, enu
     log_begin(line, event);
     log_add(line, "session", session->id);
 }
+
+void session_log_words(struct log_line *line, const struct session *session, const char *words)
+{
+    char client[ADDRESS_TEXT_SIZE];
+
+    log_add_words(line, "text", words, session->user,
+                  address_host_text(&session->client_address, client));
+}

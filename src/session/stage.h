@@ -30,4 +30,7 @@ int64_t session_login_end_ms(const struct session *session, bool is_clients_part
 /* Begins a log line about this session. */
 void session_log_begin(struct log_line *line, const struct session *session, enum event event);
 
+/* Adds words of a server to it, without the user's name and address if the log may not have them. */
+void session_log_words(struct log_line *line, const struct session *session, const char *words);
+
 #endif

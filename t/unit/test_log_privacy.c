@@ -92,6 +92,52 @@ static void test_which_keys(void **unused)
     assert_string_equal(log_private("client", "192.0.2.255", text), "192.0.2.255");
 }
 
+/* A user, the words, and what a line tells of them. */
+static void test_words(void **unused)
+{
+    static const char *const rows[][3] = {
+        {"joe@example.net", "no joe@example.net, no JOE@example.NET", "no ~, no ~"},
+        {"joe@example.net", "/mail/joe: joel has it", "/mail/~: joel has it"},
+        {"anna", "lock.anna: x_anna2 Hannah", "lock.~: x_~ H~"},
+        {"anna@example.net", "the words end in anna@exam", "the words end in ~"},
+        {"", "192.0.2.7 192.0.2.71 1192.0.2.7", "192.0.2.0/24 192.0.2.71 1192.0.2.7"},
+        {"", "::ffff:192.0.2.7:110, 192.0.2.7.", "::ffff:192.0.2.0/24:110, 192.0.2.0/24."},
+        {NULL, "none", "none"},
+    };
+    char words[LOG_WORDS_SIZE];
+
+    (void)unused;
+    state.privacy = LOG_PRIVACY_HASHED; /* without a key a name is ~ alone */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(log_private_words(rows[i][1], rows[i][0], "192.0.2.7", words),
+                            rows[i][2]);
+    assert_string_equal(log_private_words("from [2001:DB8:0:0::5].", "", "2001:db8::5", words),
+                        "from [2001:db8::/48].");
+    assert_string_equal(log_private_words("from -", "", "-", words), "from -");
+    state.privacy = LOG_PRIVACY_SHORT;
+    assert_string_equal(log_private_words("joe at 192.0.2.7", "joe", "192.0.2.7", words),
+                        "joe at 192.0.2.0/24");
+    state.privacy = LOG_PRIVACY_FULL;
+    assert_string_equal(log_private_words("joe at 192.0.2.7", "joe", "192.0.2.7", words),
+                        "joe at 192.0.2.7");
+}
+
+/* Whatever the words are, they end in their room. */
+static void test_words_are_cut(void **unused)
+{
+    char words[2048];
+    char to[LOG_WORDS_SIZE];
+
+    (void)unused;
+    state.privacy = LOG_PRIVACY_HASHED;
+    memset(words, '1', sizeof(words) - 1);
+    words[sizeof(words) - 1] = '\0';
+    assert_in_range(strlen(log_private_words(words, "joe", "192.0.2.7", to)), 320, sizeof(to) - 1);
+    for (size_t i = 0; i < sizeof(words) - 10; i += 10)
+        memcpy(words + i, "192.0.2.7 ", 10);
+    assert_in_range(strlen(log_private_words(words, "joe", "192.0.2.7", to)), 320, sizeof(to) - 1);
+}
+
 /* One name has one hash, in upper and lower case; other names and other keys have others. */
 static void test_matching(void **unused)
 {
@@ -139,6 +185,8 @@ int main(void)
         cmocka_unit_test_setup(test_siphash, forget),
         cmocka_unit_test_setup(test_addresses, forget),
         cmocka_unit_test_setup(test_which_keys, forget),
+        cmocka_unit_test_setup(test_words, forget),
+        cmocka_unit_test_setup(test_words_are_cut, forget),
         cmocka_unit_test_setup(test_matching, forget),
         cmocka_unit_test_setup(test_next_binary_has_the_key, forget),
         cmocka_unit_test_setup(test_no_randomness, forget),
