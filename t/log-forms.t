@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # log_format = json: each line is an object, whatever clients send. The systemd journal gets the pairs as
-# fields. log_privacy: networks for addresses, and hashes for names that match over reload and upgrade.
+# fields. log_privacy: networks for addresses, and hashes for names that match over reload and upgrade, also
+# in the words of servers. The line of a dead worker has the hash of the whole name, or none.
 
 use strict;
 use warnings;
@@ -156,6 +157,22 @@ scene 'log_privacy: what a server says of its user and his address' => sub {
         like $hash, qr/\A~[0-9a-f]{16}\z/, 'hashed: a hash';
         unlike $words, qr/zebra|zoe|mmmm/i, 'hashed: no name';
         like $words, qr/ \Q$hash\E from 127\.0\.0\.0\/24, <\Q$hash\E>, \/var\/mail\/\Q$hash\E/, 'hashed: the hash of the line';
+    }
+};
+
+scene 'log_privacy = hashed: the line of a dead worker matches, or has no user' => sub {
+    expect_log('worker-died');
+    my $server = server();
+    for my $row ([ full => 'm' x 70, 'm' x 63 ], [ hashed => 'anna', 1 ], [ hashed => 'm' x 70, 0 ], [ hashed => "j\xc3\xb6rg", 0 ]) {
+        my ($privacy, $user, $wanted) = @$row;
+        my $master = master(server => $server->address, log_privacy => $privacy, sessions_per_worker => 1);
+        $master->client->login($user);
+        my $login = (log_lines('login'))[-1];
+        my $death = $master->after(sub { kill 'KILL', $login->{pid} }, 'worker-died');
+        $wanted = $wanted ? $login->{f}{user} : undef if $privacy eq 'hashed';
+        is $death->{f}{user}, $wanted, "$privacy: " . length($user) . ' octets';
+        is $death->{f}{session}, $login->{f}{session}, 'the session';
+        $master->stop;
     }
 };
 

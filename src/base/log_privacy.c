@@ -43,6 +43,11 @@ void log_privacy_set(enum log_privacy privacy)
         make_key();
 }
 
+bool log_privacy_hides_names(void)
+{
+    return state.privacy == LOG_PRIVACY_HASHED;
+}
+
 void log_privacy_inherit(void)
 {
     int fd = inherit_take(PASSED, NULL);

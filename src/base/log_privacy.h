@@ -6,6 +6,8 @@
 #ifndef BASE_LOG_PRIVACY_H
 #define BASE_LOG_PRIVACY_H
 
+#include <stdbool.h>
+
 /* As the key has them. */
 enum log_privacy {
     LOG_PRIVACY_FULL,   /* everything */
@@ -21,6 +23,9 @@ void log_privacy_set(enum log_privacy privacy);
 /* The value as a line may tell it: `value`, or `text`. A name in upper and lower case has one hash,
  * which begins with ~. */
 const char *log_private(const char *key, const char *value, char text[LOG_PRIVATE_SIZE]);
+
+/* True if lines have hashes in place of names. */
+bool log_privacy_hides_names(void);
 
 /*
  * Words from elsewhere, such as a server's, as a line about this user may tell them: the name, the

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_privacy.h"
 #include "base/sandbox.h"
 #include "config/conf_sandbox.h"
 #include "pool/pool.h"
@@ -16,6 +17,15 @@
 #include "pool/pool_workers.h"
 
 enum { HELPER_SHORT_LIFE_MS = 1000 }; /* a helper that has lived shorter is not replaced at once */
+
+/* A slot has a long name cut, and a '?' in place of octets that are not ASCII. The hash of that text
+ * would be another user's. */
+static bool may_log_user(const char *user)
+{
+    bool is_whole = strlen(user) < SCOREBOARD_USER_SIZE - 1 && strchr(user, '?') == NULL;
+
+    return is_whole || !log_privacy_hides_names();
+}
 
 /* What somebody who reads the log needs to find the session. */
 static void add_session(struct log_line *line, const struct scoreboard_slot *slot)
@@ -26,7 +36,8 @@ static void add_session(struct log_line *line, const struct scoreboard_slot *slo
         return;
     log_add(line, "session", texts.id);
     log_add(line, "client", texts.client);
-    log_add(line, "user", texts.user);
+    if (may_log_user(texts.user))
+        log_add(line, "user", texts.user);
     log_add(line, "server", texts.server);
     log_add(line, "stage", scoreboard_stage_word(slot));
 }
