@@ -44,6 +44,27 @@ scene 'what the tables have' => sub {
     is exit_code(run([ program(), '--help', $_ ])->{status}), 0, "--help $_ does" for @$help[ 0, 20, -1 ], 'all';
 };
 
+# What follows the word of a command: its names come first, then its options.
+scene 'what follows a command' => sub {
+    my @commands = map { { word => $_->[1], arguments => $_->[2] } } rows('config/operator_command.def', 'OPERATOR_COMMAND');
+    for my $command (@commands) {
+        my ($names) = $command->{arguments} =~ /\A([^[]*)/;
+        $command->{names}   = [ split ' ', $names ];
+        $command->{options} = [ sort $command->{arguments} =~ /\[(--\w+)/g ];
+    }
+    my @after = offered(map { my @names = map { 'x' } @{ $_->{names} }; [ '-f', 'file', $_->{word}, @names, '' ] } @commands);
+    is_deeply shift @after, $_->{options}, "the options of $_->{word}" for @commands;
+    my %told = map { $_->[1] => 1 } rows('session/outcome.def', 'OUTCOME'), rows('base/event.def', 'EVENT');
+    my @got = offered([ 'explain', '' ], [ '-f', 'file', 'explain', 'idle-t' ], [ '-f', 'file', 'kick', '' ], [ '--control', 'file', 'hold', 'x', '' ],
+        [ '-f', 'file', 'trace', '--' ], [ '-f', 'file', 'trace', '--output', '' ], [ '-f', 'file', 'trace', 'x', '--for', '1m', '--o' ],
+        [ '-f', 'file', 'trace', 'x', '--output', 'f' ], [ '-f', 'file', 'trace', 'x', '--for', '' ], [ '-d', '--config', '=', 'file', 'status', '--' ],
+        [ 'status', '--qui' ], [ '-f', 'explain', 'se' ]);
+    is_deeply $got[0], [ sort keys %told ], 'every word that explain knows';
+    is_deeply [ @got[ 1 .. 11 ] ],
+        [ ['idle-timeout'], [], [], [], [ qw(--for --output) ], ['--output'], [qw(file folder)], [], ['--json'], ['--quiet'], ['servers'] ],
+        'names before options, values by their kind, and options of the server where the word is a server';
+};
+
 scene 'values by their kind' => sub {
     my @got = offered([ '--tls', '' ], [ '--server-tls', 'i' ], [ '-f', '' ], [ '--acp', 'fi' ], [ '--workers', '' ], [ '--client-log', '' ],
         [ 'compare', '--old-tls', 's' ], [ 'compare', '--users', 'f' ], [ '--control', 'file', 'st' ], ['st'], ['c'], [ '--quiet', '--se' ]);
