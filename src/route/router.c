@@ -78,20 +78,27 @@ int router_check_keys(const char *keys, struct error *error)
     return 0;
 }
 
-static int check_table(const char *name, struct error *error)
+/* A message names the table only among others: the caller shows the value. */
+static int refuse_table(const char *tables, const char *name, const char *why, struct error *error)
+{
+    if (strcmp(tables, name) == 0)
+        return error_set(error, "%s", why);
+    return error_set(error, "%.100s: %s", name, why);
+}
+
+static int check_table(const char *tables, const char *name, struct error *error)
 {
     const char *location;
     const struct route_table_ops *ops = route_table_find(name, &location);
     struct error what;
 
     if (ops == NULL)
-        return error_set(error, "%.100s: unknown kind of table; expected one of %s", name,
-                         route_table_schemes());
-    if (ops->package != NULL)
-        return error_set(error, "%.100s: not built in; build with %s", name, ops->package);
-    if (ops->check(location, &what) == -1)
-        return error_set(error, "%.100s: %s", name, what.text);
-    return 0;
+        error_set(&what, "unknown kind of table; expected one of %s", route_table_schemes());
+    else if (ops->package != NULL)
+        error_set(&what, "not built in; build with %s", ops->package);
+    else if (ops->check(location, &what) == 0)
+        return 0;
+    return refuse_table(tables, name, what.text, error);
 }
 
 /* Calls `take` with the name of every table, until it returns -1. */
@@ -110,6 +117,7 @@ static int for_each_table(const char *tables, int (*take)(void *context, const c
 }
 
 struct table_check {
+    const char *tables;
     struct error *error;
     size_t count;
 };
@@ -120,12 +128,12 @@ static int check_next(void *context, const char *name)
 
     if (++check->count > ROUTER_TABLES_MAX)
         return error_set(check->error, "more than %d tables", ROUTER_TABLES_MAX);
-    return check_table(name, check->error);
+    return check_table(check->tables, name, check->error);
 }
 
 int router_check_tables(const char *tables, struct error *error)
 {
-    struct table_check check = {.error = error};
+    struct table_check check = {.tables = tables, .error = error};
 
     error_set(error, "out of memory");
     return for_each_table(tables, check_next, &check);

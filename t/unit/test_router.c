@@ -389,6 +389,8 @@ static void test_checks(void **state)
     assert_int_equal(router_check_tables("absent:a", &error), -1);
     assert_non_null(strstr(error.text, "build with libabsent-dev"));
     assert_int_equal(router_check_tables("fake:!", &error), -1);
+    assert_string_equal(error.text, "bad location");
+    assert_int_equal(router_check_tables("known:a, fake:!", &error), -1);
     assert_string_equal(error.text, "fake:!: bad location");
     assert_int_equal(router_check_tables("", &error), -1);
     assert_int_equal(router_check_keys("\\U, @\\d", &error), 0);
