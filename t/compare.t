@@ -211,6 +211,15 @@ scene 'people see a user as soon as he is done' => sub {
     like $out, qr/\Aanna: .*\nslow: \S+: does not answer in time\n/, 'nobody waits for one before him in the file';
 };
 
+scene 'a server without STLS' => sub {
+    plan(skip_all => 'TLS is not built in') if !features()->{tls};
+    my $server = mailboxes(anna => box('a'));
+    $server->{anything_goes} = 1;
+    my $result = run([ program(), 'compare', '--old', $server->address, '--new', $server->address, '--users', users('anna') ], limit => 60);
+    is exit_code($result->{status}), 2, 'nothing was compared';
+    like $result->{out}, qr/\Aanna: \S+: refuses STLS; --tls no or --tls implicit works without it: -ERR/, 'the message names the mend';
+};
+
 scene 'words of a server: no password, no control character' => sub {
     my $old = mailboxes(anna => box('a'));
     my $new = server(on => { PASS => sub { "-ERR \e[31mno $_[1]\r\n" } }, anything_goes => 1);

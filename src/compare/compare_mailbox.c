@@ -206,7 +206,7 @@ static bool greet(struct visit *visit)
         return false;
     if (tls != COMPARE_TLS_STLS)
         return true;
-    return ask(visit, "STLS", "", COMPARE_FAILURE_TLS) && begin_tls(visit);
+    return ask(visit, "STLS", "", COMPARE_FAILURE_STLS) && begin_tls(visit);
 }
 
 static bool log_in(struct visit *visit)
