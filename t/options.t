@@ -117,6 +117,7 @@ scene '--help and --version' => sub {
 scene '--help names every key, and explains one' => sub {
     my $overview = try('--help')->{out};
     my $all      = try('--help', 'all')->{out};
+    is scalar(() = $overview =~ /^ *(?:pop3\.proxy )?explain WORD/mg), 1, 'the overview has explain once';
     cmp_ok scalar(split /\n/, $overview), '<', scalar(split /\n/, $all) / 2, 'the overview is short';
     my ($turn, %seen) = (0);
     for my $key (grep { $_->{name} ne 'server' } conf_keys()) {

@@ -254,8 +254,6 @@ static void print_overview(bool with_all)
          "       pop3.proxy -f FILE COMMAND\n"
          "           a command for operators about the server of FILE, see below;\n"
          "           --control PATH works instead of -f FILE\n"
-         "       pop3.proxy explain WORD\n"
-         "           what a word of the log means, and what to do\n"
          "       pop3.proxy compare --old HOST --new HOST\n"
          "           what a move of mailboxes means to users; compare --help says more\n"
          "\n"
