@@ -151,6 +151,39 @@ scene 'a hold matches the name that the server gets, and the tables are asked af
     is join(' ', map { ($_->lines)[0] } $new->connections), 'USER b', 'but to the new one';
 };
 
+# The lines that have come since there were $count.
+sub lines_since { my ($count) = @_; my @lines = log_lines(); return @lines[ $count .. $#lines ] }
+
+scene 'each order is logged before it has an effect, with the user id that gave it' => sub {
+    my $master = master(server => server()->address);
+    my $client = $master->client->login('anna');
+    my $before = () = log_lines();
+    told($master, @$_) for [qw(kick anna)], [ 'hold', 'a b', 600 ], [ 'release', 'a b' ], [qw(drain 192.0.2.1:110)], [qw(ready 192.0.2.1:110)],
+        [qw(trace anna --for 1s)], [qw(trace 192.0.2.7 --for 1s)], [qw(status)], [qw(metrics)];
+    $master->ask($_) for 'hold soon anna', 'kick', 'kicks anna', "release x event=order uid=0";
+    my @keys = qw(command uid seconds user server client);
+    my @said = map { my $f = $_->{f}; join ' ', map { "$_=$f->{$_}" } grep { defined $f->{$_} } @keys } grep { $_->{event} eq 'order' } lines_since($before);
+    is_deeply \@said, [
+        map { s/ / uid=$> /r } 'command=kick user=anna', 'command=hold seconds=600 user=a\x20b', 'command=release user=a\x20b',
+        'command=drain server=192.0.2.1:110', 'command=ready server=192.0.2.1:110',
+        'command=trace seconds=1 user=anna', 'command=trace seconds=1 client=192.0.2.7',
+        'command=hold user=soon\x20anna', 'command=kick user=-', 'command=release user=x\x20event=order\x20uid=0',
+    ], 'orders, also those that fail, and nothing that only asks';
+    is $master->session_of($client)->{reason}, 'kicked', 'the session has ended';
+    my @lines = map { $_->{event} } grep { $_->{event} eq 'order' || ($_->{f}{reason} // '') eq 'kicked' } lines_since($before);
+    is "@lines[0, 1]", 'order session', 'after the line of the order';
+};
+
+scene 'the lines of orders keep log_privacy' => sub {
+    my $master = master(server => server()->address, log_privacy => 'hashed');
+    my $client = $master->client->login('anna');
+    my $before = () = log_lines();
+    told($master, @$_) for [qw(kick Anna)], [qw(trace 192.0.2.7 --for 1s)];
+    my ($kick, $trace) = grep { $_->{event} eq 'order' } lines_since($before);
+    is $kick->{f}{user}, $master->session_of($client)->{user}, 'the hash that the lines of the session have';
+    is $trace->{f}{client}, '192.0.2.0/24', 'a network';
+};
+
 scene 'no worker can write the list of holds, or has the orders' => sub {
     plan skip_all => 'the list is a mapping of Linux' if !-r "/proc/$$/maps";
     my $master = master(server => server()->address);

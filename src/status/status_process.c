@@ -28,6 +28,7 @@
 #include "status/control_ask.h"
 #include "status/kept_text.h"
 #include "status/metrics_http.h"
+#include "status/order_log.h"
 #include "status/orders.h"
 #include "status/status_certificates.h"
 #include "status/status_processes.h"
@@ -278,6 +279,7 @@ static void serve(struct client *client)
 
     client->request[client->request_length] = '\0';
     client->request[strcspn(client->request, "\r\n")] = '\0';
+    order_log_write(client->request, client->io.fd);
     if (trace_serve_is_request(client->request)) {
         give_to_trace(client);
         return;

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An order is logged as it comes, before it has an effect. So its line precedes the lines of the
+ * sessions that it ends, and an order that fails is logged too.
+ */
+#include "status/order_log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/address.h"
+#include "base/log.h"
+#include "base/octet.h"
+
+/* Each name has the key that log_privacy knows for its kind. */
+static const struct order_row {
+    const char *command;
+    const char *key;
+    bool has_seconds; /* before the name */
+} rows[] = {
+    {"kick", "user", false},    {"hold", "user", true},     {"release", "user", false},
+    {"drain", "server", false}, {"ready", "server", false}, {"trace", "user", true},
+};
+
+static const struct order_row *find_row(const char *request)
+{
+    size_t length = strcspn(request, " ");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strlen(rows[i].command) == length && strncmp(rows[i].command, request, length) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* Adds the seconds that `text` begins with, and returns what follows them. If there are none, the
+ * request is malformed, and all of it counts as the name. */
+static const char *add_seconds(struct log_line *line, const char *text)
+{
+    char *name;
+    long seconds = strtol(text, &name, 10);
+
+    if (!octet_is_digit(text[0]) || *name != ' ')
+        return text;
+    log_add_number(line, "seconds", seconds);
+    return name + 1;
+}
+
+static void add_name(struct log_line *line, const struct order_row *row, const char *name)
+{
+    struct address address;
+    bool is_client =
+        strcmp(row->command, "trace") == 0 && address_from_literal(&address, name, 0) == 0;
+
+    log_add(line, is_client ? "client" : row->key, name);
+}
+
+static void add_caller(struct log_line *line, int fd)
+{
+    struct ucred caller;
+    socklen_t length = sizeof(caller);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &caller, &length) == 0)
+        log_add_number(line, "uid", (int64_t)caller.uid);
+    else
+        log_add(line, "uid", NULL);
+}
+
+void order_log_write(const char *request, int fd)
+{
+    const struct order_row *row = find_row(request);
+    struct log_line line;
+    const char *name;
+
+    if (row == NULL)
+        return;
+    name = request + strlen(row->command);
+    name += *name == ' ';
+    log_begin(&line, EVENT_ORDER);
+    log_add(&line, "command", row->command);
+    add_caller(&line, fd);
+    if (row->has_seconds)
+        name = add_seconds(&line, name);
+    add_name(&line, row, name);
+    log_end(&line);
+}
