@@ -494,8 +494,8 @@ scene 'warnings' => sub {
     is_deeply check(inside("acp = $directory", 'client_log = /nowhere/logs'))->{warnings},
         [ "4: acp = $directory: is not a program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
     is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 requires at least 600 seconds'], 'a timeout';
-    is_deeply check(above("pidfile = $directory", "log = $directory", "control = $directory"))->{warnings},
-        [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: log', '4: control' ],
+    is_deeply check(above("pidfile = $directory", "control = $directory"))->{warnings},
+        [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: control' ],
         'a directory where a file is to be';
     is_deeply check(above('pidfile = /run/nowhere/pid', 'control = /var/run/nowhere/c'))->{warnings},
         [ map { "$_: its directory does not exist; create it" } '2: pidfile = /run/nowhere/pid', '3: control = /var/run/nowhere/c' ],
@@ -517,6 +517,7 @@ scene 'what would keep a server from starting' => sub {
         '2: listen = /nowhere/socket: its directory does not exist; create it');
     is_refused('directories', above('pidfile = /nowhere/pid', 'log = /nowhere/log', 'control = /nowhere/c'),
         map { "$_: its directory does not exist; create it" } '2: pidfile = /nowhere/pid', '3: log = /nowhere/log', '4: control = /nowhere/c');
+    is_refused('a directory for the log', above("log = $directory"), "2: log = $directory: is a directory; name a file in it");
     my $taken = server();
     is_taken('a port in use: perhaps by the server that runs', inside() =~ s/listen = .*/'listen = ' . $taken->address/er, 1);
 };

@@ -60,6 +60,18 @@ static void try_directory(struct trial *trial, const struct conf_section *sectio
                    "its directory does not exist; create it");
 }
 
+/* A file that the server opens: with a directory in its place a start fails. */
+static void try_file(struct trial *trial, const struct conf_section *section, enum conf_key key,
+                     const char *path)
+{
+    struct stat status;
+
+    if (path != NULL && path[0] == '/' && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        report_key(&trial->mistakes, section, key, path, "is a directory; name a file in it");
+    else
+        try_directory(trial, section, key, path);
+}
+
 /* ---- listening addresses ---- */
 
 static void try_listen(struct trial *trial, const struct conf_section *section, enum conf_key key,
@@ -252,7 +264,7 @@ int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning
 
     trial.mistakes.file = trial.warnings.file = proxy->section_origin;
     try_directory(&trial, proxy, CONF_KEY_pidfile, proxy->values.pidfile);
-    try_directory(&trial, proxy, CONF_KEY_log, proxy->values.log);
+    try_file(&trial, proxy, CONF_KEY_log, proxy->values.log);
     try_directory(&trial, proxy, CONF_KEY_control, proxy->values.control);
     try_listen(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
     for (size_t i = 0; i < conf->count; i++) {

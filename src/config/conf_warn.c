@@ -141,9 +141,9 @@ static void check_file(struct survey *survey, enum conf_key key, const char *pat
     snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
     if (is_link)
         warn_key(survey, section, key, path, FILE_LINK_MEND);
-    else if (is_there && S_ISDIR(status.st_mode))
+    else if (is_there && !is_continued && S_ISDIR(status.st_mode))
         warn_key(survey, section, key, path, "is a directory; name a file in it");
-    else if (is_there && is_continued && access(path, W_OK) == -1)
+    else if (is_there && is_continued && !S_ISDIR(status.st_mode) && access(path, W_OK) == -1)
         warn_key(survey, section, key, path, "cannot be written");
     else if (!(is_there && is_continued) && access(directory, W_OK | X_OK) == -1)
         warn_key(survey, section, key, path,
