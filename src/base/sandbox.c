@@ -33,6 +33,7 @@
 #define FILES    SANDBOX_GROUP_FILES
 #define THREADS  SANDBOX_GROUP_THREADS
 #define STDIO    SANDBOX_GROUP_STDIO
+#define FLAGS    SANDBOX_GROUP_FLAGS
 
 static const struct sandbox_profile profiles[SANDBOX_ROLE_COUNT] = {
 #define SANDBOX_ROLE(name, word, calls, limits, what) [SANDBOX_##name] = {word, calls, limits},

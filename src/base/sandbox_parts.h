@@ -26,6 +26,7 @@ enum sandbox_group {
     SANDBOX_GROUP_FILES = 512,
     SANDBOX_GROUP_THREADS = 1024, /* and shared libraries */
     SANDBOX_GROUP_STDIO = 2048,   /* a terminal */
+    SANDBOX_GROUP_FLAGS = 4096,   /* libraries that make their descriptors nonblocking */
 };
 
 enum sandbox_limit {
@@ -56,7 +57,7 @@ void sandbox_limits_enter(unsigned limits);
 
 /* ---- system calls ---- */
 
-enum { SANDBOX_FILTER_MAX = 512 };
+enum { SANDBOX_FILTER_MAX = 768 };
 
 /* A compiled filter. */
 struct sandbox_filter {

@@ -11,6 +11,8 @@
 
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +36,11 @@ enum {
     NAME_OF_MEMORY = 0x53564d41, /* PR_SET_VMA, by which the C library names its memory */
     OPTIMIZE_BY_TREE = 2,
 };
+
+/* The kernel takes many arguments as an int and ignores the upper half of the register, which
+ * somebody who makes the call by hand can fill. Here it is ignored too; this is also the shorter code. */
+#define INT_IS(argument, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(value))
+#define BITS_ARE(argument, bits, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, bits, value)
 
 #define SCMP_CLONE_THREAD 0x00010000
 #define SCMP_CLONE_VM     0x00000100
@@ -62,8 +69,8 @@ struct making {
 static bool is_for_instruments(const char *name)
 {
 #ifdef WITH_INSTRUMENTS
-    static const char *const names[] = {"open", "openat", "clone", "clone3", "fork", "ptrace",
-                                        "kill", "tkill",  "tgkill", "mmap",  "mprotect"};
+    static const char *const names[] = {"open", "openat", "clone",  "clone3", "fork",     "ptrace",
+                                        "kill", "tkill",  "tgkill", "mmap",   "mprotect", "sigaltstack"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0)
@@ -197,10 +204,114 @@ static void add_sockets(struct making *making)
     if (has(making, SANDBOX_GROUP_THREADS)) /* getaddrinfo() asks for the machine's addresses */
         allow_socket(making, AF_NETLINK, SOCK_RAW, PROTOCOL_DEFAULT);
     forbid_sockets(making);
-    if (has(making, SANDBOX_GROUP_ASK | SANDBOX_GROUP_THREADS))
-        allow_if(making, "socketpair", SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    forbid_if(making, "socketpair", SCMP_A0(SCMP_CMP_NE, AF_UNIX));
 }
+
+/* A pair of connected sockets cannot be connected to another one, but a datagram socket can, and sends
+ * to every UNIX socket that takes datagrams. */
+static void add_pairs(struct making *making)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET};
+
+    for (size_t i = 0; i < 2 && has(making, SANDBOX_GROUP_ASK | SANDBOX_GROUP_THREADS); i++) {
+        const struct scmp_arg_cmp pair[] = {
+            SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+            SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, (scmp_datum_t)types[i]),
+        };
+
+        add_rule(making, SCMP_ACT_ALLOW, "socketpair", 2, pair);
+    }
+    forbid_if(making, "socketpair", SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+    forbid_if(making, "socketpair", SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_DGRAM));
+}
+
+/* A connection that begins with data (TCP Fast Open) is one that Landlock does not see. */
+static void add_sending(struct making *making)
+{
+    static const struct {
+        const char *name;
+        unsigned flags; /* the argument */
+        unsigned groups;
+    } calls[] = {
+        {"sendto", 3, SANDBOX_GROUP_COMMON},
+        {"sendmsg", 2, SANDBOX_GROUP_COMMON},
+        {"sendmmsg", 3, SANDBOX_GROUP_DATAGRAM},
+    };
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (has(making, calls[i].groups))
+            allow_if(making, calls[i].name, BITS_ARE(calls[i].flags, MSG_FASTOPEN, 0));
+        forbid_if(making, calls[i].name, BITS_ARE(calls[i].flags, MSG_FASTOPEN, MSG_FASTOPEN));
+    }
+}
+
+/* ---- descriptors ---- */
+
+/*
+ * All processes share the listening sockets, and the file that the log goes to. An option that shuts
+ * clients out, or a flag that lets the master sleep, would reach beyond the process that sets it.
+ * So each role has the options that it needs, and workers set no flags at all.
+ */
+static void add_options(struct making *making)
+{
+    static const struct {
+        int level;
+        int name;
+        unsigned groups;
+    } options[] = {
+        {SOL_SOCKET, SO_RCVTIMEO, SANDBOX_GROUP_COMMON},
+        {SOL_SOCKET, SO_SNDTIMEO, SANDBOX_GROUP_COMMON},
+        {IPPROTO_TCP, TCP_NODELAY, SANDBOX_GROUP_COMMON},
+        {IPPROTO_TCP, TCP_QUICKACK, SANDBOX_GROUP_COMMON},
+        {SOL_SOCKET, SO_RCVBUF, SANDBOX_GROUP_CONNECT},
+        {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, SANDBOX_GROUP_CONNECT},
+        {SOL_SOCKET, SO_OOBINLINE, SANDBOX_GROUP_SPLICE},
+        {IPPROTO_TCP, TCP_CORK, SANDBOX_GROUP_FLAGS},             /* libmicrohttpd */
+        {SOL_SOCKET, SO_KEEPALIVE, SANDBOX_GROUP_DATAGRAM},       /* libcurl */
+        {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, SANDBOX_GROUP_DATAGRAM}, /* c-ares; Landlock sees it */
+        {IPPROTO_IP, IP_RECVERR, SANDBOX_GROUP_THREADS},          /* getaddrinfo() */
+        {IPPROTO_IPV6, IPV6_RECVERR, SANDBOX_GROUP_THREADS},
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const struct scmp_arg_cmp option[] = {INT_IS(1, options[i].level), INT_IS(2, options[i].name)};
+
+        if (has(making, options[i].groups))
+            add_rule(making, SCMP_ACT_ALLOW, "setsockopt", 2, option);
+    }
+}
+
+/* With a descriptor that has an owner, the kernel would send a signal for the process. */
+static void add_commands(struct making *making, const char *name)
+{
+    static const struct {
+        int command;
+        unsigned groups;
+    } commands[] = {
+        {F_GETFL, SANDBOX_GROUP_COMMON},        {F_GETFD, SANDBOX_GROUP_COMMON},
+        {F_SETFD, SANDBOX_GROUP_COMMON},        {F_DUPFD_CLOEXEC, SANDBOX_GROUP_COMMON},
+        {F_SETPIPE_SZ, SANDBOX_GROUP_SPLICE},   {F_GETPIPE_SZ, SANDBOX_GROUP_SPLICE},
+    };
+    static const int owning[] = {F_SETOWN, F_SETSIG, F_SETOWN_EX};
+    const scmp_datum_t flags = O_NONBLOCK | O_ASYNC | O_DIRECT;
+    const struct scmp_arg_cmp unblock[] = {INT_IS(1, F_SETFL), BITS_ARE(2, flags, O_NONBLOCK)};
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (has(making, commands[i].groups))
+            allow_if(making, name, INT_IS(1, commands[i].command));
+    for (size_t i = 0; i < sizeof(owning) / sizeof(owning[0]); i++)
+        forbid_if(making, name, INT_IS(1, owning[i]));
+    if (has(making, SANDBOX_GROUP_FLAGS))
+        add_rule(making, SCMP_ACT_ALLOW, name, 2, unblock);
+}
+
+static void add_descriptors(struct making *making)
+{
+    add_options(making);
+    add_commands(making, "fcntl");
+    add_commands(making, "fcntl64");
+}
+
+/* ---- the process itself ---- */
 
 /* glibc tries clone3() first, whose flags no filter can see, and after ENOSYS clone(). */
 static void add_threads(struct making *making)
@@ -217,13 +328,18 @@ static void add_threads(struct making *making)
 }
 
 /* abort() sends a signal to the process itself. The handler of SIGSYS must stay what it is, because
- * it tells the master which call was forbidden. */
+ * it tells the master which call was forbidden. A signal with one of the lowest five bits clear is
+ * another one. */
 static void add_signals(struct making *making)
 {
+    enum { LOWEST = 5 };
+    _Static_assert(SIGSYS == (1 << LOWEST) - 1, "no other signal up to SIGSYS has these bits");
+
+    for (int bit = 0; bit < LOWEST; bit++)
+        allow_if(making, "rt_sigaction", BITS_ARE(0, 1U << bit, 0));
+    forbid_if(making, "rt_sigaction", INT_IS(0, SIGSYS));
     allow_if(making, "tgkill", SCMP_A0(SCMP_CMP_EQ, OWN_PROCESS));
     forbid_if(making, "tgkill", SCMP_A0(SCMP_CMP_NE, OWN_PROCESS));
-    allow_if(making, "rt_sigaction", SCMP_A0(SCMP_CMP_NE, SIGSYS));
-    forbid_if(making, "rt_sigaction", SCMP_A0(SCMP_CMP_EQ, SIGSYS));
 }
 
 /* Limits are read; a terminal is recognised, but nothing is typed into it. */
@@ -232,7 +348,6 @@ static void add_small_ones(struct making *making)
     allow_if(making, "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));
     allow_if(making, "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
     allow_if(making, "prctl", SCMP_A0(SCMP_CMP_EQ, NAME_OF_MEMORY));
-    allow_if(making, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO));
     allow_if(making, "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONREAD));
     if (has(making, SANDBOX_GROUP_STDIO))
         allow_if(making, "ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS));
@@ -268,6 +383,7 @@ static void add_states(struct making *making)
 #define FILES    SANDBOX_GROUP_FILES
 #define THREADS  SANDBOX_GROUP_THREADS
 #define STDIO    SANDBOX_GROUP_STDIO
+#define FLAGS    SANDBOX_GROUP_FLAGS
 
 static const struct {
     const char *name;
@@ -334,6 +450,9 @@ static void add_all(struct making *making, bool may_map_code)
     add_table(making);
     add_memory(making, may_map_code);
     add_sockets(making);
+    add_pairs(making);
+    add_sending(making);
+    add_descriptors(making);
     add_threads(making);
     add_signals(making);
     add_small_ones(making);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum {
@@ -25,15 +26,14 @@ static unsigned open_count;
 
 /* ---- beginning and end ---- */
 
-/* splice() sleeps unless the socket itself is nonblocking; SPLICE_F_NONBLOCK concerns the pipe. */
-static bool make_nonblocking(struct bypass *bypass, int fd)
+/* splice() sleeps while the receiver takes nothing, whatever its flags say, unless the socket itself
+ * does not block. A worker may set no flags (see base/sandbox_seccomp.c), so it sleeps for the shortest
+ * time that the kernel knows, one tick. All other writing says for itself that it must not wait. */
+static bool limit_sleep(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
+    const struct timeval shortest = {.tv_usec = 1};
 
-    if (flags == -1 || (flags & O_NONBLOCK) != 0)
-        return flags != -1;
-    bypass->has_made_nonblocking = fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
-    return bypass->has_made_nonblocking;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &shortest, sizeof(shortest)) == 0;
 }
 
 static bool make_pipe(struct bypass *bypass)
@@ -60,18 +60,16 @@ bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to)
     /* recv() with MSG_PEEK would show an urgent octet among the others, but splice() would skip it.
      */
     (void)setsockopt(from->read_fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-    if (make_nonblocking(bypass, to->write_fd))
+    if (limit_sleep(to->write_fd))
         return true;
-    bypass_close(bypass, to);
+    bypass_close(bypass);
     return false;
 }
 
-void bypass_close(struct bypass *bypass, struct stream *to)
+void bypass_close(struct bypass *bypass)
 {
     if (!bypass->is_open)
         return;
-    if (bypass->has_made_nonblocking)
-        (void)fcntl(to->write_fd, F_SETFL, fcntl(to->write_fd, F_GETFL) & ~O_NONBLOCK);
     close(bypass->fds[0]);
     close(bypass->fds[1]);
     open_count--;

@@ -17,7 +17,6 @@ struct bypass {
     int fds[2];  /* the pipe: its reading end, its writing end */
     size_t held; /* octets that are in the pipe */
     bool is_open;
-    bool has_made_nonblocking; /* it has set the status flags of the receiving socket */
 };
 
 /* Opens a bypass between two sockets; `bypass` must be all zeros. Returns false where there can be
@@ -25,16 +24,16 @@ struct bypass {
  * may share, or where the system gives us no pipe that is large enough to save time. */
 bool bypass_open(struct bypass *bypass, struct stream *from, struct stream *to);
 
-/* Closes it and drops the octets in the pipe. `to` is the stream that it was opened with. Does
- * nothing when it is closed already. */
-void bypass_close(struct bypass *bypass, struct stream *to);
+/* Closes it and drops the octets in the pipe. Does nothing when it is closed already. */
+void bypass_close(struct bypass *bypass);
 
 /* Takes up to `length` octets, which must have arrived, into the pipe. Returns how many. 0: the
  * pipe is full, or, if nothing is held, the kernel cannot splice here, so the caller must read
  * them. */
 size_t bypass_take(struct bypass *bypass, const struct stream *from, size_t length);
 
-/* Tries once to send octets from the pipe, with the results of stream_try_write(). */
+/* Tries to send octets from the pipe, with the results of stream_try_write(). Where the receiver takes
+ * nothing and its socket blocks, waits for a tick of the kernel, which is 10 ms at most. */
 enum io_status bypass_give(struct bypass *bypass, struct stream *to, size_t *moved_r);
 
 #endif

@@ -45,8 +45,8 @@ struct stream_ops {
 struct stream {
     const struct stream_ops *ops; /* NULL while closed */
     void *layer;                  /* for the operations alone */
-    bool is_own_socket; /* a socket that no other process has, without TLS: a bypass may set its
-                         * status flags */
+    bool is_own_socket; /* a socket that no other process has, without TLS: a bypass may
+                         * limit how long it sleeps */
     int read_fd;
     int write_fd;
     short read_wants; /* poll events to wait for before the next attempt */

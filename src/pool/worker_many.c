@@ -321,6 +321,8 @@ int worker_many_prepare(const struct worker *worker)
     many.place_count = raise_descriptor_limit(worker->pool->places);
     many.signals = (struct watcher){.fd = open_signals(), .on_ready = on_signal};
     many.listener = (struct watcher){.fd = worker->pool->listener->fd, .on_ready = on_connections};
+    /* Another worker may have been quicker: then accept() must not sleep. */
+    (void)fcntl(many.listener.fd, F_SETFL, fcntl(many.listener.fd, F_GETFL) | O_NONBLOCK);
     many.tenants = calloc(many.place_count, sizeof(many.tenants[0]));
     many.free_places = calloc(many.place_count, sizeof(many.free_places[0]));
     if (many.tenants == NULL || many.free_places == NULL)
@@ -342,8 +344,6 @@ int worker_many_run(struct worker *worker)
     many.worker = worker;
     many.accept_batch = 1;
     many.sessions_left = values->max_sessions * values->sessions_per_worker;
-    /* Another worker may have been quicker: then accept() must not sleep. */
-    (void)fcntl(many.listener.fd, F_SETFL, fcntl(many.listener.fd, F_GETFL) | O_NONBLOCK);
     many.pause_over =
         (struct watcher){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
                          .on_ready = on_pause_over};

@@ -334,7 +334,7 @@ static enum outcome take_known(struct transfer *transfer)
         if (taken > 0)
             continue;
         if (transfer->bypass.held == 0) {
-            bypass_close(&transfer->bypass, &session->client);
+            bypass_close(&transfer->bypass);
             break;
         }
         outcome = give_all(transfer);
@@ -415,7 +415,7 @@ enum outcome transfer_reply(struct session *session, size_t status_length, bool 
     client_reply_begun(session);
     while (outcome == OUTCOME_NONE && (!transfer.is_end || transfer.known > 0))
         outcome = may_splice(&transfer) ? pass_spliced(&transfer) : pass_buffered(&transfer);
-    bypass_close(&transfer.bypass, &session->client);
+    bypass_close(&transfer.bypass);
     if (outcome == OUTCOME_NONE && (transfer.has_spare || buffer_length(&session->server.in) > 0))
         outcome = OUTCOME_SERVER_UNSOLICITED;
     return outcome;

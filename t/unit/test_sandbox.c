@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -48,6 +49,8 @@ static struct {
     char readable[80];
     uint16_t open_port;  /* that a role may connect to */
     uint16_t other_port; /* that it may not */
+    int listening;       /* a socket that all processes share */
+    int log;             /* a file that all processes append to */
     void *shared;
 } world;
 
@@ -69,6 +72,16 @@ static bool try_create(void)
 
     snprintf(path, sizeof(path), "%s/new", world.directory);
     return is_good(open(path, O_WRONLY | O_CREAT, 0600));
+}
+
+static bool try_open_to_write(void)
+{
+    return is_good(open(world.readable, O_WRONLY));
+}
+
+static bool try_open_to_truncate(void)
+{
+    return is_good(open(world.readable, O_RDONLY | O_TRUNC));
 }
 
 static bool try_unlink(void)
@@ -163,11 +176,94 @@ static bool try_stop_following(void)
     return is_good(syscall(SYS_rt_sigaction, SIGSYS, NULL, NULL, 8));
 }
 
+/* The kernel takes the number as an int, and ignores the upper half of the register. */
+static bool try_stop_following_by_half(void)
+{
+    return is_good(syscall(SYS_rt_sigaction, (1L << 32) | SIGSYS, NULL, NULL, 8));
+}
+
+static bool try_move_stack_of_signals(void)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+
+    return is_good(sigaltstack(&none, NULL));
+}
+
+/* The kernel signals the owner of a descriptor. */
+static bool try_own(void)
+{
+    int pair[2];
+
+    return is_good(pipe2(pair, O_CLOEXEC)) && is_good(fcntl(pair[0], F_SETOWN, getppid()));
+}
+
+static bool try_own_signal(void)
+{
+    return is_good(fcntl(world.listening, F_SETSIG, SIGKILL));
+}
+
+static bool try_own_async(void)
+{
+    return is_good(fcntl(world.listening, F_SETFL, O_ASYNC | O_NONBLOCK));
+}
+
+/* ---- what all processes share ---- */
+
+static bool try_block_log(void)
+{
+    return is_good(fcntl(world.log, F_SETFL, O_APPEND));
+}
+
+static bool try_block_log_by_ioctl(void)
+{
+    int off = 0;
+
+    return is_good(ioctl(world.log, FIONBIO, &off));
+}
+
+static bool try_rewrite_log(void)
+{
+    return is_good(fcntl(world.log, F_SETFL, O_NONBLOCK)) && is_good(lseek(world.log, 0, SEEK_SET)) &&
+           is_good(write(world.log, "lie", 3));
+}
+
+static bool set(int level, int name, int value)
+{
+    return is_good(setsockopt(world.listening, level, name, &value, sizeof(value)));
+}
+
+static bool try_hop_limit(void)
+{
+    return set(IPPROTO_IP, IP_TTL, 1);
+}
+
+static bool try_least_hops(void)
+{
+    return set(IPPROTO_IP, IP_MINTTL, 255);
+}
+
+static bool try_lock_filter(void)
+{
+    return set(SOL_SOCKET, SO_LOCK_FILTER, 1);
+}
+
+static bool try_congestion(void)
+{
+    return is_good(setsockopt(world.listening, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+}
+
+/* ---- the network ---- */
+
+static struct sockaddr_in at_port(uint16_t port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons(port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
 static bool connect_to(uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = at_port(port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     return is_good(fd) && is_good(connect(fd, (struct sockaddr *)&to, sizeof(to)));
@@ -176,6 +272,51 @@ static bool connect_to(uint16_t port)
 static bool try_other_port(void)
 {
     return connect_to(world.other_port);
+}
+
+/* Landlock does not see a connection that begins with data. */
+static bool try_data_first(void)
+{
+    struct sockaddr_in to = at_port(world.other_port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    return is_good(fd) &&
+           is_good(sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static struct msghdr message_to(struct sockaddr_in *to, struct iovec *octets)
+{
+    *to = at_port(world.other_port);
+    return (struct msghdr){
+        .msg_name = to, .msg_namelen = sizeof(*to), .msg_iov = octets, .msg_iovlen = 1};
+}
+
+static bool try_message_first(void)
+{
+    struct sockaddr_in to;
+    struct iovec octets = {(char[1]){'x'}, 1};
+    struct msghdr message = message_to(&to, &octets);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    return is_good(fd) && is_good(sendmsg(fd, &message, MSG_FASTOPEN));
+}
+
+static bool try_messages_first(void)
+{
+    struct sockaddr_in to;
+    struct iovec octets = {(char[1]){'x'}, 1};
+    struct mmsghdr message = {.msg_hdr = message_to(&to, &octets)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    return is_good(fd) && is_good(sendmmsg(fd, &message, 1, MSG_FASTOPEN));
+}
+
+/* One end of such a pair can send to every UNIX socket that takes datagrams. */
+static bool try_datagram_pair(void)
+{
+    int pair[2];
+
+    return is_good(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
 }
 
 static bool try_listen(void)
@@ -344,6 +485,8 @@ static const struct attempt {
     {"open a file", try_open, READING, 0},
     {"create a file", try_create, READING, 0},
     {"remove a file", try_unlink, READING, 0},
+    {"open a file to write", try_open_to_write, READING, 0},
+    {"open a file to truncate", try_open_to_truncate, READING, 0},
     {"make a link", try_link, 0, 0},
     {"make a file in memory", try_memfd, 0, 0},
     {"execute a program", try_exec, 0, 0},
@@ -357,6 +500,22 @@ static const struct attempt {
     {"read another's memory", try_read_memory, 0, 0},
     {"write another's memory", try_write_memory, 0, 0},
     {"hide a forbidden call", try_stop_following, 0, 0},
+    {"the same by half a register", try_stop_following_by_half, 0, 0},
+    {"move the stack of signals", try_move_stack_of_signals, 0, 0},
+    {"have a descriptor signal another process", try_own, ROLE(STATUS), 0},
+    {"have it send another signal", try_own_signal, 0, 0},
+    {"have it signal at all", try_own_async, ~0U, 0},
+    {"let the log block", try_block_log, ~0U, 0},
+    {"let the log block by ioctl", try_block_log_by_ioctl, ~0U, 0},
+    {"rewrite the log", try_rewrite_log, ~0U, HELPERS},
+    {"lower the hop limit of a listening socket", try_hop_limit, ~0U, 0},
+    {"have it take near peers only", try_least_hops, ~0U, 0},
+    {"lock its filter", try_lock_filter, ~0U, 0},
+    {"slow it down", try_congestion, ~0U, 0},
+    {"connect by sending data", try_data_first, 0, 0},
+    {"connect by sending a message", try_message_first, 0, 0},
+    {"connect by sending messages", try_messages_first, CONNECTING, 0},
+    {"a pair of datagram sockets", try_datagram_pair, 0, 0},
     {"connect to another port", try_other_port, CONNECTING, HELPERS},
     {"listen", try_listen, CONNECTING | HELPERS, 0},
     {"multipath TCP, which Landlock misses", try_multipath, ~0U, 0},
@@ -436,31 +595,44 @@ static bool is_stopped(int status, bool may_fail)
     return may_fail && WIFEXITED(status) && WEXITSTATUS(status) == FAILED;
 }
 
+static struct {
+    unsigned ended;
+    unsigned failed;
+    unsigned wrong;
+} count;
+
+static void wrong(enum sandbox_role role, const struct attempt *attempt, int status, const char *what)
+{
+    print_error("%s: %s: %s, status 0x%x\n", sandbox_role_word(role), attempt->name, what,
+                (unsigned)status);
+    count.wrong++;
+}
+
+static void escape(enum sandbox_role role, const struct attempt *attempt)
+{
+    pid_t pid = begin(role, attempt->run);
+    int status = end(pid);
+    char call[SANDBOX_CALL_SIZE] = "";
+    bool is_told = sandbox_take_call(pid, status, call);
+
+    if ((attempt->allowed & (1U << role)) != 0)
+        return;
+    if (!is_stopped(status, (attempt->failing & (1U << role)) != 0))
+        wrong(role, attempt, status, "is not stopped");
+    else if (WIFSIGNALED(status) && (!is_told || call[0] == '\0'))
+        wrong(role, attempt, status, "the call is not named");
+    count.ended += WIFSIGNALED(status);
+    count.failed += !WIFSIGNALED(status);
+}
+
 static void test_escapes(void **state)
 {
-    unsigned ended = 0, failed = 0;
-
     (void)state;
     for (int role = 0; role < SANDBOX_ROLE_COUNT; role++)
-        for (size_t i = 0; i < ATTEMPTS; i++) {
-            const struct attempt *attempt = &attempts[i];
-            pid_t pid = begin((enum sandbox_role)role, attempt->run);
-            int status = end(pid);
-            char call[SANDBOX_CALL_SIZE] = "";
-            bool is_told = sandbox_take_call(pid, status, call);
-
-            if ((attempt->allowed & (1U << role)) != 0)
-                continue;
-            if (!is_stopped(status, (attempt->failing & (1U << role)) != 0))
-                fail_msg("%s: %s: status %d", sandbox_role_word((enum sandbox_role)role),
-                         attempt->name, status);
-            if (WIFSIGNALED(status) && (!is_told || call[0] == '\0'))
-                fail_msg("%s: %s: the call is not named",
-                         sandbox_role_word((enum sandbox_role)role), attempt->name);
-            ended += WIFSIGNALED(status);
-            failed += !WIFSIGNALED(status);
-        }
-    print_message("# %u attempts ended the process, %u failed\n", ended, failed);
+        for (size_t i = 0; i < ATTEMPTS; i++)
+            escape((enum sandbox_role)role, &attempts[i]);
+    print_message("# %u attempts ended the process, %u failed\n", count.ended, count.failed);
+    assert_int_equal(count.wrong, 0);
 }
 
 static void test_a_call_is_named(void **state)
@@ -555,7 +727,7 @@ static void test_without_a_report(void **state)
 
 /* ---- the world ---- */
 
-static uint16_t listen_somewhere(void)
+static uint16_t listen_somewhere(int *fd_r)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(at);
@@ -564,13 +736,14 @@ static uint16_t listen_somewhere(void)
     if (fd == -1 || bind(fd, (struct sockaddr *)&at, size) == -1 || listen(fd, 128) == -1 ||
         getsockname(fd, (struct sockaddr *)&at, &size) == -1)
         return 0;
+    *fd_r = fd;
     return ntohs(at.sin_port);
 }
 
 static int set_up(void **state)
 {
     struct error error;
-    int fd;
+    int fd, other;
 
     (void)state;
     snprintf(world.directory, sizeof(world.directory), "/tmp/pop3.proxy-sandbox.XXXXXX");
@@ -578,10 +751,11 @@ static int set_up(void **state)
         return -1;
     snprintf(world.readable, sizeof(world.readable), "%s/readable", world.directory);
     fd = open(world.readable, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    world.open_port = listen_somewhere();
-    world.other_port = listen_somewhere();
+    world.log = open(world.readable, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
+    world.open_port = listen_somewhere(&world.listening);
+    world.other_port = listen_somewhere(&other);
     world.shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return fd == -1 || close(fd) == -1 || world.open_port == 0 || world.other_port == 0 ||
+    return fd == -1 || close(fd) == -1 || world.log == -1 || world.open_port == 0 || world.other_port == 0 ||
                    sandbox_prepare(SANDBOX_REQUIRE, &error) == -1
                ? -1
                : 0;
