@@ -56,6 +56,8 @@ static struct {
     bool is_journal;      /* which gets them by its own protocol */
     bool stands_in;       /* standard error takes them until the daemon listens */
     bool may_block;       /* the descriptor is not non-blocking: poll it before each write */
+    int flags;            /* of the descriptor when it was opened: O_NONBLOCK, O_APPEND */
+    pid_t guarded;        /* this process has called log_guard() */
     atomic_uint *torn;    /* of all processes: TORN if a line was written in part; NULL: not known */
 } log_state = {.descriptor = -1};
 
@@ -231,9 +233,15 @@ int log_open(const char *target, struct error *error)
     log_state.is_journal = is_syslog && is_journal;
     log_state.stands_in = false;
     log_state.may_block = may_block;
+    log_state.flags = fcntl(log_state.descriptor, F_GETFL) & (O_NONBLOCK | O_APPEND);
     find_torn_line();
     own.reconnect_at_ms = 0;
     return 0;
+}
+
+void log_guard(void)
+{
+    log_state.guarded = process_id();
 }
 
 bool log_is_syslog(void)
@@ -259,6 +267,7 @@ bool log_use_stderr(void)
         return false;
     log_state.descriptor = fd;
     log_state.stands_in = true;
+    log_state.flags = fcntl(log_state.descriptor, F_GETFL) & (O_NONBLOCK | O_APPEND);
     find_torn_line();
     return true;
 }
@@ -467,16 +476,33 @@ static bool send_syslog(const char *text, size_t length)
     return false;
 }
 
-static bool write_descriptor(const char *text, size_t length)
+/* Whether write() does not sleep, as far as the descriptor's own flags do not say so. */
+static bool has_room(void)
 {
     struct pollfd ready = {.fd = log_state.descriptor, .events = POLLOUT};
 
-    if (log_state.descriptor == -1)
-        return false;
-    if (log_state.may_block && (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0))
-        return false;
+    return !log_state.may_block || (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0);
+}
 
-    ssize_t written = write(log_state.descriptor, text, length);
+/* All processes share the flags of the descriptor. One that was taken over can change them, where its
+ * system calls are not filtered: the process that is guarded would then sleep, or write over lines. */
+static void restore_flags(void)
+{
+    int flags = fcntl(log_state.descriptor, F_GETFL);
+
+    if (flags != -1 && (flags & log_state.flags) != log_state.flags)
+        (void)fcntl(log_state.descriptor, F_SETFL, flags | log_state.flags);
+}
+
+static bool write_descriptor(const char *text, size_t length)
+{
+    ssize_t written;
+
+    if (log_state.descriptor == -1 || !has_room())
+        return false;
+    if (log_state.guarded == process_id())
+        restore_flags();
+    written = write(log_state.descriptor, text, length);
     if (written > 0 && written != (ssize_t)length)
         set_torn(true);
     return written == (ssize_t)length;

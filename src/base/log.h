@@ -58,6 +58,10 @@ int log_open(const char *target, struct error *error);
 /* Opens the same target again, after a file was rotated. On failure the old one stays open. */
 int log_reopen(struct error *error);
 
+/* Before each line, this process restores the flags that all processes share: it does not sleep because
+ * another one has changed them. For the master; in a sandbox flags cannot be set. */
+void log_guard(void);
+
 /* Whether the lines are for the syslog daemon. */
 bool log_is_syslog(void);
 

@@ -202,6 +202,7 @@ static int open_log(const struct conf *conf, struct error *error)
     log_privacy_set((enum log_privacy)proxy->values.log_privacy);
     if (log_open(is_by_hand ? "stderr" : proxy->values.log, error) == -1)
         return add_origin(proxy, CONF_KEY_log, error);
+    log_guard();
     mind_syslog(proxy);
     return 0;
 }

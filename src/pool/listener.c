@@ -375,6 +375,7 @@ static struct listener *add_listener(const struct conf_section *section, int fd)
     }
     listener->fd = fd;
     (void)address_of_own_end(fd, &listener->address);
+    listener_note_options(listener);
     listener->next = listeners;
     listeners = listener;
     return listener;
@@ -496,6 +497,75 @@ static void mend_shutdown(const struct listener *listener, const struct conf_val
                 is_mended ? "; it listens again" : "; restart the server");
 }
 
+/* ---- options ---- */
+
+/* Those by which a worker could shut clients out. Without seccomp it can set every one. */
+static const struct {
+    int level;
+    int name;
+    const char *word; /* in the log */
+} guarded[] = {
+    {SOL_SOCKET, SO_RCVTIMEO, "SO_RCVTIMEO"},
+    {SOL_SOCKET, SO_SNDTIMEO, "SO_SNDTIMEO"},
+    {SOL_SOCKET, SO_LINGER, "SO_LINGER"},
+    {IPPROTO_IP, IP_TTL, "IP_TTL"},
+    {IPPROTO_IP, IP_MINTTL, "IP_MINTTL"},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, "IPV6_UNICAST_HOPS"},
+    {IPPROTO_IPV6, IPV6_MINHOPCOUNT, "IPV6_MINHOPCOUNT"},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, "TCP_DEFER_ACCEPT"},
+};
+_Static_assert(sizeof(guarded) / sizeof(guarded[0]) == LISTENER_OPTIONS, "one place for each");
+
+/* Returns the length; 0 where this kind of socket does not have the option. */
+static unsigned get_option(int fd, size_t index, char value[LISTENER_OPTION_BYTES])
+{
+    socklen_t length = LISTENER_OPTION_BYTES;
+
+    memset(value, 0, LISTENER_OPTION_BYTES);
+    if (getsockopt(fd, guarded[index].level, guarded[index].name, value, &length) == -1)
+        return 0;
+    return length;
+}
+
+void listener_note_options(struct listener *listener)
+{
+    for (size_t i = 0; i < LISTENER_OPTIONS; i++)
+        listener->options.lengths[i] = get_option(listener->fd, i, listener->options.values[i]);
+}
+
+static void mend_option(const struct listener *listener, size_t index)
+{
+    const char *value = listener->options.values[index];
+    unsigned length = listener->options.lengths[index];
+    char text[ADDRESS_TEXT_SIZE];
+    char now[LISTENER_OPTION_BYTES];
+    bool is_mended;
+
+    if (length == 0 || (get_option(listener->fd, index, now) == length && memcmp(now, value, length) == 0))
+        return;
+    is_mended =
+        setsockopt(listener->fd, guarded[index].level, guarded[index].name, value, length) == 0;
+    log_message(EVENT_TAMPERING, "a worker has changed %s of the socket that listens on %s%s",
+                guarded[index].word, address_text(&listener->address, text),
+                is_mended ? "; it is as before" : "; restart the server");
+}
+
+/* A filter of packets. The kernel tells its length for a buffer of length 0. */
+static void mend_filter(const struct listener *listener)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    int unused = 0;
+    socklen_t length = 0;
+    bool is_mended;
+
+    if (getsockopt(listener->fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) == -1 || length == 0)
+        return;
+    is_mended = setsockopt(listener->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) == 0;
+    log_message(EVENT_TAMPERING, "a worker has put a filter on the socket that listens on %s%s",
+                address_text(&listener->address, text),
+                is_mended ? "; it is removed" : "; restart the server");
+}
+
 void listener_mend(const struct listener *listener, const struct conf_values *values,
                    bool must_not_block)
 {
@@ -507,6 +577,9 @@ void listener_mend(const struct listener *listener, const struct conf_values *va
         (void)listen(listener->fd, (int)values->backlog);
     if (must_not_block && flags != -1 && (flags & O_NONBLOCK) == 0)
         (void)fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK);
+    for (size_t i = 0; i < LISTENER_OPTIONS; i++)
+        mend_option(listener, i);
+    mend_filter(listener);
 }
 
 /* ---- the queue ---- */

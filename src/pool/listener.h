@@ -12,6 +12,13 @@
 #include "base/error.h"
 #include "config/conf.h"
 
+/* What the options of a socket were before a worker had it; see listener.c. */
+enum { LISTENER_OPTIONS = 8, LISTENER_OPTION_BYTES = 16 };
+struct listener_options {
+    unsigned lengths[LISTENER_OPTIONS]; /* 0: the socket has no such option */
+    char values[LISTENER_OPTIONS][LISTENER_OPTION_BYTES];
+};
+
 /* A socket that the pools of one address share, generation after generation. */
 struct listener {
     struct listener *next;
@@ -19,6 +26,7 @@ struct listener {
     char *text;             /* as configured */
     char *instance;         /* that has opened it */
     int fd;
+    struct listener_options options;
     unsigned users; /* pools; closed with the last */
     bool is_announced;
 };
@@ -45,9 +53,13 @@ void listener_announce_new(void);
  * 0 or 1. -1 where it tells nothing. */
 int listener_queue(const struct listener *listener);
 
+/* Notes the options that listener_mend() restores. listener_acquire() does so, too. */
+void listener_note_options(struct listener *listener);
+
 /* All workers share the socket, so one that was taken over can change it. Mends this: the socket
- * listens with its backlog, without blocking if `must_not_block`. Logs that it did not listen. A
- * UNIX socket that was shut down cannot be mended. */
+ * listens with its backlog, without blocking if `must_not_block`, and has the options that it had.
+ * Logs that it did not listen, and that it had other options. A UNIX socket that was shut down cannot
+ * be mended, nor a filter of packets that is locked. */
 void listener_mend(const struct listener *listener, const struct conf_values *values,
                    bool must_not_block);
 

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -108,11 +110,57 @@ static void test_accept_now(void **state)
     close(listener.fd);
 }
 
+static int internet_option(int fd, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_IP, name, &value, &size), 0);
+    return value;
+}
+
+static void set(int fd, int level, int name, int value)
+{
+    assert_int_equal(setsockopt(fd, level, name, &value, sizeof(value)), 0);
+}
+
+/* What shuts clients out is taken back; what was set before stays. */
+static void test_mend_options(void **state)
+{
+    struct listener listener = {.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    const struct conf_values values = {.backlog = 8};
+    const struct timeval short_time = {.tv_usec = 1};
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog filter = {.len = 1, .filter = &drop};
+    int fd = listener.fd;
+    struct timeval limit;
+    socklen_t size = sizeof(limit);
+    int hops;
+
+    (void)state;
+    assert_int_equal(listen(fd, 8), 0);
+    hops = internet_option(fd, IP_TTL);
+    set(fd, IPPROTO_IP, IP_MINTTL, 2);
+    listener_note_options(&listener);
+    set(fd, IPPROTO_IP, IP_MINTTL, 255);
+    set(fd, IPPROTO_IP, IP_TTL, 1);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &short_time, sizeof(short_time)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+    listener_mend(&listener, &values, false);
+    assert_int_equal(internet_option(fd, IP_MINTTL), 2);
+    assert_int_equal(internet_option(fd, IP_TTL), hops);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
+    assert_true(limit.tv_sec == 0 && limit.tv_usec == 0);
+    close(connect_to(fd));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_send_buffer),
         cmocka_unit_test(test_accept_now),
+        cmocka_unit_test(test_mend_options),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

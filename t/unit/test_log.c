@@ -268,6 +268,37 @@ static void test_time_and_severity(void **state)
     unlink(path);
 }
 
+/* A worker that was taken over can take O_NONBLOCK away. */
+static void test_pipe_that_may_block(void **state)
+{
+    static char rest[1024 * 1024];
+    int saved = dup(STDERR_FILENO);
+    _Atomic uint64_t lost = 0;
+    struct error error;
+    int pair[2];
+
+    (void)state;
+    alarm(60); /* a write that sleeps for ever */
+    assert_int_equal(pipe(pair), 0);
+    dup2(pair[1], STDERR_FILENO);
+    assert_int_equal(log_open("stderr", &error), 0);
+    log_guard();
+    log_count_lost_in(&lost);
+    for (int fd = 3; fd < 64; fd++)
+        if (fcntl(fd, F_GETFL) != -1)
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    for (int i = 0; i < 3000; i++)
+        log_number(i);
+    assert_true(lost > 0 && lost < 3000);
+    assert_true(read(pair[0], rest, sizeof(rest)) > 0);
+    log_count_lost_in(NULL);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(pair[0]);
+    close(pair[1]);
+    alarm(0);
+}
+
 static void test_blocked_pipe(void **state)
 {
     static char rest[1024 * 1024];
@@ -422,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_open_failures), cmocka_unit_test(test_torn_line),
         cmocka_unit_test(test_line_torn_by_another),
         cmocka_unit_test(test_time_and_severity),
+        cmocka_unit_test(test_pipe_that_may_block),
         cmocka_unit_test(test_blocked_pipe),  cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_stand_in),      cmocka_unit_test(test_no_stand_in),
     };
