@@ -9,8 +9,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Handle;
+use IO::Socket::UNIX;
 use POSIX ();
 use Pop3Test::Names;
+use Pop3Test::Process qw(descriptors fork_off);
 
 sub helper {
     my ($master) = @_;
@@ -32,6 +34,74 @@ scene 'names, programs and the client log' => sub {
     is scalar(grep { /TWO_CLIENT=127\.0\.3\.\d TWO_INTERFACE=127\.0\.0\.2 TWO_SERVERLOGIN=joe/ } @said), 4, 'and the other';
     like read_file("$dir/127.0.3.$_"), qr/\A\d+ 127\.0\.3\.$_ joe localhost:\d+\n\z/, "client log $_" for 1 .. 4;
     ok wait_until(sub { 2 == $master->helpers }), 'a helper each';
+};
+
+# The sockets of a worker whose sessions have all ended.
+sub idle_sockets {
+    my ($master, $user) = @_;
+    my $client = $master->client->login($user);
+    my $worker = $master->worker_of($user);
+    $client->quit;
+    my $server_is_closed = sub { $master->session_of($client) };
+    wait_until($server_is_closed);
+    my @found;
+    wait_until(sub { my @now = sort(grep { /^socket:/ } descriptors($worker)); my $is_same = "@now" eq "@found"; @found = @now; $is_same });
+    return join ' ', @found;
+}
+
+scene 'a pair of sockets serves one question after the other' => sub {
+    my ($default, $own) = (server(), server());
+    my $table  = write_file(directory() . '/table', 'joe ' . $own->address . "\n");
+    my $master = master(server => $default->address, route => "file:$table", workers => 1, max_workers => 1);
+    my $once   = idle_sockets($master, 'joe');
+    my $helper = helper($master);
+    my $held   = join ' ', sort(descriptors($helper));
+    is idle_sockets($master, 'eve'), $once, 'the second login has made none';
+    is join(' ', sort(descriptors($helper))), $held, 'and the helper has the same descriptors';
+    $master->reload;
+    wait_until(sub { helper($master) != $helper });
+    is $master->client->login('joe')->quit, '+OK bye', 'after a reload';
+    expect_log(qw(helper-died fork-throttled));
+    is $master->client->login('joe')->quit, '+OK bye', 'a pair is kept';
+    my $old = helper($master);
+    kill 'KILL', $old;
+    is $master->client->login('joe')->quit, '+OK bye', 'its helper was killed: another is made';
+    is scalar(grep { /^USER joe/ } $own->lines), 4, 'joe at his own server each time';
+    is join(' ', grep { /^USER/ } $default->lines), 'USER eve', 'and only eve at the default';
+};
+
+scene 'an answer that comes too late is not for the next session' => sub {
+    expect_reason('login-timeout');
+    my ($default, $annas, $berts) = (server(), server(), server());
+    my $dir = directory(0777);
+    POSIX::mkfifo("$dir/gate", 0666) or die "mkfifo: $!\n";
+    my %server = (anna => $annas->address, bert => $berts->address);
+    my $listener = IO::Socket::UNIX->new(Local => "$dir/socketmap", Listen => 16) or die "socketmap: $!\n";
+    chmod 0777, "$dir/socketmap", "$dir/gate";
+    # Each connection has a process of its own: anna's question is answered when the gate opens.
+    my $table = fork_off('table', sub {
+        while (my $connection = $listener->accept) {
+            next if fork;
+            while (sysread $connection, my $question, 4096) {
+                my ($user) = $question =~ /(anna|bert)/;
+                if ($user eq 'anna') { open my $gate, '<', "$dir/gate" or die "gate: $!\n"; readline $gate; }
+                my $answer = "OK $server{$user}";
+                syswrite $connection, length($answer) . ":$answer,";
+            }
+            POSIX::_exit(0);
+        }
+    });
+    my $master = master(server => $default->address, route => "socketmap:unix:$dir/socketmap:users", workers => 1, max_workers => 1,
+        login_timeout => 2, route_timeout => 60, route_stale => 0);
+    is $master->client->login('bert')->quit, '+OK bye', 'a pair is kept';
+    my $anna = $master->client;
+    like $anna->try_login('anna'), qr/^-ERR/, 'the session gives up';
+    my $bert = $master->client->login('bert');
+    { open my $gate, '>', "$dir/gate" or die "gate: $!\n"; print {$gate} "go\n"; }
+    is $bert->quit, '+OK bye', 'the next one has its own answer';
+    is $master->client->login('bert')->quit, '+OK bye', 'and the one after the late answer, too';
+    is join(' ', map { scalar grep { /^USER bert/ } $_->lines } $berts, $annas, $default), '3 0 0', 'always at the own server';
+    is join(' ', map { scalar grep { /^USER/ } $_->lines } $annas, $default), '0 0', 'nobody is anywhere else';
 };
 
 scene 'the helper is killed' => sub {

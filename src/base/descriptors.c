@@ -82,17 +82,18 @@ void descriptors_close_all_but(int *keep, size_t count)
     close_between(next, INT_MAX);
 }
 
-void descriptors_detach_standard(int except)
+int descriptors_detach_standard(int except)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null == -1)
-        return;
+        return -1;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fd != except)
             dup2(null, fd);
     if (null > STDERR_FILENO)
         close(null);
+    return 0;
 }
 
 void descriptors_raise_limit(void)

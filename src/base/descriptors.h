@@ -14,8 +14,9 @@ void descriptors_close_all_but(int *keep, size_t count);
 /* Closes every descriptor from this one on. */
 void descriptors_close_from(int first);
 
-/* Points 0, 1 and 2 to /dev/null, except the one that is `except` (-1: none). */
-void descriptors_detach_standard(int except);
+/* Points 0, 1 and 2 to /dev/null, except the one that is `except` (-1: none). Returns 0, or -1 where
+ * it cannot be opened. */
+int descriptors_detach_standard(int except);
 
 /* Raises the soft limit of open files to the hard limit, for this process and its children. */
 void descriptors_raise_limit(void);

@@ -35,7 +35,8 @@ enum { CONF_SLOT_BYTES = 344 };
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
 
 /* Open files of a worker. A session has its client and its server, and for a moment the helper's
- * answer or a second address (a server with many addresses may need more at once). */
+ * answer or a second address (a server with many addresses may need more at once). Besides there are
+ * the worker's own, and the pairs that it keeps for questions to the helper. */
 enum { CONF_DESCRIPTORS_A_SESSION = 3, CONF_DESCRIPTORS_BESIDES = 64 };
 
 /* ---- groups of servers ---- */

@@ -397,7 +397,7 @@ static void init_watchers(struct acp *acp, int64_t limit_ms)
     ev_timer_init(&acp->ask_again, on_ask_again, ASK_AGAIN_S, ASK_AGAIN_S);
     ev_timer_init(&acp->limit, on_limit, (double)limit_ms / 1000.0, 0.0);
     ev_timer_init(&acp->patience, on_patience, STARTER_PATIENCE_S, 0.0);
-    ev_io_init(&acp->space, on_space, acp->job->answer_fd, EV_WRITE);
+    ev_io_init(&acp->space, on_space, acp->job->channel->fd, EV_WRITE);
     ev_init(&acp->out, on_out);
     ev_init(&acp->err, on_err);
     acp->askable.data = acp->ended.data = acp->ask_again.data = acp;

@@ -376,9 +376,9 @@ int acp_starter_fork(const struct acp_setting *setting, uid_t uid, gid_t gid)
 
 static int send_request(int fd, const struct message *request, const int passed[PASSED])
 {
-    char kind = MESSAGE_ACCESS;
+    char head[MESSAGE_HEAD_BYTES];
     struct iovec pieces[2] = {
-        {.iov_base = &kind, .iov_len = 1},
+        {.iov_base = head, .iov_len = sizeof(head)},
         {.iov_base = request->data + request->at, .iov_len = request->length - request->at}};
     union {
         char octets[CMSG_SPACE(PASSED * sizeof(int))];
@@ -391,6 +391,7 @@ static int send_request(int fd, const struct message *request, const int passed[
     struct cmsghdr *part = CMSG_FIRSTHDR(&header);
     ssize_t sent;
 
+    message_write_head(head, MESSAGE_ACCESS, request->number);
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
     part->cmsg_len = CMSG_LEN(PASSED * sizeof(int));

@@ -39,6 +39,8 @@ void helper_init_shared(struct helper *helper, const struct conf_instance *conf,
 
 void helper_close(struct helper *helper)
 {
+    while (helper->pair_count > 0)
+        wait_close(helper->pairs[--helper->pair_count]);
     if (helper->request_fd != -1)
         close(helper->request_fd);
     helper->request_fd = -1;
@@ -88,83 +90,70 @@ void helper_start(struct helper *helper)
     helper->is_last = true;
 }
 
-/* Sends a request. The caller closes *answer_fd_r, where the answer comes. */
-static enum io_status ask(struct helper *helper, const struct message *request, int64_t deadline_ms,
-                          int *answer_fd_r)
-{
-    int pair[2];
-    enum io_status status = IO_OK;
-
-    if (request->is_bad) {
-        errno = EMSGSIZE;
-        return IO_FAILED;
-    }
-    if (helper->request_fd == -1)
-        status = start_on_demand(helper);
-    if (status != IO_OK)
-        return status;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-        return IO_FAILED;
-    status = message_send(helper->request_fd, request->data, request->length, pair[1], deadline_ms);
-    close(pair[1]);
-    if (status != IO_OK) {
-        close(pair[0]);
-        return status;
-    }
-    *answer_fd_r = pair[0];
-    return IO_OK;
-}
+/* ---- a question and its answer ---- */
 
 /* Is called for each message of an answer. Returns IO_AGAIN where more must follow. */
-typedef enum io_status answer_handler(void *context, char *data, size_t length);
+typedef enum io_status answer_handler(void *context, int kind, struct message *answer);
+
+struct question {
+    struct helper *helper;
+    struct message *request;
+    enum io_status (*receive)(const struct question *question, int fd);
+    answer_handler *handle;
+    void *context;
+    int64_t deadline_ms;
+};
 
 /* Waits until there is a message. Where none comes for a while, the master is told once. */
-static enum io_status wait_for_answer(const struct helper *helper, int fd, int64_t deadline_ms)
+static enum io_status wait_for_answer(const struct question *question, int fd)
 {
-    int64_t patience_ms = clock_earlier(deadline_ms, clock_after_ms(HELPER_PATIENCE_MS));
+    const struct helper *helper = question->helper;
+    int64_t patience_ms =
+        clock_earlier(question->deadline_ms, clock_after_ms(HELPER_PATIENCE_MS));
     enum io_status status = wait_for_one(fd, POLLIN, patience_ms);
 
-    if (status == IO_DEADLINE && patience_ms < deadline_ms) {
+    if (status == IO_DEADLINE && patience_ms < question->deadline_ms) {
         if (helper->on_silence != NULL)
             helper->on_silence(helper->context);
-        status = wait_for_one(fd, POLLIN, deadline_ms);
+        status = wait_for_one(fd, POLLIN, question->deadline_ms);
     }
     return status;
 }
 
 /* Receives the message that is there, and handles it. IO_AGAIN: it was none, or more must follow. */
-static enum io_status take_message(int fd, char *data, size_t size, answer_handler *handle,
-                                   void *context, size_t *length_r)
+static enum io_status take_message(const struct question *question, int fd, char *data, size_t size,
+                                   size_t *length_r)
 {
-    pid_t sender;
-    int passed_fd = -1;
-    enum io_status status =
-        message_receive(fd, data, size, CLOCK_PASSED, length_r, &passed_fd, &sender);
+    struct message answer;
+    enum io_status status = message_read(fd, data, size, length_r);
+    int kind;
 
-    if (passed_fd != -1)
-        close(passed_fd); /* a helper passes none: do not keep it */
-    if (status == IO_DEADLINE)
-        return IO_AGAIN;
-    return status == IO_OK ? handle(context, data, *length_r) : status;
+    if (status != IO_OK)
+        return status;
+    kind = message_open(&answer, data, *length_r);
+    if (answer.is_bad || answer.number != question->request->number) {
+        errno = EPROTO;
+        return IO_FAILED;
+    }
+    return question->handle(question->context, kind, &answer);
 }
 
-static enum io_status receive_answer(const struct helper *helper, int fd, answer_handler *handle,
-                                     void *context, int64_t deadline_ms)
+static enum io_status receive_answer(const struct question *question, int fd)
 {
     char data[MESSAGE_OUTPUT_BYTES + 16];
     enum io_status status;
     size_t length;
 
     do {
-        status = wait_for_answer(helper, fd, deadline_ms);
+        status = wait_for_answer(question, fd);
         if (status == IO_OK)
-            status = take_message(fd, data, sizeof(data), handle, context, &length);
+            status = take_message(question, fd, data, sizeof(data), &length);
     } while (status == IO_AGAIN);
     return status;
 }
 
 /* For a message that may have passwords in it, and may be longer than a small stack has room for. */
-static enum io_status take_secret(int fd, answer_handler *handle, void *context)
+static enum io_status take_secret(const struct question *question, int fd)
 {
     struct buffer scratch = {.is_secret = true};
     size_t size;
@@ -174,74 +163,141 @@ static enum io_status take_secret(int fd, answer_handler *handle, void *context)
 
     if (data == NULL)
         return IO_FAILED;
-    status = take_message(fd, data, size, handle, context, &length);
+    status = take_message(question, fd, data, size, &length);
     buffer_added(&scratch, length);
     buffer_clear(&scratch);
     return status;
 }
 
 /* Takes memory only once there is an answer: many sessions may wait for a slow table. */
-static enum io_status receive_secret(const struct helper *helper, int fd, answer_handler *handle,
-                                     void *context, int64_t deadline_ms)
+static enum io_status receive_secret(const struct question *question, int fd)
 {
     enum io_status status;
 
     do {
-        status = wait_for_answer(helper, fd, deadline_ms);
+        status = wait_for_answer(question, fd);
         if (status == IO_OK)
-            status = take_secret(fd, handle, context);
+            status = take_secret(question, fd);
     } while (status == IO_AGAIN);
     return status;
 }
 
-typedef enum io_status answer_receiver(const struct helper *helper, int fd, answer_handler *handle,
-                                       void *context, int64_t deadline_ms);
+/* ---- pairs ---- */
 
-/* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
-static enum io_status call_for(answer_receiver *receive, struct helper *helper,
-                               const struct message *request, answer_handler *handle, void *context,
-                               int64_t deadline_ms)
+/* Nothing is left on a pair after a complete answer, and nothing will come: the helper speaks only
+ * when it is asked. */
+static void keep_pair(struct helper *helper, int fd)
 {
+    if (helper->pair_count == MESSAGE_PAIRS_KEPT) {
+        wait_close(fd);
+        return;
+    }
+    wait_note(fd, POLLIN, true);
+    helper->pairs[helper->pair_count++] = fd;
+}
+
+/* `sent`: whether the question could be sent. */
+static enum io_status finish(const struct question *question, int fd, enum io_status sent)
+{
+    enum io_status status = sent == IO_OK ? question->receive(question, fd) : sent;
+
+    if (status == IO_OK)
+        keep_pair(question->helper, fd);
+    else
+        wait_close(fd);
+    return status;
+}
+
+static enum io_status send_on(const struct question *question, int fd, int passed_fd)
+{
+    const struct message *request = question->request;
+
+    return message_send(fd, request->data, request->length, passed_fd, question->deadline_ms);
+}
+
+/* IO_EOF: there is no pair, or the helper has closed them all: it has ended, or needs the room. */
+static enum io_status ask_on_kept(const struct question *question)
+{
+    struct helper *helper = question->helper;
     enum io_status status = IO_EOF;
 
-    for (int attempt = 0; attempt < ATTEMPTS_MAX && status == IO_EOF; attempt++) {
-        int fd;
+    while (status == IO_EOF && helper->pair_count > 0) {
+        int fd = helper->pairs[--helper->pair_count];
+        status = finish(question, fd, send_on(question, fd, -1));
+    }
+    return status;
+}
 
-        status = ask(helper, request, deadline_ms, &fd);
-        if (status == IO_OK) {
-            status = receive(helper, fd, handle, context, deadline_ms);
-            wait_close(fd);
-        } else if (status == IO_FAILED && errno == EPIPE) {
-            status = IO_EOF;
-        }
+/* IO_EOF: the helper has died. */
+static enum io_status ask_on_new(const struct question *question)
+{
+    struct helper *helper = question->helper;
+    int pair[2];
+    enum io_status status = IO_OK;
+
+    if (helper->request_fd == -1)
+        status = start_on_demand(helper);
+    if (status != IO_OK)
+        return status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+        return IO_FAILED;
+    status = send_on(question, helper->request_fd, pair[1]);
+    close(pair[1]);
+    return finish(question, pair[0], status);
+}
+
+/* Asks until an answer comes, the time limit passes, or ATTEMPTS_MAX helpers have died. */
+static enum io_status ask(const struct question *question)
+{
+    enum io_status status;
+
+    if (question->request->is_bad) {
+        errno = EMSGSIZE;
+        return IO_FAILED;
+    }
+    message_set_number(question->request, ++question->helper->number);
+    status = ask_on_kept(question);
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && status == IO_EOF; attempt++) {
+        status = ask_on_new(question);
         if (status == IO_EOF)
-            forget_helper(helper);
+            forget_helper(question->helper);
     }
     return status == IO_EOF ? IO_FAILED : status;
 }
 
-static enum io_status call(struct helper *helper, const struct message *request,
-                           answer_handler *handle, void *context, int64_t deadline_ms)
+static enum io_status call(struct helper *helper, struct message *request, answer_handler *handle,
+                           void *context, int64_t deadline_ms)
 {
-    return call_for(receive_answer, helper, request, handle, context, deadline_ms);
+    const struct question question = {.helper = helper,
+                                      .request = request,
+                                      .receive = receive_answer,
+                                      .handle = handle,
+                                      .context = context,
+                                      .deadline_ms = deadline_ms};
+
+    return ask(&question);
 }
 
 /* ---- the requests ---- */
 
-static enum io_status take_addresses(void *context, char *data, size_t length)
+static enum io_status fail_protocol(void)
+{
+    errno = EPROTO;
+    return IO_FAILED;
+}
+
+static enum io_status take_addresses(void *context, int kind, struct message *answer)
 {
     struct helper_addresses *addresses = context;
     struct helper_addresses found;
+    size_t length;
+    const char *data = message_rest(answer, &length);
 
-    if (length != 1 + sizeof(found) || data[0] != MESSAGE_ADDRESSES) {
-        errno = EPROTO;
-        return IO_FAILED;
-    }
-    memcpy(&found, data + 1, sizeof(found));
-    if (found.count > DIAL_ADDRESSES_MAX) {
-        errno = EPROTO;
-        return IO_FAILED;
-    }
+    if (kind != MESSAGE_ADDRESSES || length != sizeof(found))
+        return fail_protocol();
+    memcpy(&found, data, sizeof(found));
+    if (found.count > DIAL_ADDRESSES_MAX)
+        return fail_protocol();
     *addresses = found;
     return IO_OK;
 }
@@ -270,44 +326,36 @@ struct route_answer_reader {
     void *context;
     struct helper_addresses *addresses;
     bool is_routed;
-    bool has_addresses; /* they come in a second message */
 };
 
-static enum io_status read_routed(struct route_answer_reader *reader, char *data, size_t length)
+static enum io_status read_routed(const struct route_answer_reader *reader, struct message *answer)
 {
     struct helper_routed routed;
-    struct message message;
-    int64_t result;
+    int64_t result = message_get_number(answer);
 
-    if (message_open(&message, data, length) != MESSAGE_ROUTED) {
-        errno = EPROTO;
-        return IO_FAILED;
-    }
-    result = message_get_number(&message);
-    routed.is_stale = message_get_number(&message) != 0;
-    reader->has_addresses = message_get_number(&message) != 0;
-    routed.table = message_get(&message);
+    routed.is_stale = message_get_number(answer) != 0;
+    routed.table = message_get(answer);
     for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
-        routed.fields[i] = message_get_marked(&message);
-    if (!message_is_done(&message) || result < 0 || result >= ROUTE_RESULT_COUNT) {
-        errno = EPROTO;
-        return IO_FAILED;
-    }
+        routed.fields[i] = message_get_marked(answer);
+    if (!message_is_done(answer) || result < 0 || result >= ROUTE_RESULT_COUNT)
+        return fail_protocol();
     routed.result = (enum route_result)result;
     return reader->take(reader->context, &routed);
 }
 
 /* The route, then the addresses of its server, if a name had to be resolved. */
-static enum io_status take_routed(void *context, char *data, size_t length)
+static enum io_status take_routed(void *context, int kind, struct message *answer)
 {
     struct route_answer_reader *reader = context;
     enum io_status status;
 
     if (reader->is_routed)
-        return take_addresses(reader->addresses, data, length);
+        return take_addresses(reader->addresses, kind, answer);
+    if (kind != MESSAGE_ROUTED && kind != MESSAGE_ROUTED_PART)
+        return fail_protocol();
     reader->is_routed = true;
-    status = read_routed(reader, data, length);
-    return status == IO_OK && reader->has_addresses ? IO_AGAIN : status;
+    status = read_routed(reader, answer);
+    return status == IO_OK && kind == MESSAGE_ROUTED_PART ? IO_AGAIN : status;
 }
 
 static void put_question(struct message *message, const struct helper_question *question)
@@ -326,10 +374,17 @@ static enum io_status ask_tables(struct helper *helper, struct message *request,
                                  const struct helper_question *question,
                                  struct route_answer_reader *reader, int64_t deadline_ms)
 {
+    const struct question asked = {.helper = helper,
+                                   .request = request,
+                                   .receive = receive_secret,
+                                   .handle = take_routed,
+                                   .context = reader,
+                                   .deadline_ms = deadline_ms};
+
     message_put(request, session);
     message_put_number(request, (int64_t)account);
     put_question(request, question);
-    return call_for(receive_secret, helper, request, take_routed, reader, deadline_ms);
+    return ask(&asked);
 }
 
 /* Most questions are short. A token may be too long for the stack. */
@@ -366,22 +421,22 @@ struct access_answer {
     bool is_granted;
 };
 
-static enum io_status take_access(void *context, char *data, size_t length)
+static enum io_status take_access(void *context, int kind, struct message *message)
 {
     struct access_answer *answer = context;
+    size_t length;
+    const char *data = message_rest(message, &length);
 
-    if (data[0] == MESSAGE_OUTPUT) {
-        enum io_status status = answer->output(answer->context, data + 1, length - 1);
+    if (kind == MESSAGE_OUTPUT) {
+        enum io_status status = answer->output(answer->context, data, length);
         return status == IO_OK ? IO_AGAIN : status;
     }
-    if (length != 2 || data[0] != MESSAGE_RESULT) {
-        errno = EPROTO;
-        return IO_FAILED;
-    }
-    answer->is_granted = data[1] == MESSAGE_RESULT_DONE;
-    if (data[1] == MESSAGE_RESULT_TIME_LIMIT)
+    if (kind != MESSAGE_RESULT || length != 1)
+        return fail_protocol();
+    answer->is_granted = data[0] == MESSAGE_RESULT_DONE;
+    if (data[0] == MESSAGE_RESULT_TIME_LIMIT)
         return IO_DEADLINE;
-    return data[1] == MESSAGE_RESULT_FAILED ? IO_FAILED : IO_OK;
+    return data[0] == MESSAGE_RESULT_FAILED ? IO_FAILED : IO_OK;
 }
 
 enum io_status helper_ask_access(struct helper *helper, uint64_t account,
@@ -412,11 +467,14 @@ enum io_status helper_ask_access(struct helper *helper, uint64_t account,
     return status;
 }
 
-static enum io_status take_result(void *context, char *data, size_t length)
+static enum io_status take_result(void *context, int kind, struct message *answer)
 {
+    size_t length;
+    const char *data = message_rest(answer, &length);
+
     (void)context;
-    return length == 2 && data[0] == MESSAGE_RESULT && data[1] == MESSAGE_RESULT_DONE ? IO_OK
-                                                                                      : IO_FAILED;
+    return kind == MESSAGE_RESULT && length == 1 && data[0] == MESSAGE_RESULT_DONE ? IO_OK
+                                                                                   : IO_FAILED;
 }
 
 enum io_status helper_record_client(struct helper *helper, const char *session, const char *client,

@@ -20,6 +20,7 @@
 #include "config/conf_sandbox.h"
 #include "helper/acp.h"
 #include "helper/acp_starter.h"
+#include "helper/channel.h"
 #include "helper/client_log.h"
 #include "helper/job.h"
 #include "helper/message.h"
@@ -30,7 +31,7 @@
 struct helper_process {
     const struct conf_instance *conf;
     struct ev_loop *loop;
-    ev_io requests;
+    ev_io requests; /* the first on a pair; the others come on their channels */
     ev_io pulse;
     ev_async relief;
     ev_prepare idle;
@@ -41,6 +42,7 @@ struct helper_process {
 };
 
 static struct helper_process own;
+static char received[MESSAGE_BYTES];
 
 /* ---- requests ---- */
 
@@ -72,11 +74,11 @@ static void serve_resolve(struct message *request, struct job_origin *origin)
     struct job *job;
 
     if (!is_good || !message_is_done(&fields)) {
-        close(origin->answer_fd);
+        channel_end(origin->channel);
         return;
     }
-    /* What is known needs no memory and no place in a line. */
-    if (resolver_answer_known(host, extent, origin->answer_fd))
+    /* What is known needs no place in a line. */
+    if (resolver_answer_known(host, extent, origin->channel))
         return;
     job = job_new(JOB_LOOKUP, origin, request, resolver_start);
     if (job == NULL)
@@ -88,7 +90,7 @@ static void serve_resolve(struct message *request, struct job_origin *origin)
 static void serve_access(struct message *request, struct job_origin *origin)
 {
     if (!open_origin(request, origin))
-        close(origin->answer_fd);
+        channel_end(origin->channel);
     else if (job_new(JOB_PROGRAM, origin, request, acp_start) == NULL)
         log_refusal(EVENT_ACP_FAILED, origin);
 }
@@ -96,12 +98,13 @@ static void serve_access(struct message *request, struct job_origin *origin)
 static void serve_route(struct message *request, struct job_origin *origin)
 {
     if (!open_origin(request, origin))
-        close(origin->answer_fd);
+        channel_end(origin->channel);
     else if (job_new(JOB_ROUTE, origin, request, route_job_start) == NULL)
         log_refusal(EVENT_RESOLVE_FAILED, origin);
 }
 
-static void serve_record(const struct conf_values *values, struct message *request, int answer_fd)
+static void serve_record(const struct conf_values *values, struct message *request,
+                         struct channel *channel)
 {
     const char *session = message_get(request);
     const char *client = message_get(request);
@@ -110,8 +113,8 @@ static void serve_record(const struct conf_values *values, struct message *reque
                    client_log_write(values->client_log, session, client, line) == 0;
     char result = is_done ? MESSAGE_RESULT_DONE : MESSAGE_RESULT_FAILED;
 
-    (void)job_send(answer_fd, MESSAGE_RESULT, &result, 1);
-    close(answer_fd);
+    (void)channel_send(channel, channel->number, MESSAGE_RESULT, &result, 1);
+    channel_end(channel);
 }
 
 static void serve(const struct conf_values *values, struct message *request, int kind,
@@ -124,24 +127,59 @@ static void serve(const struct conf_values *values, struct message *request, int
     else if (kind == MESSAGE_ROUTE)
         serve_route(request, origin);
     else if (kind == MESSAGE_RECORD_CLIENT)
-        serve_record(values, request, origin->answer_fd);
+        serve_record(values, request, origin->channel);
     else
-        close(origin->answer_fd);
+        channel_end(origin->channel);
+}
+
+/* Serves what was received. */
+static void serve_received(size_t length, struct channel *channel)
+{
+    struct job_origin origin = {.channel = channel};
+    struct message request;
+    int kind = message_open(&request, received, length);
+
+    channel_begin(channel, request.number);
+    serve(own.conf->values, &request, kind, &origin);
+    explicit_bzero(received, length); /* a password may have been in it */
+}
+
+/* A further question on a pair. */
+static void on_question(struct channel *channel)
+{
+    size_t length;
+    enum io_status status = message_read(channel->fd, received, sizeof(received), &length);
+
+    if (status == IO_OK)
+        serve_received(length, channel);
+    else if (status != IO_AGAIN)
+        channel_end(channel);
+}
+
+/* The first question on a pair: one end comes with it. */
+static void take_pair(struct helper_process *helper, int fd, pid_t worker, size_t length)
+{
+    struct channel *channel = fd == -1 ? NULL : channel_open(fd, worker);
+
+    if (channel == NULL) {
+        explicit_bzero(received, length);
+        return;
+    }
+    ev_timer_start(helper->loop, &helper->nudge);
+    serve_received(length, channel);
 }
 
 static void on_request(struct ev_loop *loop, ev_io *watcher, int events)
 {
-    static char data[MESSAGE_BYTES];
     struct helper_process *helper = watcher->data;
-    struct message request = {0};
-    struct job_origin origin = {.answer_fd = -1};
     size_t length = 0;
-    enum io_status status = message_receive(watcher->fd, data, sizeof(data), CLOCK_PASSED, &length,
-                                            &origin.answer_fd, &origin.worker);
+    int fd = -1;
+    pid_t worker;
+    enum io_status status = message_receive(watcher->fd, received, sizeof(received), CLOCK_PASSED,
+                                            &length, &fd, &worker);
 
-    if (status == IO_OK && origin.answer_fd != -1)
-        serve(helper->conf->values, &request, message_open(&request, data, length), &origin);
-    explicit_bzero(data, length); /* a password may have been in it */
+    if (status == IO_OK)
+        take_pair(helper, fd, worker, length);
     /* EV_ERROR: libev cannot watch it any more. This helper ends, and the master starts another. */
     if (status == IO_EOF || status == IO_FAILED || (events & EV_ERROR) != 0) {
         helper->has_askers = false;
@@ -171,6 +209,7 @@ static void on_relief(struct ev_loop *loop, ev_async *watcher, int events)
     (void)events;
     (void)loop;
     helper->is_relieved = true;
+    channel_keep_none();
 }
 
 /* ev_signal cannot be used: libev's state for signals belongs to the master's loop, which the fork
@@ -233,8 +272,8 @@ static bool prepare(const struct conf_instance *conf, struct route_counts *const
         (struct helper_process){.conf = conf, .loop = ev_loop_new(EVFLAG_AUTO), .has_askers = true};
     if (own.loop == NULL || resolver_init(own.loop) == -1 || route_job_init(own.loop, conf, counts) == -1)
         return false;
-    job_init(own.loop, descriptors > 0 ? (size_t)descriptors : 0,
-             (size_t)conf->values->sessions_per_worker);
+    job_init(descriptors > 0 ? (size_t)descriptors : 0, (size_t)conf->values->sessions_per_worker);
+    channel_init(own.loop, job_most(), on_question);
     acp_init(own.loop, starter_fd);
     return true;
 }

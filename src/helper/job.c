@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -36,7 +34,6 @@ struct job_party {
 };
 
 static struct {
-    struct ev_loop *loop;
     size_t jobs_max;
     size_t worker_max;
     size_t running_max[JOB_KIND_COUNT];
@@ -57,12 +54,11 @@ static size_t at_most(size_t count, size_t most)
     return count < most ? count : most;
 }
 
-void job_init(struct ev_loop *loop, size_t descriptors, size_t sessions_per_worker)
+void job_init(size_t descriptors, size_t sessions_per_worker)
 {
     size_t half = descriptors > DESCRIPTORS_KEPT ? (descriptors - DESCRIPTORS_KEPT) / 2 : 0;
 
     memset(&state, 0, sizeof(state));
-    state.loop = loop;
     state.jobs_max = at_least_one(at_most(half, JOBS_MAX));
     state.worker_max = sessions_per_worker + WORKER_SPARE;
     state.running_max[JOB_PROGRAM] =
@@ -74,6 +70,11 @@ void job_init(struct ev_loop *loop, size_t descriptors, size_t sessions_per_work
 bool job_is_full(void)
 {
     return state.jobs >= state.jobs_max;
+}
+
+size_t job_most(void)
+{
+    return state.jobs_max;
 }
 
 size_t job_count(void)
@@ -171,18 +172,16 @@ static void leave_line(struct job *job)
     job_end(job);
 }
 
-static void on_gone(struct ev_loop *loop, ev_io *watcher, int events)
+static void on_gone(void *owner)
 {
-    struct job *job = watcher->data;
+    struct job *job = owner;
 
-    (void)events;
-    ev_io_stop(loop, watcher);
     job->on_gone(job);
 }
 
 static bool join_parties(struct job *job, const struct job_origin *origin)
 {
-    job->worker = join_party(state.workers, (uint64_t)origin->worker);
+    job->worker = join_party(state.workers, (uint64_t)origin->channel->worker);
     job->address = join_party(state.addresses, origin->account);
     if (job->worker != NULL && job->address != NULL)
         return true;
@@ -214,7 +213,7 @@ static struct job *make_job(const struct job_origin *origin, const struct messag
     struct job *job;
 
     /* Half of all for one address: another one always finds room. */
-    if (!may_join(state.workers, (uint64_t)origin->worker, state.worker_max) ||
+    if (!may_join(state.workers, (uint64_t)origin->channel->worker, state.worker_max) ||
         !may_join(state.addresses, origin->account, at_least_one(state.jobs_max / 2))) {
         errno = EBUSY;
         return NULL;
@@ -229,13 +228,13 @@ static struct job *make_job(const struct job_origin *origin, const struct messag
 }
 
 /* The session is told, or it would take the close for the death of the helper and ask again. */
-static void refuse(int answer_fd)
+static void refuse(struct channel *channel)
 {
     int error = errno;
     char result = MESSAGE_RESULT_FAILED;
 
-    (void)job_send(answer_fd, MESSAGE_RESULT, &result, 1);
-    close(answer_fd);
+    (void)channel_send(channel, channel->number, MESSAGE_RESULT, &result, 1);
+    channel_end(channel);
     errno = error;
 }
 
@@ -245,18 +244,17 @@ struct job *job_new(enum job_kind kind, const struct job_origin *origin,
     struct job *job = make_job(origin, request);
 
     if (job == NULL) {
-        refuse(origin->answer_fd);
+        refuse(origin->channel);
         return NULL;
     }
     job->kind = kind;
-    job->answer_fd = origin->answer_fd;
+    job->channel = origin->channel;
+    job->number = origin->channel->number;
     job->start = start;
     job->arrived_ms = clock_now_ms();
     snprintf(job->session, sizeof(job->session), "%s", origin->session);
     job->on_gone = leave_line;
-    ev_io_init(&job->gone, on_gone, job->answer_fd, EV_READ);
-    job->gone.data = job;
-    ev_io_start(state.loop, &job->gone);
+    channel_own(job->channel, job, on_gone);
     state.jobs++;
     job_list_add(&state.waiting[kind], job);
     return job;
@@ -306,25 +304,10 @@ bool job_start_waiting(void)
     return has_started;
 }
 
-enum io_status job_send(int answer_fd, enum message_kind kind, const void *data, size_t length)
-{
-    char first = (char)kind;
-    struct iovec pieces[2] = {{.iov_base = &first, .iov_len = 1},
-                              {.iov_base = (void *)(uintptr_t)data, .iov_len = length}};
-    struct msghdr header = {.msg_iov = pieces, .msg_iovlen = 2};
-    ssize_t sent;
-
-    do {
-        sent = sendmsg(answer_fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent == -1 && errno == EINTR);
-    if (sent != -1)
-        return IO_OK;
-    return errno == EAGAIN || errno == ENOBUFS ? IO_AGAIN : IO_FAILED;
-}
-
 enum io_status job_answer(struct job *job, enum message_kind kind, const void *data, size_t length)
 {
-    return job->answer_fd == -1 ? IO_FAILED : job_send(job->answer_fd, kind, data, length);
+    return job->channel == NULL ? IO_FAILED
+                                : channel_send(job->channel, job->number, kind, data, length);
 }
 
 void job_finish(struct job *job, enum message_result result)
@@ -338,11 +321,10 @@ void job_finish(struct job *job, enum message_result result)
 
 void job_release(struct job *job)
 {
-    if (job->answer_fd == -1)
+    if (job->channel == NULL)
         return;
-    ev_io_stop(state.loop, &job->gone);
-    close(job->answer_fd);
-    job->answer_fd = -1;
+    channel_end(job->channel);
+    job->channel = NULL;
     state.jobs--;
     job->worker->jobs--;
     job->address->jobs--;

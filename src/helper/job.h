@@ -4,21 +4,20 @@
  *
  * Programs, lookups and searches of routing tables are limited: a number of each may run, and one
  * worker and one client address may have a quarter of that number. A request above a limit waits in
- * line and starts when one that is in its way has ended. A session that closes its end meanwhile is
+ * line and starts when one that is in its way has ended. A session that gives up meanwhile is
  * forgotten.
  *
- * A request brought a descriptor of its own. The answer is sent there, and closing it ends the
- * request.
+ * The answer goes to the channel on which the request has come.
  */
 #ifndef HELPER_JOB_H
 #define HELPER_JOB_H
 
-#include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "helper/channel.h"
 #include "helper/message.h"
 
 enum job_kind {
@@ -44,8 +43,8 @@ struct job {
     struct job *next;
     enum job_kind kind;
     bool is_running;
-    int answer_fd; /* -1: no session waits for the answer any more */
-    ev_io gone;    /* the asking side has closed its end */
+    struct channel *channel; /* NULL: no session waits for the answer any more */
+    uint32_t number;         /* of the question */
     job_event *start;
     job_event *on_gone;
     void *owner; /* of what works on it */
@@ -59,14 +58,16 @@ struct job {
 
 /* Where a request comes from. */
 struct job_origin {
-    pid_t worker;     /* 0: unknown */
+    struct channel *channel;
     uint64_t account; /* of address_account_key(); 0: unknown */
     const char *session;
-    int answer_fd;
 };
 
 /* What fits into `descriptors`, the limit of open files; a worker has this many sessions. */
-void job_init(struct ev_loop *loop, size_t descriptors, size_t sessions_per_worker);
+void job_init(size_t descriptors, size_t sessions_per_worker);
+
+/* How many jobs there is room for. */
+size_t job_most(void);
 
 /* There is no room for further jobs now: take no more requests. */
 bool job_is_full(void);
@@ -86,27 +87,23 @@ struct job *job_new(enum job_kind kind, const struct job_origin *origin,
 bool job_start_waiting(void);
 
 /* A job that has begun to run, or that something else works on, is in the hands of `owner` from now
- * on: `on_gone` is called when its session has closed its end, and no longer removes it. */
+ * on: `on_gone` is called when its session has given up, and no longer removes it. */
 void job_take(struct job *job, void *owner, job_event *on_gone);
 
-/* Sends one message of the answer and waits for nothing. IO_AGAIN: the asking side is slow; try
- * again when the descriptor is writable. IO_FAILED: it is gone. */
+/* Sends one message of the answer, as channel_send() does. IO_FAILED: the session is gone. */
 enum io_status job_answer(struct job *job, enum message_kind kind, const void *data, size_t length);
 
 /* Sends the MESSAGE_RESULT that ends an answer, and ends the job. */
 void job_finish(struct job *job, enum message_result result);
 
-/* Closes the descriptor, frees the job, and makes room for others. It must be in no list of an
- * owner. */
+/* Frees the job, and makes room for others. It must be in no list of an owner. Where the answer is
+ * not complete, the session asks again. */
 void job_end(struct job *job);
 
-/* Closes the descriptor of a job that goes on without a session: it still counts as running. */
+/* The job goes on without a session: it still counts as running. */
 void job_release(struct job *job);
 
 void job_list_add(struct job_list *list, struct job *job);
 void job_list_remove(struct job_list *list, struct job *job);
-
-/* The same as job_answer() for a descriptor that has no job. */
-enum io_status job_send(int answer_fd, enum message_kind kind, const void *data, size_t length);
 
 #endif

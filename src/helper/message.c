@@ -14,10 +14,27 @@
 #include "base/clock.h"
 #include "base/passed.h"
 
+bool message_is_last(enum message_kind kind)
+{
+    return kind == MESSAGE_ROUTED || kind == MESSAGE_ADDRESSES || kind == MESSAGE_RESULT;
+}
+
+void message_write_head(char head[MESSAGE_HEAD_BYTES], enum message_kind kind, uint32_t number)
+{
+    head[0] = (char)kind;
+    memcpy(head + 1, &number, sizeof(number));
+}
+
 void message_begin(struct message *message, char *memory, size_t size, enum message_kind kind)
 {
-    *message = (struct message){.data = memory, .size = size, .length = 1};
-    memory[0] = (char)kind;
+    *message = (struct message){.data = memory, .size = size, .length = MESSAGE_HEAD_BYTES};
+    message_write_head(memory, kind, 0);
+}
+
+void message_set_number(struct message *message, uint32_t number)
+{
+    message->number = number;
+    memcpy(message->data + 1, &number, sizeof(number));
 }
 
 void message_put(struct message *message, const char *text)
@@ -58,8 +75,14 @@ void message_put_number(struct message *message, int64_t number)
 
 int message_open(struct message *message, char *data, size_t length)
 {
-    *message = (struct message){.data = data, .size = length, .length = length, .at = 1};
-    return length == 0 ? 0 : data[0];
+    *message = (struct message){
+        .data = data, .size = length, .length = length, .at = MESSAGE_HEAD_BYTES};
+    if (length < MESSAGE_HEAD_BYTES) {
+        message->is_bad = true;
+        return 0;
+    }
+    memcpy(&message->number, data + 1, sizeof(message->number));
+    return data[0];
 }
 
 const char *message_get(struct message *message)
@@ -104,6 +127,21 @@ bool message_is_done(const struct message *message)
     return !message->is_bad && message->at == message->length;
 }
 
+const char *message_rest(struct message *message, size_t *length_r)
+{
+    const char *rest = message->data + message->at;
+
+    *length_r = message->length - message->at;
+    message->at = message->length;
+    return rest;
+}
+
+/* The other side has closed its end. ECONNRESET: without having read all that was sent. */
+static bool is_gone(int error)
+{
+    return error == EPIPE || error == ECONNRESET;
+}
+
 enum io_status message_send(int fd, const void *data, size_t length, int passed_fd,
                             int64_t deadline_ms)
 {
@@ -126,7 +164,7 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
         if (sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
             return IO_OK;
         if (errno != EAGAIN && errno != EINTR)
-            return IO_FAILED;
+            return is_gone(errno) ? IO_EOF : IO_FAILED;
         enum io_status status = wait_for_one(fd, POLLOUT, deadline_ms);
         if (status != IO_OK)
             return status;
@@ -199,8 +237,24 @@ enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline
         if (got == 0)
             return IO_EOF;
         if (errno != EAGAIN && errno != EINTR)
-            return IO_FAILED;
+            return is_gone(errno) ? IO_EOF : IO_FAILED;
         if (errno == EAGAIN && !is_waiting)
             return IO_DEADLINE;
     }
+}
+
+enum io_status message_read(int fd, void *data, size_t size, size_t *length_r)
+{
+    ssize_t got;
+
+    do {
+        got = recv(fd, data, size, MSG_DONTWAIT);
+    } while (got == -1 && errno == EINTR);
+    if (got > 0) {
+        *length_r = (size_t)got;
+        return IO_OK;
+    }
+    if (got == 0 || is_gone(errno))
+        return IO_EOF;
+    return errno == EAGAIN ? IO_AGAIN : IO_FAILED;
 }

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log_repeat.h"
@@ -449,7 +448,7 @@ static void add_job(struct name *name, struct job *job, enum helper_extent exten
     job_list_add(extent == HELPER_SOON ? &name->jobs : &name->thorough, job);
 }
 
-bool resolver_answer_known(const char *host, enum helper_extent extent, int answer_fd)
+bool resolver_answer_known(const char *host, enum helper_extent extent, struct channel *channel)
 {
     struct helper_addresses addresses;
     struct name *name;
@@ -459,8 +458,8 @@ bool resolver_answer_known(const char *host, enum helper_extent extent, int answ
     if (name == NULL || !is_known(name, extent))
         return false;
     name_collect(name, &addresses);
-    (void)job_send(answer_fd, MESSAGE_ADDRESSES, &addresses, sizeof(addresses));
-    close(answer_fd);
+    (void)channel_send(channel, channel->number, MESSAGE_ADDRESSES, &addresses, sizeof(addresses));
+    channel_end(channel);
     return true;
 }
 

@@ -21,9 +21,9 @@
 int resolver_init(struct ev_loop *loop);
 void resolver_end(void);
 
-/* Sends the addresses of `host` as MESSAGE_ADDRESSES to `answer_fd` and closes it, where the cache
- * has them. Needs neither memory nor descriptors. Returns whether it has. */
-bool resolver_answer_known(const char *host, enum helper_extent extent, int answer_fd);
+/* Answers the question for `host` with MESSAGE_ADDRESSES, where the cache has them. Needs no memory.
+ * Returns whether it has. */
+bool resolver_answer_known(const char *host, enum helper_extent extent, struct channel *channel);
 
 /* Lets a job wait for the lookup of `host`, if it is under way. Returns whether it is. */
 bool resolver_join(struct job *job, const char *host, enum helper_extent extent);

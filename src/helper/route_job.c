@@ -74,14 +74,12 @@ static const char *host_to_resolve(const struct route_answer *answer)
     return host == NULL || address_from_literal(&literal, host, 0) == 0 ? NULL : host;
 }
 
-static void put_result(struct message *message, const struct router_result *result,
-                       bool has_addresses)
+static void put_result(struct message *message, const struct router_result *result)
 {
     const struct route_answer *answer = result->answer;
 
     message_put_number(message, (int64_t)answer->result);
     message_put_number(message, result->is_stale);
-    message_put_number(message, has_addresses);
     message_put(message, result->table);
     for (size_t i = 0; i < ROUTE_FIELD_COUNT; i++)
         message_put_marked(message, answer->fields[i]);
@@ -92,12 +90,14 @@ static void on_found(void *context, const struct router_result *result)
     struct job *job = context;
     const char *host = host_to_resolve(result->answer);
     char memory[HELPER_ROUTED_BYTES];
+    enum message_kind kind = host != NULL ? MESSAGE_ROUTED_PART : MESSAGE_ROUTED;
     struct message message;
 
-    message_begin(&message, memory, sizeof(memory), MESSAGE_ROUTED);
-    put_result(&message, result, host != NULL);
+    message_begin(&message, memory, sizeof(memory), kind);
+    put_result(&message, result);
     if (message.is_bad ||
-        job_answer(job, MESSAGE_ROUTED, memory + 1, message.length - 1) != IO_OK) {
+        job_answer(job, kind, memory + MESSAGE_HEAD_BYTES, message.length - MESSAGE_HEAD_BYTES) !=
+            IO_OK) {
         job_end(job); /* the session takes it for a failure */
     } else if (host != NULL) {
         resolver_call(job->session, host, send_addresses, job);

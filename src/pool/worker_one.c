@@ -10,13 +10,14 @@
  * is about to sleep may miss a flag: the master sends such a signal again until it is heard.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "io/wait.h"
 #include "pool/place.h"
@@ -26,7 +27,6 @@
 
 static volatile sig_atomic_t is_retiring PROCESS_OWN;
 static int listener_fd PROCESS_OWN;
-static int null_fd PROCESS_OWN;
 static struct place place PROCESS_OWN;
 static struct scoreboard_slot *own_slot PROCESS_OWN;
 
@@ -36,7 +36,7 @@ static void on_retire(int number)
 {
     (void)number;
     is_retiring = 1;
-    dup2(null_fd, listener_fd);
+    dup2(STDIN_FILENO, listener_fd); /* /dev/null */
     atomic_store(&own_slot->is_called, 1);
 }
 
@@ -75,11 +75,12 @@ static void set_signals(void)
 int worker_one_prepare(const struct worker *worker)
 {
     listener_fd = worker->pool->listener->fd;
-    null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (descriptors_detach_standard(log_descriptor()) == -1)
+        return -1;
     own_slot = worker->slot;
     place_init(&place, worker->pool, worker->slot);
     set_signals();
-    return null_fd;
+    return STDIN_FILENO;
 }
 
 /* ---- resting ---- */

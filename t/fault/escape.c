@@ -179,6 +179,13 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     return real(fd, message, flags);
 }
 
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    REAL(sendmsg);
+    obey();
+    return real(fd, message, flags);
+}
+
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
     REAL(send);

@@ -33,14 +33,33 @@ static size_t started_count;
 static int sessions[ASKED_MAX]; /* the asking sides' ends */
 static size_t asked;
 
+static struct channel *further; /* the channel that has brought a further question */
+
+static void on_question(struct channel *channel)
+{
+    char data[64];
+    struct message request;
+    size_t length;
+
+    if (message_read(channel->fd, data, sizeof(data), &length) != IO_OK) {
+        channel_end(channel);
+        return;
+    }
+    message_open(&request, data, length);
+    channel_begin(channel, request.number);
+    further = channel;
+}
+
 static int setup(void **state)
 {
     (void)state;
     loop = ev_loop_new(EVFLAG_AUTO);
     started_count = asked = 0;
-    if (loop != NULL)
-        job_init(loop, DESCRIPTORS, SESSIONS);
-    return loop == NULL ? -1 : 0;
+    if (loop == NULL)
+        return -1;
+    job_init(DESCRIPTORS, SESSIONS);
+    channel_init(loop, job_most(), on_question);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -54,6 +73,7 @@ static int teardown(void **state)
             job_end(started[i]);
     ev_run(loop, EVRUN_NOWAIT);
     assert_int_equal(job_count(), 0);
+    channel_keep_none();
     ev_loop_destroy(loop);
     return 0;
 }
@@ -68,11 +88,13 @@ static struct job *ask_for(enum job_kind kind, pid_t worker, uint64_t account)
 {
     char memory[32];
     struct message request;
-    struct job_origin origin = {.worker = worker, .account = account, .session = "s"};
+    struct job_origin origin = {.account = account, .session = "s"};
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    origin.answer_fd = pair[1];
+    origin.channel = channel_open(pair[1], worker);
+    assert_non_null(origin.channel);
+    channel_begin(origin.channel, 1000U + (uint32_t)asked);
     sessions[asked] = pair[0];
     message_begin(&request, memory, sizeof(memory), MESSAGE_ACCESS);
     message_put_number(&request, (int64_t)asked);
@@ -118,22 +140,126 @@ static void test_order(void **state)
             assert_int_equal(number_of(i), i);
 }
 
+/* Receives a message of the answer to this question. */
+static size_t receive(size_t question, char *data, size_t size)
+{
+    ssize_t length = recv(sessions[question], data, size, MSG_DONTWAIT);
+    struct message message;
+
+    assert_true(length >= (ssize_t)MESSAGE_HEAD_BYTES);
+    message_open(&message, data, (size_t)length);
+    assert_int_equal(message.number, 1000 + question);
+    return (size_t)length - MESSAGE_HEAD_BYTES;
+}
+
+static bool is_closed(size_t question)
+{
+    char octet;
+
+    return recv(sessions[question], &octet, 1, MSG_DONTWAIT) == 0;
+}
+
 static void test_answer(void **state)
 {
-    char data[8];
+    char data[16];
 
     (void)state;
     assert_non_null(ask(1, 1));
     job_start_waiting();
     assert_int_equal(job_answer(started[0], MESSAGE_OUTPUT, "xy", 2), IO_OK);
     finish(0);
-    assert_int_equal(recv(sessions[0], data, sizeof(data), 0), 3);
+    assert_int_equal(receive(0, data, sizeof(data)), 2);
     assert_int_equal(data[0], MESSAGE_OUTPUT);
-    assert_memory_equal(data + 1, "xy", 2);
-    assert_int_equal(recv(sessions[0], data, sizeof(data), 0), 2);
+    assert_memory_equal(data + MESSAGE_HEAD_BYTES, "xy", 2);
+    assert_int_equal(receive(0, data, sizeof(data)), 1);
     assert_int_equal(data[0], MESSAGE_RESULT);
-    assert_int_equal(data[1], MESSAGE_RESULT_DONE);
-    assert_int_equal(recv(sessions[0], data, sizeof(data), 0), 0);
+    assert_int_equal(data[MESSAGE_HEAD_BYTES], MESSAGE_RESULT_DONE);
+    assert_true(is_closed(0)); /* this process has made the pair, and not process 1 */
+}
+
+/* ---- pairs that are kept ---- */
+
+/* Asks on a pair that this process has made, as workers do, and answers. */
+static void ask_and_answer(void)
+{
+    assert_non_null(ask(getpid(), asked + 1));
+    job_start_waiting();
+    finish(started_count - 1);
+}
+
+static void send_further(size_t question, uint32_t number)
+{
+    char memory[16];
+    struct message request;
+
+    message_begin(&request, memory, sizeof(memory), MESSAGE_ACCESS);
+    message_set_number(&request, number);
+    assert_int_equal(message_send(sessions[question], memory, request.length, -1, 0), IO_OK);
+    further = NULL;
+    ev_run(loop, EVRUN_NOWAIT);
+}
+
+static void test_kept(void **state)
+{
+    (void)state;
+    ask_and_answer();
+    assert_false(is_closed(0));
+    send_further(0, 7);
+    assert_non_null(further);
+    assert_int_equal(further->number, 7);
+    channel_end(further); /* without an answer */
+    (void)recv(sessions[0], (char[16]){0}, 16, MSG_DONTWAIT);
+    assert_true(is_closed(0));
+}
+
+static void test_not_kept_without_a_whole_answer(void **state)
+{
+    (void)state;
+    assert_non_null(ask(getpid(), 1));
+    job_start_waiting();
+    assert_int_equal(job_answer(started[0], MESSAGE_ROUTED_PART, "x", 1), IO_OK);
+    job_end(started[0]);
+    started[0] = NULL;
+    (void)recv(sessions[0], (char[16]){0}, 16, MSG_DONTWAIT);
+    assert_true(is_closed(0));
+}
+
+/* A worker that asks before it has the answer is not to be trusted with a pair. */
+static void test_two_questions_at_once(void **state)
+{
+    (void)state;
+    assert_non_null(ask(getpid(), 1));
+    send_further(0, 7);
+    assert_null(further);
+    assert_int_equal(job_count(), 0);
+    assert_true(recv(sessions[0], (char[16]){0}, 16, MSG_DONTWAIT) <= 0);
+}
+
+/* There is room for so many in all: those that are kept give way. */
+static void test_kept_give_way(void **state)
+{
+    size_t closed = 0;
+
+    (void)state;
+    for (int i = 0; i < JOBS + 5; i++)
+        ask_and_answer();
+    for (size_t i = 0; i < asked; i++) {
+        (void)recv(sessions[i], (char[16]){0}, 16, MSG_DONTWAIT);
+        closed += is_closed(i);
+    }
+    assert_int_equal(closed, 5);
+}
+
+static void test_keep_none(void **state)
+{
+    (void)state;
+    ask_and_answer();
+    channel_keep_none();
+    (void)recv(sessions[0], (char[16]){0}, 16, MSG_DONTWAIT);
+    assert_true(is_closed(0));
+    ask_and_answer();
+    (void)recv(sessions[1], (char[16]){0}, 16, MSG_DONTWAIT);
+    assert_true(is_closed(1));
 }
 
 /* One that has its share does not hold up those that came later. */
@@ -176,7 +302,7 @@ static void test_kinds(void **state)
 
 static void test_too_many_of_a_worker(void **state)
 {
-    char data[8];
+    char data[16];
 
     (void)state;
     for (int i = 0; i < WORKER_MAX; i++)
@@ -184,10 +310,10 @@ static void test_too_many_of_a_worker(void **state)
     errno = 0;
     assert_null(ask(9, 77));
     assert_int_equal(errno, EBUSY);
-    assert_int_equal(recv(sessions[asked - 1], data, sizeof(data), MSG_DONTWAIT), 2);
+    assert_int_equal(receive(asked - 1, data, sizeof(data)), 1);
     assert_int_equal(data[0], MESSAGE_RESULT);
-    assert_int_equal(data[1], MESSAGE_RESULT_FAILED);
-    assert_int_equal(recv(sessions[asked - 1], data, sizeof(data), MSG_DONTWAIT), 0);
+    assert_int_equal(data[MESSAGE_HEAD_BYTES], MESSAGE_RESULT_FAILED);
+    assert_true(is_closed(asked - 1));
     assert_non_null(ask(10, 77));
 }
 
@@ -268,6 +394,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_kept_without_a_whole_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_questions_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept_give_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keep_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_of_an_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_of_a_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),

@@ -223,7 +223,8 @@ static int setup(void **state)
     now_ms = 1000 * SECOND;
     if (loop == NULL)
         return -1;
-    job_init(loop, 1024, 1024);
+    job_init(1024, 1024);
+    channel_init(loop, job_most(), channel_end);
     return resolver_init(loop);
 }
 
@@ -561,30 +562,32 @@ static void ask_as_session(size_t i, const char *host, enum helper_extent extent
 {
     char memory[512];
     struct message request;
-    struct job_origin origin = {.worker = 1, .account = 7, .session = "s"};
+    struct job_origin origin = {.account = 7, .session = "s"};
     int pair[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    origin.answer_fd = pair[1];
+    origin.channel = channel_open(pair[1], 1);
+    assert_non_null(origin.channel);
+    channel_begin(origin.channel, 0);
     sessions[i] = pair[0];
     message_begin(&request, memory, sizeof(memory), MESSAGE_RESOLVE);
     message_put(&request, host);
     message_put_number(&request, extent);
     message_open(&request, memory, request.length);
-    if (!resolver_answer_known(host, extent, origin.answer_fd))
+    if (!resolver_answer_known(host, extent, origin.channel))
         assert_non_null(job_new(JOB_LOOKUP, &origin, &request, resolver_start));
     (void)job_start_waiting();
 }
 
 static bool is_answered(size_t i, struct helper_addresses *addresses)
 {
-    char data[1 + sizeof(*addresses)];
+    char data[MESSAGE_HEAD_BYTES + sizeof(*addresses)];
     ssize_t length = recv(sessions[i], data, sizeof(data), MSG_DONTWAIT);
 
     if (length < 0)
         return false;
     assert_int_equal(length, sizeof(data));
-    memcpy(addresses, data + 1, sizeof(*addresses));
+    memcpy(addresses, data + MESSAGE_HEAD_BYTES, sizeof(*addresses));
     close(sessions[i]);
     return true;
 }
