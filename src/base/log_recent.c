@@ -49,8 +49,10 @@ void log_recent_add(enum log_level level, const char *text, size_t length)
     seqlock_end_write(&entry->lock);
 }
 
-static void check(struct log_recent *line)
+static void check(struct log_recent *line, int64_t now_s)
 {
+    if (line->at < 0 || line->at > now_s)
+        line->at = now_s;
     line->text[LOG_RECENT_BYTES - 1] = '\0';
     if (line->level < LOG_LEVEL_ALERT || line->level > LOG_LEVEL_WARNING)
         line->level = LOG_LEVEL_WARNING;
@@ -62,6 +64,7 @@ static void check(struct log_recent *line)
 size_t log_recent_copy(struct log_recent lines[LOG_RECENT_MAX])
 {
     uint32_t next = ring == NULL ? 0 : atomic_load(&ring->next);
+    int64_t now_s = clock_wall_s();
     size_t count = 0;
 
     for (uint32_t i = 0; ring != NULL && i < LOG_RECENT_MAX; i++) {
@@ -70,7 +73,7 @@ size_t log_recent_copy(struct log_recent lines[LOG_RECENT_MAX])
         if (!seqlock_is_used(&entry->lock) ||
             !seqlock_read(&entry->lock, &lines[count], &entry->line, sizeof(lines[count])))
             continue;
-        check(&lines[count++]);
+        check(&lines[count++], now_s);
     }
     return count;
 }

@@ -14,7 +14,7 @@
 enum { LOG_RECENT_MAX = 50, LOG_RECENT_BYTES = 512 };
 
 struct log_recent {
-    int64_t at; /* seconds since 1970 */
+    int64_t at; /* seconds since 1970; not after the time of the copy */
     enum log_level level;
     char text[LOG_RECENT_BYTES]; /* printable ASCII; longer lines are cut */
 };
