@@ -276,21 +276,39 @@ static const char *why_not(int number)
     return strerror(number);
 }
 
-/* Returns false where nothing is missing. */
+static void add_missing(struct error *missing, const char *what, const char *why)
+{
+    size_t length = strlen(missing->text);
+
+    snprintf(missing->text + length, sizeof(missing->text) - length, "%s%s: %s",
+             length == 0 ? "" : "; ", what, why);
+}
+
+/* Returns false where no part is missing as a whole. */
 static bool what_is_missing(struct error *missing)
 {
-    const char *seccomp = sandbox.why_no_filter.text[0] != '\0' ? sandbox.why_no_filter.text
-                          : sandbox.seccomp_error != 0          ? why_not(sandbox.seccomp_error)
-                                                                : NULL;
-    const char *landlock = sandbox.landlock_error != 0 ? why_not(sandbox.landlock_error) : NULL;
+    static const char filter[] = "no filter of system calls (seccomp)";
 
-    if (seccomp == NULL && landlock == NULL)
-        return false;
-    error_set(missing, "%s%s%s%s%s", seccomp == NULL ? "" : "no filter of system calls (seccomp): ",
-              seccomp == NULL ? "" : seccomp, seccomp == NULL || landlock == NULL ? "" : "; ",
-              landlock == NULL ? "" : "no restriction of files (Landlock): ",
-              landlock == NULL ? "" : landlock);
-    return true;
+    missing->text[0] = '\0';
+    if (sandbox.why_no_filter.text[0] != '\0')
+        add_missing(missing, filter, sandbox.why_no_filter.text);
+    else if (sandbox.seccomp_error != 0)
+        add_missing(missing, filter, why_not(sandbox.seccomp_error));
+    if (sandbox.landlock_error != 0)
+        add_missing(missing, "no restriction of files (Landlock)", why_not(sandbox.landlock_error));
+    return missing->text[0] != '\0';
+}
+
+/* What the Landlock of an older kernel does not restrict. */
+static void add_older(struct error *missing)
+{
+    if (sandbox.landlock_error != 0)
+        return;
+    if (sandbox.landlock_version < SANDBOX_LANDLOCK_PORTS)
+        add_missing(missing, "no restriction of ports", "this needs Linux 6.7");
+    if (sandbox.landlock_version < SANDBOX_LANDLOCK_SIGNALS)
+        add_missing(missing, "no restriction of signals and abstract sockets",
+                    "this needs Linux 6.12");
 }
 
 int sandbox_prepare(enum sandbox_mode mode, struct error *error)
@@ -301,7 +319,9 @@ int sandbox_prepare(enum sandbox_mode mode, struct error *error)
     if (mode == SANDBOX_NO)
         return 0;
     try_once();
-    if (!what_is_missing(&missing))
+    (void)what_is_missing(&missing);
+    add_older(&missing);
+    if (missing.text[0] == '\0')
         return 0;
     if (mode == SANDBOX_REQUIRE)
         return error_set(error, "sandbox = require: %s; mend that, or set sandbox = yes",
@@ -320,11 +340,18 @@ void sandbox_use(enum sandbox_mode mode, bool is_syslog)
 
 /* ---- entering ---- */
 
+/* The process must not go on without a part that is required, or that worked in the trial: the
+ * operator was told of what is missing, and this is not. */
+static bool is_needed(int error_of_trial)
+{
+    return sandbox.mode == SANDBOX_REQUIRE || (sandbox.is_tried && error_of_trial == 0);
+}
+
 static int fail(const char *part, struct error *error)
 {
     const char *why = sandbox.why_no_filter.text;
 
-    return error_set(error, "sandbox = require: %s: %s", part,
+    return error_set(error, "the process cannot enter its sandbox: %s: %s; the process ends", part,
                      why[0] != '\0' ? why : why_not(errno));
 }
 
@@ -350,20 +377,26 @@ static void tell_own(void)
 /* Landlock first: with the filter it could not be asked for any more. */
 static int enter_landlock(const struct sandbox_view *view, unsigned *parts, struct error *error)
 {
+    bool must = is_needed(sandbox.landlock_error);
+    struct error older = {0};
     unsigned in_force = 0;
 
+    add_older(&older);
+    if (sandbox.mode == SANDBOX_REQUIRE && older.text[0] != '\0')
+        return error_set(error, "sandbox = require: %s", older.text);
     errno = sandbox.landlock_error;
     if (sandbox.landlock_version > 0)
         in_force = sandbox_landlock_enter(sandbox.landlock_version, view);
     *parts |= in_force;
     if (in_force == 0)
         sandbox.landlock_error = errno;
-    return in_force == 0 && sandbox.mode == SANDBOX_REQUIRE ? fail("Landlock", error) : 0;
+    return in_force == 0 && must ? fail("Landlock", error) : 0;
 }
 
 static int enter_seccomp(enum sandbox_role role, unsigned *parts, struct error *error)
 {
     const struct sandbox_filter *filter = filter_of(role, sandbox.is_syslog);
+    bool must = is_needed(sandbox.seccomp_error) && sandbox.why_no_filter.text[0] == '\0';
     bool is_loaded = false;
 
     errno = sandbox.seccomp_error != 0 ? sandbox.seccomp_error : ENOSYS;
@@ -375,7 +408,7 @@ static int enter_seccomp(enum sandbox_role role, unsigned *parts, struct error *
         *parts |= SANDBOX_SECCOMP;
     else
         sandbox.seccomp_error = errno;
-    return !is_loaded && sandbox.mode == SANDBOX_REQUIRE ? fail("seccomp", error) : 0;
+    return !is_loaded && (must || sandbox.mode == SANDBOX_REQUIRE) ? fail("seccomp", error) : 0;
 }
 
 static void note(enum sandbox_role role, unsigned parts)
@@ -386,7 +419,7 @@ static void note(enum sandbox_role role, unsigned parts)
 
 int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struct error *error)
 {
-    unsigned parts = SANDBOX_LIMITS;
+    unsigned parts = 0;
 
     sandbox_limits_always();
     if (sandbox.mode == SANDBOX_NO) {
@@ -399,7 +432,8 @@ int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struc
     sandbox_view_add(&all, "/", true); /* sanitizers read /proc */
     view = &all;
 #else
-    sandbox_limits_enter(profiles[role].limits);
+    if (sandbox_limits_enter(profiles[role].limits))
+        parts |= SANDBOX_LIMITS;
 #endif
     if (enter_landlock(view, &parts, error) == -1 || enter_seccomp(role, &parts, error) == -1)
         return -1;

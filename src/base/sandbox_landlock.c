@@ -84,9 +84,9 @@ static struct ruleset what_is_handled(int version, const struct sandbox_view *vi
         rules.files |= FILES_TRUNCATE;
     if (version >= 5)
         rules.files |= FILES_IOCTL;
-    if (version >= 4)
+    if (version >= SANDBOX_LANDLOCK_PORTS)
         rules.ports = view->has_ports ? PORTS_BIND | PORTS_CONNECT : PORTS_BIND;
-    if (version >= 6)
+    if (version >= SANDBOX_LANDLOCK_SIGNALS)
         rules.scopes = SCOPE_ABSTRACT | SCOPE_SIGNAL;
     return rules;
 }

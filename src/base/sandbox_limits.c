@@ -84,10 +84,14 @@ void sandbox_limits_always(void)
     drop_capabilities();
 }
 
-void sandbox_limits_enter(unsigned limits)
+bool sandbox_limits_enter(unsigned limits)
 {
+    const struct rlimit none = {0, 0};
+    bool holds = limits != 0;
+
     if ((limits & SANDBOX_LIMIT_NO_FORK) != 0)
-        set_none(RLIMIT_NPROC);
+        holds &= setrlimit(RLIMIT_NPROC, &none) == 0;
     if ((limits & SANDBOX_LIMIT_NO_CODE) != 0)
-        (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0);
+        holds &= prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0;
+    return holds;
 }

@@ -52,8 +52,8 @@ void sandbox_limits_bound(void);
  * call for each of some forty capabilities costs each start of a worker more than the filter does.
  * The master itself keeps its capabilities, and so does the program that it executes. */
 void sandbox_limits_bound_children(void);
-/* Those of the role. */
-void sandbox_limits_enter(unsigned limits);
+/* Those of the role. Returns whether there are any and all of them hold. */
+bool sandbox_limits_enter(unsigned limits);
 
 /* ---- system calls ---- */
 
@@ -74,6 +74,9 @@ int sandbox_filter_load(const struct sandbox_filter *filter);
 void sandbox_call_name(long number, char name[SANDBOX_CALL_SIZE]);
 
 /* ---- files and ports ---- */
+
+/* The versions of the interface that brought a part. */
+enum { SANDBOX_LANDLOCK_PORTS = 4, SANDBOX_LANDLOCK_SIGNALS = 6 };
 
 /* The version of the kernel's interface; 0, with errno, where there is none. */
 int sandbox_landlock_version(void);

@@ -714,6 +714,27 @@ static void test_a_file_that_is_seen(void **state)
     assert_int_equal(WEXITSTATUS(status), TRUE_EXIT);
 }
 
+/* A part that worked in the trial is not left out in silence. */
+static void test_a_part_that_fails_later(void **state)
+{
+    const struct rlimit none = {0, 0};
+    struct sandbox_view view = view_of();
+    struct error error;
+    pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (pid == 0) {
+        bool has_entered = setrlimit(RLIMIT_NOFILE, &none) == -1 ||
+                           sandbox_enter(SANDBOX_WORKER_ONE, &view, &error) == 0;
+
+        _exit(!has_entered && strstr(error.text, "Landlock") != NULL ? TRUE_EXIT : FAILED);
+    }
+    status = end(pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), TRUE_EXIT);
+}
+
 /* Nonsense in the shared memory is shown as nonsense, and the process that shows it goes on. */
 static void test_without_a_report(void **state)
 {
@@ -785,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_escapes),          cmocka_unit_test(test_a_call_is_named),
         cmocka_unit_test(test_work_goes_on),     cmocka_unit_test(test_abort),
         cmocka_unit_test(test_a_file_that_is_seen), cmocka_unit_test(test_without_a_report),
+        cmocka_unit_test(test_a_part_that_fails_later),
     };
 
     if (!is_possible()) {
