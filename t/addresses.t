@@ -103,7 +103,8 @@ scene 'dead addresses of many sessions need few descriptors' => sub {
         $most = $now if $now > $most;
         pause(0.1);
     }
-    cmp_ok $most, '<=', $before + 3 * @clients, "no more than three a session: $most";
+    my $kept = 8;   # pairs of sockets for the next questions to the helper
+    cmp_ok $most, '<=', $before + $kept + 3 * @clients, "no more than three a session: $most";
     cmp_ok $most, '>',  $before + 2 * @clients, 'and two attempts at once';
 };
 

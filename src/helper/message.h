@@ -26,7 +26,7 @@ enum {
     MESSAGE_HEAD_BYTES = 1 + sizeof(uint32_t), /* kind and number */
     /* Pairs of sockets that a worker keeps for its next questions. The helper keeps as many again,
      * since it cannot know which of them the worker closes. */
-    MESSAGE_PAIRS_KEPT = 32,
+    MESSAGE_PAIRS_KEPT = 8,
 };
 
 enum message_kind {

@@ -235,19 +235,34 @@ static void test_two_questions_at_once(void **state)
     assert_true(recv(sessions[0], (char[16]){0}, 16, MSG_DONTWAIT) <= 0);
 }
 
-/* There is room for so many in all: those that are kept give way. */
-static void test_kept_give_way(void **state)
+static size_t count_closed(void)
 {
     size_t closed = 0;
 
-    (void)state;
-    for (int i = 0; i < JOBS + 5; i++)
-        ask_and_answer();
     for (size_t i = 0; i < asked; i++) {
         (void)recv(sessions[i], (char[16]){0}, 16, MSG_DONTWAIT);
         closed += is_closed(i);
     }
-    assert_int_equal(closed, 5);
+    return closed;
+}
+
+/* There is room for so many in all: those that are kept give way. */
+static void test_kept_give_way(void **state)
+{
+    (void)state;
+    channel_init(loop, MESSAGE_PAIRS_KEPT, on_question);
+    for (int i = 0; i < MESSAGE_PAIRS_KEPT + 5; i++)
+        ask_and_answer();
+    assert_int_equal(count_closed(), 5);
+}
+
+/* As many again as it can keep itself. */
+static void test_share_of_what_is_kept(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * MESSAGE_PAIRS_KEPT + 5; i++)
+        ask_and_answer();
+    assert_int_equal(count_closed(), 5);
 }
 
 static void test_keep_none(void **state)
@@ -398,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_kept_without_a_whole_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_questions_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kept_give_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_share_of_what_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keep_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_of_an_address, setup, teardown),
         cmocka_unit_test_setup_teardown(test_share_of_a_worker, setup, teardown),
