@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,6 +104,8 @@ static void test_truncated(void **state)
     int fds[2];
 
     (void)state;
+    if (getenv("POP3_TEST_EMULATED") != NULL)
+        skip(); /* qemu-user does not tell that descriptors were left out */
     pass(pair[0], 5);
     assert_false(receive(fds, 2, CMSG_SPACE(2 * sizeof(int))));
     assert_int_equal(count_descriptors(), before);
