@@ -162,7 +162,8 @@ walk 'in the helper' => \@policy, 'children',
     connect => [ECONNREFUSED];
 
 # Each descriptor of the helper and of the starter in turn; one of them is the socket on which the
-# helper hears of the end of a program.
+# helper hears of the end of a program. The program takes a moment, so its start and its end are two
+# events.
 scene 'an acp whose end the kernel cannot watch is asked for it now and then' => sub {
     my $acp = acp('sleep 0.2; exit 0');
     my ($count, $granted) = (0, 0);

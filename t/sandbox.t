@@ -206,6 +206,7 @@ scene 'lies to the helper' => sub {
     my @channels = sockets_of($master->worker_of('liar'), sub { unpack('i', getsockopt $_[0], SOL_SOCKET, SO_TYPE) == SOCK_SEQPACKET });
     srand 1;
     for my $channel (@channels) {     # one of them leads to the helper; nobody may read another one
+        send $channel, '', MSG_DONTWAIT;
         for my $kind (0 .. 9) {
             send $channel, chr($kind) . join('', map { chr int rand 256 } 1 .. $_), MSG_DONTWAIT for 0, 1, 10, 500, 4000;
             send $channel, chr($kind) . "\0" x $_, MSG_DONTWAIT for 1 .. 24;

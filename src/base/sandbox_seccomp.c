@@ -266,6 +266,7 @@ static void add_options(struct making *making)
         {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, SANDBOX_GROUP_CONNECT},
         {SOL_SOCKET, SO_OOBINLINE, SANDBOX_GROUP_SPLICE},
         {IPPROTO_TCP, TCP_CORK, SANDBOX_GROUP_FLAGS},             /* libmicrohttpd */
+        {SOL_SOCKET, SO_LINGER, SANDBOX_GROUP_DATAGRAM},          /* passed_close() */
         {SOL_SOCKET, SO_KEEPALIVE, SANDBOX_GROUP_DATAGRAM},       /* libcurl */
         {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, SANDBOX_GROUP_DATAGRAM}, /* c-ares; Landlock sees it */
         {IPPROTO_IP, IP_RECVERR, SANDBOX_GROUP_THREADS},          /* getaddrinfo() */

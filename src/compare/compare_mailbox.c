@@ -89,7 +89,7 @@ static void begin_reply(struct visit *visit)
 }
 
 /* One deadline for the whole reply, so that a server cannot win time by sending it octet by octet.
- * A long reply gets more time as it comes in. */
+ * The limit grows with the octets that have come, so a long reply has the time that it needs. */
 static int64_t deadline_ms(const struct visit *visit)
 {
     return visit->begun_ms + visit->server->timeout_ms +

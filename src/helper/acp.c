@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Follows access control programs, which acp_starter.c starts: output, time limit, end. The program
- * is the operator's, but strangers cause it to run. So nothing that it does may stop the helper:
- * neither silence, nor endless output, nor a process that it leaves behind.
+ * is the operator's, but strangers cause it to run. The helper never waits for it: the program may be
+ * silent, write without end, or leave a process behind, and the helper still answers other sessions.
  */
 #include "helper/acp.h"
 

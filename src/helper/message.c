@@ -228,14 +228,16 @@ enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline
         if (status != IO_OK)
             return status;
         ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (got > 0) {
+        if (got != -1) {
             *length_r = (size_t)got;
             *sender_r = get_sender(&header);
             *passed_fd_r = take_descriptor(&header);
-            return IO_OK;
-        }
-        if (got == 0)
+            if (got > 0 || *sender_r != 0)
+                return IO_OK;
+            passed_close(*passed_fd_r);
+            *passed_fd_r = -1;
             return IO_EOF;
+        }
         if (errno != EAGAIN && errno != EINTR)
             return is_gone(errno) ? IO_EOF : IO_FAILED;
         if (errno == EAGAIN && !is_waiting)

@@ -91,7 +91,7 @@ enum io_status message_send(int fd, const void *data, size_t length, int passed_
 /* Receives one message. With the limit CLOCK_PASSED it does not wait: call it when there is one.
  * *passed_fd_r: the SOCK_SEQPACKET UNIX socket that came with it, or -1; other descriptors are
  * closed. *sender_r: the process that sent it, where SO_PASSCRED lets the kernel say so, or 0.
- * IO_EOF: the other side is gone. */
+ * IO_EOF: the other side is gone; without SO_PASSCRED an empty message looks the same. */
 enum io_status message_receive(int fd, void *data, size_t size, int64_t deadline_ms,
                                size_t *length_r, int *passed_fd_r, pid_t *sender_r);
 

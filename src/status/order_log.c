@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An order is logged as it comes, before it has an effect. So its line precedes the lines of the
- * sessions that it ends, and an order that fails is logged too.
+ * Logs an order when it arrives, before the server carries it out. So the line comes before the lines
+ * of the sessions that the order ends, and an order that fails has a line, too.
  */
 #include "status/order_log.h"
 

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "base/passed.h"
 #include "helper/acp_starter.h"
+#include "passing.h"
 
 enum { HANG_MS = 60000, VALUES = 12 };
 
@@ -77,25 +77,6 @@ static void check_works(void)
     close_channels(&channels);
 }
 
-static void send_to_starter(const char *data, size_t length, int fd, size_t count)
-{
-    union passed_room room;
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
-
-    memset(&room, 0, sizeof(room));
-    if (count > 0) {
-        header.msg_control = &room;
-        header.msg_controllen = CMSG_SPACE(count * sizeof(fd));
-        room.align.cmsg_level = SOL_SOCKET;
-        room.align.cmsg_type = SCM_RIGHTS;
-        room.align.cmsg_len = CMSG_LEN(count * sizeof(fd));
-    }
-    for (size_t i = 0; i < count; i++)
-        memcpy(CMSG_DATA(&room.align) + i * sizeof(fd), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(starter_fd, &header, 0), length);
-}
-
 /* The starter has all the writing ends of a pipe. The reading end is at its end once they are
  * closed. */
 static void check_descriptors_closed(const char *data, size_t length, size_t count)
@@ -104,7 +85,7 @@ static void check_descriptors_closed(const char *data, size_t length, size_t cou
     char octet;
 
     assert_int_equal(pipe(ends), 0);
-    send_to_starter(data, length, ends[1], count);
+    assert_int_equal(pass_descriptors(starter_fd, data, length, ends[1], count), length);
     close(ends[1]);
     await_input(ends[0]);
     assert_int_equal(read(ends[0], &octet, 1), 0);
@@ -126,9 +107,9 @@ static void test_any_count(void **state)
 
 static void test_nonsense(void **state)
 {
-    static const char no_end[] = {MESSAGE_ACCESS, 'x'};
-    static const char too_few[] = {MESSAGE_ACCESS, '\0'};
-    static const char other_kind[] = {MESSAGE_ROUTE, 'x', '\0'};
+    static const char no_end[] = {MESSAGE_ACCESS, 'n', 'n', 'n', 'n', 'x'};
+    static const char too_few[] = {MESSAGE_ACCESS, 'n', 'n', 'n', 'n', 'x', '\0'};
+    static const char other_kind[] = {MESSAGE_ROUTE, 'n', 'n', 'n', 'n', 'x', '\0'};
     static char endless[MESSAGE_BYTES] = {MESSAGE_ACCESS};
 
     (void)state;

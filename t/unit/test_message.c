@@ -3,9 +3,7 @@
  * Messages to the helper: the reader trusts nothing, and accepts no descriptor but the one that it
  * expects.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +16,7 @@
 
 #include "base/clock.h"
 #include "helper/message.h"
+#include "passing.h"
 
 static void test_there_and_back(void **state)
 {
@@ -91,15 +90,6 @@ static void test_malformed(void **state)
 
 /* ---- over a socket ---- */
 
-static int count_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 64; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
-}
-
 static int receive(int fd, enum io_status *status_r)
 {
     char data[64];
@@ -163,24 +153,36 @@ static void test_sender(void **state)
     close(pair[1]);
 }
 
-static void send_with_descriptors(int fd, int count)
+/* A message without an octet is not the end of the connection. Where the kernel names the sender, the
+ * two can be told apart. */
+static void test_empty(void **state)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(8 * sizeof(int))];
-    } control = {.room = {0}};
-    struct iovec piece = {.iov_base = (char[]){MESSAGE_RESOLVE}, .iov_len = 1};
-    struct msghdr header = {.msg_iov = &piece,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+    char data[8];
+    size_t length = 1;
+    int pair[2];
+    int on = 1;
+    int passed;
+    pid_t sender;
+    int before;
 
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-    for (int i = 0; i < count; i++)
-        memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &fd, sizeof(int));
-    assert_int_equal(sendmsg(fd, &header, 0), 1);
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+    before = count_descriptors();
+    for (size_t count = 0; count <= 2; count += 2) {
+        assert_int_equal(pass_descriptors(pair[0], "", 0, pair[0], count), 0);
+        assert_int_equal(message_receive(pair[1], data, sizeof(data), CLOCK_PASSED, &length,
+                                         &passed, &sender),
+                         IO_OK);
+        assert_int_equal(length, 0);
+        assert_int_equal(passed, -1);
+        assert_int_equal(count_descriptors(), before);
+    }
+    close(pair[0]);
+    assert_int_equal(
+        message_receive(pair[1], data, sizeof(data), CLOCK_PASSED, &length, &passed, &sender),
+        IO_EOF);
+    close(pair[1]);
 }
 
 /* A broken worker tries to fill the helper's table. */
@@ -194,35 +196,13 @@ static void test_many_descriptors(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     before = count_descriptors();
     for (int count = 2; count <= 8; count++) {
-        send_with_descriptors(pair[0], count);
+        assert_int_equal(pass_descriptors(pair[0], "\1", 1, pair[0], (size_t)count), 1);
         assert_int_equal(receive(pair[1], &status), -1);
         assert_int_equal(status, IO_OK);
         assert_int_equal(count_descriptors(), before);
     }
     close(pair[0]);
     close(pair[1]);
-}
-
-/* A connection that makes close() wait until its other end has read all. */
-static int open_lingering(int *reader_r)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct linger linger = {.l_onoff = 1, .l_linger = 3600};
-    static char data[65536];
-    socklen_t size = sizeof(name);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &size), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    *reader_r = accept(listener, NULL, NULL);
-    close(listener);
-    while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
-        continue;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-    return fd;
 }
 
 /* A broken worker passes something else than an end of a pair, to stop the helper. */
@@ -258,7 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_malformed),        cmocka_unit_test(test_descriptor),
-        cmocka_unit_test(test_sender),
+        cmocka_unit_test(test_sender),           cmocka_unit_test(test_empty),
         cmocka_unit_test(test_many_descriptors), cmocka_unit_test(test_wrong_descriptors),
     };
 

@@ -3,24 +3,20 @@
  * Descriptors from a process that may be broken: only the number that is wanted is taken, and
  * closing the others does not block.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/passed.h"
+#include "passing.h"
 
-enum { HANG_S = 60, LINGER_S = 3600 };
+enum { HANG_S = 60 };
 
 static int pair[2];
 
@@ -40,22 +36,7 @@ static int close_pair(void **state)
 
 static void pass(int fd, size_t count)
 {
-    union passed_room room;
-    char octet = 'x';
-    struct iovec piece = {.iov_base = &octet, .iov_len = 1};
-    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
-
-    memset(&room, 0, sizeof(room));
-    if (count > 0) {
-        header.msg_control = &room;
-        header.msg_controllen = CMSG_SPACE(count * sizeof(fd));
-        room.align.cmsg_level = SOL_SOCKET;
-        room.align.cmsg_type = SCM_RIGHTS;
-        room.align.cmsg_len = CMSG_LEN(count * sizeof(fd));
-    }
-    for (size_t i = 0; i < count; i++)
-        memcpy(CMSG_DATA(&room.align) + i * sizeof(fd), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(pair[0], &header, 0), 1);
+    assert_int_equal(pass_descriptors(pair[0], "x", 1, fd, count), 1);
 }
 
 static bool receive(int *fds, size_t wanted, size_t room_bytes)
@@ -68,15 +49,6 @@ static bool receive(int *fds, size_t wanted, size_t room_bytes)
 
     assert_int_equal(recvmsg(pair[1], &header, MSG_CMSG_CLOEXEC), 1);
     return passed_take(&header, fds, wanted);
-}
-
-static int count_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 512; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
 }
 
 static void test_counts(void **state)
@@ -109,28 +81,6 @@ static void test_truncated(void **state)
     pass(pair[0], 5);
     assert_false(receive(fds, 2, CMSG_SPACE(2 * sizeof(int))));
     assert_int_equal(count_descriptors(), before);
-}
-
-/* A connection whose reader does not read, and whose close() waits until it has read all. */
-static int open_lingering(int *reader_r)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
-    static char data[65536];
-    socklen_t size = sizeof(name);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&name, &size), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-    *reader_r = accept(listener, NULL, NULL);
-    close(listener);
-    while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
-        continue;
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-    return fd;
 }
 
 static void test_lingering(void **state)

@@ -539,7 +539,7 @@ static const struct attempt {
     {"write code", try_code, 0, 0},
     {"make data code", try_code_later, 0, ROLE(HELPER_HTTP)},
     {"be dumpable", try_dump, ~0U, 0},
-    {"raise a limit", try_core, ~0U, 0},
+    {"change a limit", try_core, ~0U, 0},
     {"type into a terminal", try_type, 0, 0},
     {"load a module", try_module, 0, 0},
     {"set the clock", try_clock, 0, 0},
@@ -676,6 +676,24 @@ static void test_work_goes_on(void **state)
     }
 }
 
+/* The helper closes what a worker has passed to it, and must not wait for that. */
+static bool end_lingering(void)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    return is_good(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+}
+
+static void test_helper_ends_lingering(void **state)
+{
+    int status = end(begin(SANDBOX_HELPER, end_lingering));
+
+    (void)state;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), TRUE_EXIT);
+}
+
 /* A report that needs the signal of abort() gets that signal. */
 static bool run_abort(void)
 {
@@ -806,7 +824,7 @@ int main(void)
         cmocka_unit_test(test_escapes),          cmocka_unit_test(test_a_call_is_named),
         cmocka_unit_test(test_work_goes_on),     cmocka_unit_test(test_abort),
         cmocka_unit_test(test_a_file_that_is_seen), cmocka_unit_test(test_without_a_report),
-        cmocka_unit_test(test_a_part_that_fails_later),
+        cmocka_unit_test(test_a_part_that_fails_later), cmocka_unit_test(test_helper_ends_lingering),
     };
 
     if (!is_possible()) {
