@@ -6,6 +6,7 @@
 
 use strict;
 use warnings;
+use Fcntl qw(O_NONBLOCK);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
@@ -25,6 +26,28 @@ sub sessions_in_log {
     my ($daemon, $reason) = @_;
     return scalar grep { $_->{f}{reason} eq $reason } $daemon->{log}->with_event('session');
 }
+
+# The status flags of the socket at the worker's end of the client's connection.
+sub flags_of_connection {
+    my ($worker, $client) = @_;
+    my $port = sprintf '%04X', $client->port;
+    my ($inode) = read_file('/proc/net/tcp') =~ /^ *\d+: \S+ [0-9A-F]{8}:$port (?:\S+ +){6}(\d+)/m or return;
+    for my $link (glob "/proc/$worker/fd/*") {
+        next if (readlink($link) // '') ne "socket:[$inode]";
+        my ($flags) = read_file($link =~ s{/fd/}{/fdinfo/}r) =~ /^flags:\s*([0-7]+)/m;
+        return oct $flags;
+    }
+    return;
+}
+
+# splice(), which carries long messages, would sleep otherwise, and all sessions of the worker with it.
+scene 'the socket of a client never blocks' => sub {
+    my $daemon = daemon(server());
+    my $client = $daemon->client->login;
+    my $flags  = flags_of_connection($daemon->workers(1), $client);
+    ok $flags && $flags & O_NONBLOCK, 'O_NONBLOCK is set';
+    is $client->quit, '+OK bye', 'a session';
+};
 
 scene 'many sessions, side by side' => sub {
     my @messages = map { message(2000 * $_) } 1 .. 5;

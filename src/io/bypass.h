@@ -33,7 +33,8 @@ void bypass_close(struct bypass *bypass);
 size_t bypass_take(struct bypass *bypass, const struct stream *from, size_t length);
 
 /* Tries to send octets from the pipe, with the results of stream_try_write(). Where the receiver takes
- * nothing and its socket blocks, waits for a tick of the kernel, which is 10 ms at most. */
+ * nothing, waits for a tick of the kernel, which is 10 ms at most, unless its socket does not block: in
+ * a worker with many sessions it must not. */
 enum io_status bypass_give(struct bypass *bypass, struct stream *to, size_t *moved_r);
 
 #endif

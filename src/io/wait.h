@@ -23,8 +23,8 @@
  * but 6 of setsockopt() instead of 3, and costs 5 % less CPU (60 interleaved pairs of runs; half of
  * them between 3.7 and 6.9 %). With stream_doze() those 2 are gone too. These are the rules:
  *
- * 1. The socket is blocking. Reads and writes that must not sleep say MSG_DONTWAIT. A bypass makes
- *    the receiving socket nonblocking for a while; then recv() returns at once, as rule 4 allows.
+ * 1. The socket is blocking. Reads and writes that must not sleep say MSG_DONTWAIT. Only splice()
+ *    cannot say it: a bypass limits its sleep to a tick of the kernel by SO_SNDTIMEO.
  * 2. SO_RCVTIMEO is the time limit. It is 250 ms at most, because a longer wait should give memory
  *    back, which ppoll() below does. It is set only when the one that the socket has would end more
  *    than 200 ms too late. SO_SNDTIMEO is the limit for connect(), and is the whole deadline.

@@ -13,10 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-int worker_accept(int listener_fd, struct address *client)
+int worker_accept(int listener_fd, struct address *client, int flags)
 {
     client->length = sizeof(client->storage);
-    return accept4(listener_fd, &client->sa, &client->length, SOCK_CLOEXEC);
+    return accept4(listener_fd, &client->sa, &client->length, flags | SOCK_CLOEXEC);
 }
 
 bool worker_is_connection_error(int error)

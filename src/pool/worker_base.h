@@ -15,8 +15,9 @@ struct worker {
     struct helper helper;
 };
 
-/* Takes a connection and its client's address. Returns the descriptor, or -1 with errno set. */
-int worker_accept(int listener_fd, struct address *client);
+/* Takes a connection and its client's address. `flags`: 0 or SOCK_NONBLOCK. Returns the descriptor, or
+ * -1 with errno set. */
+int worker_accept(int listener_fd, struct address *client, int flags);
 
 /* An accept() failed because of the connection, not of us: the next one may be good. */
 bool worker_is_connection_error(int error);

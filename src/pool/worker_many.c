@@ -188,7 +188,8 @@ static void retire(void);
 static bool take_connection(void)
 {
     struct address client;
-    int fd = worker_accept(many.listener.fd, &client);
+    /* Nothing that is written to one client may delay the others, and splice() has no flag for that. */
+    int fd = worker_accept(many.listener.fd, &client, SOCK_NONBLOCK);
 
     if (fd == -1) {
         if (errno == EAGAIN)

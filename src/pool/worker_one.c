@@ -147,7 +147,7 @@ int worker_one_run(struct worker *worker)
     worker_count_in(worker);
     while (!is_retiring) {
         struct address client;
-        int fd = worker_accept(listener_fd, &client);
+        int fd = worker_accept(listener_fd, &client, 0);
 
         if (fd == -1) {
             if (errno == EAGAIN)
