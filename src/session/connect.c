@@ -180,7 +180,6 @@ static enum io_status dial_known(struct session *session, const struct helper_ad
 {
     int64_t until_ms =
         found->is_partial ? clock_earlier(deadline_ms, clock_after_ms(HALF_KNOWN_MS)) : deadline_ms;
-
     char server[SESSION_SERVER_SIZE];
     int errors[DIAL_ADDRESSES_MAX];
     enum io_status status;
@@ -241,7 +240,7 @@ enum outcome connect_run(struct session *session)
     int64_t deadline_ms = clock_earlier(session->login_deadline_ms,
                                         clock_after_ms(session->values->connect_timeout * 1000));
     struct helper_addresses found;
-    size_t chosen;
+    size_t chosen = 0;
     int fd;
     enum outcome outcome = find_addresses(session, deadline_ms, &found);
 
