@@ -195,6 +195,8 @@ scene 'servers, drain and ready' => sub {
     is shown($master->status, $one)->{state}, 'drained', 'keeps it drained';
     like $master->ask('status'), qr/^stores +\Q$name\E +drained/m, 'the status shows it';
     like $master->ask('metrics'), qr/^pop3_proxy_server_up\{group="stores",server="\Q$name\E"\} 0$/m, 'so do the metrics';
+    like $master->ask('metrics'), qr/^pop3_proxy_server_drained\{group="stores",server="\Q$_->[0]\E"\} $_->[1]$/m, "drained: $_->[1]"
+        for [ $name => 1 ], [ $two->address => 0 ];
     is told($master, 'ready', $name), "0: $name takes users\n", 'ready';
     is shown($master->status, $one)->{state}, 'up', 'it is up';
     push @more, map { $master->client->login($_) } @USERS;

@@ -159,9 +159,15 @@ static void metric_begin(FILE *out, const char *name, const struct status_server
     fprintf(out, "pop3_proxy_%s{group=\"%s\",server=\"%s\"", name, server->group, server->name);
 }
 
+/* By a command, or by its weight. */
+static uint64_t is_drained(const struct status_server *server)
+{
+    return server->report.is_drained || server->weight == 0;
+}
+
 static uint64_t is_up(const struct status_server *server)
 {
-    return !server->report.is_down && !server->report.is_drained;
+    return !server->report.is_down && !is_drained(server);
 }
 
 static uint64_t sessions_of(const struct status_server *server)
@@ -202,6 +208,9 @@ void status_servers_metrics(const struct status_view *view, FILE *out)
 {
     metrics_gauge(view, "server_up", "1 if a server of a group is neither down nor drained.", is_up,
                   out);
+    metrics_gauge(view, "server_drained",
+                  "1 if a server of a group is drained, by the command or by the weight 0.",
+                  is_drained, out);
     metrics_gauge(view, "server_sessions", "Sessions at a server of a group.", sessions_of, out);
     metrics_gauge(view, "server_logins_waiting", "Logins that wait for their turn at a server.",
                   waiting_of, out);
