@@ -210,6 +210,8 @@ struct route_regexp *route_regexp_load(const char *path, route_warning *warn, vo
     table->match = pcre2_match_data_create(GROUPS_MAX + 1, NULL);
     table->limits = pcre2_match_context_create(NULL);
     text = read_file(path, &table->state, error);
+    if (text != NULL && (table->match == NULL || table->limits == NULL))
+        error_set(error, "%s: out of memory", path);
     if (text == NULL || table->match == NULL || table->limits == NULL) {
         free(text);
         route_regexp_free(table);
