@@ -2,7 +2,8 @@
 /*
  * Fuzz target for the client's commands. The first octet chooses the state, the rest is one line
  * without its end. What command_parse() accepts may be sent to a server, so it is compared with the
- * reference.
+ * reference. The line is also read as the first octets of a connection, which may be those of
+ * another protocol.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 /* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
+
+enum { OPENING_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,11 +65,25 @@ static void fuzz_line(const char *line, size_t length, enum command_state state)
     check_argument(&command, line, length);
 }
 
+/* What the first octets show stays so when more arrive. */
+static void fuzz_opening(const char *data, size_t length)
+{
+    enum opening seen = OPENING_POP3;
+
+    for (size_t i = 0; i <= length && i <= OPENING_MAX; i++) {
+        enum opening now = opening_find(data, i);
+
+        CHECK(seen == OPENING_POP3 || now == seen);
+        seen = now;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1)
         return 0;
     fuzz_line((const char *)data + 1, size - 1,
               data[0] % 2 == 0 ? COMMAND_STATE_AUTH : COMMAND_STATE_TRANS);
+    fuzz_opening((const char *)data + 1, size - 1);
     return 0;
 }

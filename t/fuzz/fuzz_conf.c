@@ -2,7 +2,8 @@
 /*
  * Fuzz target for the configuration file: the input is the file. Besides memory errors it checks
  * that a value is the one in its line, that a mistake is one line of plain text, that a file is
- * never refused without a message, and that an accepted configuration can be run.
+ * never refused without a message, and that an accepted configuration can be run; and, where memory
+ * runs out or a call fails, that the file is refused.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "config/conf_ini.h"
 #include "config/ini.h"
+#include "shortage.h"
 
 /* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
@@ -60,7 +62,8 @@ static void check_value(const char *text, const struct ini_line *line)
     CHECK(*at == '\0' || *at == '\n' || *at == '#' || *at == ';');
 }
 
-static void check_lines(const char *text, const struct ini *ini)
+/* With a call that failed, a sound line may have no value. */
+static void check_lines(const char *text, const struct ini *ini, bool is_short)
 {
     unsigned number = 0;
 
@@ -71,7 +74,8 @@ static void check_lines(const char *text, const struct ini *ini)
         number = line->number;
         CHECK(line->section <= i && ini->lines[line->section].is_section);
         CHECK(line->is_section == (line->section == i));
-        CHECK((line->value != NULL) == line->is_sound);
+        CHECK(line->value == NULL || line->is_sound);
+        CHECK(line->value != NULL || !line->is_sound || is_short);
         if (line->value != NULL)
             check_value(text, line);
     }
@@ -84,12 +88,16 @@ static void fuzz_lines(const uint8_t *data, size_t size)
     char *original = text + size + 1;
     size_t count = 0;
     struct ini ini;
+    bool is_short;
 
     CHECK(text != NULL);
     memcpy(text, data, size);
     memcpy(original, data, size);
+    shortage_begin();
     ini_parse(&ini, text, size, &mistakes);
-    check_lines(strncmp(original, "\xef\xbb\xbf", 3) == 0 ? original + 3 : original, &ini);
+    is_short = shortage_end();
+    CHECK(!is_short || mistakes_are_there(&mistakes));
+    check_lines(strncmp(original, "\xef\xbb\xbf", 3) == 0 ? original + 3 : original, &ini, is_short);
     ini_free(&ini);
     (void)mistakes_tell(&mistakes, check_report, &count);
     free(text);
@@ -127,10 +135,14 @@ static void fuzz_conf(const uint8_t *data, size_t size)
     char path[40];
     size_t count = 0;
     struct conf conf;
+    int result;
 
     CHECK(fd != -1 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (conf_load(&conf, path, NULL, check_report, &count) == -1) {
+    shortage_begin();
+    result = conf_load(&conf, path, NULL, check_report, &count);
+    (void)shortage_end();
+    if (result == -1) {
         CHECK(count > 0);
     } else {
         CHECK(count == 0 && conf.count > 0 && conf.uid != 0);
@@ -143,9 +155,14 @@ static void fuzz_conf(const uint8_t *data, size_t size)
     close(fd);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz(const uint8_t *data, size_t size)
 {
     fuzz_lines(data, size);
     fuzz_conf(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    shortage_run(fuzz, data, size);
     return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * Fuzz target for file tables: the input is the file. Besides memory errors it checks that a good
  * file has exactly the keys and values that a slow reader finds in its lines, and that a broken one
- * is refused with one of its lines.
+ * is refused with one of its lines. Where memory runs out or a call fails, it is refused with a
+ * reason.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "answers.h"
 #include "route/route_file.h"
 #include "route/route_value.h"
+#include "shortage.h"
 
 /* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
@@ -120,27 +122,46 @@ static void check_error(const char *path, const struct error *error, const uint8
     CHECK(strchr(error->text, '\n') == NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int read_whole(struct route_file *file, struct error *error)
+{
+    int result;
+
+    while ((result = route_file_read(file, error)) == 0)
+        continue;
+    return result;
+}
+
+static void fuzz(const uint8_t *data, size_t size)
 {
     const struct route_environment environment = {.has_group = has_group};
     int fd = memfd_create("input", MFD_CLOEXEC);
     struct route_file *file;
     struct error error = {.text = ""};
     char path[40];
-    int result;
+    int result = -1;
+    bool is_short;
 
     CHECK(fd != -1 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    shortage_begin();
     file = route_file_open(path, &environment, &error);
-    CHECK(file != NULL);
-    while ((result = route_file_read(file, &error)) == 0)
-        continue;
+    if (file != NULL)
+        result = read_whole(file, &error);
+    is_short = shortage_end();
+    CHECK(file != NULL || is_short);
     if (result == 1)
         check_file(file, data, size);
+    else if (is_short)
+        CHECK(strncmp(error.text, path, strlen(path)) == 0);
     else
         check_error(path, &error, data, size);
-    CHECK((size_t)route_file_state(file)->st_size == size);
+    CHECK(file == NULL || (size_t)route_file_state(file)->st_size == size);
     route_file_free(file);
     close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    shortage_run(fuzz, data, size);
     return 0;
 }

@@ -3,10 +3,11 @@
  * Fuzz target for regexp tables: the first line of the input is a key, which a client has typed,
  * the rest is the file. Besides memory errors it checks that a login changes nothing in an answer
  * but the texts into which the rule puts it: it chooses no server, adds no field and takes none
- * away.
+ * away. Where memory runs out or a call fails, the table is refused with a reason.
  *
  * Where the rule has $1, the answer is compared with that of the rule with a fixed word there.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "route/route_key.h"
 #include "route/route_regexp.h"
 #include "route/route_value.h"
+#include "shortage.h"
 
 /* Not assert(): these checks remain with NDEBUG. */
 #define CHECK(condition) ((condition) ? (void)0 : abort())
@@ -26,6 +28,25 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #ifdef HAVE_PCRE2
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+/* What the table takes of the library before it reads the file. */
+pcre2_match_data *__real_pcre2_match_data_create_8(uint32_t groups, pcre2_general_context *context);
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t groups, pcre2_general_context *context);
+pcre2_match_context *__real_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context);
+
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t groups, pcre2_general_context *context)
+{
+    return shortage_strikes(ENOMEM) ? NULL : __real_pcre2_match_data_create_8(groups, context);
+}
+
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context)
+{
+    return shortage_strikes(ENOMEM) ? NULL : __real_pcre2_match_context_create_8(context);
+}
+
 static const char mark[] = "q0q";
 
 /* The value of a rule, as its line has it; NULL when that is empty. */
@@ -101,7 +122,10 @@ static struct route_regexp *load(const char *text, size_t size, struct error *er
 
     CHECK(fd != -1 && write(fd, text, size) == (ssize_t)size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    *error = (struct error){.text = ""};
+    shortage_begin();
     table = route_regexp_load(path, note_warning, &warnings, error);
+    (void)shortage_end();
     if (table != NULL)
         CHECK((size_t)route_regexp_state(table)->st_size == size);
     else
@@ -154,11 +178,9 @@ static void fuzz_table(const char *key, char *text, size_t size)
     for (char *line; (line = strsep(&text, "\n")) != NULL;)
         fuzz_line(key, line);
 }
-#endif
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void fuzz(const uint8_t *data, size_t size)
 {
-#ifdef HAVE_PCRE2
     char *copy = malloc(size + 2);
     char *file;
 
@@ -173,6 +195,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (strlen(copy) < ROUTE_KEY_SIZE)
         fuzz_table(copy, file, size > (size_t)(file - copy) ? size - (size_t)(file - copy) : 0);
     free(copy);
+}
+#endif
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+#ifdef HAVE_PCRE2
+    shortage_run(fuzz, data, size);
 #else
     (void)data;
     (void)size;
