@@ -3,6 +3,7 @@
  * Not compiled: the C preprocessor makes lines of the tables, and words.awk makes the lists of
  * pop3.proxy.template of them.
  */
+#define HEADING(word, title) group word
 #define CONF_FLAG(name, scope, option, value, help) key scope name option FLAG
 #define CONF_NUMBER(name, scope, option, value, min, max, unit, help) key scope name option NUMBER
 #define CONF_TEXT(name, scope, option, value, argument, check, help) key scope name option argument

@@ -25,6 +25,8 @@ $1 == "key" {
     if ($4 != "0") kinds = kinds " [-" text($4) "]='" ($5 == "FLAG" ? $5 : kind($5)) "'"
 }
 
+$1 == "group" { groups = groups " " text($2) }
+
 # What follows a command, such as "USER|ADDRESS [--for 10m] [--output FILE]": the names that it needs,
 # and its options after them.
 $1 == "command" {
@@ -53,6 +55,7 @@ $1 == "compare" {
 }
 END {
     print "_pop3_proxy_keys='" substr(keys, 2) "'"
+    print "_pop3_proxy_groups='" substr(groups, 2) "'"
     print "_pop3_proxy_options='" substr(options, 2) " --config --daemon --test-config --help --version --json'"
     print "_pop3_proxy_commands='" substr(commands, 2) "'"
     print "_pop3_proxy_told='" substr(told, 2) "'"

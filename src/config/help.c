@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The overview has a line for what is short and often used, and names the rest.
+ * The overview has what is needed to start, and names the groups of all other options.
  */
 #include "config/help.h"
 
@@ -11,14 +11,15 @@
 #include "config/conf_keys.h"
 #include "config/operator_command.h"
 
-enum { WIDTH = 79, COLUMN = 26, NAMES_COLUMN = 4 };
+enum { WIDTH = 79, COLUMN = 28, GROUP_COLUMN = 14 };
 
-/* The rows of the table of keys, with the headings between them. */
+/* The rows of the table of keys: a group begins with its word and its title. */
 static const struct row {
-    const char *heading; /* NULL: a key */
+    const char *word; /* NULL: a key */
+    const char *title;
     int key;
 } rows[] = {
-#define HEADING(title)         {.heading = title},
+#define HEADING(group, text)   {.word = group, .title = text},
 #define CONF_FLAG(name, ...)   {.key = CONF_KEY_##name},
 #define CONF_NUMBER(name, ...) {.key = CONF_KEY_##name},
 #define CONF_TEXT(name, ...)   {.key = CONF_KEY_##name},
@@ -42,8 +43,8 @@ static const struct own {
     {'f', "config", " FILE", "read the settings from FILE"},
     {'d', "daemon", "", "run in the background, once the server is ready"},
     {'T', "test-config", "", "check the settings, print every mistake, and exit"},
-    {'h', "help", " [KEY]", "print this help, or explain a key, an option or a command; all: everything"},
-    {'V', "version", "", "print the version and the built-in features, and exit"},
+    {'h', "help", " [NAME]", "print this help, or explain NAME"},
+    {'V', "version", "", "print the version and the features, and exit"},
 };
 
 enum { OWN = sizeof(own) / sizeof(own[0]) };
@@ -178,98 +179,96 @@ static void explain_key(enum conf_key key)
     puts("\nMore: man 5 pop3.proxy.conf");
 }
 
-/* ---- the overview ---- */
+/* ---- the overview, and a group ---- */
 
-static bool is_in_a_line(enum conf_key key)
-{
-    return conf_key_info(key)->option != 0 || key == CONF_KEY_log || key == CONF_KEY_control;
-}
-
-/* The names of a group of keys that have no line of their own. */
-static void print_names(size_t first, size_t end)
-{
-    char text[2048] = "";
-    size_t length = 0;
-
-    for (size_t i = first; i < end; i++) {
-        char name[HELP_OPTION_BYTES];
-        const struct conf_key_info *info = conf_key_info((enum conf_key)rows[i].key);
-
-        if (is_in_a_line((enum conf_key)rows[i].key) || rows[i].key == CONF_KEY_server)
-            continue;
-        if (info->scope == CONF_SCOPE_GROUP)
-            snprintf(name, sizeof(name), "%s", info->name);
-        else
-            help_option_name(name, info->name);
-        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
-                                   length == 0 ? "" : " ", name);
-        if (length >= sizeof(text))
-            return;
-    }
-    if (length > 0)
-        print_wrapped(text, printf("%*s", NAMES_COLUMN, ""), NAMES_COLUMN);
-}
-
+/* One after the first row of a group: its end. */
 static size_t end_of_group(size_t first)
 {
-    while (first < ROWS && rows[first].heading == NULL)
+    while (first < ROWS && rows[first].word == NULL)
         first++;
     return first;
 }
 
-/* The rows from `first` to `end`, after their heading. */
-static void print_group(size_t first, size_t end, bool with_all)
+static void print_keys_of(size_t group)
 {
-    for (size_t i = first; i < end; i++) {
-        enum conf_key key = (enum conf_key)rows[i].key;
-
-        if ((with_all || is_in_a_line(key)) && key != CONF_KEY_server)
-            print_key(key);
-    }
-    if (!with_all)
-        print_names(first, end);
+    printf("%s:\n", rows[group].title);
+    for (size_t i = group + 1; i < end_of_group(group + 1); i++)
+        if (rows[i].key != CONF_KEY_server)
+            print_key((enum conf_key)rows[i].key);
 }
 
-static void print_groups(bool with_all)
+static void print_own_options(void)
 {
-    for (size_t i = 0, end; i < ROWS; i = end) {
-        end = end_of_group(i + 1);
-        if (rows[i].heading != NULL)
-            printf("\n%s\n", rows[i].heading);
-        print_group(i + 1, end, with_all);
-    }
+    for (size_t i = 0; i < OWN; i++)
+        print_own(&own[i]);
 }
 
-static void print_overview(bool with_all)
+static void print_commands(void)
+{
+    puts("Commands for operators, after -f FILE or --control PATH:");
+    operator_print_help(NULL, help_print_entry);
+}
+
+static void print_usage(void)
 {
     puts("pop3.proxy - POP3 proxy server\n"
          "\n"
-         "usage: pop3.proxy [options] server\n"
-         "           serve one session on standard input and output; a superserver\n"
-         "           such as inetd starts it this way\n"
-         "       pop3.proxy [options] -b ADDRESS:PORT server\n"
-         "           run a server with a pool of workers; -b may be repeated\n"
-         "       pop3.proxy -f FILE [-d]\n"
-         "           run a server with the instances of FILE, see pop3.proxy.conf(5)\n"
-         "       pop3.proxy -f FILE COMMAND\n"
-         "           a command for operators about the server of FILE, see below;\n"
-         "           --control PATH works instead of -f FILE\n"
-         "       pop3.proxy compare --old HOST --new HOST\n"
-         "           what a move of mailboxes means to users; compare --help says more\n"
+         "usage: pop3.proxy [options] SERVER                  one session, for inetd\n"
+         "       pop3.proxy [options] -b ADDRESS:PORT SERVER  a server\n"
+         "       pop3.proxy -f FILE [-d]                      a server, set up by FILE\n"
+         "       pop3.proxy -f FILE COMMAND                   ask or order that server\n"
+         "       pop3.proxy compare --old HOST --new HOST     what a move means to users\n"
          "\n"
-         "server is HOST[:PORT] or [IPV6]:PORT; with -e it may be -, for none. With -f\n"
-         "all settings are in FILE, but -u, -p, -n and --log override it. Defaults are in\n"
-         "parentheses. Each name below is an option, --NAME, and a key of FILE, with _ in\n"
-         "place of -; pop3.proxy --help NAME explains it.");
-    print_groups(with_all);
-    puts("\nCommands for operators:");
-    operator_print_help(NULL, help_print_entry);
-    puts("\nOther options:");
-    for (size_t i = 0; i < OWN; i++)
-        print_own(&own[i]);
-    puts("\n"
-         "Try it: pop3.proxy mail.example.net, then type: USER name\n"
+         "SERVER is HOST[:PORT] or [IPV6]:PORT. Defaults are in parentheses.");
+}
+
+/* What a server started by hand needs. */
+static bool is_common(enum conf_key key)
+{
+    enum conf_scope scope = conf_key_info(key)->scope;
+
+    return key == CONF_KEY_log || (conf_key_info(key)->option != 0 &&
+                                   (scope == CONF_SCOPE_PROXY || scope == CONF_SCOPE_POOL));
+}
+
+static void print_groups(void)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].word != NULL)
+            printf("  %-*s%s\n", GROUP_COLUMN, rows[i].word, rows[i].title);
+    printf("  %-*s%s\n", GROUP_COLUMN, "commands", "What each command does");
+}
+
+static void print_overview(void)
+{
+    print_usage();
+    puts("\nCommon options:");
+    print_own_options();
+    for (int key = 0; key < CONF_KEY_COUNT; key++)
+        if (is_common((enum conf_key)key))
+            print_key((enum conf_key)key);
+    puts("\nCommands:");
+    print_wrapped(operator_commands(), printf("  "), 2);
+    puts("\nMore, with --help NAME: an option, a key of FILE, a command, all, or a group:");
+    print_groups();
+    puts("\nTry it: pop3.proxy mail.example.net, then type: USER name\n"
          "The manual: man pop3.proxy");
+}
+
+static void print_all(void)
+{
+    print_usage();
+    puts("With -e it may be -, for none. Each option --NAME is also a key of FILE, with _\n"
+         "in place of -. With -f all settings are in FILE, but -u, -p, -n and --log\n"
+         "override it.");
+    for (size_t i = 0; i < ROWS; i = end_of_group(i + 1)) {
+        putchar('\n');
+        print_keys_of(i);
+    }
+    putchar('\n');
+    print_commands();
+    puts("\nOther options:");
+    print_own_options();
 }
 
 /* ---- about one ---- */
@@ -278,7 +277,9 @@ static void print_overview(bool with_all)
 struct found {
     enum conf_key key, of_group; /* CONF_KEY_COUNT: none */
     const struct own *own;
+    size_t group; /* its row; ROWS: none */
     bool is_command;
+    bool is_commands;
     bool is_all;
 };
 
@@ -316,13 +317,17 @@ static void find_name(struct found *found, const char *word)
     for (size_t i = 0; i < OWN; i++)
         if (strcmp(word + strspn(word, "-"), own[i].name) == 0)
             found->own = &own[i];
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].word != NULL && strcmp(word, rows[i].word) == 0)
+            found->group = i;
     found->is_command = operator_is_word(word);
+    found->is_commands = strcmp(word, "commands") == 0;
     found->is_all = strcmp(word, "all") == 0;
 }
 
 static struct found find(const char *word)
 {
-    struct found found = {.key = CONF_KEY_COUNT, .of_group = CONF_KEY_COUNT};
+    struct found found = {.key = CONF_KEY_COUNT, .of_group = CONF_KEY_COUNT, .group = ROWS};
 
     if (is_letter(word))
         find_letter(&found, word[1]);
@@ -336,7 +341,7 @@ bool help_is_about(const char *name)
     struct found found = find(name);
 
     return found.key != CONF_KEY_COUNT || found.of_group != CONF_KEY_COUNT || found.own != NULL ||
-           found.is_command || found.is_all;
+           found.group != ROWS || found.is_command || found.is_commands || found.is_all;
 }
 
 static void print_found(const struct found *found, const char *name)
@@ -349,16 +354,22 @@ static void print_found(const struct found *found, const char *name)
         explain_key(found->of_group);
     if (found->own != NULL)
         print_own(found->own);
+    if (found->group != ROWS)
+        print_keys_of(found->group);
     if (found->is_command)
         operator_print_help(name, help_print_entry);
+    if (found->is_commands)
+        print_commands();
+    if (found->is_all)
+        print_all();
 }
 
 void help_print(const char *name)
 {
     struct found found;
 
-    if (name == NULL || strcmp(name, "all") == 0) {
-        print_overview(name != NULL);
+    if (name == NULL) {
+        print_overview();
         return;
     }
     found = find(name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * --help: an overview on about a screen, and all there is to say of one key, option or command. The
- * texts are those of the tables.
+ * --help: an overview on one screen, and all there is to say of a group of keys, one key, an option
+ * or a command. The texts are those of the tables.
  */
 #ifndef CONFIG_HELP_H
 #define CONFIG_HELP_H
@@ -16,8 +16,8 @@ void help_option_name(char name[HELP_OPTION_BYTES], const char *key_name);
 /* Prints one entry: the left column, then the text, wrapped at blanks. */
 void help_print_entry(const char *left, const char *text);
 
-/* Whether there is a key, an option or a command of this name, however it is written:
- * "login_timeout", "--login-timeout", "-t", "kick"; or it is "all". */
+/* Whether there is a group, a key, an option or a command of this name, however it is written:
+ * "limits", "login_timeout", "--login-timeout", "-t", "kick"; or it is "commands" or "all". */
 bool help_is_about(const char *name);
 
 /* Explains it; NULL: prints the overview. */

@@ -402,7 +402,7 @@ static int take_help(struct options *options, const char *next, struct error *er
         options->name = next;
     if (options->name == NULL || help_is_about(options->name))
         return 0;
-    return error_set(error, "--help %s: no key, option or command has this name; see pop3.proxy --help",
+    return error_set(error, "--help %s: no group, key, option or command has this name; see pop3.proxy --help",
                      options->name);
 }
 
