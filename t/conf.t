@@ -289,6 +289,8 @@ scene 'what is missing' => sub {
     is_refused('server, as -', "[instance a]\nlisten = 127.0.0.1:1110\nserver = -\n",
         '3: server = -: no server to connect to: set server = HOST[:PORT], let the client choose with '
             . 'select_server = yes (-e), or ask tables with route');
+    is_refused('no server, but a table that is wrong', "[instance a]\nlisten = 127.0.0.1:1110\nroute = auth_http://127.0.0.1/\n",
+        '3: route = auth_http://127.0.0.1/: unknown kind of table; expected one of file:, cdb:, regexp:, socketmap:, dovecot:, http:, https:, unix:');
     is_refused('select_server', inside('allow_servers = a, b'),
         '4: allow_servers = a, b: needs select_server = yes (-e): without it the client chooses no server');
     is_refused('room in the pool', inside('workers = 20', 'max_workers = 10'),

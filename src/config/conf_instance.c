@@ -231,7 +231,8 @@ static int set_server(struct conf_instance *instance, struct error *error)
         instance->has_server = false; /* conf_group_attach() finds the group */
         return 0;
     }
-    if (!instance->has_server && !values->select_server && values->route == NULL)
+    if (!instance->has_server && !values->select_server && values->route == NULL &&
+        !section->is_wrong[CONF_KEY_route])
         return error_set(error,
                          "%s%s: no server to connect to: set server = HOST[:PORT], let the client "
                          "choose with select_server = yes (-e), or ask tables with route",
