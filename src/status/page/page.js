@@ -119,8 +119,8 @@
     all.sort((a, b) => b.recent - a.recent || b.count - a.count);
     const most = Math.max(0, ...all.map((r) => r.recent));
     table('reasons', [['reason', (r) => r.word], ['last ' + age(history.sessions.length * history.step_s * 1000), (r) => short(r.recent), true],
-      ['', (r) => bar(r.recent, most)], ...instances.map((instance) => [instance.name, (r) => short(count(instance, r.word)), true]),
-      ...(instances.length > 1 ? [['all', (r) => short(r.count), true]] : [])], all);
+      ['', (r) => bar(r.recent, most)], ...(instances.length > 1 ? [['all', (r) => short(r.count), true]] : []),
+      ...instances.map((instance) => [instance.name, (r) => short(count(instance, r.word)), true])], all);
   };
   const HOLDS = [['user', (h) => h.user], ['for', (h) => age(h.left_ms), true]];
   const CERTIFICATES = [['file', (c) => c.file],
