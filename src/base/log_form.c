@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/number.h"
 #include "base/octet.h"
+#include "base/utf8.h"
 
 enum { ESCAPE_BYTES = 4 }; /* \xHH */
 
@@ -71,30 +73,26 @@ static unsigned char octet_at(const char *text, size_t length, size_t *taken_r)
     return (unsigned char)(hex_digit(text[2]) << 4 | hex_digit(text[3]));
 }
 
-/* The character of UTF-8 that begins with this octet, which is above 0x7f; 0 if it is none. */
-static unsigned character_at(const char *text, size_t length, size_t *taken_r)
+/* The next character of a value, whose octets may be escaped each; 0: no UTF-8. *octet_r is its first
+ * octet. */
+static unsigned character_at(const char *text, size_t length, char *octet_r, size_t *taken_r)
 {
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = octet_at(text, length, taken_r);
-    unsigned octets = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
-    unsigned value = first & (0x7fu >> octets);
-    size_t taken = *taken_r;
+    char octets[UTF8_OCTETS_MAX];
+    size_t ends[UTF8_OCTETS_MAX]; /* in the text, of each of these octets */
+    size_t count = 0, at = 0, taken;
+    unsigned character;
 
-    if (octets == 1 || first > 0xf4)
-        return 0;
-    for (unsigned i = 1; i < octets; i++) {
-        size_t step = 0;
-        unsigned char octet = taken < length ? octet_at(text + taken, length - taken, &step) : 0;
+    while (count < UTF8_OCTETS_MAX && at < length) {
+        size_t step;
 
-        if ((octet & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (octet & 0x3f);
-        taken += step;
+        octets[count] = (char)octet_at(text + at, length - at, &step);
+        at += step;
+        ends[count++] = at;
     }
-    if (value < least[octets] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        return 0;
-    *taken_r = taken;
-    return value;
+    character = utf8_decode(octets, count, &taken);
+    *octet_r = octets[0];
+    *taken_r = ends[taken - 1];
+    return character;
 }
 
 /* ---- JSON ---- */
@@ -110,44 +108,15 @@ static char *put_text(char *to, const char *text)
     return put(to, text, strlen(text));
 }
 
-static char *put_u(char *to, unsigned unit)
-{
-    static const char hex[] = "0123456789abcdef";
-
-    to = put_text(to, "\\u");
-    for (int shift = 12; shift >= 0; shift -= 4)
-        *to++ = hex[unit >> shift & 15];
-    return to;
-}
-
-/* A character above the first 65536 is a pair of surrogates. */
-static char *put_character(char *to, unsigned value)
-{
-    if (value < 0x10000)
-        return put_u(to, value);
-    to = put_u(to, 0xd800 + ((value - 0x10000) >> 10));
-    return put_u(to, 0xdc00 + ((value - 0x10000) & 0x3ff));
-}
-
 static char *put_string(char *to, const char *text, size_t length)
 {
     *to++ = '"';
     while (length > 0) {
         size_t taken;
-        unsigned char octet = octet_at(text, length, &taken);
-        unsigned value = octet < 0x80 ? octet : character_at(text, length, &taken);
+        char octet;
+        unsigned character = character_at(text, length, &octet, &taken);
 
-        if (octet == '"' || octet == '\\') {
-            *to++ = '\\';
-            *to++ = (char)octet;
-        } else if (octet >= 0x20 && octet < 0x7f) {
-            *to++ = (char)octet;
-        } else if (octet < 0x80 || value != 0) {
-            to = put_character(to, value);
-        } else {
-            *to++ = '\\'; /* no UTF-8: the text \xHH */
-            to = put(to, text, taken);
-        }
+        to = json_put_character(to, character, octet);
         text += taken;
         length -= taken;
     }

@@ -12,7 +12,7 @@
 #include "base/event.h"
 
 enum {
-    LOG_FORM_GROWTH = 4, /* a form has at most so many octets for each octet of the line */
+    LOG_FORM_GROWTH = 6, /* a form has at most so many octets for each octet of the line */
     LOG_FORM_EXTRA_BYTES = 256,
     LOG_FORM_PAIRS_MAX = 64, /* pairs of which it is known whether they are numbers */
 };

@@ -9,7 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
+
+enum { UTF8_OCTETS_MAX = 4 }; /* of one character */
 
 /* The character that begins at `text`, which has at least one octet. *taken_r is the number of its
  * octets. Returns 0 where there is no UTF-8 (and for the octet 0); *taken_r is 1 then. */
@@ -23,8 +24,26 @@ bool utf8_is_visible(unsigned character);
  * as many octets and lines as before. */
 void utf8_clean(char *text, size_t length);
 
-/* Prints a text as a JSON string with its quotes, in ASCII alone: UTF-8 becomes characters, and an
- * octet that is no UTF-8 becomes the text \xHH, as in the JSON of the log. */
-void utf8_print_json(FILE *out, const char *text);
+/* The same, and line ends too: it stays one line. */
+void utf8_clean_line(char *text, size_t length);
+
+/* How many octets of the text end with a whole character: less than `length` only where the text
+ * breaks off inside the last one. */
+size_t utf8_whole(const char *text, size_t length);
+
+/*
+ * Copies a name that people read: each character that is not visible, and each octet that is no UTF-8,
+ * becomes one '?'. If it does not fit into `size` octets with its NUL, it is cut between two characters
+ * and ends with U+2026, the character of three dots. `size` is at least 4. `to` may be `from`: so a
+ * text that another process wrote is cleaned in place.
+ */
+void utf8_copy_name(char *to, size_t size, const char *from);
+
+/* How many columns of a terminal a clean text takes. Accents of their own take none; ideographs and
+ * most pictures take two. */
+size_t utf8_columns(const char *text, size_t length);
+
+/* How many octets at the beginning of a clean text fit into so many columns. */
+size_t utf8_fit(const char *text, size_t length, size_t columns);
 
 #endif

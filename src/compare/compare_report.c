@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/octet.h"
-#include "base/utf8.h"
+#include "base/json.h"
 
 enum { TROUBLE = 2 };
 
@@ -89,17 +89,6 @@ static void put_line(const struct compare_report *report, const char *user,
 }
 
 /* ---- JSON ---- */
-
-static void json_text(FILE *out, const char *key, const char *text)
-{
-    fprintf(out, "\"%s\":", key);
-    utf8_print_json(out, text);
-}
-
-static void json_number(FILE *out, const char *key, uint64_t value)
-{
-    fprintf(out, ",\"%s\":%" PRIu64, key, value);
-}
 
 static void json_side(FILE *out, const char *key, const struct compare_side *side)
 {

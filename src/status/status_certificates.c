@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "status/status_json.h"
+#include "base/json.h"
 #include "tls/tls.h"
 
 static struct {

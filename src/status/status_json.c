@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#include "base/utf8.h"
+#include "base/json.h"
 #include "status/status_render.h"
 #include "status/status_sandbox.h"
 #include "status/status_servers.h"
@@ -25,17 +25,6 @@ static const char *const gauges[STATUS_GAUGE_COUNT] = {
 #include "status/gauges.def"
 #undef GAUGE
 };
-
-void json_text(FILE *out, const char *key, const char *text)
-{
-    fprintf(out, "\"%s\":", key);
-    utf8_print_json(out, text);
-}
-
-void json_number(FILE *out, const char *key, uint64_t value)
-{
-    fprintf(out, ",\"%s\":%" PRIu64, key, value);
-}
 
 static void json_pool(const struct status_pool *pool, FILE *out)
 {

@@ -9,10 +9,6 @@
 
 #include "status/status_view.h"
 
-/* "key":"text" and ,"key":value. Only printable ASCII is written. */
-void json_text(FILE *out, const char *key, const char *text);
-void json_number(FILE *out, const char *key, uint64_t value);
-
 /* Begins an object with all that names no user and no client. More keys and } may follow. */
 void status_json_begin_totals(const struct status_view *view, FILE *out);
 

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "status/kept_text.h"
 #include "status/status_certificates.h"
 #include "status/status_html.h"
