@@ -44,6 +44,11 @@ for my $places (@KINDS) {
         ok wait_until(sub { $bert->{eof} }), 'is closed';
         is told($master, 'kick', 'anna'), "69: pop3.proxy: the server says: anna has no session\n", 'nobody is left';
         like $anna[1]->ask('NOOP'), qr/^\+OK/, 'its workers serve on';
+        for my $name ("j\xc3\xb6rg\xc3\xa9", "\xc3\xb6" x 40, 'with a blank', "\x9b") {   # in UTF-8, too long for the status, and in neither
+            my $named = $master->client->login($name);
+            is told($master, 'kick', $name), "0: 1 session ended\n", 'a session by its whole name: ' . length($name) . ' octets';
+            ok wait_until(sub { $named->{eof} }), 'is closed';
+        }
         my $again = $master->client->login('anna');
         like $again->quit, qr/^\+OK/, 'the user may come back';
         $anna[1]->quit;

@@ -96,6 +96,7 @@ scene 'totals name no user and no client' => sub {
 scene 'sessions, headers and a page without JavaScript' => sub {
     my ($master, $port) = with_page('sessions', server => server()->address);
     my $client = $master->client->login($EVIL);
+    my $other  = $master->client->login("j\xc3\xb6rg\xc3\xa9\xe2\x80\xae");
     my ($status, $headers, $page) = get($port, '/');
     my ($nonce) = $headers->{'content-security-policy'} =~ /\Adefault-src 'none'; script-src 'nonce-([0-9a-f]{32})'; style-src 'nonce-\1';/;
     ok $nonce, 'the policy has a nonce';
@@ -110,7 +111,9 @@ scene 'sessions, headers and a page without JavaScript' => sub {
     my ($plain) = $page =~ m{<noscript><main>(.*)</main></noscript>}s;
     like $page, qr{<noscript><meta http-equiv="refresh"}, 'without JavaScript it loads itself again';
     like $plain, qr/<td>&lt;script&gt;document\.title=&quot;taken&quot;&lt;\/script&gt;<\/td>/, 'a table with the user as text';
-    is_deeply [ map { $_->{user} } @{ json($port, '/sessions.json')->{sessions} } ], [$EVIL], 'the JSON has the user';
+    like $plain, qr/<td>j\xc3\xb6rg\xc3\xa9\?<\/td>/, 'and as UTF-8, without its mark of direction';
+    is_deeply [ sort map { $_->{user} } @{ json($port, '/sessions.json')->{sessions} } ], [ $EVIL, "j\x{f6}rg\x{e9}?" ], 'the JSON has the users';
+    $other->quit;
     my $tag = (get($port, '/status.json'))[1]{etag};
     like $tag, qr/\A"[0-9a-f]+-[0-9a-f]+"\z/, 'the JSON has a tag';
     ok wait_until(sub { $tag = (get($port, '/status.json'))[1]{etag}; (get($port, '/status.json', "If-None-Match: $tag"))[0] == 304 }), 'who has it gets nothing';
@@ -199,17 +202,24 @@ scene 'a browser shows sessions as they come and go' => sub {
     $program or plan(skip_all => 'chromium is not installed');
     my ($master, $port) = with_page('sessions', server => server()->address);
     my @clients = map { $master->client->login($_) } $EVIL, 'anna', "m\xc3\xbcller\xe2\x80\xae", 'bert';
+    my $long = $master->client->login("\xc3\xb6" x 40);
     my $browser = Browser->start($program);
     $browser->open("http://127.0.0.1:$port/");
     my $users = q{[...document.querySelectorAll('#rows tr')].map(r => r.cells[0].textContent).sort().join('|')};
-    ok $browser->becomes($users, qr/\A\Q$EVIL\E\|anna\|bert\|m\?+ller\?+\z/), 'all sessions';
+    ok $browser->becomes($users, qr/\A\Q$EVIL\E\|anna\|bert\|m\x{fc}ller\?\|\x{f6}{30}\x{2026}\z/), 'all sessions';
     is $browser->value('document.title'), 'pop3.proxy', 'the script in a name has not run';
     is $browser->value(q{document.querySelectorAll('#rows script').length}), 0, 'and is no element';
     is $browser->value(q{document.querySelectorAll('noscript main').length}), 0, 'the plain tables are not there';
-    is $browser->value(q{document.querySelector('#pools tbody').rows[0].cells[3].textContent}), '4', 'the pool has them';
+    is $browser->value(q{document.querySelector('#pools tbody').rows[0].cells[3].textContent}), '5', 'the pool has them';
     $browser->value(q{const f = document.getElementById('filter'); f.value = 'ANNA'; f.dispatchEvent(new Event('input'))});
     is $browser->value($users), 'anna', 'the filter';
-    is $browser->value(q{document.getElementById('count').textContent}), '1 of 4 sessions', 'says how many';
+    is $browser->value(q{document.getElementById('count').textContent}), '1 of 5 sessions', 'says how many';
+    my $filter = sub { $browser->value(qq{f.value = '$_[0]'; f.dispatchEvent(new Event('input'))}); return $browser->value($users) };
+    is $filter->("M\x{dc}LLER"), "m\x{fc}ller?", 'the filter, with a letter that is not ASCII';
+    is $filter->("mu\x{308}ller"), "m\x{fc}ller?", 'and with an accent of its own';
+    is $filter->("\x{f6}" x 40), "\x{f6}" x 30 . "\x{2026}", 'the whole of a name that is cut';
+    is $filter->("\x{f6}" x 29 . 'x'), '', 'not another one';
+    is $filter->('anna'), 'anna', 'back to the first';
     $clients[1]->quit;
     ok $browser->becomes($users, qr/\A\z/), 'a session that ends goes from the page';
     $browser->value(q{f.value = ''; f.dispatchEvent(new Event('input'))});
@@ -232,7 +242,7 @@ scene 'a browser shows sessions as they come and go' => sub {
     my @complaints = grep { JSON::PP::encode_json($_) !~ /sessions\.json|ERR_CONNECTION/ } $browser->complaints;
     is_deeply \@complaints, [], 'no complaint in the console';
     $browser->stop;
-    $_->quit for @clients[ 0, 2, 3 ], $latest;
+    $_->quit for @clients[ 0, 2, 3 ], $long, $latest;
 };
 
 done;

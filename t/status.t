@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use Fcntl qw(:mode);
+use Encode ();
 use FindBin;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
@@ -346,9 +347,12 @@ scene 'hostile names' => sub {
     my $server = server();
     my $daemon = daemon($server, select_server => 'yes');
     my @names = (
-        'joe","user":"root', 'joe"}],"x":[{"', 'a\\', '\\"', 'joe root relay', "\xc3\xa9\x9b31m", '%s%n%x',
-        'x' x 200, "joe{instance=\"x\"}", '</td>', '-', '0');
-    for my $name (@names) {
+        [ "\xc3\xa9\x9b31m" => "\x{e9}?31m" ], [ "j\xc3\xb6rg\xc3\xa9" => "j\x{f6}rg\x{e9}" ], [ "a\xe2\x80\xaeb" => 'a?b' ], [ "a\xc2\x9bb" => 'a?b' ],
+        [ "\xe4\xb8\xad\xe6\x96\x87" => "\x{4e2d}\x{6587}" ], [ 'x' x 200 => 'x' x 60 . "\x{2026}" ], [ 'x' x 63 => 'x' x 63 ],
+        [ "\xc3\xb6" x 40 => "\x{f6}" x 30 . "\x{2026}" ],
+        map { [ $_ => $_ ] } 'joe","user":"root', 'joe"}],"x":[{"', 'a\\', '\\"', 'joe root relay', '%s%n%x', "joe{instance=\"x\"}", '</td>', '-', '0');
+    for my $row (@names) {
+        my ($name, $shown) = @$row;
         my $client = $daemon->client;
         $client->greeting;
         my $reply = $client->ask("USER $name");
@@ -361,15 +365,21 @@ scene 'hostile names' => sub {
         }
         my $json = $daemon->shows(sub { @{ $_[0]{sessions} } == 1 });
         ok $json, 'one session: ' . show($name) or next;
-        my $row = $json->{sessions}[0];
-        my $shown = substr $name, 0, 63;
-        $shown =~ s/[^\x21-\x7e]/?/g;
-        is $row->{user}, $shown, 'its user';
-        is join(' ', sort keys %$row), 'age_ms client generation instance octets pid server session stage user', 'no key more';
-        my @rows = $daemon->ask('status') =~ /^( *$row->{pid} .*)$/mg;
+        my $session = $json->{sessions}[0];
+        is $session->{user}, $shown, 'its user';
+        is join(' ', sort keys %$session), 'age_ms client generation instance octets pid server session stage user', 'no key more';
+        my $text = Encode::decode('UTF-8', $daemon->ask('status'), Encode::FB_CROAK);
+        my ($heading) = $text =~ /^(.*)\bSESSION$/m;
+        my @rows = $text =~ /^( *$session->{pid} .*)$/mg;
         is scalar @rows, 1, 'one row';
-        is scalar(split ' ', $rows[0]), 9, 'of nine columns';
-        unlike $daemon->ask('status'), qr/[^\x20-\x7e\n]/, 'nothing unprintable';
+        my @cells = split ' ', $rows[0];
+        is scalar @cells, 9, 'of nine columns';
+        is $cells[6], $shown =~ s/ /\x{2423}/gr, 'the user is one word';
+        my $wide = () = $rows[0] =~ /\p{Han}/g;   # two columns each
+        is index($rows[0], " $session->{session}") + 1 + $wide, length $heading, 'the last column stands below its heading';
+        unlike $text, qr/[^\P{C}\n]/, 'nothing that cannot be seen';
+        my ($view) = $daemon->ask('view') =~ /^(\d+ $session->{pid} .*)$/m;
+        is Encode::decode('UTF-8', $view =~ s/.*? =//r), $shown, 'and in the compact form';
         $client->quit;
         $daemon->shows(sub { !@{ $_[0]{sessions} } });
     }

@@ -62,6 +62,18 @@ for my $places (@KINDS) {
         end($trace);
     };
 
+    scene "names that are not ASCII, $places a worker" => sub {
+        my $master = master(server => server()->address, %pool);
+        my $long   = "\xc3\xb6" x 40;
+        my @traces = map { trace($master, $_, '--for', '1h') } "j\xc3\xb6rg\xc3\xa9", $long, '127.0.0.1';
+        $master->client->login($_)->quit for "j\xc3\xb6rg\xc3\xa9", $long, "x\xe2\x80\xae\x9b";
+        for ([ 0, "j\xc3\xb6rg\xc3\xa9" ], [ 1, $long ], [ 2, 'x\xe2\x80\xae\x9b' ]) {
+            my ($trace, $name) = ($traces[ $_->[0] ], $_->[1]);
+            ok shows($trace, qr/server > USER \Q$name\E\n(?s:.*)the session ends: quit/), show($name) . ', and what cannot be seen is escaped';
+        }
+        end($_) for @traces;
+    };
+
     scene "no credential in any way to log in, $places a worker" => sub {
         my $server = server(password => $PASSWORD, anything_goes => 1);
         my $master = master(server => $server->address, %pool, clear_auth_mechanisms => 'PLAIN,LOGIN,XOAUTH2,OAUTHBEARER',

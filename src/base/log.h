@@ -95,7 +95,10 @@ void log_add_duration(struct log_line *line, const char *key, int64_t duration_m
 /* Adds key="text": blanks stay as they are; quotes and all that is not printable are escaped. */
 void log_add_text(struct log_line *line, const char *key, const char *text);
 
-/* The same for words from elsewhere, about this user and the client's address: log_privacy may want
+/* Adds key=HASH for a name of which only the hash is known; 0 is written as "-". */
+void log_add_hash(struct log_line *line, const char *key, uint64_t hash);
+
+/* Adds key="text" with words from elsewhere, about this user and the client's address: log_privacy may want
  * neither in the log. */
 void log_add_words(struct log_line *line, const char *key, const char *words, const char *user,
                    const char *client);

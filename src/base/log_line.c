@@ -103,6 +103,16 @@ void log_add(struct log_line *line, const char *key, const char *value)
         add_escaped(line, value, length, false);
 }
 
+void log_add_hash(struct log_line *line, const char *key, uint64_t hash)
+{
+    char text[LOG_PRIVATE_SIZE];
+
+    add_key(line, key);
+    if (hash != 0)
+        log_private_hash_text(hash, text);
+    add_raw(line, hash == 0 ? "-" : text, hash == 0 ? 1 : strlen(text));
+}
+
 void log_add_number(struct log_line *line, const char *key, int64_t value)
 {
     char digits[NUMBER_TEXT_MAX];

@@ -7,8 +7,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -117,13 +117,23 @@ static uint64_t hash_name(const char *name)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+const char *log_private_hash_text(uint64_t hash, char text[LOG_PRIVATE_SIZE])
+{
+    snprintf(text, LOG_PRIVATE_SIZE, "~%016" PRIx64, hash);
+    return text;
+}
+
 static const char *hide_name(const char *name, char text[LOG_PRIVATE_SIZE])
 {
     if (state.has_key)
-        snprintf(text, LOG_PRIVATE_SIZE, "~%016llx", (unsigned long long)hash_name(name));
-    else
-        snprintf(text, LOG_PRIVATE_SIZE, "~"); /* no randomness yet: no name at all */
+        return log_private_hash_text(hash_name(name), text);
+    snprintf(text, LOG_PRIVATE_SIZE, "~"); /* no randomness yet: no name at all */
     return text;
+}
+
+uint64_t log_private_hash(const char *name)
+{
+    return log_privacy_hides_names() && state.has_key && name[0] != '\0' ? hash_name(name) : 0;
 }
 
 /* ---- addresses ---- */

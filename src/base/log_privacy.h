@@ -7,6 +7,7 @@
 #define BASE_LOG_PRIVACY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* As the key has them. */
 enum log_privacy {
@@ -26,6 +27,13 @@ const char *log_private(const char *key, const char *value, char text[LOG_PRIVAT
 
 /* True if lines have hashes in place of names. */
 bool log_privacy_hides_names(void);
+
+/* The hash that lines have in place of this name, for a process that cannot keep the name; see
+ * log_add_hash(). 0: lines have names, there is no key yet, or the name is empty. */
+uint64_t log_private_hash(const char *name);
+
+/* The text of such a hash. Returns `text`. */
+const char *log_private_hash_text(uint64_t hash, char text[LOG_PRIVATE_SIZE]);
 
 /*
  * Words from elsewhere, such as a server's, as a line about this user may tell them: the name, the

@@ -30,7 +30,7 @@ struct conf_pool_shape {
 };
 
 /* The memory that one slot takes, for a warning before there is too little. */
-enum { CONF_SLOT_BYTES = 344 };
+enum { CONF_SLOT_BYTES = 352 };
 
 struct conf_pool_shape conf_pool_shape(const struct conf_values *values);
 

@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 #include "base/inherit.h"
-#include "base/octet.h"
+#include "base/utf8.h"
 #include "pool/trace_mark.h"
 
 #define PASSED "POP3_PROXY_HOLDS_FD" /* the name it is passed under */
@@ -145,7 +145,7 @@ bool hold_set(const char *user, int64_t until_ms, int64_t now_ms)
         hold = find_room(now_ms);
     if (hold == NULL)
         return false;
-    octets_copy_word(hold->user, sizeof(hold->user), user);
+    utf8_copy_name(hold->user, sizeof(hold->user), user);
     atomic_store(&hold->name, name);
     atomic_store(&hold->until_ms, until_ms);
     return true;
@@ -167,6 +167,6 @@ bool hold_show(size_t index, int64_t now_ms, char user[HOLD_USER_SIZE], int64_t 
         return false;
     *left_ms_r = atomic_load(&holds->list[index].until_ms) - now_ms;
     snprintf(user, HOLD_USER_SIZE, "%.*s", HOLD_USER_SIZE - 1, holds->list[index].user);
-    octets_make_word(user);
+    utf8_copy_name(user, HOLD_USER_SIZE, user);
     return true;
 }

@@ -18,13 +18,13 @@
 
 enum { HELPER_SHORT_LIFE_MS = 1000 }; /* a helper that has lived shorter is not replaced at once */
 
-/* A slot has a long name cut, and a '?' in place of octets that are not ASCII. The hash of that text
- * would be another user's. */
-static bool may_log_user(const char *user)
+/* The name may have been cut for the slot, so its hash would be another user's than in other lines. */
+static void add_user(struct log_line *line, const struct scoreboard_texts *texts)
 {
-    bool is_whole = strlen(user) < SCOREBOARD_USER_SIZE - 1 && strchr(user, '?') == NULL;
-
-    return is_whole || !log_privacy_hides_names();
+    if (log_privacy_hides_names())
+        log_add_hash(line, "user", texts->user_hash);
+    else
+        log_add(line, "user", texts->user);
 }
 
 /* What somebody who reads the log needs to find the session. */
@@ -36,8 +36,7 @@ static void add_session(struct log_line *line, const struct scoreboard_slot *slo
         return;
     log_add(line, "session", texts.id);
     log_add(line, "client", texts.client);
-    if (may_log_user(texts.user))
-        log_add(line, "user", texts.user);
+    add_user(line, &texts);
     log_add(line, "server", texts.server);
     log_add(line, "stage", scoreboard_stage_word(slot));
 }

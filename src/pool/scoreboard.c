@@ -9,8 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log_privacy.h"
 #include "base/octet.h"
 #include "base/shared.h"
+#include "base/utf8.h"
 
 #include "config.h"
 
@@ -124,37 +126,51 @@ int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms)
     return started_ms > now_ms ? 0 : now_ms - started_ms;
 }
 
-/* What is shown came from the network: it is kept as one word. NULL leaves the text as it is. */
-static void put_text(char *to, size_t size, const char *from)
+/* What is shown came from the network. NULL leaves the text as it is. */
+static void put_word(char *to, size_t size, const char *from)
 {
     if (from != NULL)
         octets_copy_word(to, size, from);
+}
+
+static void put_user(struct scoreboard_texts *texts, const char *user)
+{
+    if (user == NULL)
+        return;
+    utf8_copy_name(texts->user, sizeof(texts->user), user);
+    texts->user_hash = log_private_hash(user);
 }
 
 void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const char *client,
                             const char *user, const char *server)
 {
     seqlock_begin_write(&slot->texts_lock);
-    put_text(slot->texts.id, sizeof(slot->texts.id), id);
-    put_text(slot->texts.client, sizeof(slot->texts.client), client);
-    put_text(slot->texts.user, sizeof(slot->texts.user), user);
-    put_text(slot->texts.server, sizeof(slot->texts.server), server);
+    put_word(slot->texts.id, sizeof(slot->texts.id), id);
+    put_word(slot->texts.client, sizeof(slot->texts.client), client);
+    put_user(&slot->texts, user);
+    put_word(slot->texts.server, sizeof(slot->texts.server), server);
     seqlock_end_write(&slot->texts_lock);
 }
 
 /* A broken worker may have written anything, even a text without an end. */
-static void clean_text(char *text, size_t size)
+static void clean_word(char *text, size_t size)
 {
     text[size - 1] = '\0';
     octets_make_word(text);
 }
 
+static void clean_name(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    utf8_copy_name(text, size, text);
+}
+
 static void clean_texts(struct scoreboard_texts *texts)
 {
-    clean_text(texts->id, sizeof(texts->id));
-    clean_text(texts->client, sizeof(texts->client));
-    clean_text(texts->user, sizeof(texts->user));
-    clean_text(texts->server, sizeof(texts->server));
+    clean_word(texts->id, sizeof(texts->id));
+    clean_word(texts->client, sizeof(texts->client));
+    clean_name(texts->user, sizeof(texts->user));
+    clean_word(texts->server, sizeof(texts->server));
 }
 
 bool scoreboard_read_texts(const struct scoreboard_slot *slot, struct scoreboard_texts *texts)

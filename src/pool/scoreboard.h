@@ -65,11 +65,13 @@ enum scoreboard_login {
     SCOREBOARD_LOGIN_DONE,      /* logged in: the session is never shed */
 };
 
-/* The texts of a session, for people. */
+/* The texts of a session, for people: words of ASCII, but `user` is a name as utf8_copy_name() makes
+ * it. */
 struct scoreboard_texts {
     char id[SCOREBOARD_ID_SIZE];
     char client[SCOREBOARD_CLIENT_SIZE];
     char user[SCOREBOARD_USER_SIZE];
+    uint64_t user_hash; /* of the whole name: log_private_hash() */
     char server[SCOREBOARD_SERVER_SIZE];
 };
 
@@ -163,7 +165,7 @@ int64_t scoreboard_age_ms(const struct scoreboard_slot *slot, int64_t now_ms);
  * left in it. */
 void scoreboard_clear(struct scoreboard_slot *slot);
 
-/* Writes the texts of the session that begins or goes on; longer ones are cut, unprintable octets
+/* Writes the texts of the session that begins or goes on; longer ones are cut, what may not be shown is
  * replaced. NULL leaves a text as it is. By the slot's worker only. */
 void scoreboard_write_texts(struct scoreboard_slot *slot, const char *id, const char *client,
                             const char *user, const char *server);

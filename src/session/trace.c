@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/local_time.h"
-#include "base/octet.h"
+#include "base/utf8.h"
 #include "pop3/sasl.h"
 
 enum { LINE_BYTES = 900, TEXT_BYTES = 700 };
@@ -47,11 +47,18 @@ static size_t put_head(char *line, const struct session *session, enum trace_way
 
 static size_t put_escaped(char *line, size_t at, const char *text, size_t length)
 {
-    for (size_t i = 0; i < length && at + 5 < LINE_BYTES; i++) {
-        if (octet_is_printable(text[i]))
-            line[at++] = text[i];
+    size_t taken;
+
+    for (size_t i = 0; i < length && at + 5 < LINE_BYTES; i += taken) {
+        bool is_visible = utf8_is_visible(utf8_decode(text + i, length - i, &taken));
+
+        if (!is_visible)
+            taken = 1;
+        if (is_visible)
+            memcpy(line + at, text + i, taken);
         else
-            at += (size_t)snprintf(line + at, 5, "\\x%02x", (unsigned char)text[i]);
+            snprintf(line + at, 5, "\\x%02x", (unsigned char)text[i]);
+        at += is_visible ? taken : 4;
     }
     return at;
 }

@@ -188,7 +188,7 @@ static void draw_session(struct table *table, const struct status_view *view,
     table_cell(table, TABLE_RIGHT, table_short_age(text, session->age_ms));
     table_cell(table, TABLE_RIGHT, table_short_number(text, (double)session->octets));
     table_cell(table, TABLE_LEFT, or_dash(session->texts.client));
-    table_cell(table, TABLE_LEFT, or_dash(session->texts.user));
+    table_name(table, session->texts.user);
     table_cell(table, TABLE_LEFT, or_dash(session->texts.server));
     table_cell(table, TABLE_LEFT, or_dash(session->texts.id));
     table_end_row(table);
@@ -222,7 +222,7 @@ static void draw_holds(struct table *table, const struct drawing *drawing)
     table_cell(table, TABLE_RIGHT, "FOR");
     table_end_row(table);
     for (size_t i = 0; i < view->hold_count; i++) {
-        table_cell(table, TABLE_LEFT, view->holds[i].user);
+        table_name(table, view->holds[i].user);
         table_cell(table, TABLE_RIGHT, table_short_age(text, view->holds[i].left_ms));
         table_end_row(table);
     }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/octet.h"
+#include "base/utf8.h"
 #include "pool/pool_slots.h"
 #include "status/status_servers.h"
 
@@ -19,16 +21,6 @@
 enum { STATUS_POOLS_MAX = 100000, STATUS_SESSIONS_MAX = 10000000, STATUS_SERVERS_MAX = 100000 };
 
 _Static_assert((int)OUTCOME_COUNT <= (int)SCOREBOARD_OUTCOMES_MAX, "room for every outcome");
-
-/* One word: no text splits a line or a column. */
-static void put_word(char *to, size_t size, const char *from)
-{
-    size_t i = 0;
-
-    for (; from[i] != '\0' && i + 1 < size; i++)
-        to[i] = from[i] > 0x20 && from[i] < 0x7f ? from[i] : '?';
-    to[i] = '\0';
-}
 
 /* ---- taking it ---- */
 
@@ -77,7 +69,7 @@ static void copy_tables(struct status_instance *to, const struct instance_memory
     for (size_t i = 0; i < INSTANCE_TABLES_MAX && from->tables[i] != NULL; i++) {
         struct status_table *table = &to->tables[to->table_count++];
 
-        put_word(table->name, sizeof(table->name), from->tables[i]);
+        octets_copy_word(table->name, sizeof(table->name), from->tables[i]);
         for (size_t j = 0; j < ROUTE_RESULT_COUNT; j++)
             table->results[j] = atomic_load(&from->table_counts[i].results[j]);
     }
@@ -95,7 +87,7 @@ static size_t find_instance(struct status_view *view, const struct pool *pool)
     if (i < view->instance_count)
         return i;
     instance = &view->instances[view->instance_count++];
-    put_word(instance->name, sizeof(instance->name), name);
+    octets_copy_word(instance->name, sizeof(instance->name), name);
     copy_totals(instance, pool->memory->totals);
     copy_tables(instance, pool->memory);
     return i;
@@ -125,7 +117,7 @@ static void take_session(struct status_view *view, const struct scoreboard_slot 
         .age_ms = scoreboard_age_ms(slot, view->taken_ms),
         .octets = atomic_load(&slot->octets),
     };
-    put_word(session->stage, sizeof(session->stage), scoreboard_stage_word(slot));
+    octets_copy_word(session->stage, sizeof(session->stage), scoreboard_stage_word(slot));
     (void)scoreboard_read_texts(slot, &session->texts);
     /* It may have ended meanwhile, and the next begun: half of each is none of them. */
     if (scoreboard_state(slot) == SCOREBOARD_BUSY && atomic_load(&slot->session) == number)
@@ -201,8 +193,8 @@ static void take_pool(struct status_view *view, const struct pool *from)
     pool->gauges[STATUS_GAUGE_max] = max;
     pool->gauges[STATUS_GAUGE_places] = max * from->places;
     pool->gauges[STATUS_GAUGE_waiting] = atomic_load(&from->scoreboard->queue);
-    put_word(pool->listen, sizeof(pool->listen), from->instance->values->listen);
-    put_word(pool->state, sizeof(pool->state), state_word(from->state));
+    octets_copy_word(pool->listen, sizeof(pool->listen), from->instance->values->listen);
+    octets_copy_word(pool->state, sizeof(pool->state), state_word(from->state));
     for (size_t i = 0; i < end && i < from->worker_count; i++)
         take_worker(view, pool, from, pool_worker_slot(from, i));
     if (from->state != POOL_RUNNING && !has_worker(pool))
@@ -331,12 +323,13 @@ static void write_pool(const struct status_pool *pool, FILE *out)
     fputc('\n', out);
 }
 
+/* A name may have blanks, also at both ends: it is the last on its line, after an equals sign. */
 static void write_session(const struct status_session *session, FILE *out)
 {
-    fprintf(out, "%zu %d %s %s %s %s %s %" PRId64 " %" PRIu64 "\n", session->pool,
+    fprintf(out, "%zu %d %s %s %s %s %" PRId64 " %" PRIu64 " =%s\n", session->pool,
             (int)session->pid, or_dash(session->stage), or_dash(session->texts.id),
-            or_dash(session->texts.client), or_dash(session->texts.user),
-            or_dash(session->texts.server), session->age_ms, session->octets);
+            or_dash(session->texts.client), or_dash(session->texts.server), session->age_ms,
+            session->octets, or_dash(session->texts.user));
 }
 
 void status_view_write(const struct status_view *view, FILE *out)
@@ -354,7 +347,7 @@ void status_view_write(const struct status_view *view, FILE *out)
     for (size_t i = 0; i < view->session_count; i++)
         write_session(&view->sessions[i], out);
     for (size_t i = 0; i < view->hold_count; i++)
-        fprintf(out, "%s %" PRId64 "\n", or_dash(view->holds[i].user), view->holds[i].left_ms);
+        fprintf(out, "%" PRId64 " =%s\n", view->holds[i].left_ms, view->holds[i].user);
     status_servers_write(view, out);
 }
 
@@ -385,14 +378,31 @@ static int read_pool(struct status_pool *pool, size_t instance_count, FILE *in)
 
 static int read_session(struct status_session *session, size_t pool_count, FILE *in)
 {
+    char end[2];
     int pid;
     int count =
-        fscanf(in, "%zu %d %23s %31s %63s %63s %63s %" SCNd64 " %" SCNu64, &session->pool, &pid,
-               session->stage, session->texts.id, session->texts.client, session->texts.user,
-               session->texts.server, &session->age_ms, &session->octets);
+        fscanf(in, "%zu %d %23s %31s %63s %63s %" SCNd64 " %" SCNu64 " =%63[^\n]%1[\n]",
+               &session->pool, &pid, session->stage, session->texts.id, session->texts.client,
+               session->texts.server, &session->age_ms, &session->octets, session->texts.user, end);
 
+    _Static_assert(sizeof(session->texts.user) == 64, "the width in the format above");
     session->pid = pid;
-    return count == 9 && session->pool < pool_count ? 0 : -1;
+    if (count != 10 || session->pool >= pool_count)
+        return -1;
+    utf8_copy_name(session->texts.user, sizeof(session->texts.user), session->texts.user);
+    return 0;
+}
+
+static int read_hold(struct status_hold *hold, FILE *in)
+{
+    char end[2];
+    int count = fscanf(in, "%" SCNd64 " =%63[^\n]%1[\n]", &hold->left_ms, hold->user, end);
+
+    _Static_assert(sizeof(hold->user) == 64, "the width in the format above");
+    if (count != 3)
+        return -1;
+    utf8_copy_name(hold->user, sizeof(hold->user), hold->user);
+    return 0;
 }
 
 /* Its text has blanks, so it ends with the line. */
@@ -440,7 +450,7 @@ int status_view_read(struct status_view *view, FILE *in)
         if (read_session(&view->sessions[i], view->pool_count, in) == -1)
             return -1;
     for (size_t i = 0; i < view->hold_count; i++)
-        if (fscanf(in, "%63s %" SCNd64, view->holds[i].user, &view->holds[i].left_ms) != 2)
+        if (read_hold(&view->holds[i], in) == -1)
             return -1;
     return status_servers_read(view, in);
 }

@@ -8,18 +8,38 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
+/* A text may have become longer since it was measured. */
 void table_cell(struct table *table, enum table_align align, const char *text)
 {
     int *width = &table->widths[table->column];
-    int length = (int)strlen(text);
+    int columns = (int)utf8_columns(text, strlen(text));
+    int padding;
 
-    if (table->out == NULL)
-        *width = length > *width ? length : *width;
-    else
-        fprintf(table->out, "%*s%s%*s", table->padding, "", table->column == 0 ? "" : "  ",
-                align == TABLE_LEFT ? length : *width, text);
-    table->padding = align == TABLE_LEFT ? *width - length : 0;
+    if (table->out == NULL && columns > *width)
+        *width = columns;
+    padding = columns < *width ? *width - columns : 0;
+    if (table->out != NULL)
+        fprintf(table->out, "%*s%s%*s%s", table->padding, "", table->column == 0 ? "" : "  ",
+                align == TABLE_LEFT ? 0 : padding, "", text);
+    table->padding = align == TABLE_LEFT ? padding : 0;
     table->column++;
+}
+
+void table_name(struct table *table, const char *name)
+{
+    static const char blank[] = "\xe2\x90\xa3"; /* U+2423 */
+    char text[TABLE_NAME_SIZE];
+    size_t length = 0;
+
+    for (; *name != '\0' && length + sizeof(blank) < sizeof(text); name++)
+        if (*name != ' ')
+            text[length++] = *name;
+        else
+            length += (size_t)snprintf(text + length, sizeof(blank), "%s", blank);
+    text[length] = '\0';
+    table_cell(table, TABLE_LEFT, length == 0 ? "-" : text);
 }
 
 void table_number(struct table *table, const char *format, ...)

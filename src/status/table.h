@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { TABLE_COLUMNS_MAX = 16, TABLE_TEXT_SIZE = 32 };
+enum { TABLE_COLUMNS_MAX = 16, TABLE_TEXT_SIZE = 32, TABLE_NAME_SIZE = 256 };
 
 enum table_align { TABLE_LEFT, TABLE_RIGHT };
 
@@ -21,6 +21,10 @@ struct table {
 };
 
 void table_cell(struct table *table, enum table_align align, const char *text);
+
+/* A name from elsewhere, cleaned by utf8_copy_name(), as one word: a blank in it is drawn as U+2423, so
+ * that no name looks like two columns. An empty one is drawn as "-". */
+void table_name(struct table *table, const char *name);
 void table_number(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void table_end_row(struct table *table);

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/complain.h"
+#include "base/utf8.h"
 #include "status/control_ask.h"
 #include "status/status_render.h"
 #include "status/status_view.h"
@@ -159,8 +160,9 @@ static void paint(struct top *top, const char *text)
         top->first = 0;
     fputs(HOME, stdout);
     for (text = skip_lines(text, top->first); shown < rows - 1 && *text != '\0'; shown++) {
-        int length = (int)strcspn(text, "\n");
-        fprintf(stdout, "%.*s" CLEAR_LINE "\r\n", length < columns ? length : columns, text);
+        size_t length = strcspn(text, "\n");
+
+        fprintf(stdout, "%.*s" CLEAR_LINE "\r\n", (int)utf8_fit(text, length, (size_t)columns), text);
         text += length;
         text += *text == '\n';
     }

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/complain.h"
-#include "base/octet.h"
+#include "base/utf8.h"
 #include "status/control_ask.h"
 #include "status/trace_serve.h"
 
@@ -49,12 +49,12 @@ static int write_all(int fd, const char *data, size_t length)
     return 0;
 }
 
-static bool is_refusal(char *piece, ssize_t count)
+static bool is_refusal(char *piece, size_t length)
 {
-    if ((size_t)count < strlen(refusal) || memcmp(piece, refusal, strlen(refusal)) != 0)
+    if (length < strlen(refusal) || memcmp(piece, refusal, strlen(refusal)) != 0)
         return false;
     piece[strcspn(piece, "\n")] = '\0';
-    octets_make_line(piece);
+    utf8_clean_line(piece, strlen(piece));
     complain("the server says: %s", piece + strlen(refusal));
     return true;
 }
@@ -66,18 +66,16 @@ struct lines {
     bool is_ended;
 };
 
-/* Replaces what no trace has, so that nothing reaches a terminal that it would obey. */
+/* Replaces what no trace has, so that nothing reaches a terminal that it would obey. The piece does not
+ * end inside a character. */
 static void take_piece(struct lines *lines, char *piece, size_t length)
 {
+    utf8_clean(piece, length);
     for (size_t i = 0; i < length; i++) {
         if (lines->is_ended)
             lines->length = 0;
         lines->is_ended = piece[i] == '\n';
-        if (lines->is_ended)
-            continue;
-        if (!octet_is_printable(piece[i]))
-            piece[i] = '?';
-        if (lines->length < LAST_BYTES)
+        if (!lines->is_ended && lines->length < LAST_BYTES)
             lines->last[lines->length++] = piece[i];
     }
 }
@@ -106,26 +104,37 @@ static int end_of_lines(const struct lines *lines, ssize_t count, const char *pa
     return EX_UNAVAILABLE;
 }
 
+static int pass_piece(struct lines *lines, char *piece, size_t length, int output, const char *file)
+{
+    take_piece(lines, piece, length);
+    if (write_all(output, piece, length) == 0)
+        return 0;
+    complain("%s: %s; the trace ends", file == NULL ? "standard output" : file, strerror(errno));
+    return -1;
+}
+
 static int copy_lines(int fd, int output, const struct options *options, const char *path)
 {
-    const char *file = options->output;
     int64_t end_ms = clock_after_ms(options->seconds * 1000 + CONTROL_SILENCE_MS);
     int64_t deadline_ms = clock_after_ms(CONTROL_SILENCE_MS); /* for the first line */
     struct lines lines = {.length = 0};
     char piece[PIECE_BYTES + 1];
+    size_t length = 0; /* of the beginning of a character, whose rest has not come yet */
     ssize_t count;
 
-    while ((count = control_read(fd, piece, PIECE_BYTES, deadline_ms)) > 0) {
-        piece[count] = '\0';
-        if (lines.length == 0 && is_refusal(piece, count))
+    while ((count = control_read(fd, piece + length, PIECE_BYTES - length, deadline_ms)) > 0) {
+        size_t whole;
+
+        length += (size_t)count;
+        piece[length] = '\0';
+        if (lines.length == 0 && is_refusal(piece, length))
             return EX_UNAVAILABLE;
-        take_piece(&lines, piece, (size_t)count);
-        deadline_ms = end_ms;
-        if (write_all(output, piece, (size_t)count) == -1) {
-            complain("%s: %s; the trace ends", file == NULL ? "standard output" : file,
-                     strerror(errno));
+        whole = utf8_whole(piece, length);
+        if (pass_piece(&lines, piece, whole, output, options->output) == -1)
             return EX_IOERR;
-        }
+        length -= whole;
+        memmove(piece, piece + whole, length);
+        deadline_ms = end_ms;
     }
     return end_of_lines(&lines, count, path);
 }

@@ -16,6 +16,7 @@
 #include "base/address.h"
 #include "base/hash.h"
 #include "base/octet.h"
+#include "base/utf8.h"
 #include "pool/trace_mark.h"
 
 enum { BUFFER_BYTES = 256 * 1024, LINES_AT_ONCE = 256, TRACE_MAX_S = 86400 };
@@ -79,8 +80,9 @@ static bool put(struct trace *trace, const char *text, size_t length)
 {
     if (BUFFER_BYTES - trace->length < length + 1)
         return false;
-    for (size_t i = 0; i < length; i++)
-        trace->out[trace->length++] = octet_is_printable(text[i]) ? text[i] : '?';
+    memcpy(trace->out + trace->length, text, length);
+    utf8_clean_line(trace->out + trace->length, length);
+    trace->length += length;
     trace->out[trace->length++] = '\n';
     return true;
 }

@@ -138,6 +138,10 @@ static void test_texts(void **state)
     assert_string_equal(texts.client, "::1");
     assert_int_equal(strlen(texts.user), SCOREBOARD_USER_SIZE - 1);
     assert_string_equal(texts.server, "a?b???");
+    assert_string_equal(texts.user + SCOREBOARD_USER_SIZE - 5, "x\xe2\x80\xa6");
+    scoreboard_write_texts(&scoreboard->slots[2], NULL, NULL, "j\xc3\xb6 \xe2\x80\xae\x9b", NULL);
+    assert_true(scoreboard_read_texts(&scoreboard->slots[2], &texts));
+    assert_string_equal(texts.user, "j\xc3\xb6 ??");
     scoreboard_write_texts(&scoreboard->slots[2], NULL, NULL, "", NULL);
     assert_true(scoreboard_read_texts(&scoreboard->slots[2], &texts));
     assert_string_equal(texts.id, "id");

@@ -167,8 +167,8 @@ static void test_compact_form(void **state)
     assert_string_equal(back.reload.why, reload.why);
     free(again);
     status_view_free(&back);
-    /* Cut anywhere it is refused, except within the last number, which only gets shorter. */
-    for (size_t length = 1; length + 22 < strlen(text); length++) {
+    /* Cut anywhere it is refused. */
+    for (size_t length = 1; length < strlen(text); length++) {
         in = fmemopen(text, length, "r");
         assert_int_equal(status_view_read(&back, in), -1);
         status_view_free(&back);

@@ -151,9 +151,12 @@
 
   const SESSIONS = [['user', 'user'], ['client', 'client'], ['server', 'server'], ['stage', 'stage'], ['age', 'age_ms', age],
     ['octets', 'octets', short], ['instance', 'instance'], ['session', 'session']];
+  /* One spelling for what looks the same: case, and accents of their own. A long name is cut, and ends with three dots. */
+  const plain = (text) => text.normalize('NFC').toLowerCase();
+  const has = (text, wanted) => plain(text).includes(wanted) || (text.endsWith('\u2026') && wanted.startsWith(plain(text.slice(0, -1))));
   const draw_sessions = () => {
-    const wanted = $('filter').value.trim().toLowerCase();
-    const found = sessions.filter((s) => !wanted || [s.user, s.client, s.server, s.session].some((text) => text.toLowerCase().includes(wanted)));
+    const wanted = plain($('filter').value.trim());
+    const found = sessions.filter((s) => !wanted || [s.user, s.client, s.server, s.session].some((text) => has(text, wanted)));
     const key = sort.key, sign = sort.down ? -1 : 1;
     found.sort((a, b) => sign * (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
     $('rows').replaceChildren(...found.slice(0, ROWS_MAX).map((session) => {
