@@ -496,8 +496,7 @@ scene 'warnings' => sub {
     is_deeply check(inside("acp = $directory", 'client_log = /nowhere/logs'))->{warnings},
         [ "4: acp = $directory: is not a program", '5: client_log = /nowhere/logs: No such file or directory' ], 'what is not there';
     is_deeply check(inside('timeout = 599'))->{warnings}, ['4: timeout = 599: RFC 1939 requires at least 600 seconds'], 'a timeout';
-    is_deeply check(above("pidfile = $directory", "control = $directory"))->{warnings},
-        [ map { "$_ = $directory: is a directory; name a file in it" } '2: pidfile', '3: control' ],
+    is_deeply check(above("pidfile = $directory"))->{warnings}, ["2: pidfile = $directory: is a directory; name a file in it"],
         'a directory where a file is to be';
     is_deeply check(above('pidfile = /run/nowhere/pid', 'control = /var/run/nowhere/c'))->{warnings},
         [ map { "$_: its directory does not exist; create it" } '2: pidfile = /run/nowhere/pid', '3: control = /var/run/nowhere/c' ],
@@ -520,8 +519,43 @@ scene 'what would keep a server from starting' => sub {
     is_refused('directories', above('pidfile = /nowhere/pid', 'log = /nowhere/log', 'control = /nowhere/c'),
         map { "$_: its directory does not exist; create it" } '2: pidfile = /nowhere/pid', '3: log = /nowhere/log', '4: control = /nowhere/c');
     is_refused('a directory for the log', above("log = $directory"), "2: log = $directory: is a directory; name a file in it");
-    my $taken = server();
-    is_taken('a port in use: perhaps by the server that runs', inside() =~ s/listen = .*/'listen = ' . $taken->address/er, 1);
+};
+
+sub warns { my ($name, $text, @wanted) = @_; is_taken($name, $text, 1); return is_deeply check($text)->{warnings}, \@wanted, "$name: warnings" }
+
+scene 'what another program has, and the server itself' => sub {
+    my $unless = 'unless it is this server';
+    my $taken  = server()->address;
+    my ($path, $other, $stale) = map { "$directory/$_" } 'taken', 'other', 'stale';
+    my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 1) or die;
+    IO::Socket::UNIX->new(Local => $stale, Listen => 1) or die;
+    my $port = inside() =~ s/listen = .*/listen = $taken/r;
+    warns('a port', $port, "2: listen = $taken: a program listens there already; stop it or choose another port, $unless");
+    my $metrics = above("metrics_listen = $taken");
+    warns('the port of the metrics', $metrics, "2: metrics_listen = $taken: a program listens there already; stop it or choose another port, $unless")
+        if features()->{metrics};
+    warns('a UNIX socket', inside() =~ s/listen = .*/listen = $path/r, "2: listen = $path: a program listens there already; stop it or choose another path, $unless");
+    $socket->blocking(0);
+    ok !$socket->accept, 'which gets no connection';
+    warns('the control socket', above("control = $path"), "2: control = $path: a program answers there already; stop it or choose another path, $unless");
+    warns('sockets that nobody listens on', above("control = $stale") =~ s/listen = .*/listen = $stale/r);
+    ok -S $stale, 'stay';
+    write_file($other, '');
+    is_refused('a file in place of the control socket', above("control = $_"), "2: control = $_: the file is not a socket; remove it, or choose another path")
+        for $other, $directory;
+    ok !-s $other && !-e "$other.new", 'stays, too';
+
+    my $pid = "$directory/pid";
+    my $master = master(server => $taken, control => "$directory/control", pidfile => $pid);
+    my $ours   = sub { [ map { s/.*?: //r =~ s/ =.*//r } @{ check_file($master->{path})->{warnings} } ] };
+    is_deeply $ours->(), [], 'the server that runs is no other program';
+    my $text = do { local (@ARGV, $/) = $master->{path}; <> } =~ s/^pidfile.*\n//mr =~ s/^listen = .*/"listen = " . $master->address/mer;
+    write_file($file, $text);
+    is scalar @{ check_file($file)->{warnings} }, 2, 'without its pidfile it may be one';
+    { local $ENV{MAINPID} = $master->pid; is_deeply check_file($file)->{warnings}, [], 'unless systemd tells the process' }
+    { local $ENV{MAINPID} = $$; is scalar @{ check_file($file)->{warnings} }, 2, 'which must have our name' }
+    is $master->stop, 0, 'the server is undisturbed';
+    is_deeply $ours->(), [], 'and leaves nothing';
 };
 
 scene 'a feature that is not built in' => sub {

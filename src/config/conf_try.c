@@ -16,14 +16,17 @@
 #include <unistd.h>
 
 #include "base/privileges.h"
+#include "base/unix_socket.h"
 #include "config/conf_group.h"
 #include "config/conf_listen.h"
+#include "config/conf_taken.h"
 #include "config/mistakes.h"
 
 struct trial {
     const struct conf *conf;
     struct mistakes mistakes;
     struct mistakes warnings;
+    bool is_running; /* the server of this configuration: what it has is its own */
 };
 
 static void report_key(struct mistakes *mistakes, const struct conf_section *section,
@@ -87,6 +90,49 @@ static void try_listen(struct trial *trial, const struct conf_section *section, 
     else if (conf_listen_try(&address) == -1)
         report_key(&trial->mistakes, section, key, listen,
                    conf_listen_failure(&address, errno, text));
+}
+
+/* ---- other programs ---- */
+
+/* A start fails with these. Whether it is the server that runs, which a reload asks to read the file
+ * again, cannot always be told. */
+#define UNLESS_OURS ", unless it is this server"
+
+static void try_control(struct trial *trial, const struct conf_section *proxy)
+{
+    const char *path = proxy->values.control;
+    struct address address;
+
+    if (path == NULL || address_parse_listen(&address, path) == -1 ||
+        address.sa.sa_family != AF_UNIX)
+        return;
+    switch (unix_socket_check(&address)) {
+    case UNIX_SOCKET_NOT_ONE:
+        report_key(&trial->mistakes, proxy, CONF_KEY_control, path,
+                   "the file is not a socket; remove it, or choose another path");
+        return;
+    case UNIX_SOCKET_SERVED:
+        if (!trial->is_running)
+            report_key(&trial->warnings, proxy, CONF_KEY_control, path,
+                       "a program answers there already; stop it or choose another path" UNLESS_OURS);
+        return;
+    default:
+        return;
+    }
+}
+
+static void try_taken(struct trial *trial, const struct conf_section *section, enum conf_key key,
+                      const char *listen)
+{
+    struct address address;
+
+    if (trial->is_running || listen == NULL || address_parse_listen(&address, listen) == -1 ||
+        !conf_is_taken(&address))
+        return;
+    report_key(&trial->warnings, section, key, listen,
+               address.sa.sa_family == AF_UNIX
+                   ? "a program listens there already; stop it or choose another path" UNLESS_OURS
+                   : "a program listens there already; stop it or choose another port" UNLESS_OURS);
 }
 
 /* ---- servers ---- */
@@ -259,18 +305,21 @@ static void try_user(struct trial *trial)
 
 int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning, void *context)
 {
-    struct trial trial = {.conf = conf};
     const struct conf_section *proxy = &conf->proxy;
+    struct trial trial = {.conf = conf, .is_running = conf_is_running(proxy)};
 
     trial.mistakes.file = trial.warnings.file = proxy->section_origin;
     try_directory(&trial, proxy, CONF_KEY_pidfile, proxy->values.pidfile);
     try_file(&trial, proxy, CONF_KEY_log, proxy->values.log);
     try_directory(&trial, proxy, CONF_KEY_control, proxy->values.control);
+    try_control(&trial, proxy);
     try_listen(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
+    try_taken(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_section *section = &conf->instances[i].section;
 
         try_listen(&trial, section, CONF_KEY_listen, section->values.listen);
+        try_taken(&trial, section, CONF_KEY_listen, section->values.listen);
         try_default_server(&trial, &conf->instances[i]);
     }
     for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)
