@@ -141,6 +141,11 @@ scene 'a broken or missing file refuses the start' => sub {
     my $broken = run([ program(), '-T', '--route', $table, '127.0.0.1' ]);
     is exit_code($broken->{status}), 78, 'broken: exit status';
     like $broken->{err}, qr/table:2: expected a key/, 'broken: file and line';
+    my $odd = table('anna a.example.net', 'bert b.example.net prot=1110', 'carl c.example.net port=1110', 'dora d.example.net x=y prot=1');
+    my $warned = run([ program(), '-T', '--route', $odd, '127.0.0.1' ]);
+    is exit_code($warned->{status}), 0, 'an unknown field is no mistake';
+    like $warned->{err}, qr/^warning: --route: route: \S+table:2: prot: unknown field, without effect; 2 lines have one$/m, 'but a warning, once a file';
+    unlike run([ program(), '-T', '--route', table('anna a.example.net port=1110 proxy=y'), '127.0.0.1' ])->{err}, qr/field/, 'not without one';
     my $kind = run([ program(), '-T', '--route', 'ldap:x', '127.0.0.1' ]);
     like $kind->{err}, qr/(?<!ldap:x: )ldap:x: unknown kind of table/, 'an unknown kind, with its value once';
 };

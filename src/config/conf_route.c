@@ -82,10 +82,11 @@ void conf_route_try(const struct conf_instance *instance, conf_report *report, v
         router_try_tables(settings.tables, &settings.environment, tell, &teller);
 }
 
-void conf_route_warn(const struct conf_instance *instance, conf_report *report, void *context)
+void conf_route_warn(const struct conf_instance *instance, bool is_test, conf_report *report,
+                     void *context)
 {
     struct teller teller = {.section = &instance->section, .report = report, .context = context};
 
     if (has_tables(instance))
-        router_warn_of_tables(instance->values->route, tell, &teller);
+        router_warn_of_tables(instance->values->route, is_test, tell, &teller);
 }

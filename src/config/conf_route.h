@@ -25,7 +25,8 @@ void conf_route_take_server(const struct conf_instance *instance,
 void conf_route_try(const struct conf_instance *instance, conf_report *report, void *context);
 
 /* Reports what may be wrong with the tables: a socket that nobody listens on, a pattern that matches
- * anywhere. */
-void conf_route_warn(const struct conf_instance *instance, conf_report *report, void *context);
+ * anywhere. With `is_test` also an unknown field in a file, which a server logs when it meets one. */
+void conf_route_warn(const struct conf_instance *instance, bool is_test, conf_report *report,
+                     void *context);
 
 #endif

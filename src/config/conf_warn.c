@@ -405,7 +405,7 @@ static void check_instance(struct survey *survey, const struct conf_instance *in
     check_descriptors(survey, section);
     check_sources(survey, instance);
     check_socket_rights(survey, section);
-    conf_route_warn(instance, mistakes_take, &survey->warnings);
+    conf_route_warn(instance, is_test, mistakes_take, &survey->warnings);
     if (is_test)
         check_certificates(survey, instance);
 }

@@ -43,6 +43,8 @@ struct route_file {
     uint32_t *slots; /* offset of a key plus 1; 0: free */
     size_t slot_count; /* a power of two */
     size_t count;
+    size_t unknown_count; /* lines with a field that we do not know */
+    struct error unknown; /* the first of them */
 };
 
 /* ---- open and read ---- */
@@ -206,7 +208,13 @@ static int add_key(struct route_file *file, char *key, struct error *error)
     return 0;
 }
 
-static int check_value(const struct route_file *file, const char *value, size_t length,
+static void note_unknown(struct route_file *file, const char *field)
+{
+    if (file->unknown_count++ == 0)
+        error_set(&file->unknown, "%s:%u: %.*s", file->path, file->lines, SHOWN_MAX, field);
+}
+
+static int check_value(struct route_file *file, const char *value, size_t length,
                        struct error *error)
 {
     const struct route_environment *environment = file->environment;
@@ -217,6 +225,8 @@ static int check_value(const struct route_file *file, const char *value, size_t 
 
     if (result == -1)
         return complain(file, error, what.text);
+    if (answer.unknown != NULL)
+        note_unknown(file, answer.unknown);
     group = answer.fields[ROUTE_FIELD_GROUP];
     if (group != NULL && environment != NULL && environment->has_group != NULL &&
         !environment->has_group(environment->context, group))
@@ -314,6 +324,12 @@ const char *route_file_find(const struct route_file *file, const char *key, size
 unsigned route_file_line(const struct route_file *file, const char *value)
 {
     return line_of(file, (size_t)(value - file->text));
+}
+
+const char *route_file_unknown(const struct route_file *file, size_t *count_r)
+{
+    *count_r = file->unknown_count;
+    return file->unknown_count == 0 ? NULL : file->unknown.text;
 }
 
 size_t route_file_count(const struct route_file *file)

@@ -39,6 +39,10 @@ const char *route_file_find(const struct route_file *file, const char *key, size
 /* The number of the line that has this value, for messages: it counts the lines before. */
 unsigned route_file_line(const struct route_file *file, const char *value);
 
+/* The first line with a field that we do not know, and in *count_r how many such lines there are: the
+ * field has no effect. NULL: none. The text is "PATH:LINE: NAME". */
+const char *route_file_unknown(const struct route_file *file, size_t *count_r);
+
 /* How many keys it has, and the octets of memory it takes. */
 size_t route_file_count(const struct route_file *file);
 size_t route_file_memory(const struct route_file *file);

@@ -108,6 +108,26 @@ static int try_file(const char *location, const struct route_environment *enviro
     return 0;
 }
 
+/* A file that is broken or changes meanwhile was a mistake before. */
+static void inspect_file(const char *location, route_warning *warn, void *context)
+{
+    struct error error;
+    struct route_file *file = read_whole(location, NULL, &error);
+    const char *first;
+    size_t count;
+
+    if (file == NULL)
+        return;
+    first = route_file_unknown(file, &count);
+    if (count == 1)
+        error_set(&error, "%s: unknown field, without effect", first);
+    else if (count > 1)
+        error_set(&error, "%s: unknown field, without effect; %zu lines have one", first, count);
+    if (count > 0)
+        warn(context, error.text);
+    route_file_free(file);
+}
+
 static struct route_table *open_file(struct ev_loop *loop, const char *location,
                                      const struct route_environment *environment)
 {
@@ -161,6 +181,7 @@ const struct route_table_ops route_file_table = {
     .scheme = "file",
     .check = route_check_path,
     .try = try_file,
+    .inspect = inspect_file,
     .open = open_file,
     .ask = ask_file,
     .close = close_file,

@@ -66,6 +66,8 @@ struct route_table_ops {
                struct error *error);
     /* Tells what may be wrong: a socket that nobody listens on. NULL: nothing. */
     void (*warn)(const char *location, route_warning *warn, void *context);
+    /* The same for what only reading all of it tells, which may take seconds. NULL: nothing. */
+    void (*inspect)(const char *location, route_warning *warn, void *context);
     /* Opens it on the loop. NULL when there is no memory; whatever else is wrong with the table
      * comes out as failed answers. `location` and `environment` stay valid until close(). */
     struct route_table *(*open)(struct ev_loop *loop, const char *location,

@@ -143,6 +143,7 @@ struct trial {
     const struct route_environment *environment;
     route_warning *tell;
     void *context;
+    bool is_thorough;
 };
 
 static int try_next(void *context, const char *name)
@@ -174,12 +175,14 @@ static int warn_next(void *context, const char *name)
 
     if (ops != NULL && ops->warn != NULL)
         ops->warn(location, trial->tell, trial->context);
+    if (ops != NULL && ops->inspect != NULL && trial->is_thorough)
+        ops->inspect(location, trial->tell, trial->context);
     return 0;
 }
 
-void router_warn_of_tables(const char *tables, route_warning *warn, void *context)
+void router_warn_of_tables(const char *tables, bool is_thorough, route_warning *warn, void *context)
 {
-    struct trial trial = {.tell = warn, .context = context};
+    struct trial trial = {.tell = warn, .context = context, .is_thorough = is_thorough};
 
     (void)for_each_table(tables, warn_next, &trial);
 }

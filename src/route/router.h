@@ -67,8 +67,9 @@ int router_check_keys(const char *keys, struct error *error);
 void router_try_tables(const char *tables, const struct route_environment *environment,
                        route_warning *mistake, void *context);
 
-/* Calls `warn` with what may be wrong with the tables. */
-void router_warn_of_tables(const char *tables, route_warning *warn, void *context);
+/* Calls `warn` with what may be wrong with the tables. If `is_thorough`, it also reads all of a table
+ * file for that. */
+void router_warn_of_tables(const char *tables, bool is_thorough, route_warning *warn, void *context);
 
 /* Opens the tables. NULL when there is no memory. */
 struct router *router_new(struct ev_loop *loop, const struct router_settings *settings);
