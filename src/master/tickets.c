@@ -29,7 +29,7 @@ static ev_timer upkeep;
 static void rotate(void)
 {
     if (tls_ticket_keys_rotate(keys) == -1)
-        log_message(EVENT_TLS, "no randomness for new ticket keys; the old ones stay");
+        log_message(EVENT_TLS, "the system gives no random octets for new ticket keys; the old ones stay");
 }
 
 static bool make_keys(void)
