@@ -20,7 +20,7 @@
 #define VALGRIND_STACK_REGISTER(from, to) ((void)(from), (void)(to))
 #endif
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef COROUTINE_SANITIZED
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 enum { STACK_BYTES = 1024 * 1024 };
@@ -102,7 +102,7 @@ static char *take_stack(void)
 
 static void give_stack(char *stack)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef COROUTINE_SANITIZED
     __asan_unpoison_memory_region(stack + stacks.page_bytes, STACK_BYTES - stacks.page_bytes);
 #endif
     stacks.unused[stacks.unused_count++] = stack;
@@ -129,7 +129,7 @@ void coroutine_trim(struct coroutine *coroutine)
 /* ---- switching ---- */
 
 /* The address sanitizer has to be told which stack is the current one. */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef COROUTINE_SANITIZED
 
 static const void *resumer_stack;
 static size_t resumer_stack_bytes;

@@ -14,6 +14,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The address sanitizer, by the names that GCC and Clang have for it, must be told of each switch. */
+#ifdef __SANITIZE_ADDRESS__
+#define COROUTINE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COROUTINE_SANITIZED 1
+#endif
+#endif
+
 /*
  * Must be the first member of the object that a coroutine works on. The object lies at the top of
  * the coroutine's stack, so both share a page.
@@ -23,7 +32,7 @@ struct coroutine {
     char *stack;         /* the lowest usable octet */
     void (*run)(struct coroutine *self);
     bool is_over;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef COROUTINE_SANITIZED
     void *fake_stack; /* the sanitizer's own */
 #endif
 };

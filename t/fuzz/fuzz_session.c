@@ -16,7 +16,8 @@
  *   - nothing of a login is left in memory, nothing is left open, one line is logged;
  *   - no wait is without a limit, and no loop is busy;
  *   - nothing is sent before a PROXY header is complete, and ours is the first that a server gets;
- *   - STLS and XCLIENT come at the right time; TLS begins with empty buffers and forgets USER.
+ *   - STLS and XCLIENT come at the right time; TLS begins with empty buffers and forgets USER;
+ *   - all of this for each session of a script that has several in one process.
  *
  * After a client has tried AUTH or STLS, only the server's side is compared: fuzz_sasl checks the
  * rest.
@@ -26,6 +27,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "lanes.h"
 #include "peers.h"
 #include "pop3/proxy_header.h"
 #include "pop3/sasl.h"
@@ -178,26 +180,28 @@ static bool read_challenge(size_t at, struct reply *reply)
 }
 
 /* The replies that were over after LF.CRLF: where each begins and ends in what the server sent. */
-static struct {
-    size_t begin, end;
-} loose_ends[LOOSE_ENDS_MAX];
-static unsigned loose_end_count;
+static struct loose_ends {
+    unsigned count;
+    struct {
+        size_t begin, end;
+    } list[LOOSE_ENDS_MAX];
+} loose_ends;
 
 static size_t find_loose_end(size_t at)
 {
-    for (unsigned i = 0; i < loose_end_count; i++)
-        if (loose_ends[i].begin == at)
-            return loose_ends[i].end;
+    for (unsigned i = 0; i < loose_ends.count; i++)
+        if (loose_ends.list[i].begin == at)
+            return loose_ends.list[i].end;
     return 0;
 }
 
 static void note_loose_end(size_t at, size_t end)
 {
-    if (end - at < 4 || loose_end_count == LOOSE_ENDS_MAX ||
+    if (end - at < 4 || loose_ends.count == LOOSE_ENDS_MAX ||
         memcmp(peers.from_server.data + end - 4, "\n.\r\n", 4) != 0)
         return;
-    loose_ends[loose_end_count].begin = at;
-    loose_ends[loose_end_count++].end = end;
+    loose_ends.list[loose_ends.count].begin = at;
+    loose_ends.list[loose_ends.count++].end = end;
 }
 
 static struct reply read_reply(size_t at, bool is_multi_line)
@@ -226,7 +230,7 @@ static struct reply read_reply(size_t at, bool is_multi_line)
 
 /* ---- what the server gets, as it gets it ---- */
 
-static struct {
+static struct to_server {
     struct reader client;
     size_t at;          /* in what the session wrote: the line being checked */
     unsigned commands;  /* whole lines */
@@ -521,7 +525,7 @@ void peers_after_server_write(void)
 
 /* ---- what the client got, at the end ---- */
 
-static struct {
+static struct got {
     size_t at;
     bool is_cut; /* the session's words end in the middle of this */
     bool has_last_word;
@@ -932,23 +936,60 @@ static bool is_secret_kept(void)
            !has_secret(reader.user.text, reader.user.length);
 }
 
-/* Searches the blocks of the pool, and clears them for the next script. */
-static void check_secrets(const struct session *session)
+/* Returns whether nothing of the login may be left in memory. */
+static bool check_secrets(const struct session *session)
 {
-    struct buffer buffers[POOL_BLOCKS] = {0};
     bool is_kept = is_secret_kept();
-    size_t room;
 
     CHECK(!is_kept || !has_secret((const char *)session, sizeof(*session)));
     CHECK(!is_kept || !has_secret(peers.to_client.data, peers.to_client.length));
-    for (int i = 0; i < POOL_BLOCKS; i++) {
+    return is_kept;
+}
+
+/* Searches the blocks of the pool, and clears them for the next script. */
+static void check_pool(bool is_kept, unsigned sessions)
+{
+    struct buffer buffers[POOL_BLOCKS * LANES] = {0};
+    unsigned count = POOL_BLOCKS * sessions;
+    size_t room;
+
+    for (unsigned i = 0; i < count; i++) {
         const char *block = buffer_room(&buffers[i], BUFFER_BLOCK_BYTES, &room);
         CHECK(room == BUFFER_BLOCK_BYTES && (!is_kept || !has_secret(block, room)));
         buffers[i].is_secret = true;
         buffer_added(&buffers[i], room);
     }
-    for (int i = 0; i < POOL_BLOCKS; i++)
+    for (unsigned i = 0; i < count; i++)
         buffer_clear(&buffers[i]);
+}
+
+/* ---- what is noted of each session ---- */
+
+static struct noted {
+    struct to_server to_server;
+    struct got got;
+    struct loose_ends loose_ends;
+} noted[LANES];
+
+void peers_reset(void)
+{
+    to_server = (struct to_server){.client.state = COMMAND_STATE_AUTH};
+    got = (struct got){0};
+    loose_ends.count = 0;
+}
+
+void peers_save(unsigned lane)
+{
+    noted[lane].to_server = to_server;
+    noted[lane].got = got;
+    noted[lane].loose_ends = loose_ends;
+}
+
+void peers_load(unsigned lane)
+{
+    to_server = noted[lane].to_server;
+    got = noted[lane].got;
+    loose_ends = noted[lane].loose_ends;
 }
 
 /* ---- the entry ---- */
@@ -1005,27 +1046,33 @@ static const struct conf_instance *instance(void)
     return *made;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Returns like check_secrets(). */
+static bool check_session(const struct session *session)
 {
-    static struct session session;
-    enum outcome outcome;
-    int64_t began_ms;
+    enum outcome outcome = peers.outcome;
 
-    if (size < 3)
-        return 0;
-    memset(&to_server, 0, sizeof(to_server));
-    loose_end_count = 0;
-    memset(&got, 0, sizeof(got));
-    to_server.client.state = COMMAND_STATE_AUTH;
-    outcome = peers_run(&session, instance, data, size);
-    began_ms = session.started_ms;
     CHECK(outcome != OUTCOME_NONE && outcome != OUTCOME_INTERNAL);
     CHECK(outcome != OUTCOME_STOPPED || peers.was_stopped);
     CHECK(peers.sessions_logged == 1);
     CHECK(to_server.at == peers.to_server.length || outcome != OUTCOME_QUIT);
-    CHECK(session.stage == SESSION_STAGE_RELAY || peers.now_ms <= session.login_deadline_ms + 1000);
-    CHECK(began_ms <= peers.now_ms);
-    check_dialogue(&session, outcome);
-    check_secrets(&session);
+    CHECK(session->stage == SESSION_STAGE_RELAY ||
+          peers.ended_ms <= session->login_deadline_ms + 1000);
+    CHECK(session->started_ms <= peers.ended_ms);
+    check_dialogue(session, outcome);
+    return check_secrets(session);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    bool is_kept = true;
+    unsigned sessions;
+
+    if (size < 3)
+        return 0;
+    sessions = peers_run(instance, data, size);
+    for (unsigned i = 0; i < sessions; i++)
+        if (lanes_use(i))
+            is_kept &= check_session(peers.session);
+    check_pool(is_kept, sessions);
     return 0;
 }

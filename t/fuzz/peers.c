@@ -15,38 +15,27 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/dial.h"
+#include "lanes.h"
 #include "pop3/sasl.h"
 #include "tls/tls.h"
 
 enum {
     SCRIPT_SETTINGS = 3,
     HAS_VARIANT = 16, /* in the first of them: there is a fourth */
+    HAS_MANY = 128,   /* likewise: several sessions */
     SMALL_BUFFER = 4608,
     SENT_MAX = PEERS_OCTETS_MAX / 2, /* by one end in all: our own replies fit after it */
     IDLE_TURNS_MAX = 100,            /* waits that end without anything moving: a busy loop */
     BODY_MAX_KIB = 200,
-    MOMENT_MS = 10,
+    QUESTION_US = 300,
 };
 
 struct peers peers;
 
-/* One scripted end of a connection. */
-struct end {
-    int fd; /* to read from, and to write to where out_fd is -1; -1: gone */
-    int out_fd;
-    bool is_held; /* does not read */
-    bool is_ending;
-    struct octets *sent;
-    struct octets pending; /* not yet taken by the kernel */
-};
-
-static struct end client, server;
-static struct known_servers known_servers;
-static int server_session_fd;
+static const uint8_t *head; /* the first octets of the script */
+static bool has_variant;
 static const uint8_t *script;
 static size_t script_left;
-static bool is_stop_requested;
-static unsigned idle_turns;
 
 /* ---- the ends ---- */
 
@@ -61,12 +50,12 @@ static void octets_add(struct octets *octets, const void *data, size_t length)
     octets->length += length;
 }
 
-static int out_fd_of(const struct end *end)
+static int out_fd_of(const struct peers_end *end)
 {
     return end->out_fd != -1 ? end->out_fd : end->fd;
 }
 
-static void end_close(struct end *end)
+static void end_close(struct peers_end *end)
 {
     if (end->fd != -1)
         close(end->fd);
@@ -76,7 +65,7 @@ static void end_close(struct end *end)
     end->pending.length = 0;
 }
 
-static void end_push(struct end *end)
+static void end_push(struct peers_end *end)
 {
     while (end->fd != -1 && end->pending.length > 0) {
         ssize_t moved = send(out_fd_of(end), end->pending.data, end->pending.length,
@@ -94,7 +83,7 @@ static void end_push(struct end *end)
         shutdown(out_fd_of(end), SHUT_WR);
 }
 
-static void end_drain(struct end *end)
+static void end_drain(struct peers_end *end)
 {
     char data[16384];
 
@@ -102,7 +91,7 @@ static void end_drain(struct end *end)
         continue;
 }
 
-static void end_send(struct end *end, const void *data, size_t length)
+static void end_send(struct peers_end *end, const void *data, size_t length)
 {
     bool has_room = length <= SENT_MAX - end->sent->length - end->pending.length;
 
@@ -110,12 +99,12 @@ static void end_send(struct end *end, const void *data, size_t length)
         octets_add(&end->pending, data, length);
 }
 
-static void turn(void)
+void peers_turn(void)
 {
-    end_push(&client);
-    end_push(&server);
-    end_drain(&client);
-    end_drain(&server);
+    end_push(&peers.client);
+    end_push(&peers.server);
+    end_drain(&peers.client);
+    end_drain(&peers.server);
 }
 
 /* ---- the script ---- */
@@ -126,48 +115,58 @@ static void send_body(unsigned kib)
         "The quick brown fox jumps over the lazy dog; ..but who cares.\r\n\r";
 
     for (size_t i = 0; i < (size_t)(kib % BODY_MAX_KIB) * 16; i++)
-        end_send(&server, line, sizeof(line) - 1);
+        end_send(&peers.server, line, sizeof(line) - 1);
 }
 
 static void act(uint8_t letter, const uint8_t *data, size_t length)
 {
     switch (letter) {
     case 'C':
-        end_send(&client, data, length);
+        end_send(&peers.client, data, length);
         break;
     case 'S':
-        end_send(&server, data, length);
+        end_send(&peers.server, data, length);
         break;
     case 'B':
         send_body(peers.io_most > 0 ? 1 : length > 0 ? data[0] : 16);
         break;
     case 'c':
-        client.is_ending = true;
+        peers.client.is_ending = true;
         break;
     case 's':
-        server.is_ending = true;
+        peers.server.is_ending = true;
         break;
     case 'R':
         peers.is_client_well = false;
-        end_close(&client);
+        end_close(&peers.client);
         break;
     case 'r':
-        end_close(&server);
+        end_close(&peers.server);
         break;
     case 'H':
         peers.is_client_well = false;
-        client.is_held = !client.is_held;
+        peers.client.is_held = !peers.client.is_held;
         break;
     case 'T':
-        peers.was_stopped = is_stop_requested = true;
+        peers.was_stopped = true;
+        if (lanes_are_many())
+            lanes_stop();
+        else
+            peers.is_stop_requested = true;
+        break;
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+        if (lanes_are_many())
+            lanes_choose((unsigned)(letter - '0'));
         break;
     default:
         break;
     }
 }
 
-/* Performs the next actions. Returns the letter of the last, 0 at the script's end. */
-static uint8_t act_next(void)
+uint8_t peers_act_next(void)
 {
     bool is_together = false;
     uint8_t letter = 0;
@@ -181,12 +180,12 @@ static uint8_t act_next(void)
         script = data + length;
         script_left -= length + 2;
         act(letter, data, length);
-        is_together = letter == '+';
+        is_together = letter == '+' || (lanes_are_many() && letter >= '0' && letter <= '3');
         if (!is_together)
             break;
     }
-    idle_turns = 0;
-    turn();
+    peers.idle_turns = 0;
+    peers_turn();
     return letter;
 }
 
@@ -194,31 +193,59 @@ static uint8_t act_next(void)
 
 enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms);
 enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms);
+void __wrap_wait_note(int fd, short event, bool is_exhausted);
+void __real_wait_note(int fd, short event, bool is_exhausted);
+void __real_wait_clear_stop(void);
+enum io_status __real_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms);
 void __wrap_wait_clear_stop(void);
 bool __wrap_wait_is_stop_requested(void);
 bool __wrap_wait_may_sleep_in_calls(void);
 uint64_t __real_wait_instant(void);
 uint64_t __wrap_wait_instant(void);
 int64_t __wrap_clock_now_ms(void);
+int64_t __wrap_clock_now_us(void);
+
+/* Among others: the scheduler waits, and lanes.c performs the actions. */
+static enum io_status wait_among_others(struct pollfd *fds, unsigned count, int64_t deadline_ms)
+{
+    enum io_status status;
+
+    peers_turn();
+    status = __real_wait_for(fds, count, deadline_ms);
+    if (status == IO_OK)
+        CHECK(++peers.idle_turns < IDLE_TURNS_MAX);
+    return status;
+}
+
+/* A double has nothing to say before the deadline. */
+static enum io_status pass_until(int64_t deadline_ms)
+{
+    if (lanes_are_many())
+        return __real_wait_for(NULL, 0, deadline_ms);
+    peers.now_ms = deadline_ms;
+    return IO_DEADLINE;
+}
 
 enum io_status __wrap_wait_for(struct pollfd *fds, unsigned count, int64_t deadline_ms)
 {
+    if (lanes_are_many())
+        return wait_among_others(fds, count, deadline_ms);
     for (;;) {
         uint8_t letter;
 
-        if (is_stop_requested)
+        if (peers.is_stop_requested)
             return IO_STOPPED;
         wait_pass();
-        turn();
+        peers_turn();
         if (poll(fds, count, 0) > 0) {
-            CHECK(++idle_turns < IDLE_TURNS_MAX);
+            CHECK(++peers.idle_turns < IDLE_TURNS_MAX);
             return IO_OK;
         }
         if (deadline_ms == CLOCK_PASSED || deadline_ms <= peers.now_ms)
             return IO_DEADLINE;
         CHECK(deadline_ms != CLOCK_NEVER);
         /* A moment of listening is too short for an action. */
-        letter = deadline_ms - peers.now_ms > MOMENT_MS ? act_next() : 'D';
+        letter = deadline_ms - peers.now_ms > PEERS_MOMENT_MS ? peers_act_next() : 'D';
         if (letter == 0 || letter == 'D')
             peers.now_ms = deadline_ms;
         else if (letter == 'W')
@@ -233,9 +260,18 @@ enum io_status __wrap_wait_for_one(int fd, short events, int64_t deadline_ms)
     return __wrap_wait_for(&one, 1, deadline_ms);
 }
 
+/* A read that was cut short has not emptied the socket. */
+void __wrap_wait_note(int fd, short event, bool is_exhausted)
+{
+    if (peers.io_most == 0)
+        __real_wait_note(fd, event, is_exhausted);
+}
+
 void __wrap_wait_clear_stop(void)
 {
-    is_stop_requested = false;
+    peers.is_stop_requested = false;
+    if (lanes_are_many())
+        __real_wait_clear_stop();
 }
 
 /* Every wait must come through here. */
@@ -246,7 +282,7 @@ bool __wrap_wait_may_sleep_in_calls(void)
 
 bool __wrap_wait_is_stop_requested(void)
 {
-    return is_stop_requested;
+    return peers.is_stop_requested;
 }
 
 /* A read that was cut short has not emptied the socket, though it looks like it: an instant is over
@@ -261,6 +297,14 @@ uint64_t __wrap_wait_instant(void)
 int64_t __wrap_clock_now_ms(void)
 {
     return peers.now_ms;
+}
+
+/* Each question takes a part of the time that a session may run before others do. */
+int64_t __wrap_clock_now_us(void)
+{
+    static int64_t asked;
+
+    return peers.now_ms * 1000 + asked++ * QUESTION_US;
 }
 
 /* ---- doubles: reads and writes, which are recorded ---- */
@@ -294,7 +338,7 @@ static ssize_t note_read(int fd, ssize_t moved)
     if (moved > 0 && fd == peers.server_fd)
         peers.read_from_server += (size_t)moved;
     if (is_sessions(fd) && moved > 0)
-        idle_turns = 0;
+        peers.idle_turns = 0;
     return moved;
 }
 
@@ -302,7 +346,7 @@ static ssize_t note_write(int fd, const void *from, ssize_t moved)
 {
     if (moved <= 0 || !is_sessions(fd))
         return moved;
-    idle_turns = 0;
+    peers.idle_turns = 0;
     octets_add(fd == peers.server_fd ? &peers.to_server : &peers.to_client, from, (size_t)moved);
     if (fd == peers.server_fd)
         peers_after_server_write();
@@ -392,9 +436,9 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
 {
     (void)settings;
     CHECK(count > 0 && addresses[0].sa.sa_family != AF_UNSPEC);
-    if (is_stop_requested)
+    if (peers.is_stop_requested)
         return IO_STOPPED;
-    if (server_session_fd == -1) { /* after a refused token: there is one script for a server */
+    if (peers.server_session_fd == -1) { /* after a refused token: there is one script for a server */
         errno = ECONNREFUSED;
         return IO_FAILED;
     }
@@ -402,14 +446,13 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
         errno = peers.dial_errno;
         if (errno != ETIMEDOUT)
             return IO_FAILED;
-        peers.now_ms = deadline_ms;
-        return IO_DEADLINE;
+        return pass_until(deadline_ms);
     }
-    known_servers_put(&known_servers, known_servers_key(&addresses[0], false), peers.now_ms, &peers.server_facts);
-    known_servers_put(&known_servers, known_servers_key(&addresses[0], true), peers.now_ms, &peers.server_facts);
+    known_servers_put(&peers.known_servers, known_servers_key(&addresses[0], false), peers.now_ms, &peers.server_facts);
+    known_servers_put(&peers.known_servers, known_servers_key(&addresses[0], true), peers.now_ms, &peers.server_facts);
     *chosen_r = 0;
-    *fd_r = peers.server_fd = server_session_fd;
-    server_session_fd = -1;
+    *fd_r = peers.server_fd = peers.server_session_fd;
+    peers.server_session_fd = -1;
     return IO_OK;
 }
 
@@ -443,10 +486,8 @@ enum io_status __wrap_helper_ask_access(struct helper *helper, uint64_t account,
         if ((status = output(context, c, 1)) != IO_OK)
             return status;
     if (peers.access == PEERS_ACCESS_LATE)
-        peers.now_ms = deadline_ms;
-    return peers.access == PEERS_ACCESS_FAILED ? IO_FAILED
-           : peers.access == PEERS_ACCESS_LATE ? IO_DEADLINE
-                                               : IO_OK;
+        return pass_until(deadline_ms);
+    return peers.access == PEERS_ACCESS_FAILED ? IO_FAILED : IO_OK;
 }
 
 /* A line of four fields, and nothing that could forge another one. */
@@ -530,8 +571,7 @@ static enum io_status handshake(struct stream *stream, bool *is_tls, int64_t dea
     stream->read_status = stream->write_status = IO_FAILED;
     if (peers.io_most == 0)
         return IO_FAILED;
-    peers.now_ms = deadline_ms;
-    return IO_DEADLINE;
+    return pass_until(deadline_ms);
 }
 
 static bool ends_with(const struct octets *octets, const char *text)
@@ -616,6 +656,7 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
     static const char *const texts[] = {"", "+OK one \033moment\n", "no end", "a\r\n\n-ERR b\n"};
     static const int errors[] = {0, 0, ECONNREFUSED, ETIMEDOUT};
     struct octets keep[] = {peers.from_client, peers.to_client, peers.from_server, peers.to_server};
+    char *pending[] = {peers.client.pending.data, peers.server.pending.data};
 
     for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
         keep[i].length = 0;
@@ -640,20 +681,18 @@ static void begin_peers(uint8_t flags, uint8_t io_most, uint8_t fates)
         .to_server = keep[3],
         .is_client_well = true,
         .server_fd = -1,
+        .client.pending.data = pending[0],
+        .server.pending.data = pending[1],
         .now_ms = 1000000,
     };
-    is_stop_requested = false;
-    idle_turns = 0;
-    /* What one script teaches of a server must not change how the next one runs. */
-    memset(&known_servers, 0, sizeof(known_servers));
 }
 
-static void begin_end(struct end *end, int fd, struct octets *sent)
+static void begin_end(struct peers_end *end, int fd, struct octets *sent)
 {
     struct octets pending = {.data = end->pending.data};
 
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    *end = (struct end){.fd = fd, .out_fd = -1, .sent = sent, .pending = pending};
+    *end = (struct peers_end){.fd = fd, .out_fd = -1, .sent = sent, .pending = pending};
 }
 
 static void make_pair(int pair[2])
@@ -672,10 +711,10 @@ static void make_ends(void)
     int pair[2], input[2], output[2];
 
     make_pair(pair);
-    begin_end(&server, pair[0], &peers.from_server);
-    server_session_fd = pair[1];
+    begin_end(&peers.server, pair[0], &peers.from_server);
+    peers.server_session_fd = pair[1];
     make_pair(pair);
-    begin_end(&client, pair[0], &peers.from_client);
+    begin_end(&peers.client, pair[0], &peers.from_client);
     peers.client_fds[0] = peers.client_fds[1] = pair[1];
     if (!peers.has_pipes)
         return;
@@ -683,10 +722,40 @@ static void make_ends(void)
     make_pair(input);
     close(pair[0]);
     close(pair[1]);
-    client.fd = output[0];
-    client.out_fd = input[0];
+    peers.client.fd = output[0];
+    peers.client.out_fd = input[0];
     peers.client_fds[0] = input[1];
     peers.client_fds[1] = output[1];
+}
+
+/* Sessions that share a process never block it. */
+static void make_non_blocking(int fd)
+{
+    CHECK(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+}
+
+void peers_begin(peers_conf *conf, struct session *session)
+{
+    begin_peers(head[0], head[1], head[2]);
+    if (has_variant)
+        begin_variant(head[SCRIPT_SETTINGS], head[2]);
+    if (lanes_are_many())
+        peers.has_pipes = false;
+    peers.start.conf = conf();
+    peers.start.known_servers = &peers.known_servers;
+    peers.session = session;
+    make_ends();
+    if (!lanes_are_many())
+        return;
+    make_non_blocking(peers.client_fds[0]);
+    make_non_blocking(peers.server_session_fd);
+}
+
+void peers_session(void)
+{
+    peers.outcome =
+        session_run(peers.session, &peers.start, peers.client_fds[0], peers.client_fds[1]);
+    peers.ended_ms = peers.now_ms;
 }
 
 static bool is_closed(int fd)
@@ -694,29 +763,32 @@ static bool is_closed(int fd)
     return fcntl(fd, F_GETFD) == -1;
 }
 
-enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t *data, size_t size)
+void peers_end(void)
 {
-    bool has_variant = (data[0] & HAS_VARIANT) != 0 && size > SCRIPT_SETTINGS;
-    struct session_start start = {0};
-    enum outcome outcome;
-
-    signal(SIGPIPE, SIG_IGN); /* as every program that starts a session does */
-    begin_peers(data[0], data[1], data[2]);
-    if (has_variant)
-        begin_variant(data[SCRIPT_SETTINGS], data[2]);
-    start.conf = conf();
-    start.known_servers = &known_servers;
-    script = data + SCRIPT_SETTINGS + has_variant;
-    script_left = size - SCRIPT_SETTINGS - has_variant;
-    make_ends();
-    peers.session = session;
-    outcome = session_run(session, &start, peers.client_fds[0], peers.client_fds[1]);
-    CHECK(is_closed(peers.client_fds[0]) && is_closed(peers.client_fds[1]));
-    if (server_session_fd != -1)
-        close(server_session_fd);
+    if (peers.server_session_fd != -1)
+        close(peers.server_session_fd);
     else
         CHECK(is_closed(peers.server_fd));
-    end_close(&client);
-    end_close(&server);
-    return outcome;
+    end_close(&peers.client);
+    end_close(&peers.server);
+}
+
+unsigned peers_run(peers_conf *conf, const uint8_t *data, size_t size)
+{
+    static struct session session;
+
+    signal(SIGPIPE, SIG_IGN); /* as every program that starts a session does */
+    head = data;
+    has_variant = (data[0] & HAS_VARIANT) != 0 && size > SCRIPT_SETTINGS;
+    script = data + SCRIPT_SETTINGS + has_variant;
+    script_left = size - SCRIPT_SETTINGS - has_variant;
+    lanes_set_many((data[0] & HAS_MANY) != 0);
+    if (lanes_are_many())
+        return lanes_run(conf);
+    peers_reset();
+    peers_begin(conf, &session);
+    peers_session();
+    CHECK(is_closed(peers.client_fds[0]) && is_closed(peers.client_fds[1]));
+    peers_end();
+    return 1;
 }

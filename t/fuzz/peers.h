@@ -15,6 +15,11 @@
  *   H     the client stops reading, or starts again      D  the deadline passes
  *   T     the session is told to stop                    W  half the time to the deadline passes
  *   +     the next action happens together with the one after it
+ *
+ * One of the settings makes several sessions of one script, as a worker with many sessions runs them
+ * (lanes.h):
+ *
+ *   0 to 3  what follows is done by the client and the server of this session, which begins with it
  */
 #ifndef FUZZ_PEERS_H
 #define FUZZ_PEERS_H
@@ -50,6 +55,17 @@ enum peers_access {
 enum peers_tls { PEERS_TLS_NO, PEERS_TLS_STLS, PEERS_TLS_REQUIRED, PEERS_TLS_IMPLICIT };
 enum peers_server_tls { PEERS_SERVER_TLS_NO, PEERS_SERVER_TLS_STLS, PEERS_SERVER_TLS_IMPLICIT };
 
+/* One scripted end of a connection. */
+struct peers_end {
+    int fd; /* to read from, and to write to where out_fd is -1; -1: gone */
+    int out_fd;
+    bool is_held; /* does not read */
+    bool is_ending;
+    struct octets *sent;
+    struct octets pending; /* not yet taken by the kernel */
+};
+
+/* A session and its world. */
 struct peers {
     /* settings */
     uint8_t variant; /* the fourth octet; 0: none of these: */
@@ -87,8 +103,19 @@ struct peers {
     bool was_stopped;
     unsigned sessions_logged;
     int64_t now_ms;
+    int64_t ended_ms; /* when the session has ended */
+    enum outcome outcome;
+
+    /* the doubles' own */
+    struct peers_end client, server;
+    struct session_start start;
+    struct known_servers known_servers;
+    int server_session_fd; /* -1 once it is the session's */
+    bool is_stop_requested;
+    unsigned idle_turns;
 };
 
+/* The one in place. */
 extern struct peers peers;
 
 /* Called before octets are written to the server, and after. */
@@ -98,8 +125,28 @@ void peers_after_server_write(void);
 /* The settings of a session, as an instance. */
 typedef const struct conf_instance *peers_conf(void);
 
-/* Runs the script: a whole session. */
-enum outcome peers_run(struct session *session, peers_conf *conf, const uint8_t *script,
-                       size_t size);
+/* Called before a session begins: the target forgets what it has noted. */
+void peers_reset(void);
+
+/* Keeps what the target has noted of session `lane`, and puts what it has kept in place. */
+void peers_save(unsigned lane);
+void peers_load(unsigned lane);
+
+/* Runs the script: whole sessions. Returns how many; lanes_use() puts one of them in place. */
+unsigned peers_run(peers_conf *conf, const uint8_t *script, size_t size);
+
+/* ---- for lanes.c ---- */
+
+enum { PEERS_MOMENT_MS = 10 }; /* a shorter wait has no room for an action */
+
+void peers_begin(peers_conf *conf, struct session *session);
+void peers_session(void); /* the session, to its end */
+void peers_end(void);
+
+/* Performs the next actions. Returns the letter of the last, 0 at the script's end. */
+uint8_t peers_act_next(void);
+
+/* Moves what the peers have to send and to read. */
+void peers_turn(void);
 
 #endif
