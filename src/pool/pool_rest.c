@@ -10,6 +10,7 @@
  */
 #include "pool/pool_rest.h"
 
+#include "base/clock.h"
 #include "base/cpu_idle.h"
 #include "pool/pool.h"
 #include "pool/pool_slots.h"
@@ -17,8 +18,14 @@
 enum {
     LISTENING_A_PROCESSOR = 4, /* always: with fewer, the processor sometimes waits for them */
     REST_POLLS = 10,           /* before more are sent, to see what came of the last ones */
-    QUICK_POLLS = 60,          /* a session that lasts no longer on average finishes quickly */
+    PACE_POLLS = 20,           /* over which the pace is an average */
+    LULL_SESSIONS = 6,         /* it is a lull when so many would have been served at the pace of all */
+    QUICK_POLLS = 200,         /* a session that lasts no longer on average finishes quickly */
 };
+
+/* Where too few listened, it is not tried again at once. */
+static const struct back_off_limits after_call = {
+    .min_ms = 500, .max_ms = 30000, .forget_ms = 5000};
 
 static size_t listening(const struct pool *pool)
 {
@@ -54,6 +61,10 @@ bool pool_rest_has_resting(const struct pool *pool)
 
 void pool_rest_call_more(struct pool *pool)
 {
+    int64_t now_ms = clock_now_ms();
+
+    if (now_ms >= pool->rest.pause.over_at_ms)
+        (void)back_off_next_ms(&pool->rest.pause, &after_call, now_ms);
     let_listen(pool, 2 * listening(pool));
 }
 
@@ -62,24 +73,47 @@ void pool_rest_restore(struct pool *pool)
     let_listen(pool, pool->rest.listening_most);
 }
 
-void pool_rest_begin(struct pool *pool)
+static uint64_t served(const struct pool *pool, uint64_t accepted)
+{
+    return accepted - pool_count_state(pool, SCOREBOARD_BUSY);
+}
+
+void pool_rest_begin(struct pool *pool, uint64_t accepted)
 {
     pool->rest.polls = 0;
+    pool->rest.pace = 0;
+    pool->rest.served = served(pool, accepted);
+}
+
+void pool_rest_follow(struct pool *pool, uint64_t accepted)
+{
+    struct pool_rest *rest = &pool->rest;
+    uint64_t now = served(pool, accepted);
+
+    rest->pace += ((double)(int64_t)(now - rest->served) - rest->pace) / PACE_POLLS;
+    rest->served = now;
+    if (!pool_rest_has_resting(pool))
+        rest->pace_of_all = rest->pace;
+}
+
+bool pool_rest_is_lull(const struct pool *pool, unsigned polls)
+{
+    return polls >= QUICK_POLLS || polls * pool->rest.pace_of_all >= LULL_SESSIONS;
 }
 
 /* If all that listen are busy, their number and the pace tell how long a session lasts. */
-static bool are_sessions_quick(const struct pool *pool, double pace)
+static bool are_sessions_quick(const struct pool *pool)
 {
-    return (double)listening(pool) < QUICK_POLLS * pace;
+    return (double)listening(pool) < QUICK_POLLS * pool->rest.pace;
 }
 
-void pool_rest_send(struct pool *pool, double pace)
+void pool_rest_send(struct pool *pool)
 {
     size_t least = LISTENING_A_PROCESSOR * cpu_idle_processors();
     size_t quarter = listening(pool) / 4;
 
     if (++pool->rest.polls < REST_POLLS || pool->places > 1 || listening(pool) <= least ||
-        !are_sessions_quick(pool, pace))
+        !are_sessions_quick(pool) || clock_now_ms() < pool->rest.pause.over_at_ms)
         return;
     pool->rest.polls = 0;
     let_listen(pool, quarter > least ? quarter : least);

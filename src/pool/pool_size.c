@@ -37,6 +37,7 @@
 
 enum {
     CALM_POLLS = 20,       /* without a stall, before the master sleeps again */
+    CALM_BUSY_POLLS = 400, /* the same where the processors have no time: sessions take longer then */
     STALL_POLLS = 2,       /* in which nothing is taken: the queue stands still */
     STALL_BUSY_POLLS = 20, /* the same where the processors have no time: no worker had its turn */
     SHED_POLLS = 20,       /* longer before making room: it costs a client its session */
@@ -288,7 +289,7 @@ static void start_polling(struct pool *pool)
     size->slow_pace = 0;
     size->pace_before_trial = 0;
     size->accepted_before = atomic_load(&pool->scoreboard->accepted);
-    pool_rest_begin(pool);
+    pool_rest_begin(pool, size->accepted_before);
     pool_queue_begin(pool);
     cpu_idle_begin(&size->cpu);
     ev_timer_again(EV_DEFAULT, &size->poll);
@@ -344,7 +345,8 @@ static void relieve(struct pool *pool, size_t queue)
 
     /* Those that rest are called before the pool grows or a session has to make room. */
     if (pool_rest_has_resting(pool)) {
-        if (size->still_polls >= STALL_POLLS || cpu_idle_has_time(&size->cpu))
+        if (cpu_idle_has_time(&size->cpu) ||
+            (size->still_polls >= STALL_POLLS && pool_rest_is_lull(pool, size->still_polls)))
             pool_rest_call_more(pool);
         return;
     }
@@ -368,10 +370,22 @@ static bool is_full(const struct pool *pool)
 static void keep_reserve(struct pool *pool)
 {
     size_t reserve = (wanted_workers(pool) + 3) / 4;
-    size_t idle = count_idle(pool);
+    size_t unused = count_unused(pool);
 
-    if (idle < reserve && room(pool) > 0)
-        grow(pool, reserve - idle);
+    if (unused < reserve && room(pool) > 0)
+        grow(pool, reserve - unused);
+}
+
+/* While the processors have no time, workers that rest must not be called for a short lull. */
+static void stay_calm(struct pool *pool)
+{
+    bool is_busy = !cpu_idle_has_time(&pool->size.cpu);
+
+    pool->size.calm_polls++;
+    if (pool->size.calm_polls == CALM_POLLS)
+        keep_reserve(pool);
+    if (pool->size.calm_polls >= (is_busy ? CALM_BUSY_POLLS : CALM_POLLS))
+        sleep_until_needed(pool);
 }
 
 static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
@@ -385,8 +399,9 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
     if (queue < 0)
         queue = 0;
     follow_pace(size, atomic_load(&pool->scoreboard->accepted));
+    pool_rest_follow(pool, size->accepted_before);
     if (!cpu_idle_has_time(&size->cpu))
-        pool_rest_send(pool, size->slow_pace);
+        pool_rest_send(pool);
     atomic_store(&pool->scoreboard->queue, (uint32_t)queue);
     if (queue > 0 && count_idle(pool) == 0) {
         size->calm_polls = 0;
@@ -394,9 +409,8 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
         if (is_full(pool))
             pool_full_goes_on(pool, (size_t)queue);
         pool_queue_check(pool, (size_t)queue);
-    } else if (++size->calm_polls >= CALM_POLLS) {
-        keep_reserve(pool);
-        sleep_until_needed(pool);
+    } else {
+        stay_calm(pool);
     }
 }
 

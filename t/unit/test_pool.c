@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu_idle.h"
 #include "base/log.h"
 #include "pool/pool.h"
 #include "pool/pool_rest.h"
@@ -315,6 +316,41 @@ static void test_no_worker_has_the_numbers(void **state)
     assert_int_equal(status, 0);
 }
 
+static void poll_with_pace(unsigned polls, uint64_t *accepted, unsigned taken)
+{
+    for (unsigned i = 0; i < polls; i++) {
+        *accepted += taken;
+        pool_rest_follow(&pool, *accepted);
+        pool_rest_send(&pool);
+    }
+}
+
+/* A few listen while sessions finish quickly. Too few are doubled, and the next try is later. */
+static void test_rest(void **state)
+{
+    size_t few = 4 * cpu_idle_processors();
+    uint64_t accepted = 16 * few;
+
+    (void)state;
+    pool_free_slots(&pool);
+    instance.section.values.max_workers = (int64_t)(16 * few);
+    assert_int_equal(pool_make_slots(&pool), 0);
+    pool.alive = pool.workers_end = pool.worker_count;
+    for (size_t i = 0; i < pool.worker_count; i++)
+        atomic_store(&pool_worker_slot(&pool, i)->state, SCOREBOARD_BUSY);
+    pool_rest_call_all(&pool);
+    pool_rest_begin(&pool, accepted);
+    poll_with_pace(100, &accepted, 0);
+    assert_false(pool_rest_has_resting(&pool));
+    poll_with_pace(100, &accepted, (unsigned)few);
+    assert_int_equal(atomic_load(&pool.scoreboard->listening_most), few);
+    assert_false(pool_rest_is_lull(&pool, 2));
+    assert_true(pool_rest_is_lull(&pool, 100));
+    pool_rest_call_more(&pool);
+    poll_with_pace(100, &accepted, (unsigned)few);
+    assert_int_equal(atomic_load(&pool.scoreboard->listening_most), 2 * few);
+}
+
 static void set_states(enum scoreboard_state first, enum scoreboard_state second)
 {
     pool.workers_end = 2;
@@ -351,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refresh_of_many, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_mend_channel, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_coroutines, make_pool, free_pool),
+        cmocka_unit_test_setup_teardown(test_rest, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_recount, make_pool, free_pool),
         cmocka_unit_test_setup_teardown(test_no_worker_has_the_numbers, make_pool, free_pool),
     };
