@@ -68,13 +68,15 @@ scene 'what follows a command' => sub {
 
 scene 'values by their kind' => sub {
     my @got = offered([ '--tls', '' ], [ '--server-tls', 'i' ], [ '-f', '' ], [ '--acp', 'fi' ], [ '--workers', '' ], [ '--client-log', '' ],
-        [ 'compare', '--old-tls', 's' ], [ 'compare', '--users', 'f' ], [ '--control', 'file', 'st' ], ['st'], ['c'], [ '--quiet', '--se' ]);
+        [ 'compare', '--old-tls', 's' ], [ 'compare', '--users', 'f' ], [ '--control', 'file', 'st' ], ['st'], ['c'], [ '--quiet', '--se' ],
+        [ '--metrics-listen', "$directory/fi" ], [ '--bind', '1' ]);
     is_deeply [ @got[ 0 .. 11 ] ], [
         [qw(implicit no required stls)], ['implicit'], [qw(completion file folder)], ['file'], [], ['folder'],
         ['stls'], [qw(file folder)], ['status'], [], ['compare'],
         [ sort map { "--$_" } qw(select-server send-proxy-protocol send-xclient server-auth server-tls server-tls-ca server-tls-certificate
             server-tls-ciphers server-tls-key server-tls-min-version server-tls-verify server-timeout server-words sessions-per-worker) ] ],
         'choices, files, folders, and nothing where nothing is known';
+    is_deeply [ @got[ 12, 13 ] ], [ ["$directory/file"], [] ], 'a path where a socket may be one';
 };
 
 done;

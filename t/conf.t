@@ -269,13 +269,23 @@ scene 'what is given twice' => sub {
             inside() =~ s/listen = .*/listen = $first/r . inside() =~ s/\ba\b/b/r =~ s/listen = .*/listen = $second/r,
             "5: listen = $second: already used by instance a ($file:2: listen = $first); give each an address and port of its own");
     }
-    is_refused('a path for the metrics', above('metrics_listen = /run/metrics'),
-        '2: metrics_listen = /run/metrics: must be IPV4:PORT, [IPV6]:PORT or *:PORT');
+    is_refused('a name for the metrics', above('metrics_listen = localhost:9110'),
+        '2: metrics_listen = localhost:9110: must be IPV4:PORT, [IPV6]:PORT, *:PORT or the path of a UNIX socket');
+    my $rights = 'has no effect, because metrics_listen is not the path of a UNIX socket; remove it';
+    is_deeply check(above('metrics_mode = 660', 'metrics_group = 0'))->{warnings}, [ "2: metrics_mode = 660: $rights", "3: metrics_group = 0: $rights" ], 'rights of no socket';
+    is_refused('a mode for the metrics', above('metrics_mode = rw'), '2: metrics_mode = rw: must be three octal digits, such as 660 or 0660');
+    is_refused('an owner that does not exist', above('metrics_owner = no-such-user'),
+        '2: metrics_owner = no-such-user: there is no such user; create it, or name another');
     is_refused('a status page without an address', above('status_page = totals'),
         '2: status_page: needs metrics_listen, the address where it is served');
     is_refused('the address of the metrics', above('metrics_listen = 127.0.0.1:1110'),
-        "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it a port of its own")
+        "2: metrics_listen = 127.0.0.1:1110: already used by instance a ($file:4); give it an address of its own")
         if features()->{metrics};
+    is_refused('the path of the control socket', above("control = $directory/c", "metrics_listen = $directory/c"),
+        "3: metrics_listen = $directory/c: already used by control ($file:2); choose another path")
+        if features()->{metrics};
+    my $long = "$directory/" . 'x' x (103 - length $directory);   # 104 octets
+    is_refused('a path that is too long', above("control = $long"), "2: control = $long: the path is too long for a socket");
 };
 
 scene 'what is missing' => sub {
@@ -538,6 +548,8 @@ scene 'what another program has, and the server itself' => sub {
     $socket->blocking(0);
     ok !$socket->accept, 'which gets no connection';
     warns('the control socket', above("control = $path"), "2: control = $path: a program answers there already; stop it or choose another path, $unless");
+    warns('the socket of the metrics', above("metrics_listen = $path"), "2: metrics_listen = $path: a program answers there already; stop it or choose another path, $unless")
+        if features()->{metrics};
     warns('sockets that nobody listens on', above("control = $stale") =~ s/listen = .*/listen = $stale/r);
     ok -S $stale, 'stay';
     write_file($other, '');

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Pop3Test;
 use IO::Handle ();
+use IO::Socket::UNIX ();
 use JSON::PP ();
 use Pop3Test::Loop qw(watch_read unwatch);
 use Pop3Test::Process qw(installed free_port);
@@ -28,7 +29,8 @@ sub get {
     my ($port, $path, @headers) = @_;
     my $text = '';
     wait_until(sub {
-        my $socket = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 5) or return;
+        my $socket = $port =~ m{^/} ? IO::Socket::UNIX->new(Peer => $port) : IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port, Timeout => 5);
+        return if !$socket;
         print {$socket} join "\r\n", "GET $path HTTP/1.1", (grep({ /^Host/ } @headers) ? () : 'Host: localhost'), @headers, '', '';
         local $/;
         $text = <$socket> // '';
@@ -131,6 +133,51 @@ scene 'sessions, headers and a page without JavaScript' => sub {
     $master->reload;
     cmp_ok scalar @{ json($port, '/status.json')->{history}{sessions} }, '>', 0, 'and is kept over a reload';
     $client->quit;
+};
+
+scene 'a UNIX socket with mode, owner and group' => sub {
+    my $path   = directory(0755) . '/page';
+    my @rights = is_root() ? (metrics_owner => 12345, metrics_group => 23456) : ();
+    my $master = master(metrics_listen => $path, metrics_mode => '0660', status_page => 'totals', server => server()->address, @rights);
+    my $is     = sub { my @stat = stat($_[0] // $path) or return 'none'; return sprintf '%04o %d %d', $stat[2] & 07777, @stat[ 4, 5 ] };
+    my $owned  = is_root() ? '12345 23456' : "$> " . (split ' ', $))[0];
+    is $is->(), "0660 $owned", 'its file';
+    is_deeply [ map { (get($path, $_))[0] } '/metrics', '/', '/sessions.json' ], [ 200, 200, 404 ], 'what it serves';
+    is +(get($path, '/', 'Host: mail.example'))[0], 200, 'a web server may pass the name on that it was asked by';
+    SKIP: {
+        my ($curl) = grep { defined } installed('curl') or skip 'curl is not installed', 1;
+        like run([ $curl, '-s', '--unix-socket', $path, 'http://x/metrics' ])->{out}, qr/^pop3_proxy_/m, 'curl reads the metrics';
+    }
+    is_deeply [ grep { $_->{f}{text} =~ /password/ } log_lines('configuration') ], [], 'it needs no warning';
+    my $inode = (stat $path)[1];
+    $master->change(metrics_mode => '600')->reload;
+    is $is->(), "0600 $owned", 'a reload changes its mode';
+    is +(stat $path)[1], $inode, 'and keeps the socket';
+    unlink $path or die "unlink: $!\n";
+    $master->reload;
+    is +(get($path, '/metrics'))[0], 200, 'a reload makes it again';
+    my $other = "$path.other";
+    $master->change(metrics_listen => $other)->reload;
+    is +(get($other, '/metrics'))[0], 200, 'another path';
+    is $is->(), 'none', 'and the old file is gone';
+    my $port = free_port();
+    $master->change(metrics_listen => "127.0.0.1:$port", metrics_mode => undef)->reload;
+    is +(get($port, '/metrics'))[0], 200, 'a port';
+    is $is->($other), 'none', 'and no file';
+    $master->change(metrics_listen => $path, metrics_mode => '600')->reload;
+    is +(get($path, '/metrics'))[0], 200, 'a path again';
+    ok !IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port), 'and no port';
+    $inode = (stat $path)[1];
+    my $old = $master->process;
+    my %known = map { $_->{pid} => 1 } log_lines('started');
+    $master->after(sub { $master->signal('USR2') }, 'master-draining', 'upgrade-failed');
+    my ($new) = grep { !$known{ $_->{pid} } } log_lines('started');
+    $master->follow($new->{pid});
+    is exit_code($old->wait), 0, 'the old server has ended';
+    isnt +(stat $path)[1], $inode, 'the new one has a socket of its own';
+    is +(get($path, '/metrics'))[0], 200, 'and serves';
+    is $master->stop, 0, 'it ends';
+    is_deeply [ map { $is->($_) } $path, "$path.new" ], [ 'none', 'none' ], 'and leaves no file';
 };
 
 # ---- a browser, by the pipe of its DevTools ----

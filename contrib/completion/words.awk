@@ -11,6 +11,7 @@ function kind(what,    parts, count, i, words) {
         if (parts[i] ~ /^[a-z0-9.]+$/) words = words (words == "" ? "" : "|") parts[i]
     if (words != "") return words
     if (what ~ /FILE|PROGRAM/) return "FILE"
+    if (what ~ /ADDRESS:PORT/) return "LISTEN"
     return what ~ /DIR/ ? "DIRECTORY" : "OTHER"
 }
 

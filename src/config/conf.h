@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/host_list.h"
+#include "base/unix_socket.h"
 #include "config/conf_section.h"
 #include "route/route_group.h"
 #include "tls/tls.h"
@@ -56,20 +57,12 @@ struct conf_groups {
 
 /* ---- one instance ---- */
 
-/* Of the UNIX socket that the instance listens on. */
-struct conf_socket_rights {
-    bool has_mode;
-    mode_t mode;
-    uid_t uid; /* (uid_t)-1: leave the owner as it is */
-    gid_t gid; /* (gid_t)-1: the same */
-};
-
 /* An instance, checked and ready: what a session is run with. It does not move: `values` points
  * into it. */
 struct conf_instance {
     struct conf_section section;      /* defaults and inheritance applied */
     const struct conf_values *values; /* those of the section */
-    struct conf_socket_rights socket_rights;
+    struct unix_socket_rights socket_rights; /* of the UNIX socket that it listens on */
     bool has_server;
     uint16_t server_port;    /* for a server named without a port: 110, or 995 */
     struct host_port server; /* its port is filled in */
@@ -121,15 +114,23 @@ struct conf {
     struct conf_section proxy;
     uid_t uid; /* of the workers, when root starts the server: never 0 */
     gid_t gid;
+    struct unix_socket_rights metrics_rights; /* if metrics_listen is a path */
     struct conf_groups *groups; /* NULL: none */
     size_t count;
     struct conf_instance *instances;
 };
 
-/* Fills the rights from the keys listen_mode, listen_owner and listen_group. Returns 0, or -1 with
- * `error` set where there is no such user or group. */
-int conf_find_socket_rights(const struct conf_section *section, struct conf_socket_rights *rights,
+/* Fills the rights from the keys listen_mode, listen_owner and listen_group, or metrics_mode,
+ * metrics_owner and metrics_group. Returns 0, or -1 with `error` set where there is no such user or
+ * group. */
+int conf_find_listen_rights(const struct conf_section *section, struct unix_socket_rights *rights,
                             struct error *error);
+int conf_find_metrics_rights(const struct conf_section *section, struct unix_socket_rights *rights,
+                             struct error *error);
+
+/* The longest path of the sockets of control and metrics_listen, which are bound under a longer name at
+ * first. */
+enum { CONF_SOCKET_PATH_MAX = 103 };
 
 /*
  * Finds the section's `user`, given by name or number, or takes the default. USER without a group

@@ -6,6 +6,7 @@
 #include "config/conf_build.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "config/conf_group.h"
@@ -54,10 +55,24 @@ static void check_metrics(struct mistakes *mistakes, const struct conf_section *
     if (metrics == NULL || section->values.listen == NULL ||
         !is_overlapping(metrics, section->values.listen))
         return;
-    error_set(&error, "%s: metrics_listen = %s: already used by instance %s (%s); give it a port of "
-              "its own",
+    error_set(&error, "%s: metrics_listen = %s: already used by instance %s (%s); give it an "
+              "address of its own",
               conf_origin(proxy, CONF_KEY_metrics_listen), metrics, section->name,
               conf_origin(section, CONF_KEY_listen));
+    mistakes_take(mistakes, error.text);
+}
+
+static void check_control(struct mistakes *mistakes, const struct conf_section *proxy)
+{
+    const char *metrics = proxy->values.metrics_listen;
+    struct error error;
+
+    if (metrics == NULL || proxy->values.control == NULL ||
+        strcmp(metrics, proxy->values.control) != 0)
+        return;
+    error_set(&error, "%s: metrics_listen = %s: already used by control (%s); choose another path",
+              conf_origin(proxy, CONF_KEY_metrics_listen), metrics,
+              conf_origin(proxy, CONF_KEY_control));
     mistakes_take(mistakes, error.text);
 }
 
@@ -119,10 +134,13 @@ void conf_check_whole(struct conf *conf, struct mistakes *mistakes)
     struct error error;
 
     check_listens(conf, mistakes);
+    check_control(mistakes, &conf->proxy);
     check_page(mistakes, &conf->proxy);
     for (size_t i = 0; i < conf->count; i++)
         conf_route_try(&conf->instances[i], mistakes_take, mistakes);
     mistakes->is_incomplete |= conf->proxy.is_incomplete;
+    if (conf_find_metrics_rights(&conf->proxy, &conf->metrics_rights, &error) == -1)
+        mistakes_take(mistakes, error.text);
     if (conf_find_user(&conf->proxy, &conf->uid, &conf->gid, &error) == -1)
         mistakes_take(mistakes, error.text);
 }

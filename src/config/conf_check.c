@@ -177,8 +177,8 @@ int conf_check_METRICS(const char *value, struct error *error)
 {
     struct address parsed;
 
-    if (address_parse_listen(&parsed, value) == -1 || parsed.sa.sa_family == AF_UNIX)
-        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT or *:PORT");
+    if (address_parse_listen(&parsed, value) == -1)
+        return error_set(error, "must be IPV4:PORT, [IPV6]:PORT, *:PORT or the path of a UNIX socket");
 #ifndef HAVE_MICROHTTPD
     return error_set(error, "this pop3.proxy is built without libmicrohttpd; remove the key: the "
                             "control socket has the metrics, too");

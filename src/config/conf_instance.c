@@ -311,7 +311,7 @@ static int check_memory(struct conf_instance *instance, struct error *error)
 
 static int set_socket_rights(struct conf_instance *instance, struct error *error)
 {
-    return conf_find_socket_rights(&instance->section, &instance->socket_rights, error);
+    return conf_find_listen_rights(&instance->section, &instance->socket_rights, error);
 }
 
 typedef int instance_step(struct conf_instance *instance, struct error *error);

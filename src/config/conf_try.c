@@ -98,22 +98,27 @@ static void try_listen(struct trial *trial, const struct conf_section *section, 
  * again, cannot always be told. */
 #define UNLESS_OURS ", unless it is this server"
 
-static void try_control(struct trial *trial, const struct conf_section *proxy)
+/* control, or metrics_listen with a path. A program that answers there takes the connection for a
+ * client that asks for nothing. */
+static void try_socket(struct trial *trial, enum conf_key key, const char *path)
 {
-    const char *path = proxy->values.control;
+    const struct conf_section *proxy = &trial->conf->proxy;
     struct address address;
 
-    if (path == NULL || address_parse_listen(&address, path) == -1 ||
-        address.sa.sa_family != AF_UNIX)
+    if (path == NULL || path[0] != '/')
         return;
+    if (strlen(path) > CONF_SOCKET_PATH_MAX || address_parse_listen(&address, path) == -1) {
+        report_key(&trial->mistakes, proxy, key, path, "the path is too long for a socket");
+        return;
+    }
     switch (unix_socket_check(&address)) {
     case UNIX_SOCKET_NOT_ONE:
-        report_key(&trial->mistakes, proxy, CONF_KEY_control, path,
+        report_key(&trial->mistakes, proxy, key, path,
                    "the file is not a socket; remove it, or choose another path");
         return;
     case UNIX_SOCKET_SERVED:
         if (!trial->is_running)
-            report_key(&trial->warnings, proxy, CONF_KEY_control, path,
+            report_key(&trial->warnings, proxy, key, path,
                        "a program answers there already; stop it or choose another path" UNLESS_OURS);
         return;
     default:
@@ -312,9 +317,12 @@ int conf_try(const struct conf *conf, conf_report *mistake, conf_report *warning
     try_directory(&trial, proxy, CONF_KEY_pidfile, proxy->values.pidfile);
     try_file(&trial, proxy, CONF_KEY_log, proxy->values.log);
     try_directory(&trial, proxy, CONF_KEY_control, proxy->values.control);
-    try_control(&trial, proxy);
+    try_socket(&trial, CONF_KEY_control, proxy->values.control);
     try_listen(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
-    try_taken(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
+    if (proxy->values.metrics_listen != NULL && proxy->values.metrics_listen[0] == '/')
+        try_socket(&trial, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
+    else
+        try_taken(&trial, proxy, CONF_KEY_metrics_listen, proxy->values.metrics_listen);
     for (size_t i = 0; i < conf->count; i++) {
         const struct conf_section *section = &conf->instances[i].section;
 

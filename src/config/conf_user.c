@@ -64,29 +64,58 @@ static int refuse(const struct conf_section *section, struct error *error, const
                      section->values.user, mend);
 }
 
-int conf_find_socket_rights(const struct conf_section *section, struct conf_socket_rights *rights,
-                            struct error *error)
+/* The values of three keys; NULL: not set. */
+struct rights_keys {
+    enum conf_key owner_key, group_key;
+    const char *mode, *owner, *group;
+};
+
+static int refuse_name(const struct conf_section *section, struct error *error, enum conf_key key,
+                       const char *name, const char *kind)
 {
-    const struct conf_values *values = &section->values;
+    return error_set(error, "%s: %s = %s: there is no such %s; create it, or name another",
+                     conf_origin(section, key), conf_key_info(key)->name, name, kind);
+}
+
+static int find_rights(const struct conf_section *section, const struct rights_keys *keys,
+                       struct unix_socket_rights *rights, struct error *error)
+{
     bool has_group;
     gid_t unused;
 
-    *rights = (struct conf_socket_rights){.uid = (uid_t)-1, .gid = (gid_t)-1};
-    rights->has_mode = values->listen_mode != NULL;
+    *rights = (struct unix_socket_rights){.uid = (uid_t)-1, .gid = (gid_t)-1};
+    rights->has_mode = keys->mode != NULL;
     if (rights->has_mode)
-        rights->mode = (mode_t)strtoul(values->listen_mode, NULL, 8);
-    if (values->listen_owner != NULL &&
-        find_user(values->listen_owner, &rights->uid, &unused, &has_group) == -1)
-        return error_set(error,
-                         "%s: listen_owner = %s: there is no such user; create it, or name "
-                         "another",
-                         conf_origin(section, CONF_KEY_listen_owner), values->listen_owner);
-    if (values->listen_group != NULL && find_group(values->listen_group, &rights->gid) == -1)
-        return error_set(error,
-                         "%s: listen_group = %s: there is no such group; create it, or name "
-                         "another",
-                         conf_origin(section, CONF_KEY_listen_group), values->listen_group);
+        rights->mode = (mode_t)strtoul(keys->mode, NULL, 8);
+    if (keys->owner != NULL && find_user(keys->owner, &rights->uid, &unused, &has_group) == -1)
+        return refuse_name(section, error, keys->owner_key, keys->owner, "user");
+    if (keys->group != NULL && find_group(keys->group, &rights->gid) == -1)
+        return refuse_name(section, error, keys->group_key, keys->group, "group");
     return 0;
+}
+
+int conf_find_listen_rights(const struct conf_section *section, struct unix_socket_rights *rights,
+                            struct error *error)
+{
+    const struct rights_keys keys = {.owner_key = CONF_KEY_listen_owner,
+                                     .group_key = CONF_KEY_listen_group,
+                                     .mode = section->values.listen_mode,
+                                     .owner = section->values.listen_owner,
+                                     .group = section->values.listen_group};
+
+    return find_rights(section, &keys, rights, error);
+}
+
+int conf_find_metrics_rights(const struct conf_section *section, struct unix_socket_rights *rights,
+                             struct error *error)
+{
+    const struct rights_keys keys = {.owner_key = CONF_KEY_metrics_owner,
+                                     .group_key = CONF_KEY_metrics_group,
+                                     .mode = section->values.metrics_mode,
+                                     .owner = section->values.metrics_owner,
+                                     .group = section->values.metrics_group};
+
+    return find_rights(section, &keys, rights, error);
 }
 
 int conf_find_user(const struct conf_section *section, uid_t *uid, gid_t *gid, struct error *error)

@@ -277,7 +277,8 @@ static void check_page(struct survey *survey)
     struct address address;
 
     if (proxy->values.status_page == 0 || listen == NULL ||
-        address_parse_listen(&address, listen) == -1 || address_is_loopback(&address))
+        address_parse_listen(&address, listen) == -1 || address.sa.sa_family == AF_UNIX ||
+        address_is_loopback(&address))
         return;
     warn_key(survey, proxy, CONF_KEY_metrics_listen, listen,
              "the status page asks for no password; listen on 127.0.0.1, and let a web server with "
@@ -386,6 +387,27 @@ static void check_socket_rights(struct survey *survey, const struct conf_section
                      "has no effect, because listen is not the path of a UNIX socket; remove it");
 }
 
+static void check_metrics_rights(struct survey *survey)
+{
+    const struct conf_section *proxy = &survey->conf->proxy;
+    const char *listen = proxy->values.metrics_listen;
+    const struct {
+        enum conf_key key;
+        const char *value;
+    } rights[] = {
+        {CONF_KEY_metrics_mode, proxy->values.metrics_mode},
+        {CONF_KEY_metrics_owner, proxy->values.metrics_owner},
+        {CONF_KEY_metrics_group, proxy->values.metrics_group},
+    };
+    bool is_path = listen != NULL && listen[0] == '/';
+
+    for (size_t i = 0; !is_path && i < sizeof(rights) / sizeof(rights[0]); i++)
+        if (rights[i].value != NULL)
+            warn_key(survey, proxy, rights[i].key, rights[i].value,
+                     "has no effect, because metrics_listen is not the path of a UNIX socket; "
+                     "remove it");
+}
+
 /* With `is_test` also what a start logs by itself. */
 static void check_instance(struct survey *survey, const struct conf_instance *instance,
                            bool is_test)
@@ -437,6 +459,7 @@ void conf_warn(const struct conf *conf, bool is_test, conf_report *report, void 
         check_syslog(&survey);
     check_processes(&survey);
     check_page(&survey);
+    check_metrics_rights(&survey);
     for (size_t i = 0; i < conf->count; i++)
         check_instance(&survey, &conf->instances[i], is_test);
     for (size_t i = 0; conf->groups != NULL && i < conf->groups->count; i++)

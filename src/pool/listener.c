@@ -247,47 +247,10 @@ static void set_sharing(int fd, bool does_share)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
-/* The kernel gives the file of a UNIX socket the mode of the socket, less the umask. */
-static int bind_with_mode(int fd, const struct address *address,
-                          const struct conf_socket_rights *rights)
-{
-    mode_t before;
-    int result;
-
-    if (address->sa.sa_family != AF_UNIX || !rights->has_mode)
-        return bind(fd, &address->sa, address->length);
-    (void)!fchmod(fd, rights->mode);
-    before = umask(0);
-    result = bind(fd, &address->sa, address->length);
-    umask(before);
-    return result;
-}
-
-/* A link that has taken the place of the socket is not followed. */
-static int set_owner(const struct address *address, const struct conf_socket_rights *rights)
-{
-    if (address->sa.sa_family != AF_UNIX || (rights->uid == (uid_t)-1 && rights->gid == (gid_t)-1))
-        return 0;
-    return lchown(address->local.sun_path, rights->uid, rights->gid);
-}
-
-/* For a socket that is in use already. */
-static int set_rights(const struct address *address, const struct conf_socket_rights *rights)
-{
-    if (address->sa.sa_family != AF_UNIX)
-        return 0;
-    if (set_owner(address, rights) == -1)
-        return -1;
-    return !rights->has_mode ? 0
-                             : fchmodat(AT_FDCWD, address->local.sun_path, rights->mode,
-                                        AT_SYMLINK_NOFOLLOW);
-}
-
 static int open_socket(const struct address *address, const struct conf_instance *instance,
                        bool shares_port)
 {
     const struct conf_values *values = &instance->section.values;
-    const struct conf_socket_rights *rights = &instance->socket_rights;
     int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd == -1)
@@ -297,7 +260,7 @@ static int open_socket(const struct address *address, const struct conf_instance
     if (address->sa.sa_family == AF_UNIX)
         if (unix_socket_check(address) == UNIX_SOCKET_STALE)
             unlink(address->local.sun_path);
-    if (bind_with_mode(fd, address, rights) == 0 && set_owner(address, rights) == 0 &&
+    if (unix_socket_bind(fd, address, &instance->socket_rights) == 0 &&
         listen(fd, (int)values->backlog) == 0) {
         set_sharing(fd, false);
         return fd;
@@ -429,7 +392,7 @@ void listener_settle(struct listener *listener, const struct conf_instance *inst
 {
     const struct conf_values *values = &instance->section.values;
 
-    if (set_rights(&listener->address, &instance->socket_rights) == -1)
+    if (unix_socket_set_rights(&listener->address, &instance->socket_rights) == -1)
         warn_of_rights(listener, &instance->section);
     set_options(listener->fd, &listener->address, values);
     (void)listen(listener->fd, (int)values->backlog);

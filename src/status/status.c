@@ -179,7 +179,7 @@ int status_prepare(const struct conf *conf, struct error *error)
     hold_prepare();
     kick_relay_prepare();
     open_wake();
-    return status_sockets_prepare(&conf->proxy, error);
+    return status_sockets_prepare(conf, error);
 }
 
 void status_forget(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket is bound under a temporary name and then renamed, so that the name always
- * leads to a socket, and never to one that others may open. The file is ours while it has the inode
- * that we have bound: a socket that the next binary has put in its place is left alone.
+ * A file is bound under a temporary name and then renamed, so that the name always leads to a socket,
+ * and never to one that others may open. The file is ours while it has the inode that we have bound: a
+ * socket that the next binary has put in its place is left alone. So only a port needs to be passed on.
  */
 #include "status/status_sockets.h"
 
@@ -25,11 +25,15 @@
 
 enum { BACKLOG = 64, CONTROL_MODE = 0600 };
 
+_Static_assert(CONF_SOCKET_PATH_MAX + sizeof(TEMPORARY_SUFFIX) <=
+                   sizeof(((struct sockaddr_un *)NULL)->sun_path),
+               "the longest path has room for the suffix");
+
 /* A socket and the setting that it was bound for; fd -1: none. */
 struct endpoint {
     int fd;
     char text[ADDRESS_TEXT_SIZE];
-    struct stat file; /* of the control socket */
+    struct stat file; /* if the text is a path */
 };
 
 #define NO_ENDPOINT                                                                                \
@@ -37,25 +41,34 @@ struct endpoint {
         .fd = -1                                                                                   \
     }
 
-static struct {
-    struct endpoint control;
-    struct endpoint metrics;
-    struct endpoint next_control; /* prepared; .text is set even if the old one stays */
-    struct endpoint next_metrics;
-    int inherited_fd; /* the metrics' of the previous binary, or -1 */
-} sockets = {NO_ENDPOINT, NO_ENDPOINT, NO_ENDPOINT, NO_ENDPOINT, -1};
+/* What is in force, and what is prepared: its text is set even if the old one stays. */
+struct place {
+    const char *key;
+    struct endpoint current;
+    struct endpoint next;
+    struct unix_socket_rights rights; /* of the file of `next` */
+};
 
-/* ---- the control socket ---- */
+static struct place control = {.key = "control", .current = NO_ENDPOINT, .next = NO_ENDPOINT};
+static struct place metrics = {.key = "metrics_listen", .current = NO_ENDPOINT, .next = NO_ENDPOINT};
+static int inherited_fd = -1; /* the metrics' port of the previous binary */
+
+/* ---- files ---- */
+
+static bool is_path(const char *text)
+{
+    return text[0] == '/';
+}
 
 static bool has_file(const struct endpoint *endpoint)
 {
     struct stat found;
 
-    return endpoint->fd != -1 && lstat(endpoint->text, &found) == 0 &&
+    return endpoint->fd != -1 && is_path(endpoint->text) && lstat(endpoint->text, &found) == 0 &&
            file_is_same(&found, &endpoint->file);
 }
 
-/* Why the control socket cannot be bound to the path, and the mend; NULL when it can. */
+/* Why a socket cannot be bound to the path, and the mend; NULL when it can. */
 static const char *obstacle(const struct address *address)
 {
     switch (unix_socket_check(address)) {
@@ -74,13 +87,11 @@ static const char *obstacle(const struct address *address)
     return strerror(errno);
 }
 
-static int bind_file(struct endpoint *endpoint, const struct address *address)
+static int bind_file(struct endpoint *endpoint, const struct address *address,
+                     const struct unix_socket_rights *rights)
 {
-    mode_t mask = umask(0777 & ~CONTROL_MODE);
-    int result = bind(endpoint->fd, &address->sa, address->length);
-
-    umask(mask);
-    if (result == -1 || lstat(address->local.sun_path, &endpoint->file) == -1)
+    if (unix_socket_bind(endpoint->fd, address, rights) == -1 ||
+        lstat(address->local.sun_path, &endpoint->file) == -1)
         return -1;
     return listen(endpoint->fd, BACKLOG);
 }
@@ -92,110 +103,71 @@ static const char *temporary_name(char name[ADDRESS_TEXT_SIZE], const struct end
     return name;
 }
 
-static void forget_control(struct endpoint *endpoint)
+static void forget(struct endpoint *endpoint)
 {
     char name[ADDRESS_TEXT_SIZE];
 
-    if (endpoint->fd == -1)
-        return;
-    unlink(temporary_name(name, endpoint));
-    close(endpoint->fd);
-    endpoint->fd = -1;
+    if (endpoint->fd != -1 && is_path(endpoint->text))
+        unlink(temporary_name(name, endpoint));
+    if (endpoint->fd != -1)
+        close(endpoint->fd);
+    *endpoint = (struct endpoint)NO_ENDPOINT;
 }
 
-static int open_control(struct endpoint *endpoint, const char *why[1])
+static int open_file(struct place *place, const char **why)
 {
+    struct endpoint *next = &place->next;
     char name[ADDRESS_TEXT_SIZE];
     struct address address;
 
-    if (address_parse_listen(&address, endpoint->text) == -1 ||
-        address_parse_listen(&address, temporary_name(name, endpoint)) == -1 ||
-        address.sa.sa_family != AF_UNIX) {
+    if (address_parse_listen(&address, temporary_name(name, next)) == -1) {
         *why = "the path is too long for a socket";
         return -1;
     }
     unlink(name);
-    endpoint->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (endpoint->fd != -1 && bind_file(endpoint, &address) == 0)
+    next->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (next->fd != -1 && bind_file(next, &address, &place->rights) == 0)
         return 0;
     *why = strerror(errno);
-    forget_control(endpoint);
+    forget(next);
     return -1;
 }
 
-static int prepare_control(const struct conf_section *proxy, struct error *error)
+static int prepare_file(struct place *place, const char *path, const char **why)
 {
-    struct endpoint *next = &sockets.next_control;
-    const char *path = proxy->values.control;
-    const char *why = NULL;
     struct address address;
 
-    forget_control(next);
-    *next = (struct endpoint)NO_ENDPOINT;
-    if (path == NULL)
+    if (strcmp(path, place->current.text) == 0 && has_file(&place->current))
         return 0;
-    snprintf(next->text, sizeof(next->text), "%s", path);
-    if (strcmp(path, sockets.control.text) == 0 && has_file(&sockets.control))
-        return 0;
-    if (strlen(path) >= sizeof(next->text) || address_parse_listen(&address, path) == -1)
-        why = "the path is too long for a socket";
+    if (strlen(path) > CONF_SOCKET_PATH_MAX || address_parse_listen(&address, path) == -1)
+        *why = "the path is too long for a socket";
     else
-        why = obstacle(&address);
-    if (why == NULL && open_control(next, &why) == 0)
-        return 0;
-    return error_set(error, "%s: control = %s: %s", proxy->origin[CONF_KEY_control], path, why);
+        *why = obstacle(&address);
+    return *why == NULL ? open_file(place, why) : -1;
 }
 
-/* Removes the file too, if it is still ours. */
-static void close_control(void)
-{
-    if (has_file(&sockets.control))
-        unlink(sockets.control.text);
-    if (sockets.control.fd != -1)
-        close(sockets.control.fd);
-    sockets.control = (struct endpoint)NO_ENDPOINT;
-}
-
-static void commit_control(void)
-{
-    struct endpoint *next = &sockets.next_control;
-    char name[ADDRESS_TEXT_SIZE];
-
-    if (next->fd == -1 && next->text[0] != '\0')
-        return; /* the old one stays */
-    if (strcmp(next->text, sockets.control.text) != 0)
-        close_control();
-    else if (sockets.control.fd != -1)
-        close(sockets.control.fd); /* its file was removed */
-    sockets.control = *next;
-    *next = (struct endpoint)NO_ENDPOINT;
-    if (sockets.control.fd != -1 &&
-        rename(temporary_name(name, &sockets.control), sockets.control.text) == -1)
-        log_message(EVENT_STATUS, "control = %s: %s", sockets.control.text, strerror(errno));
-}
-
-/* ---- the metrics' socket ---- */
+/* ---- a port ---- */
 
 /* The previous binary's socket, if it is bound to this address. */
 static int take_inherited(const struct address *address)
 {
     struct address bound;
-    int fd = sockets.inherited_fd;
+    int fd = inherited_fd;
 
     if (!address_of_own_end(fd, &bound) || !address_is_equal(&bound, address))
         return -1;
-    sockets.inherited_fd = -1;
+    inherited_fd = -1;
     return fd;
 }
 
 static void close_inherited(void)
 {
-    if (sockets.inherited_fd != -1)
-        close(sockets.inherited_fd);
-    sockets.inherited_fd = -1;
+    if (inherited_fd != -1)
+        close(inherited_fd);
+    inherited_fd = -1;
 }
 
-static int open_metrics(const struct address *address)
+static int open_port(const struct address *address)
 {
     int fd = take_inherited(address);
     int on = 1;
@@ -211,88 +183,124 @@ static int open_metrics(const struct address *address)
     return file_close_failed(fd);
 }
 
-static void forget_metrics(struct endpoint *endpoint)
+static int prepare_port(struct place *place, const char *text, const char **why)
 {
-    if (endpoint->fd != -1)
-        close(endpoint->fd);
-    *endpoint = (struct endpoint)NO_ENDPOINT;
-}
-
-static int prepare_metrics(const struct conf_section *proxy, struct error *error)
-{
-    struct endpoint *next = &sockets.next_metrics;
-    const char *text = proxy->values.metrics_listen;
     struct address address;
 
-    forget_metrics(next);
-    if (text == NULL)
-        return 0;
-    snprintf(next->text, sizeof(next->text), "%s", text);
-    if (strcmp(text, sockets.metrics.text) == 0)
+    if (strcmp(text, place->current.text) == 0)
         return 0;
     (void)address_parse_listen(&address, text); /* the configuration has checked it */
-    next->fd = open_metrics(&address);
-    if (next->fd != -1)
-        return 0;
-    return error_set(error, "%s: metrics_listen = %s: %s", proxy->origin[CONF_KEY_metrics_listen],
-                     text, strerror(errno));
-}
-
-static void commit_metrics(void)
-{
-    struct endpoint *next = &sockets.next_metrics;
-
-    if (next->fd == -1 && next->text[0] != '\0')
-        return; /* the old one stays */
-    forget_metrics(&sockets.metrics);
-    sockets.metrics = *next;
-    *next = (struct endpoint)NO_ENDPOINT;
-    close_inherited();
+    place->next.fd = open_port(&address);
+    if (place->next.fd == -1)
+        *why = strerror(errno);
+    return place->next.fd == -1 ? -1 : 0;
 }
 
 /* ---- both ---- */
 
-int status_sockets_prepare(const struct conf_section *proxy, struct error *error)
+static int prepare(struct place *place, const char *text, const char *origin, struct error *error)
 {
-    int inherited_fd = inherit_take(METRICS, NULL);
+    const char *why = NULL;
+    int result;
 
-    if (inherited_fd != -1)
-        sockets.inherited_fd = inherited_fd;
-    if (prepare_control(proxy, error) == -1)
+    forget(&place->next);
+    if (text == NULL)
+        return 0;
+    snprintf(place->next.text, sizeof(place->next.text), "%s", text);
+    result = is_path(text) ? prepare_file(place, text, &why) : prepare_port(place, text, &why);
+    if (result == -1)
+        error_set(error, "%s: %s = %s: %s", origin, place->key, text, why);
+    return result;
+}
+
+/* Removes the file too, if it is still ours and has not just been replaced. */
+static void close_current(struct place *place, bool stays_file)
+{
+    if (!stays_file && has_file(&place->current))
+        unlink(place->current.text);
+    if (place->current.fd != -1)
+        close(place->current.fd);
+    place->current = (struct endpoint)NO_ENDPOINT;
+}
+
+/* The mode and owner may have changed. */
+static void settle(const struct place *place)
+{
+    const char *path = place->current.text;
+    struct address address;
+
+    if (has_file(&place->current) && address_parse_listen(&address, path) == 0 &&
+        unix_socket_set_rights(&address, &place->rights) == -1)
+        log_message(EVENT_STATUS, "%s = %s: the owner, group and mode cannot be set: %s", place->key,
+                    path, strerror(errno));
+}
+
+static void commit(struct place *place)
+{
+    struct endpoint *next = &place->next;
+    char name[ADDRESS_TEXT_SIZE];
+
+    if (next->fd == -1 && next->text[0] != '\0') { /* the old one stays */
+        settle(place);
+        return;
+    }
+    close_current(place, strcmp(next->text, place->current.text) == 0);
+    place->current = *next;
+    *next = (struct endpoint)NO_ENDPOINT;
+    if (place->current.fd != -1 && is_path(place->current.text) &&
+        rename(temporary_name(name, &place->current), place->current.text) == -1)
+        log_message(EVENT_STATUS, "%s = %s: %s", place->key, place->current.text, strerror(errno));
+}
+
+int status_sockets_prepare(const struct conf *conf, struct error *error)
+{
+    const struct conf_section *proxy = &conf->proxy;
+    int passed = inherit_take(METRICS, NULL);
+
+    if (passed != -1)
+        inherited_fd = passed;
+    control.rights = (struct unix_socket_rights){
+        .has_mode = true, .mode = CONTROL_MODE, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    metrics.rights = conf->metrics_rights;
+    if (prepare(&control, proxy->values.control, proxy->origin[CONF_KEY_control], error) == -1)
         return -1;
-    return prepare_metrics(proxy, error);
+    return prepare(&metrics, proxy->values.metrics_listen, proxy->origin[CONF_KEY_metrics_listen],
+                   error);
 }
 
 void status_sockets_commit(void)
 {
-    commit_control();
-    commit_metrics();
+    commit(&control);
+    commit(&metrics);
+    close_inherited();
 }
 
 void status_sockets_forget(void)
 {
-    forget_control(&sockets.next_control);
-    forget_metrics(&sockets.next_metrics);
+    forget(&control.next);
+    forget(&metrics.next);
 }
 
 void status_sockets_close(void)
 {
-    close_control();
-    forget_metrics(&sockets.metrics);
+    close_current(&control, false);
+    close_current(&metrics, false);
     status_sockets_forget();
 }
 
+/* A file is not passed on: the next binary binds one of its own and renames it. */
 void status_sockets_pass(void)
 {
-    inherit_pass(METRICS, sockets.metrics.fd, NULL);
+    if (!is_path(metrics.current.text))
+        inherit_pass(METRICS, metrics.current.fd, NULL);
 }
 
 int status_sockets_control(void)
 {
-    return sockets.control.fd;
+    return control.current.fd;
 }
 
 int status_sockets_metrics(void)
 {
-    return sockets.metrics.fd;
+    return metrics.current.fd;
 }
