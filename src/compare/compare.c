@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/complain.h"
+#include "base/number.h"
 #include "compare/compare_options.h"
 #include "compare/compare_report.h"
 #include "compare/compare_users.h"
@@ -53,8 +54,9 @@ static void draw_bar(bool is_now)
     if (!run.has_bar || (!is_now && clock_now_ms() < run.bar_at_ms))
         return;
     run.bar_at_ms = clock_after_ms(BAR_EVERY_MS);
-    fprintf(stderr, "\r[%.*s%.*s] %zu of %zu users", (int)filled, "##############################",
-            (int)(BAR_COLUMNS - filled), "..............................", run.done, run.users.count);
+    fprintf(stderr, "\r[%.*s%.*s] %zu of %zu user%s", (int)filled, "##############################",
+            (int)(BAR_COLUMNS - filled), "..............................", run.done, run.users.count,
+            number_plural(run.users.count));
 }
 
 /* Before a line of the report, which may go to the same terminal, and at the end. */

@@ -8,8 +8,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/octet.h"
 #include "base/json.h"
+#include "base/number.h"
+#include "base/octet.h"
 
 enum { TROUBLE = 2 };
 
@@ -22,11 +23,6 @@ static void put_text(FILE *out, const char *text)
             fputc(*text, out);
         else
             fprintf(out, "\\x%02x", (unsigned char)*text);
-}
-
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 /* The parts of a line are separated by semicolons. */
@@ -58,10 +54,10 @@ static void put_again(FILE *out, const struct compare_finding *finding, bool *is
     begin_part(out, is_first);
     if (compare_result_is_all_again(&finding->result))
         fprintf(out, "downloads everything again, %" PRIu64 " message%s: all UIDLs differ", again,
-                plural(again));
+                number_plural(again));
     else
-        fprintf(out, "downloads %" PRIu64 " of %" PRIu64 " messages again: their UIDLs differ", again,
-                finding->new.count);
+        fprintf(out, "downloads %" PRIu64 " of %" PRIu64 " message%s again: their UIDLs differ", again,
+                finding->new.count, number_plural(finding->new.count));
 }
 
 static void put_count(FILE *out, uint64_t count, const char *what, bool *is_first)
@@ -69,7 +65,7 @@ static void put_count(FILE *out, uint64_t count, const char *what, bool *is_firs
     if (count == 0)
         return;
     begin_part(out, is_first);
-    fprintf(out, "%" PRIu64 " message%s %s", count, plural(count), what);
+    fprintf(out, "%" PRIu64 " message%s %s", count, number_plural(count), what);
 }
 
 static void put_line(const struct compare_report *report, const char *user,
@@ -207,7 +203,7 @@ void compare_report_end(const struct compare_report *report)
         json_summary(report);
         return;
     }
-    fprintf(out, "%" PRIu64 " user%s, %s and %s:\n", summary->users, plural(summary->users),
+    fprintf(out, "%" PRIu64 " user%s, %s and %s:\n", summary->users, number_plural(summary->users),
             report->old_name, report->new_name);
     put_users(out, summary->same, "has the same at both", "have the same at both");
     put_users(out, summary->all_again, "downloads everything again", "download everything again");

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "config/conf_group.h"
 #include "config/conf_route.h"
 #include "config/mistakes.h"
@@ -320,7 +321,8 @@ static void warn_of_expiry(void *context, const char *path, int64_t days)
     char words[64] = "the certificate has expired";
 
     if (days >= 0)
-        snprintf(words, sizeof(words), "the certificate expires in %" PRId64 " days", days);
+        snprintf(words, sizeof(words), "the certificate expires in %" PRId64 " day%s", days,
+                 number_plural((uint64_t)days));
     warn_key(expiry->survey, expiry->section, expiry->key, path, words);
 }
 

@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "config.h"
 #include "config/conf_build.h"
 #include "config/conf_check.h"
@@ -498,7 +499,7 @@ int options_test(struct options *options)
     else
         conf_warn(&conf, true, print_warning, NULL);
     if (code == EX_OK)
-        printf("%s: ok (%zu instance%s)\n", name, conf.count, conf.count == 1 ? "" : "s");
+        printf("%s: ok (%zu instance%s)\n", name, conf.count, number_plural(conf.count));
     conf_free(&conf);
     return code;
 }

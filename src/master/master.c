@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/log_privacy.h"
 #include "base/log_repeat.h"
+#include "base/number.h"
 #include "base/sandbox.h"
 #include "config.h"
 #include "config/conf_warn.h"
@@ -270,14 +271,15 @@ static void on_handed_over(size_t left)
     const struct generation *generation = master.generation;
 
     if (left == 0)
-        log_message(EVENT_RELOADED, "generation %u, %zu instances", generation->number,
-                    generation->conf.count);
+        log_message(EVENT_RELOADED, "generation %u, %zu instance%s", generation->number,
+                    generation->conf.count, number_plural(generation->conf.count));
     else
         log_message_at(
             LOG_LEVEL_WARNING, EVENT_RELOADED,
-            "generation %u, %zu instances; after %d s %zu old workers that are stopped or "
-            "starved of CPU may each take one more connection under the old settings",
-            generation->number, generation->conf.count, (int)HANDOVER_LIMIT_S, left);
+            "generation %u, %zu instance%s; after %d s %zu old worker%s, stopped or starved of CPU, "
+            "may take one more connection%s under the old settings",
+            generation->number, generation->conf.count, number_plural(generation->conf.count),
+            (int)HANDOVER_LIMIT_S, left, number_plural(left), left == 1 ? "" : " each");
     notify_ready();
     tell_counts();
 }
@@ -313,7 +315,7 @@ static const char *summary(const struct complaints *complaints, struct error *er
         error_set(error, "%s", complaints->first.text);
     else
         error_set(error, "%.400s (%u more mistake%s)", complaints->first.text, more,
-                  more == 1 ? "" : "s");
+                  number_plural(more));
     return error->text;
 }
 
@@ -549,7 +551,8 @@ static void announce_start(const struct generation *generation)
     for (size_t i = 0; i < conf->count && length < sizeof(names); i++)
         length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
                                    i == 0 ? "" : ",", conf->instances[i].section.name);
-    error_set(&text, "generation %u, %zu instances", generation->number, conf->count);
+    error_set(&text, "generation %u, %zu instance%s", generation->number, conf->count,
+              number_plural(conf->count));
     log_begin(&line, EVENT_STARTED);
     log_add(&line, "instances", names);
     log_add(&line, "version", PACKAGE_VERSION);

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/number.h"
+
 enum { MESSAGE_BYTES = 256 };
 
 static void send_message(const char *path, const char *text, size_t length)
@@ -79,7 +81,7 @@ void notify_stopping(void)
 
 void notify_status(size_t busy, size_t idle)
 {
-    notify("STATUS=%zu workers busy, %zu idle", busy, idle);
+    notify("STATUS=%zu worker%s busy, %zu idle", busy, number_plural(busy), idle);
 }
 
 /* WATCHDOG_PID is ignored: after an upgrade it still names the previous process. */

@@ -16,6 +16,7 @@
 #include "base/descriptors.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "helper/helper_process.h"
 #include "pool/group_memory.h"
 #include "pool/pool_slots.h"
@@ -271,8 +272,8 @@ void pool_refresh(struct pool *pool)
     left = retire_replaceable(pool);
     if (left > 0)
         log_message_at(LOG_LEVEL_WARNING, EVENT_LOG_REOPENED,
-                    "instance %s: %zu workers with many sessions go on in the old file",
-                    pool->instance->section.name, left);
+                    "instance %s: the old file stays open in %zu worker%s with many sessions",
+                    pool->instance->section.name, left, number_plural(left));
 }
 
 static bool is_channel_shut(const struct pool *pool)
@@ -301,9 +302,10 @@ void pool_mend_channel(struct pool *pool)
     left = retire_replaceable(pool);
     if (left > 0)
         log_message_at(LOG_LEVEL_WARNING, EVENT_TAMPERING,
-                       "instance %s: %zu workers with many sessions keep the old socket; logins there "
-                       "fail until these workers end or the server is restarted",
-                       pool->instance->section.name, left);
+                       "instance %s: the old socket stays in %zu worker%s with many sessions; logins "
+                       "there fail until the server is restarted, or %s",
+                       pool->instance->section.name, left, number_plural(left),
+                       left == 1 ? "this worker ends" : "these workers end");
 }
 
 bool pool_is_empty(const struct pool *pool)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "route/route_file.h"
 #include "route/route_watch.h"
 
@@ -53,8 +54,8 @@ static void on_read(struct ev_loop *loop, ev_idle *watcher, int events)
     route_file_free(table->file);
     table->file = table->reading;
     table->reading = NULL;
-    log_message(EVENT_ROUTE_TABLE_READ, "%s: %zu keys", table->watch.path,
-                route_file_count(table->file));
+    log_message(EVENT_ROUTE_TABLE_READ, "%s: %zu key%s", table->watch.path,
+                route_file_count(table->file), number_plural(route_file_count(table->file)));
 }
 
 static void on_changed(void *owner)

@@ -4,6 +4,7 @@
  * next.
  */
 #include "base/clock.h"
+#include "base/number.h"
 #include "session/capa.h"
 #include "session/client_line.h"
 #include "session/server_line.h"
@@ -79,8 +80,9 @@ static enum outcome pass_reply(struct session *session, const struct command *co
         outcome = is_body ? transfer_reply(session, reply->length, is_listing)
                           : pass_status(session, reply);
     if (is_body)
-        trace_note(session, "%llu octets to the client",
-                   (unsigned long long)(session->reply_octets - before));
+        trace_note(session, "%llu octet%s to the client",
+                   (unsigned long long)(session->reply_octets - before),
+                   number_plural(session->reply_octets - before));
     if (command->verb == COMMAND_RETR && reply->is_ok &&
         (outcome == OUTCOME_NONE || outcome == OUTCOME_SERVER_UNSOLICITED))
         session->retrieved++;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/local_time.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "pop3/sasl.h"
 
@@ -72,8 +73,9 @@ static void send_line(struct session *session, const char *line, size_t length)
     if (session->trace_lost > 0) {
         size_t at = put_head(report, session, TRACE_NOTE);
 
-        at += (size_t)snprintf(report + at, LINE_BYTES - at, "%u lines of this session are lost",
-                               session->trace_lost);
+        at += (size_t)snprintf(report + at, LINE_BYTES - at, "%u line%s of this session %s lost",
+                               session->trace_lost, number_plural(session->trace_lost),
+                               session->trace_lost == 1 ? "is" : "are");
         if (watch->tell(watch->context, session->trace_marks, report, at))
             session->trace_lost = 0;
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/octet.h"
 #include "config/operator_command.h"
 #include "pool/hold.h"
@@ -73,15 +74,16 @@ void orders_finish(struct order *order, FILE *out)
 
     if (!relayed.is_known)
         fprintf(out,
-                "error: %zu sessions ended; a previous program, replaced in an upgrade, does not "
+                "error: %zu session%s ended; a previous program, replaced in an upgrade, does not "
                 "answer and may have more\n",
-                count - left);
+                count - left, number_plural(count - left));
     else if (count == 0)
         fprintf(out, "error: %s has no session\n", order->name);
     else if (left > 0)
-        fprintf(out, "error: %zu of %zu sessions have not ended yet\n", left, count);
+        fprintf(out, "error: %zu of %zu session%s %s not ended yet\n", left, count,
+                number_plural(count), left == 1 ? "has" : "have");
     else
-        fprintf(out, "%zu session%s ended\n", count, count == 1 ? "" : "s");
+        fprintf(out, "%zu session%s ended\n", count, number_plural(count));
     orders_drop(order);
 }
 

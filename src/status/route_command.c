@@ -14,6 +14,7 @@
 
 #include "base/complain.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/octet.h"
 #include "config/conf_group.h"
 #include "config/conf_ini.h"
@@ -253,7 +254,8 @@ static void show_group_server(const struct route_group *group, size_t index, con
     server_state_read(server->state, clock_now_ms(), &report);
     report.is_drained = route_server_is_drained(server);
     if (server->state != NULL)
-        printf(", %s, %u sessions", server_state_word(&report), report.sessions);
+        printf(", %s, %u session%s", server_state_word(&report), report.sessions,
+               number_plural(report.sessions));
     else if (report.is_drained)
         fputs(", drained", stdout);
     putchar('\n');

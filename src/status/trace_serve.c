@@ -15,6 +15,7 @@
 
 #include "base/address.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "base/octet.h"
 #include "base/utf8.h"
 #include "pool/trace_mark.h"
@@ -104,7 +105,8 @@ static void add(struct trace *trace, const char *text, size_t length)
     char report[64];
 
     if (trace->lost > 0) {
-        snprintf(report, sizeof(report), "-- %u lines are lost", trace->lost);
+        snprintf(report, sizeof(report), "-- %u line%s %s lost", trace->lost,
+                 number_plural(trace->lost), trace->lost == 1 ? "is" : "are");
         if (put(trace, report, strlen(report)))
             trace->lost = 0;
     }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/number.h"
 #include "tls/tls_openssl.h"
 
 enum { PATH_BYTES = 4096 };
@@ -398,12 +399,14 @@ static int load_list(struct loader *loader)
     char paths[3][PATH_BYTES];
 
     if (keys != NULL && list_length(keys) != count)
-        return error_set(loader->error, "%zu certificates and %zu keys: give one key for each",
-                         count, list_length(keys));
+        return error_set(loader->error, "%zu certificate%s and %zu key%s: give one key for each",
+                         count, number_plural(count), list_length(keys),
+                         number_plural(list_length(keys)));
     if (staples != NULL && list_length(staples) != count)
         return error_set(loader->error,
-                         "%zu certificates and %zu OCSP responses: give one response for each",
-                         count, list_length(staples));
+                         "%zu certificate%s and %zu OCSP response%s: give one response for each",
+                         count, number_plural(count), list_length(staples),
+                         number_plural(list_length(staples)));
     for (size_t i = 0; i < count; i++) {
         struct certificate_files files = {.certificate = next_path(&certificates, paths[0]),
                                           .mend = "set tls_key = FILE"};

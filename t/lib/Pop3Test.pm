@@ -66,6 +66,7 @@ my (@proxies, @servers, @violations, @secrets, @log_files);
 # reason of that severity with expect_reason().
 my %EVENTS  = events();
 my %REASONS = reasons();
+my $PLURAL  = qr/(?<![\d.])1 (?:old )?(?:instances|keys|workers|sessions|lines|users|messages|octets|days|mistakes)\b/;
 
 # Events of one session.
 my %IS_OF_SESSION = map { $_ => 1 } qw(session login refused-command acp-output acp-failed resolve-failed
@@ -338,6 +339,7 @@ sub _complaint {
     return "a password: " . show($line->{raw}) if grep { index($line->{raw}, $_) >= 0 } @secrets;
     return "unknown event: $line->{raw}" if !$EVENTS{ $line->{event} };
     return "of which session: $line->{raw}" if $IS_OF_SESSION{ $line->{event} } && ($line->{f}{session} // '-') eq '-';
+    return "a plural after 1: $line->{raw}" if $line->{event} ne 'session' && ($line->{f}{text} // '') =~ $PLURAL;
     my $announced = $expected{ $line->{event} }
         || $line->{event} eq 'sandbox' && $line->{f}{text} =~ /this build has no libseccomp/;
     if ($line->{event} eq 'session') {

@@ -165,7 +165,7 @@
       for (const [, field, form] of SESSIONS) row.append(node('td', form ? form(session[field]) : session[field], form ? 'n' : ''));
       return row;
     }));
-    $('count').textContent = found.length + ' of ' + sessions.length + ' sessions' + (found.length > ROWS_MAX ? ', the first ' + ROWS_MAX + ' are shown' : '');
+    $('count').textContent = found.length + ' of ' + sessions.length + (sessions.length === 1 ? ' session' : ' sessions') + (found.length > ROWS_MAX ? ', the first ' + ROWS_MAX + ' are shown' : '');
     for (const cell of $('heads').children)
       cell.setAttribute('aria-sort', cell.dataset.key !== sort.key ? 'none' : sort.down ? 'descending' : 'ascending');
     for (const button of $('heads').querySelectorAll('button'))
