@@ -178,6 +178,20 @@ for my $many (0, 1) {     # t/unit/test_sandbox.c has the other roles
     };
 }
 
+scene 'an escape of a session under a superserver, which has no master' => sub {
+    plan(skip_all => 'make check builds the library of escapes') if !$has_escapes;
+    expect_log('sandbox');
+    my $file  = escape_file();
+    my $proxy = proxy(server()->address, { any_exit => 1, env => { LD_PRELOAD => $library, ESCAPE_FILE => $file } });
+    my $client = $proxy->client->login;
+    order($file, $client->{process}->pid, OPEN);
+    $client->send("NOOP\r\n");
+    my $line = wait_until(sub { (grep { ($_->{f}{role} // '') eq 'session' } log_lines('sandbox'))[0] });
+    ok $line, 'it logs its role itself';
+    is $line->{f}{call}, 'openat', 'and the name of the call';
+    is outcome($file), undef, 'and allocates no memory, which it may have been doing';
+};
+
 scene 'escapes of the status process and of the helper' => sub {
     plan(skip_all => 'make check builds the library of escapes') if !$has_escapes;
     expect_log(qw(status helper-died fork-throttled resolve-failed));

@@ -55,6 +55,12 @@ void local_time_prepare(void)
     find_offset(clock_wall_s());
 }
 
+void local_time_hold(void)
+{
+    offset.from_s = INT64_MIN;
+    offset.until_s = INT64_MAX;
+}
+
 /* Sets year, month and day from the days since 1 January 1970. */
 static void set_date(struct local_time *local, int64_t days)
 {

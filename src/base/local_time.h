@@ -29,4 +29,8 @@ void local_time_prepare(void);
  * counts as the first or the last one between: such a number can only come from damaged memory. */
 struct local_time local_time_at(int64_t wall_s);
 
+/* From now on the present offset to UTC counts for every time. The C library is not called then, so a
+ * handler of a signal may ask for the time. */
+void local_time_hold(void);
+
 #endif

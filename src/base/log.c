@@ -244,6 +244,11 @@ void log_guard(void)
     log_state.guarded = process_id();
 }
 
+void log_in_handler(void)
+{
+    local_time_hold();
+}
+
 bool log_is_syslog(void)
 {
     return log_state.is_syslog;
@@ -333,21 +338,78 @@ static bool is_for_syslog(void)
     return log_state.is_syslog && !log_state.stands_in;
 }
 
-/* For syslog, time, program and process as RFC 3164 says. Otherwise the time of RFC 3339, with
- * room for the milliseconds. Made once a second, as it costs more than the rest of a line. */
-static void format_stamp(char *to, size_t size, time_t now)
+static size_t put_text(char *to, const char *text)
+{
+    size_t length = strlen(text);
+
+    memcpy(to, text, length);
+    return length;
+}
+
+/* printf() is not used: a handler of a signal may write a line, too. */
+static size_t put_two(char *to, int value, char after)
+{
+    to[0] = (char)('0' + value / 10 % 10);
+    to[1] = (char)('0' + value % 10);
+    to[2] = after;
+    return 3;
+}
+
+static size_t put_time(char *to, const struct local_time *local, char after)
+{
+    size_t length = put_two(to, local->hour, ':');
+
+    length += put_two(to + length, local->minute, ':');
+    return length + put_two(to + length, local->second, after);
+}
+
+static size_t put_program(char *to)
+{
+    size_t length = put_text(to, program);
+
+    to[length++] = '[';
+    length += number_put(to + length, (uint64_t)process_id());
+    return length + put_text(to + length, "]: ");
+}
+
+/* Time, program and process as RFC 3164 says. */
+static size_t put_syslog_stamp(char *to, const struct local_time *local)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    struct local_time local = local_time_at(now);
-    int minutes = local.ahead_s < 0 ? -local.ahead_s / 60 : local.ahead_s / 60;
+    size_t length = 3;
 
-    if (is_for_syslog())
-        snprintf(to, size, "%.3s %2d %02d:%02d:%02d %s[%d]: ", months + 3 * (local.month - 1),
-                 local.day, local.hour, local.minute, local.second, program, (int)process_id());
-    else
-        snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.000%c%02d:%02d ", local.year, local.month,
-                 local.day, local.hour, local.minute, local.second, local.ahead_s < 0 ? '-' : '+',
-                 minutes / 60, minutes % 60);
+    memcpy(to, months + 3 * (local->month - 1), length);
+    to[length++] = ' ';
+    length += put_two(to + length, local->day, ' ');
+    if (local->day < 10)
+        to[length - 3] = ' ';
+    length += put_time(to + length, local, ' ');
+    return length + put_program(to + length);
+}
+
+/* The time of RFC 3339, with room for the milliseconds, and a blank. */
+static size_t put_file_stamp(char *to, const struct local_time *local)
+{
+    int minutes = local->ahead_s < 0 ? -local->ahead_s / 60 : local->ahead_s / 60;
+    size_t length = put_two(to, local->year / 100, '-') - 1;
+
+    length += put_two(to + length, local->year % 100, '-');
+    length += put_two(to + length, local->month, '-');
+    length += put_two(to + length, local->day, 'T');
+    length += put_time(to + length, local, '.');
+    length += put_text(to + length, "000");
+    to[length++] = local->ahead_s < 0 ? '-' : '+';
+    length += put_two(to + length, minutes / 60, ':');
+    return length + put_two(to + length, minutes % 60, ' ');
+}
+
+/* Made once a second, as it costs more than the rest of a line. */
+static void format_stamp(char *to, time_t now)
+{
+    struct local_time local = local_time_at(now);
+    size_t length = is_for_syslog() ? put_syslog_stamp(to, &local) : put_file_stamp(to, &local);
+
+    to[length] = '\0';
 }
 
 static char *stamp(time_t now)
@@ -355,7 +417,7 @@ static char *stamp(time_t now)
     pid_t pid = process_id();
 
     if (now != own.stamp_time || pid != own.stamp_pid || is_for_syslog() != own.is_syslog_stamp) {
-        format_stamp(own.stamp, sizeof(own.stamp), now);
+        format_stamp(own.stamp, now);
         own.stamp_time = now;
         own.stamp_pid = pid;
         own.is_syslog_stamp = is_for_syslog();
@@ -370,14 +432,6 @@ static size_t put_priority(char *to, unsigned priority)
     to[0] = '<';
     to[length] = '>';
     return length + 1;
-}
-
-static size_t put_text(char *to, const char *text)
-{
-    size_t length = strlen(text);
-
-    memcpy(to, text, length);
-    return length;
 }
 
 /* The time of RFC 3339, with a blank at its end. */
@@ -399,10 +453,7 @@ static size_t put_file_prefix(char *to, enum log_level level, const struct times
 
     length += put_text(to + length, log_level_word(level));
     to[length++] = ' ';
-    length += put_text(to + length, program);
-    to[length++] = '[';
-    length += number_put(to + length, (uint64_t)process_id());
-    return length + put_text(to + length, "]: ");
+    return length + put_program(to + length);
 }
 
 /* What comes before event=. For syslog, <PRI> comes first. A JSON object has its own time, but the
@@ -523,8 +574,7 @@ static size_t put_json(char *to, struct log_form *form)
     if (is_for_syslog())
         return log_form_json(to, form);
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(time, sizeof(time), "%s", file_stamp(&now));
-    time[strlen(time) - 1] = '\0';
+    time[put_text(time, file_stamp(&now)) - 1] = '\0';
     form->time = time;
     return log_form_json(to, form);
 }

@@ -81,6 +81,11 @@ void log_count_lost_in(_Atomic uint64_t *counter);
 /* The descriptor in use, or -1, for a caller that closes all others. */
 int log_descriptor(void);
 
+/* From now on log_begin(), log_add(), log_add_number(), log_add_text() and log_end() may be called in a
+ * handler of a signal after which this process ends: they neither allocate nor wait for a lock. For
+ * such a handler. */
+void log_in_handler(void);
+
 /* Begins a line, with the severity that the event's row in event.def gives. */
 void log_begin(struct log_line *line, enum event event);
 

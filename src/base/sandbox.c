@@ -18,6 +18,7 @@
 #include "base/child.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/process.h"
 #include "base/sandbox_parts.h"
 #include "base/shared.h"
 
@@ -90,38 +91,63 @@ void sandbox_view_add_port(struct sandbox_view *view, uint16_t port)
 
 /* ---- a call that the filter forbids ---- */
 
-/* It is the default action of a signal that is blocked, as this one is here, that ends the process:
- * the filter forbids to change it, and that call raises the signal again. */
-static void on_forbidden(int number, siginfo_t *info, void *context)
+/* The role that this process has entered. */
+static const char *role_word PROCESS_OWN;
+
+/* For the master, which logs how the process has ended. */
+static void report(int call)
 {
     struct shared_state *shared = sandbox.shared;
-    struct report *report;
+    struct report *report = &shared->reports[atomic_fetch_add(&shared->next_report, 1) % REPORTS];
 
+    atomic_store(&report->call, (uint32_t)call);
+    atomic_store(&report->pid, (uint32_t)getpid());
+}
+
+/* A process whose parent is not the master logs it itself. */
+static void tell(int call)
+{
+    const char *known = sandbox_call_word(call);
+    char number[NUMBER_TEXT_MAX + 1] = {0};
+    struct log_line line;
+
+    (void)number_put(number, (uint64_t)call);
+    log_in_handler();
+    log_begin(&line, EVENT_SANDBOX);
+    line.level = LOG_LEVEL_ALERT;
+    log_add(&line, "role", role_word);
+    log_add(&line, "call", known != NULL ? known : number);
+    log_add_text(&line, "text", "this process made a system call that its sandbox forbids, and ends");
+    log_end(&line);
+}
+
+/*
+ * Calls nothing that allocates memory or waits for a lock, because the forbidden call may come from
+ * inside of such a function.
+ *
+ * SIGSYS is blocked while this handler runs. The filter forbids signal(SIGSYS), so that call raises it
+ * again, and a blocked SIGSYS ends the process.
+ */
+static void on_forbidden(int number, siginfo_t *info, void *context)
+{
     (void)context;
-    if (shared != NULL && getppid() == sandbox.owner) {
-        report = &shared->reports[atomic_fetch_add(&shared->next_report, 1) % REPORTS];
-        atomic_store(&report->call, (uint32_t)info->si_syscall);
-        atomic_store(&report->pid, (uint32_t)getpid());
-    } else {
-        char call[SANDBOX_CALL_SIZE];
-
-        sandbox_call_name(info->si_syscall, call);
-        log_message_at(LOG_LEVEL_ALERT, EVENT_SANDBOX,
-                       "this process made the system call %s, which its sandbox "
-                       "forbids, and ends",
-                       call);
-    }
+    if (sandbox.shared != NULL && getppid() == sandbox.owner)
+        report(info->si_syscall);
+    else
+        tell(info->si_syscall);
     signal(number, SIG_DFL);
     _exit(128 + number); /* not reached where the filter is in force */
 }
 
 /* On a stack of its own: that of a coroutine is too small. */
-static void catch_forbidden(void)
+static void catch_forbidden(enum sandbox_role role)
 {
     static char stack[STACK_BYTES];
     const stack_t memory = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {.sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+    role_word = profiles[role].word;
+    sandbox_calls_prepare();
     sigemptyset(&action.sa_mask);
     (void)sigaltstack(&memory, NULL);
     (void)sigaction(SIGSYS, &action, NULL);
@@ -258,6 +284,7 @@ static void try_once(void)
         sandbox.shared = shared_new(sizeof(*sandbox.shared));
     sandbox.owner = getpid();
     find_landlock();
+    sandbox_calls_prepare();
     run_trial();
     if (sandbox.landlock_error != 0)
         sandbox.landlock_version = 0;
@@ -401,7 +428,7 @@ static int enter_seccomp(enum sandbox_role role, unsigned *parts, struct error *
 
     errno = sandbox.seccomp_error != 0 ? sandbox.seccomp_error : ENOSYS;
     if (filter->length > 0 && sandbox.seccomp_error == 0) {
-        catch_forbidden();
+        catch_forbidden(role);
         is_loaded = sandbox_filter_load(filter) == 0;
     }
     if (is_loaded)

@@ -70,7 +70,12 @@ int sandbox_filter_make(struct sandbox_filter *filter, unsigned groups, bool may
                         struct error *error);
 /* Loads it into this process. Returns 0, or -1 with errno. */
 int sandbox_filter_load(const struct sandbox_filter *filter);
-/* Writes the name of a system call. */
+/* Looks up the numbers of the calls in sandbox_calls.def. Call it before a filter is loaded; the second
+ * time it does nothing. */
+void sandbox_calls_prepare(void);
+/* The name of a call in that file; NULL: another one. A handler of a signal may call it. */
+const char *sandbox_call_word(long number);
+/* Writes the name of a call, or "number N". */
 void sandbox_call_name(long number, char name[SANDBOX_CALL_SIZE]);
 
 /* ---- files and ports ---- */

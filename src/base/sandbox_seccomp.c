@@ -393,9 +393,11 @@ static const struct {
 } calls[] = {
 #define CALL(name, groups)   {#name, groups, false},
 #define DANGER(name, groups) {#name, groups, true},
+#define PARTLY(name) /* add_all() */
 #include "base/sandbox_calls.def"
 #undef CALL
 #undef DANGER
+#undef PARTLY
 };
 
 static void add_table(struct making *making)
@@ -497,27 +499,12 @@ int sandbox_filter_load(const struct sandbox_filter *filter)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-void sandbox_call_name(long number, char name[SANDBOX_CALL_SIZE])
-{
-    char *known = number < 0 || number > INT32_MAX
-                      ? NULL
-                      : seccomp_syscall_resolve_num_arch(seccomp_arch_native(), (int)number);
-
-    if (known != NULL)
-        snprintf(name, SANDBOX_CALL_SIZE, "%s", known);
-    else
-        snprintf(name, SANDBOX_CALL_SIZE, "number %ld", number);
-    free(known);
-}
-
 bool sandbox_has_seccomp(void)
 {
     return true;
 }
 
 #else
-
-#include <stdio.h>
 
 int sandbox_filter_make(struct sandbox_filter *filter, unsigned groups, bool may_map_code,
                         struct error *error)
@@ -533,11 +520,6 @@ int sandbox_filter_load(const struct sandbox_filter *filter)
     (void)filter;
     errno = ENOSYS;
     return -1;
-}
-
-void sandbox_call_name(long number, char name[SANDBOX_CALL_SIZE])
-{
-    snprintf(name, SANDBOX_CALL_SIZE, "number %ld", number);
 }
 
 bool sandbox_has_seccomp(void)

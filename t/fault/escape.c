@@ -41,6 +41,7 @@ static struct cell *cell;
 static int is_denied;
 static long landlock_version; /* 0: the kernel's own */
 
+enum { ENTERED_MALLOC = 99 }; /* a result: the handler of the forbidden call has allocated memory */
 enum { FILTER_LONGEST = 4096, FILTER_SHORTEST = 16, RULESET_MAKE_BLOCK = 1 << 11 };
 
 /* The kernel counts the instructions of all filters of a process together. */
@@ -118,6 +119,32 @@ static long make_child(void)
     return pid;
 }
 
+/* The process may have been inside of malloc(), which holds a lock, when the call was made. */
+#ifdef __GLIBC__
+static _Thread_local int is_in_malloc;
+
+void *__libc_malloc(size_t size);
+
+void *malloc(size_t size)
+{
+    if (is_in_malloc) {
+        atomic_store(&cell->result, ENTERED_MALLOC);
+        atomic_store(&cell->is_done, 1);
+    }
+    return __libc_malloc(size);
+}
+
+static void set_in_malloc(int is_inside)
+{
+    is_in_malloc = is_inside;
+}
+#else
+static void set_in_malloc(int is_inside)
+{
+    (void)is_inside;
+}
+#endif
+
 static long carry_out(int order)
 {
     switch (order) {
@@ -153,8 +180,10 @@ static void obey(void)
     if (cell == NULL || atomic_load(&cell->order) == 0 || atomic_load(&cell->pid) != getpid())
         return;
     order = atomic_exchange(&cell->order, 0);
+    set_in_malloc(1);
     atomic_store(&cell->result, (int32_t)carry_out(order));
     atomic_store(&cell->error, errno);
+    set_in_malloc(0);
     atomic_store(&cell->is_done, 1);
 }
 
