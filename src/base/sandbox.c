@@ -153,10 +153,10 @@ static void catch_forbidden(enum sandbox_role role)
     (void)sigaction(SIGSYS, &action, NULL);
 }
 
-bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE])
+/* What the process has left there for the master; it may have prevented that. */
+static void take_report(pid_t pid, char call[SANDBOX_CALL_SIZE])
 {
-    if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGSYS || sandbox.shared == NULL)
-        return false;
+    call[0] = '\0';
     for (size_t i = 0; i < REPORTS; i++) {
         struct report *report = &sandbox.shared->reports[i];
 
@@ -164,9 +164,16 @@ bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE])
             continue;
         atomic_store(&report->pid, 0);
         sandbox_call_name((long)atomic_load(&report->call), call);
-        return true;
+        return;
     }
-    return false;
+}
+
+bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE])
+{
+    if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGSYS || sandbox.shared == NULL)
+        return false;
+    take_report(pid, call);
+    return true;
 }
 
 const char *sandbox_end_text(enum sandbox_role role, pid_t pid, int wait_status,
@@ -176,11 +183,12 @@ const char *sandbox_end_text(enum sandbox_role role, pid_t pid, int wait_status,
     char call[SANDBOX_CALL_SIZE];
 
     (void)child_end_text(wait_status, end);
-    if (sandbox_take_call(pid, wait_status, call))
-        snprintf(text, SANDBOX_END_SIZE, "%s, role=%s call=%s: its sandbox forbids this system call",
-                 end, sandbox_role_word(role), call);
-    else
+    if (!sandbox_take_call(pid, wait_status, call))
         snprintf(text, SANDBOX_END_SIZE, "%s", end);
+    else
+        snprintf(text, SANDBOX_END_SIZE, "%s, role=%s call=%s: %s", end, sandbox_role_word(role),
+                 call[0] == '\0' ? "-" : call,
+                 call[0] == '\0' ? SANDBOX_UNNAMED : "its sandbox forbids this system call");
     return text;
 }
 

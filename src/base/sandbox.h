@@ -101,9 +101,13 @@ int sandbox_landlock_abi(void);
 /* Room for "NAME", or "number 4711". */
 enum { SANDBOX_CALL_SIZE = 64, SANDBOX_END_SIZE = 160 };
 
+/* Why the name of the call is not known. */
+#define SANDBOX_UNNAMED "it made a call that no part of this program makes"
+
 /*
- * For a process that has ended, by its wait status. If the filter killed it, writes the name of the
- * system call to `call`, forgets it, and returns true.
+ * For a process that has ended, by its wait status. If the filter ended it, writes the name of the
+ * system call to `call`, forgets it, and returns true. `call` is empty if the kernel killed the process
+ * at once, which it does for a call that no part of this program makes.
  */
 bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE]);
 /* How a process of this role has ended: like child_end_text(), with the call that was forbidden.

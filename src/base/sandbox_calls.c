@@ -18,10 +18,12 @@ static struct {
 } calls[] = {
 #define CALL(name, groups)   {#name, -1},
 #define DANGER(name, groups) {#name, -1},
+#define NEVER(name)          {#name, -1},
 #define PARTLY(name)         {#name, -1},
 #include "base/sandbox_calls.def"
 #undef CALL
 #undef DANGER
+#undef NEVER
 #undef PARTLY
 };
 enum { CALL_COUNT = sizeof(calls) / sizeof(calls[0]) };

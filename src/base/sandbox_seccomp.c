@@ -389,23 +389,35 @@ static void add_states(struct making *making)
 static const struct {
     const char *name;
     unsigned groups;
-    bool is_dangerous;
+    enum { FAILS, RAISES_SIGNAL, KILLS } otherwise; /* to roles that have none of the groups */
 } calls[] = {
-#define CALL(name, groups)   {#name, groups, false},
-#define DANGER(name, groups) {#name, groups, true},
+#define CALL(name, groups)   {#name, groups, FAILS},
+#define DANGER(name, groups) {#name, groups, RAISES_SIGNAL},
+#define NEVER(name)          {#name, NOBODY, KILLS},
 #define PARTLY(name) /* add_all() */
 #include "base/sandbox_calls.def"
 #undef CALL
 #undef DANGER
+#undef NEVER
 #undef PARTLY
 };
+
+/* Before Linux 4.14 a filter could only kill the thread. */
+static uint32_t killing(void)
+{
+    enum { HAS_KILL_PROCESS = 3 };
+
+    return seccomp_api_get() >= HAS_KILL_PROCESS ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_TRAP;
+}
 
 static void add_table(struct making *making)
 {
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         if (has(making, calls[i].groups))
             allow(making, calls[i].name);
-        else if (calls[i].is_dangerous)
+        else if (calls[i].otherwise == KILLS)
+            add_rule(making, killing(), calls[i].name, 0, NULL);
+        else if (calls[i].otherwise == RAISES_SIGNAL)
             forbid(making, calls[i].name);
     }
 }

@@ -75,6 +75,8 @@ static void log_death(const struct pool *pool, struct scoreboard_slot *slot, pid
 
         log_add(&line, "role", sandbox_role_word(role));
         log_add(&line, "call", call);
+        if (call[0] == '\0')
+            log_add_text(&line, "text", SANDBOX_UNNAMED);
     }
     if (pool->places == 1)
         add_session(&line, slot);
@@ -108,19 +110,14 @@ static void reap_worker(struct pool *pool, size_t index, int status)
 static void reap_helper(struct pool *pool, int status)
 {
     pid_t pid = pool->helper_pid;
-    char call[SANDBOX_CALL_SIZE];
+    char end[SANDBOX_END_SIZE];
 
     pool->helper_pid = 0;
     helper_watch_stop(&pool->helper_watch);
     if (pool->state != POOL_RUNNING && pool->alive == 0)
         return;
-    if (sandbox_take_call(pid, status, call))
-        log_message(EVENT_HELPER_DIED, "instance %s, status %d, role=%s call=%s: the sandbox "
-                    "forbids this system call", pool->instance->section.name, status,
-                    sandbox_role_word(conf_sandbox_helper_role(pool->instance)), call);
-    else
-        log_message(EVENT_HELPER_DIED, "instance %s, status %d", pool->instance->section.name,
-                    status);
+    log_message(EVENT_HELPER_DIED, "instance %s: %s", pool->instance->section.name,
+                sandbox_end_text(conf_sandbox_helper_role(pool->instance), pid, status, end));
     pool_mend_channel(pool);
     if (clock_now_ms() < pool->helper_started_ms + HELPER_SHORT_LIFE_MS)
         pool_size_throttle(pool, "the helper died right after its start");
