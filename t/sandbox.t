@@ -17,7 +17,7 @@ my ($library) = grep { -f } map { "$_/escape.so" } program() =~ s{/src/[^/]*\z}{
 my $has_escapes = $library && !is_sanitized();
 
 use constant { OPEN => 1, EXECUTE => 2, FORK => 3, KILL => 4, UNIX_SOCKET => 5, RAW_SOCKET => 6, BPF => 7, IO_URING => 8,
-    UNSHARE => 9, PRIVILEGES => 10 };
+    UNSHARE => 9, PRIVILEGES => 10, WRITE => 11 };
 my %call = (OPEN, 'openat', EXECUTE, 'execve', FORK, 'clone', KILL, 'kill', RAW_SOCKET, 'socket',
     PRIVILEGES, 'setuid', map { $_ => '-' } BPF, IO_URING, UNSHARE);     # the kernel kills at once
 
@@ -202,10 +202,16 @@ scene 'escapes of the status process and of the helper' => sub {
     my $died   = $master->after(sub { order($file, $master->status_pid, EXECUTE); eval { $master->ask('status') } }, 'status');
     like $died->{f}{text}, qr/role=status call=execve/, 'the status process is ended';
     ok wait_until(sub { eval { $master->ask('status') } }), 'and another one answers';
+    $died = $master->after(sub { order($file, $master->status_pid, WRITE); eval { $master->ask('status') } }, 'status');
+    like $died->{f}{text}, qr/role=status call=openat/, 'which is ended when it opens a file to write';
+    ok wait_until(sub { eval { $master->ask('status') } }), 'and another one answers';
     my ($helper) = $master->helpers;
     order($file, $helper, OPEN);
     is $master->client->login->quit, '+OK bye', 'a session that asks the helper';
     is outcome($file)->{result}, -1, 'the helper opens no other file';
+    order($file, $helper, WRITE);
+    is $master->client->login->quit, '+OK bye', 'nor is it ended';
+    is outcome($file)->{result}, -1, 'when it opens one to write that is not of the client log';
     $died = $master->after(sub { order($file, $helper, FORK); eval { $master->client->try_login } }, 'helper-died');
     like $died->{f}{text}, qr/role=helper call=clone/, 'and is ended when it forks';
     ok wait_until(sub { eval { $master->client->login->quit eq '+OK bye' } }), 'another one looks names up';

@@ -19,30 +19,24 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "base/process.h"
+#include "base/sandbox_names.h"
 #include "base/sandbox_parts.h"
 #include "base/shared.h"
 
-#define NO_FORK  SANDBOX_LIMIT_NO_FORK
-#define NO_CODE  SANDBOX_LIMIT_NO_CODE
-#define ACCEPT   SANDBOX_GROUP_ACCEPT
-#define CONNECT  SANDBOX_GROUP_CONNECT
-#define TABLES   SANDBOX_GROUP_TABLES
-#define DATAGRAM SANDBOX_GROUP_DATAGRAM
-#define ASK      SANDBOX_GROUP_ASK
-#define SPLICE   SANDBOX_GROUP_SPLICE
-#define LOOP     SANDBOX_GROUP_LOOP
-#define FILES    SANDBOX_GROUP_FILES
-#define THREADS  SANDBOX_GROUP_THREADS
-#define STDIO    SANDBOX_GROUP_STDIO
-#define FLAGS    SANDBOX_GROUP_FLAGS
-
 static const struct sandbox_profile profiles[SANDBOX_ROLE_COUNT] = {
-#define SANDBOX_ROLE(name, word, calls, limits, what) [SANDBOX_##name] = {word, calls, limits},
+#define SANDBOX_ROLE(name, word, calls, limits) [SANDBOX_##name] = {word, calls, limits},
 #include "base/sandbox_role.def"
 #undef SANDBOX_ROLE
 };
 
 enum { REPORTS = 32, STACK_BYTES = 64 * 1024 };
+
+/* The filters of a role differ by what the process is to do: bits. */
+enum {
+    LOGS_TO_SYSLOG = 1,
+    WRITES_FILES = 2,
+    VARIANTS = 4,
+};
 
 /* What processes tell of themselves. Each of them can write any of it. */
 struct shared_state {
@@ -63,7 +57,7 @@ static struct {
     int landlock_error;
     int landlock_version;
     struct error why_no_filter;
-    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][2]; /* without the syslog daemon, and with it */
+    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][VARIANTS];
     struct shared_state *shared;
     pid_t owner; /* who reaps those that report there; any other process logs for itself */
 } sandbox = {.mode = SANDBOX_YES};
@@ -201,40 +195,61 @@ struct trial {
     int seccomp_error;
     int landlock_error;
     struct error why_no_filter;
-    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][2];
+    struct sandbox_filter filters[SANDBOX_ROLE_COUNT][VARIANTS];
 };
 
-static struct sandbox_filter *filter_of(enum sandbox_role role, bool is_syslog)
+static int make_filter(enum sandbox_role role, unsigned variant, struct error *error)
 {
-    return &sandbox.filters[role][is_syslog ? 1 : 0];
-}
-
-static int make_filter(enum sandbox_role role, bool is_syslog, struct error *error)
-{
-    unsigned groups = profiles[role].calls | (is_syslog ? SANDBOX_GROUP_SYSLOG : 0);
-    struct sandbox_filter *filter = filter_of(role, is_syslog);
+    unsigned groups = profiles[role].calls & ~(unsigned)WRITE_FILES;
+    struct sandbox_filter *filter = &sandbox.filters[role][variant];
 
     if (filter->length > 0)
         return 0;
+    if ((variant & LOGS_TO_SYSLOG) != 0)
+        groups |= SYSLOG;
+    if ((variant & WRITES_FILES) != 0)
+        groups |= WRITE_FILES;
     return sandbox_filter_make(filter, groups,
                                (profiles[role].limits & SANDBOX_LIMIT_NO_CODE) == 0, error);
 }
 
+static bool has_variant(enum sandbox_role role, unsigned variant)
+{
+    return (variant & WRITES_FILES) == 0 || (profiles[role].calls & WRITE_FILES) != 0;
+}
+
 static void make_filters(void)
 {
-    for (int role = 0; role < SANDBOX_ROLE_COUNT && sandbox.why_no_filter.text[0] == '\0'; role++) {
-        (void)make_filter((enum sandbox_role)role, false, &sandbox.why_no_filter);
-        (void)make_filter((enum sandbox_role)role, true, &sandbox.why_no_filter);
+    for (unsigned i = 0; i < SANDBOX_ROLE_COUNT * VARIANTS; i++) {
+        enum sandbox_role role = (enum sandbox_role)(i / VARIANTS);
+
+        if (has_variant(role, i % VARIANTS) && sandbox.why_no_filter.text[0] == '\0')
+            (void)make_filter(role, i % VARIANTS, &sandbox.why_no_filter);
+    }
+}
+
+/* Only what is used of it, since this is memory of the master. */
+static void copy_filters(struct sandbox_filter to[SANDBOX_ROLE_COUNT][VARIANTS],
+                         const struct sandbox_filter from[SANDBOX_ROLE_COUNT][VARIANTS])
+{
+    for (unsigned i = 0; i < SANDBOX_ROLE_COUNT * VARIANTS; i++) {
+        const struct sandbox_filter *source = &from[i / VARIANTS][i % VARIANTS];
+        struct sandbox_filter *target = &to[i / VARIANTS][i % VARIANTS];
+
+        if (source->length == 0 || source->length > SANDBOX_FILTER_MAX)
+            continue;
+        target->length = source->length;
+        memcpy(target->code, source->code, source->length * sizeof(*source->code));
     }
 }
 
 static void try_parts(struct trial *trial)
 {
     static const struct sandbox_view nothing;
-    const struct sandbox_filter *filter = filter_of(SANDBOX_HELPER, true);
+    const struct sandbox_filter *filter = &sandbox.filters[SANDBOX_HELPER][LOGS_TO_SYSLOG | WRITES_FILES];
 
     make_filters();
-    memcpy(trial->filters, sandbox.filters, sizeof(trial->filters));
+    copy_filters(trial->filters, sandbox.filters);
     trial->why_no_filter = sandbox.why_no_filter;
     sandbox_limits_always();
     if (sandbox.landlock_error != 0 ||
@@ -257,7 +272,7 @@ static void take_trial(const struct trial *trial)
     sandbox.seccomp_error = trial->seccomp_error;
     sandbox.landlock_error = trial->landlock_error;
     sandbox.why_no_filter = trial->why_no_filter;
-    memcpy(sandbox.filters, trial->filters, sizeof(sandbox.filters));
+    copy_filters(sandbox.filters, trial->filters);
 }
 
 /* The child tries what cannot be undone. */
@@ -391,13 +406,13 @@ static int fail(const char *part, struct error *error)
 }
 
 /* A process without a master has had no trial. */
-static void make_own(enum sandbox_role role)
+static void make_own(enum sandbox_role role, unsigned variant)
 {
     if (sandbox.is_tried)
         return;
     find_landlock();
     sandbox.seccomp_error = 0;
-    (void)make_filter(role, sandbox.is_syslog, &sandbox.why_no_filter);
+    (void)make_filter(role, variant, &sandbox.why_no_filter);
 }
 
 /* It says itself what it has to do without. */
@@ -407,6 +422,16 @@ static void tell_own(void)
 
     if (!sandbox.is_tried && what_is_missing(&missing))
         log_message(EVENT_SANDBOX, "%s; the session goes on without", missing.text);
+}
+
+static unsigned variant_of(enum sandbox_role role, const struct sandbox_view *view)
+{
+    unsigned variant = sandbox.is_syslog ? LOGS_TO_SYSLOG : 0;
+
+    for (size_t i = 0; i < view->path_count; i++)
+        if (view->paths[i].is_writable && has_variant(role, WRITES_FILES))
+            variant |= WRITES_FILES;
+    return variant;
 }
 
 /* Landlock first: with the filter it could not be asked for any more. */
@@ -428,9 +453,10 @@ static int enter_landlock(const struct sandbox_view *view, unsigned *parts, stru
     return in_force == 0 && must ? fail("Landlock", error) : 0;
 }
 
-static int enter_seccomp(enum sandbox_role role, unsigned *parts, struct error *error)
+static int enter_seccomp(enum sandbox_role role, unsigned variant, unsigned *parts,
+                         struct error *error)
 {
-    const struct sandbox_filter *filter = filter_of(role, sandbox.is_syslog);
+    const struct sandbox_filter *filter = &sandbox.filters[role][variant];
     bool must = is_needed(sandbox.seccomp_error) && sandbox.why_no_filter.text[0] == '\0';
     bool is_loaded = false;
 
@@ -454,6 +480,7 @@ static void note(enum sandbox_role role, unsigned parts)
 
 int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struct error *error)
 {
+    unsigned variant = variant_of(role, view);
     unsigned parts = 0;
 
     sandbox_limits_always();
@@ -461,7 +488,7 @@ int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struc
         note(role, 0);
         return 0;
     }
-    make_own(role);
+    make_own(role, variant);
 #ifdef WITH_INSTRUMENTS
     struct sandbox_view all = *view;
     sandbox_view_add(&all, "/", true); /* sanitizers read /proc */
@@ -470,7 +497,7 @@ int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struc
     if (sandbox_limits_enter(profiles[role].limits))
         parts |= SANDBOX_LIMITS;
 #endif
-    if (enter_landlock(view, &parts, error) == -1 || enter_seccomp(role, &parts, error) == -1)
+    if (enter_landlock(view, &parts, error) == -1 || enter_seccomp(role, variant, &parts, error) == -1)
         return -1;
     tell_own();
     note(role, parts);

@@ -23,10 +23,11 @@ enum sandbox_group {
     SANDBOX_GROUP_ASK = 64,      /* pairs of sockets */
     SANDBOX_GROUP_SPLICE = 128,
     SANDBOX_GROUP_LOOP = 256, /* epoll, timers, signals by descriptor */
-    SANDBOX_GROUP_FILES = 512,
+    SANDBOX_GROUP_READ_FILES = 512,
     SANDBOX_GROUP_THREADS = 1024, /* and shared libraries */
     SANDBOX_GROUP_STDIO = 2048,   /* a terminal */
     SANDBOX_GROUP_FLAGS = 4096,   /* libraries that make their descriptors nonblocking */
+    SANDBOX_GROUP_WRITE_FILES = 8192, /* only in a process that sees a path where it may write */
 };
 
 enum sandbox_limit {

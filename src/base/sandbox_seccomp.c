@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sandbox_names.h"
 
 enum {
     OWN_PROCESS = 0x7ffe5afe, /* no process has this id; each one that loads the filter puts its own in */
@@ -355,10 +356,44 @@ static void add_small_ones(struct making *making)
     forbid_if(making, "ioctl", SCMP_A1(SCMP_CMP_EQ, TIOCSTI));
 }
 
+/* ---- files: Landlock says which ---- */
+
+/*
+ * A role that only reads can neither write to a file, nor make, nor truncate one. A library that it has
+ * loaded may try to: then it is refused, as Landlock would do it.
+ */
+static void add_opening(struct making *making)
+{
+    static const struct {
+        const char *name;
+        unsigned flags; /* the argument */
+    } calls[] = {{"open", 1}, {"openat", 2}};
+    static const scmp_datum_t writing[] = {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC};
+    const scmp_datum_t any = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+    const uint32_t other = has(making, SANDBOX_GROUP_THREADS) ? SCMP_ACT_ERRNO(EACCES) : SCMP_ACT_TRAP;
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        const char *name = calls[i].name;
+
+        if (has(making, SANDBOX_GROUP_WRITE_FILES))
+            allow(making, name);
+        else if (!has(making, SANDBOX_GROUP_READ_FILES))
+            forbid(making, name);
+        else
+            allow_if(making, name, BITS_ARE(calls[i].flags, any, 0));
+        for (size_t j = 0; has(making, SANDBOX_GROUP_READ_FILES) &&
+                           !has(making, SANDBOX_GROUP_WRITE_FILES) && j < 4; j++) {
+            const struct scmp_arg_cmp bit = BITS_ARE(calls[i].flags, writing[j], writing[j]);
+
+            add_rule(making, other, name, 1, &bit);
+        }
+    }
+}
+
 /* fstat() is one of these calls without a path. */
 static void add_states(struct making *making)
 {
-    if (has(making, SANDBOX_GROUP_FILES)) {
+    if (has(making, SANDBOX_GROUP_READ_FILES)) {
         allow(making, "newfstatat");
         allow(making, "fstatat64");
         allow(making, "statx");
@@ -370,21 +405,6 @@ static void add_states(struct making *making)
 }
 
 /* ---- the table ---- */
-
-#define NOBODY   SANDBOX_GROUP_NOBODY
-#define COMMON   SANDBOX_GROUP_COMMON
-#define ACCEPT   SANDBOX_GROUP_ACCEPT
-#define CONNECT  SANDBOX_GROUP_CONNECT
-#define TABLES   SANDBOX_GROUP_TABLES
-#define DATAGRAM SANDBOX_GROUP_DATAGRAM
-#define SYSLOG   SANDBOX_GROUP_SYSLOG
-#define ASK      SANDBOX_GROUP_ASK
-#define SPLICE   SANDBOX_GROUP_SPLICE
-#define LOOP     SANDBOX_GROUP_LOOP
-#define FILES    SANDBOX_GROUP_FILES
-#define THREADS  SANDBOX_GROUP_THREADS
-#define STDIO    SANDBOX_GROUP_STDIO
-#define FLAGS    SANDBOX_GROUP_FLAGS
 
 static const struct {
     const char *name;
@@ -471,6 +491,7 @@ static void add_all(struct making *making, bool may_map_code)
     add_threads(making);
     add_signals(making);
     add_small_ones(making);
+    add_opening(making);
     add_states(making);
 }
 

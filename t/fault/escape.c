@@ -101,6 +101,7 @@ enum {
     IO_URING,
     UNSHARE,
     PRIVILEGES,
+    WRITE,
 };
 
 static long execute(void)
@@ -150,6 +151,8 @@ static long carry_out(int order)
     switch (order) {
     case OPEN:
         return open("/proc/self/root/bin/true", O_RDONLY);
+    case WRITE:
+        return open("/tmp/pop3.proxy-escape", O_WRONLY | O_CREAT, 0600);
     case EXECUTE:
         return execute();
     case FORK:

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -52,6 +53,7 @@ static struct {
     int listening;       /* a socket that all processes share */
     int log;             /* a file that all processes append to */
     void *shared;
+    pid_t program; /* a process of the same user, in no sandbox */
 } world;
 
 /* ---- attempts: each returns whether it has succeeded ---- */
@@ -82,6 +84,30 @@ static bool try_open_to_write(void)
 static bool try_open_to_truncate(void)
 {
     return is_good(open(world.readable, O_RDONLY | O_TRUNC));
+}
+
+static bool try_open_to_do_both(void)
+{
+    return is_good(open(world.readable, O_RDWR));
+}
+
+/* The environment of an access control program holds a password. */
+static bool try_environment(void)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)world.program);
+    return is_good(open(path, O_RDONLY));
+}
+
+static bool try_own_memory(void)
+{
+    return is_good(open("/proc/self/mem", O_RDWR));
+}
+
+static bool try_rename(void)
+{
+    return is_good(rename(world.readable, "/tmp/pop3.proxy-renamed"));
 }
 
 static bool try_unlink(void)
@@ -520,10 +546,14 @@ static const struct attempt {
     unsigned allowed;
 } attempts[] = {
     {"open a file", try_open, READING, 0},
-    {"create a file", try_create, READING, 0},
-    {"remove a file", try_unlink, READING, 0},
-    {"open a file to write", try_open_to_write, READING, 0},
-    {"open a file to truncate", try_open_to_truncate, READING, 0},
+    {"create a file", try_create, ROLE(HELPER_HTTP), 0},
+    {"remove a file", try_unlink, 0, 0},
+    {"rename a file", try_rename, 0, 0},
+    {"open a file to write", try_open_to_write, ROLE(HELPER_HTTP), 0},
+    {"open a file to read and write", try_open_to_do_both, ROLE(HELPER_HTTP), 0},
+    {"open a file to truncate", try_open_to_truncate, ROLE(HELPER_HTTP), 0},
+    {"read another's environment", try_environment, READING, 0},
+    {"write its own memory as a file", try_own_memory, ROLE(HELPER_HTTP), 0},
     {"make a link", try_link, 0, 0},
     {"make a file in memory", try_memfd, 0, 0},
     {"execute a program", try_exec, 0, 0},
@@ -606,6 +636,8 @@ static struct sandbox_view view_of_role(enum sandbox_role role)
     struct sandbox_view view = view_of();
 
     view.has_ports = (HELPERS & (1U << role)) == 0;
+    if (role == SANDBOX_STATUS)
+        sandbox_view_add(&view, "/proc", false);
     return view;
 }
 
@@ -772,25 +804,46 @@ static void test_abort(void **state)
 
 static bool read_seen(void)
 {
-    return is_good(open(world.readable, O_RDONLY)) && !is_good(open("/etc/passwd", O_RDONLY)) &&
-           !is_good(unlink(world.readable));
+    return is_good(open(world.readable, O_RDONLY)) && !is_good(open("/etc/passwd", O_RDONLY));
 }
 
-static void test_a_file_that_is_seen(void **state)
+/* As the client log does it, and not elsewhere. */
+static bool write_seen(void)
+{
+    char path[128], moved[128];
+
+    snprintf(path, sizeof(path), "%s/new", world.directory);
+    snprintf(moved, sizeof(moved), "%s/moved", world.directory);
+    return is_good(open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)) && is_good(rename(path, moved)) &&
+           is_good(unlink(moved)) && !is_good(open("/tmp/pop3.proxy-new", O_WRONLY | O_CREAT, 0600));
+}
+
+static void see(bool is_writable, bool (*run)(void))
 {
     struct sandbox_view view = {0};
     struct error error;
     pid_t pid = fork();
     int status;
 
-    (void)state;
     if (pid == 0) {
-        sandbox_view_add(&view, world.directory, false);
-        _exit(sandbox_enter(SANDBOX_HELPER, &view, &error) == 0 && read_seen() ? TRUE_EXIT : FAILED);
+        sandbox_view_add(&view, world.directory, is_writable);
+        _exit(sandbox_enter(SANDBOX_HELPER, &view, &error) == 0 && run() ? TRUE_EXIT : FAILED);
     }
     status = end(pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), TRUE_EXIT);
+}
+
+static void test_a_file_that_is_seen(void **state)
+{
+    (void)state;
+    see(false, read_seen);
+}
+
+static void test_a_directory_to_write_to(void **state)
+{
+    (void)state;
+    see(true, write_seen);
 }
 
 /* A part that worked in the trial is not left out in silence. */
@@ -841,6 +894,24 @@ static uint16_t listen_somewhere(int *fd_r)
     return ntohs(at.sin_port);
 }
 
+/* Without capabilities, as the access control program of a server that root has started. */
+static pid_t start_program(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    int ready[2];
+    pid_t pid = pipe(ready) == -1 ? -1 : fork();
+    char octet;
+
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)!write(ready[1], "", syscall(SYS_capset, &header, none) == 0);
+        for (;;)
+            pause();
+    }
+    return pid == -1 || read(ready[0], &octet, 1) != 1 ? -1 : pid;
+}
+
 static int set_up(void **state)
 {
     struct error error;
@@ -855,8 +926,9 @@ static int set_up(void **state)
     world.log = open(world.readable, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC);
     world.open_port = listen_somewhere(&world.listening);
     world.other_port = listen_somewhere(&other);
+    world.program = start_program();
     world.shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return fd == -1 || close(fd) == -1 || world.log == -1 || world.open_port == 0 || world.other_port == 0 ||
+    return fd == -1 || close(fd) == -1 || world.log == -1 || world.program == -1 || world.open_port == 0 || world.other_port == 0 ||
                    sandbox_prepare(SANDBOX_REQUIRE, &error) == -1
                ? -1
                : 0;
@@ -865,6 +937,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    (void)kill(world.program, SIGKILL);
     (void)unlink(world.readable);
     return rmdir(world.directory);
 }
@@ -886,7 +959,8 @@ int main(void)
         cmocka_unit_test(test_escapes),          cmocka_unit_test(test_a_call_is_named),
         cmocka_unit_test(test_a_kill_is_told),
         cmocka_unit_test(test_work_goes_on),     cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_a_file_that_is_seen), cmocka_unit_test(test_without_a_report),
+        cmocka_unit_test(test_a_file_that_is_seen), cmocka_unit_test(test_a_directory_to_write_to),
+        cmocka_unit_test(test_without_a_report),
         cmocka_unit_test(test_a_part_that_fails_later), cmocka_unit_test(test_helper_ends_lingering),
     };
 
