@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The process that starts programs is in no sandbox. Whatever a broken helper sends to it, it closes
- * the descriptors that it does not want, and goes on.
+ * the descriptors that it does not want, runs no more programs than it may, and goes on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,11 +124,103 @@ static void test_nonsense(void **state)
     }
 }
 
+/* ---- the limit: this program is the one that is started, and then waits ---- */
+
+static const struct acp_setting waiting = {.program = "/proc/self/exe", .prefix = "WAITING_"};
+
+static int start_waiting(void **state)
+{
+    struct rlimit limit;
+
+    (void)state;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return -1;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* of the starter, too */
+    starter_fd = acp_starter_fork(&waiting, getuid(), getgid());
+    return starter_fd == -1 ? -1 : 0;
+}
+
+/* Returns the program's socket. */
+static int ask(void)
+{
+    struct pollfd room = {.fd = starter_fd, .events = POLLOUT};
+    struct acp_channels channels;
+    struct message request, fields;
+    char memory[1024];
+
+    write_request(&request, memory, sizeof(memory));
+    message_open(&fields, memory, request.length);
+    while (acp_starter_ask(starter_fd, &fields, &channels) == -1) {
+        assert_int_equal(errno, EAGAIN);
+        assert_int_equal(poll(&room, 1, HANG_MS), 1);
+    }
+    close(channels.out);
+    close(channels.err);
+    return channels.control;
+}
+
+static struct acp_end end_of(int control)
+{
+    struct acp_end end = {0};
+
+    await_input(control);
+    assert_int_equal(recv(control, &end, sizeof(end), 0), sizeof(end));
+    return end;
+}
+
+/* The starter closes the socket after the program has ended. The octet that asked for that is unread
+ * then, so the kernel may report a reset instead of the last messages. */
+static void end_program(int control)
+{
+    const struct acp_channels channels = {.control = control};
+    struct acp_end end;
+    ssize_t got;
+
+    acp_starter_kill(&channels);
+    do {
+        await_input(control);
+        got = recv(control, &end, sizeof(end), 0);
+    } while (got == sizeof(end));
+    assert_true(got == 0 || errno == ECONNRESET);
+    close(control);
+}
+
+static void check_refused(void)
+{
+    int control = ask();
+    struct acp_end end = end_of(control);
+
+    assert_int_equal(end.kind, ACP_END_NOT_RUN);
+    assert_int_equal(end.number, EAGAIN);
+    close(control);
+}
+
+static void test_limit(void **state)
+{
+    int controls[ACP_PROGRAMS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ACP_PROGRAMS_MAX; i++)
+        controls[i] = ask();
+    check_refused();
+    end_program(controls[0]);
+    controls[0] = ask();
+    check_refused();
+    for (size_t i = 0; i < ACP_PROGRAMS_MAX; i++)
+        end_program(controls[i]);
+    end_program(ask());
+}
+
 int main(void)
 {
+    if (getenv("WAITING_USERNAME") != NULL)
+        for (;;)
+            pause();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_any_count, start, stop),
         cmocka_unit_test_setup_teardown(test_nonsense, start, stop),
+        cmocka_unit_test_setup_teardown(test_limit, start_waiting, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
