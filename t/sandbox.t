@@ -56,7 +56,13 @@ scene 'every process that reads from the network' => sub {
     ok $role{$_}{seccomp}, "$_ is shown" for $worker, qw(helper status), features()->{groups} ? 'check' : ();
     is !!$role{$worker}{files}, !!$sandbox->{landlock_abi}, 'Landlock, where the kernel has it';
     my $limits = is_sanitized() ? 'no' : 'yes';     # a sanitizer makes processes
-    like $master->ask('status'), qr/^SANDBOX .*\n(?:\S.*\n)*$worker +$limits +yes/m, 'status has a table';
+    my $table = $master->ask('status');
+    like $table, qr/^SANDBOX .*\n(?:\S.*\n)*$worker +$limits +yes/m, 'status has a table';
+    like $table, qr/^$_ +no +no +no +no +no$/m, "which says that the $_ is not confined" for qw(starter master);
+    ok exists $role{$_} && !$role{$_}{seccomp}, "JSON says it of the $_, too" for qw(starter master);
+    my %name = map { facts($_)->{Name} => 1 } $master->pid, descendants($master->pid);
+    my @kinds = (qw(helper starter status worker), features()->{groups} ? 'check' : ());
+    is_deeply [ sort keys %name ], [ sort 'pop3.proxy', map { "pop3:$_" } @kinds ], 'processes are told apart by their names';
 };
 
 scene 'sandbox = no' => sub {
@@ -65,8 +71,11 @@ scene 'sandbox = no' => sub {
     my ($worker) = $master->workers(1);
     ok !is_filtered($worker), 'no filter';
     is facts($worker)->{NoNewPrivs}, 1, 'but no new privileges';
-    is_deeply sandbox_of($master)->{roles}, [], 'nothing is shown';
-    unlike $master->ask('status'), qr/^SANDBOX/m, 'nor in the table';
+    my $sandbox = sandbox_of($master);
+    is $sandbox->{mode}, 'no', 'status says so';
+    my ($role) = grep { $_->{role} =~ /\Aworker/ } @{ $sandbox->{roles} };
+    ok $role && !(grep { $role->{$_} } qw(limits seccomp files ports signals)), 'and shows that nothing is in force';
+    like $master->ask('status'), qr/^SANDBOX .*\n(?:\S.*\n)*master +no.*\nsandbox = no: no process is confined$/m, 'the table, too';
 };
 
 scene 'sandbox = require' => sub {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -26,6 +27,11 @@ pid_t process_id(void)
     if (id == 0)
         id = getpid();
     return id;
+}
+
+void process_set_name(const char *name)
+{
+    (void)prctl(PR_SET_NAME, name);
 }
 
 pid_t process_fork(void)

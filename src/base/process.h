@@ -23,6 +23,9 @@ pid_t process_id(void);
  */
 pid_t process_fork(void);
 
+/* Names this process for ps(1) and top(1): at most 15 octets. */
+void process_set_name(const char *name);
+
 /*
  * Gives memory back to the system before a long sleep: the stack below the caller's frame, which
  * earlier calls have touched, and the free part of the heap. Do not call it on the stack of a

@@ -23,13 +23,20 @@
 #include "base/sandbox_parts.h"
 #include "base/shared.h"
 
-static const struct sandbox_profile profiles[SANDBOX_ROLE_COUNT] = {
-#define SANDBOX_ROLE(name, word, calls, limits) [SANDBOX_##name] = {word, calls, limits},
+static const struct sandbox_profile profiles[SANDBOX_KIND_COUNT] = {
+#define SANDBOX_ROLE(name, word, title, calls, limits)                                             \
+    [SANDBOX_##name] = {word, title, calls, limits},
+#define SANDBOX_FREE(name, word, title) [SANDBOX_##name] = {word, title, NOBODY, 0},
 #include "base/sandbox_role.def"
 #undef SANDBOX_ROLE
+#undef SANDBOX_FREE
 };
 
-enum { REPORTS = 32, STACK_BYTES = 64 * 1024 };
+enum {
+    REPORTS = 32,
+    STACK_BYTES = 64 * 1024,
+    IS_USED = 1 << 8, /* beside enum sandbox_part */
+};
 
 /* The filters of a role differ by what the process is to do: bits. */
 enum {
@@ -40,7 +47,7 @@ enum {
 
 /* What processes tell of themselves. Each of them can write any of it. */
 struct shared_state {
-    _Atomic uint32_t in_force[SANDBOX_ROLE_COUNT];
+    _Atomic uint32_t in_force[SANDBOX_KIND_COUNT]; /* with IS_USED */
     _Atomic uint32_t next_report;
     struct report {
         _Atomic uint32_t pid; /* 0: empty */
@@ -151,7 +158,7 @@ static void catch_forbidden(enum sandbox_role role)
 static void take_report(pid_t pid, char call[SANDBOX_CALL_SIZE])
 {
     call[0] = '\0';
-    for (size_t i = 0; i < REPORTS; i++) {
+    for (size_t i = 0; i < REPORTS && sandbox.shared != NULL; i++) {
         struct report *report = &sandbox.shared->reports[i];
 
         if (atomic_load(&report->pid) != (uint32_t)pid)
@@ -164,7 +171,7 @@ static void take_report(pid_t pid, char call[SANDBOX_CALL_SIZE])
 
 bool sandbox_take_call(pid_t pid, int wait_status, char call[SANDBOX_CALL_SIZE])
 {
-    if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGSYS || sandbox.shared == NULL)
+    if (!WIFSIGNALED(wait_status) || WTERMSIG(wait_status) != SIGSYS || !sandbox.is_tried)
         return false;
     take_report(pid, call);
     return true;
@@ -303,14 +310,26 @@ static void try_once(void)
     if (sandbox.is_tried)
         return;
     sandbox.is_tried = true;
-    if (sandbox.shared == NULL)
-        sandbox.shared = shared_new(sizeof(*sandbox.shared));
-    sandbox.owner = getpid();
     find_landlock();
     sandbox_calls_prepare();
     run_trial();
     if (sandbox.landlock_error != 0)
         sandbox.landlock_version = 0;
+}
+
+/* ---- what is in force ---- */
+
+static void note(enum sandbox_role kind, unsigned parts)
+{
+    if (sandbox.shared != NULL)
+        atomic_store(&sandbox.shared->in_force[kind], parts | IS_USED);
+}
+
+void sandbox_stay_free(enum sandbox_role kind)
+{
+    if (profiles[kind].title != NULL)
+        process_set_name(profiles[kind].title);
+    note(kind, 0);
 }
 
 /* ---- what is missing ---- */
@@ -361,10 +380,19 @@ static void add_older(struct error *missing)
                     "this needs Linux 6.12");
 }
 
+static void share(void)
+{
+    if (sandbox.shared == NULL)
+        sandbox.shared = shared_new(sizeof(*sandbox.shared));
+    sandbox.owner = getpid();
+    sandbox_stay_free(SANDBOX_MASTER);
+}
+
 int sandbox_prepare(enum sandbox_mode mode, struct error *error)
 {
     struct error missing;
 
+    share();
     sandbox_limits_bound_children();
     if (mode == SANDBOX_NO)
         return 0;
@@ -472,22 +500,15 @@ static int enter_seccomp(enum sandbox_role role, unsigned variant, unsigned *par
     return !is_loaded && (must || sandbox.mode == SANDBOX_REQUIRE) ? fail("seccomp", error) : 0;
 }
 
-static void note(enum sandbox_role role, unsigned parts)
-{
-    if (sandbox.shared != NULL)
-        atomic_store(&sandbox.shared->in_force[role], parts);
-}
-
 int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struct error *error)
 {
     unsigned variant = variant_of(role, view);
     unsigned parts = 0;
 
     sandbox_limits_always();
-    if (sandbox.mode == SANDBOX_NO) {
-        note(role, 0);
+    sandbox_stay_free(role); /* until it has entered */
+    if (sandbox.mode == SANDBOX_NO)
         return 0;
-    }
     make_own(role, variant);
 #ifdef WITH_INSTRUMENTS
     struct sandbox_view all = *view;
@@ -516,9 +537,19 @@ const char *sandbox_role_word(enum sandbox_role role)
     return profiles[role].word;
 }
 
-unsigned sandbox_in_force(enum sandbox_role role)
+static unsigned state_of(enum sandbox_role role)
 {
     return sandbox.shared == NULL ? 0 : atomic_load(&sandbox.shared->in_force[role]);
+}
+
+bool sandbox_is_used(enum sandbox_role role)
+{
+    return (state_of(role) & IS_USED) != 0;
+}
+
+unsigned sandbox_in_force(enum sandbox_role role)
+{
+    return state_of(role) & ~(unsigned)IS_USED;
 }
 
 int sandbox_landlock_abi(void)

@@ -31,9 +31,12 @@ enum sandbox_mode {
 
 enum sandbox_role {
 #define SANDBOX_ROLE(name, ...) SANDBOX_##name,
+#define SANDBOX_FREE(name, ...) SANDBOX_##name,
 #include "base/sandbox_role.def"
 #undef SANDBOX_ROLE
-    SANDBOX_ROLE_COUNT,
+#undef SANDBOX_FREE
+    SANDBOX_KIND_COUNT,
+    SANDBOX_ROLE_COUNT = SANDBOX_STARTER, /* what follows are no roles: in no sandbox */
 };
 
 /* What is in force for a process: bits. */
@@ -84,6 +87,9 @@ void sandbox_use(enum sandbox_mode mode, bool is_syslog);
  */
 int sandbox_enter(enum sandbox_role role, const struct sandbox_view *view, struct error *error);
 
+/* For a process that is in no sandbox: notes that for the status, and names the process. */
+void sandbox_stay_free(enum sandbox_role kind);
+
 /* The mode that processes forked now have. */
 enum sandbox_mode sandbox_mode(void);
 
@@ -93,7 +99,9 @@ bool sandbox_has_seccomp(void);
 /* ---- for the log and the status ---- */
 
 const char *sandbox_role_word(enum sandbox_role role);
-/* What was in force for the last process that entered the role; 0: none has. Only to be shown. */
+/* Whether there has been a process of this kind. */
+bool sandbox_is_used(enum sandbox_role role);
+/* What was in force for the last process of this kind. Only to be shown. */
 unsigned sandbox_in_force(enum sandbox_role role);
 /* The version of Landlock's interface that is used; 0: none. */
 int sandbox_landlock_abi(void);

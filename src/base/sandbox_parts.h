@@ -37,6 +37,7 @@ enum sandbox_limit {
 
 struct sandbox_profile {
     const char *word;
+    const char *title; /* of the process; NULL: that of the program */
     unsigned calls;  /* of enum sandbox_group */
     unsigned limits; /* of enum sandbox_limit */
 };

@@ -29,6 +29,7 @@
 #include "base/passed.h"
 #include "base/privileges.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 
 enum {
     VALUES_MAX = 16,
@@ -328,6 +329,7 @@ static void run(int fd, int lifeline, uid_t uid, gid_t gid)
         log_repeat_message(EVENT_PRIVILEGES, "%s", error.text);
         return;
     }
+    sandbox_stay_free(SANDBOX_STARTER);
     go_on_at_close_of(lifeline);
     (void)prctl(PR_SET_DUMPABLE, 0); /* passwords pass through here; exec undoes this */
     children = open_children();

@@ -21,30 +21,25 @@ static const struct {
 };
 enum { PART_COUNT = sizeof(parts) / sizeof(parts[0]) };
 
+static const char *const modes[] = {
+    [SANDBOX_YES] = "yes", [SANDBOX_REQUIRE] = "require", [SANDBOX_NO] = "no"};
+
 static void draw(struct table *table)
 {
     table_cell(table, TABLE_LEFT, "SANDBOX");
     for (size_t i = 0; i < PART_COUNT; i++)
         table_cell(table, TABLE_LEFT, parts[i].heading);
     table_end_row(table);
-    for (int role = 0; role < SANDBOX_ROLE_COUNT; role++) {
-        unsigned in_force = sandbox_in_force((enum sandbox_role)role);
+    for (int i = 0; i < SANDBOX_KIND_COUNT; i++) {
+        enum sandbox_role kind = (enum sandbox_role)i;
 
-        if (in_force == 0)
+        if (!sandbox_is_used(kind))
             continue;
-        table_cell(table, TABLE_LEFT, sandbox_role_word((enum sandbox_role)role));
-        for (size_t i = 0; i < PART_COUNT; i++)
-            table_cell(table, TABLE_LEFT, (in_force & parts[i].part) != 0 ? "yes" : "no");
+        table_cell(table, TABLE_LEFT, sandbox_role_word(kind));
+        for (size_t j = 0; j < PART_COUNT; j++)
+            table_cell(table, TABLE_LEFT, (sandbox_in_force(kind) & parts[j].part) != 0 ? "yes" : "no");
         table_end_row(table);
     }
-}
-
-static bool has_any(void)
-{
-    for (int role = 0; role < SANDBOX_ROLE_COUNT; role++)
-        if (sandbox_in_force((enum sandbox_role)role) != 0)
-            return true;
-    return false;
 }
 
 /* Drawn twice, first only to measure the columns. */
@@ -52,20 +47,20 @@ void status_sandbox_table(FILE *out)
 {
     struct table table = {.out = NULL};
 
-    if (!has_any())
-        return;
     draw(&table);
     table.out = out;
     draw(&table);
+    if (sandbox_mode() == SANDBOX_NO)
+        fputs("sandbox = no: no process is confined\n", out);
     fputc('\n', out);
 }
 
-static void put_role(enum sandbox_role role, unsigned in_force, FILE *out)
+static void put_kind(enum sandbox_role kind, FILE *out)
 {
-    fprintf(out, "{\"role\":\"%s\"", sandbox_role_word(role));
+    fprintf(out, "{\"role\":\"%s\"", sandbox_role_word(kind));
     for (size_t i = 0; i < PART_COUNT; i++)
         fprintf(out, ",\"%s\":%s", parts[i].field,
-                (in_force & parts[i].part) != 0 ? "true" : "false");
+                (sandbox_in_force(kind) & parts[i].part) != 0 ? "true" : "false");
     fputc('}', out);
 }
 
@@ -73,14 +68,13 @@ void status_sandbox_json(FILE *out)
 {
     const char *comma = "";
 
-    fprintf(out, ",\"sandbox\":{\"landlock_abi\":%d,\"roles\":[", sandbox_landlock_abi());
-    for (int role = 0; role < SANDBOX_ROLE_COUNT; role++) {
-        unsigned in_force = sandbox_in_force((enum sandbox_role)role);
-
-        if (in_force == 0)
+    fprintf(out, ",\"sandbox\":{\"mode\":\"%s\",\"landlock_abi\":%d,\"roles\":[",
+            modes[sandbox_mode()], sandbox_landlock_abi());
+    for (int i = 0; i < SANDBOX_KIND_COUNT; i++) {
+        if (!sandbox_is_used((enum sandbox_role)i))
             continue;
         fputs(comma, out);
-        put_role((enum sandbox_role)role, in_force, out);
+        put_kind((enum sandbox_role)i, out);
         comma = ",";
     }
     fputs("]}", out);

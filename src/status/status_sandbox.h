@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-/* A table with a row for each role that a process has entered, and an empty line; nothing where there
- * is none. */
+/* A table with a row for each kind of process that has been started, also for those that are in no
+ * sandbox, and an empty line. */
 void status_sandbox_table(FILE *out);
 
 /* The member "sandbox" of the JSON object, with a comma before it. */

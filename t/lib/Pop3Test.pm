@@ -284,7 +284,7 @@ sub scene {
 sub _sweep {
     $_->close   for @proxies, @servers;
     $_->destroy for map { $_->processes } @proxies;
-    my @left = grep { $_->{name} =~ /^pop3\.proxy/ } orphans();
+    my @left = grep { $_->{name} =~ /^pop3[.:]/ } orphans();
     kill 'KILL', map { $_->{pid} } @left if @proxies;
     @proxies = @servers = ();
     return;
@@ -308,8 +308,8 @@ sub _end_scene {
         fail('exit status: ' . exit_code($_->{status})) for @wrong;
         fail('standard error: ' . show($proxy->stderr)) if length $proxy->stderr && !$proxy->{any_stderr};
     }
-    if (!wait_until(sub { !grep { $_->{name} =~ /^pop3\.proxy/ } orphans() }, 3)) {
-        my @left = grep { $_->{name} =~ /^pop3\.proxy/ } orphans();
+    if (!wait_until(sub { !grep { $_->{name} =~ /^pop3[.:]/ } orphans() }, 3)) {
+        my @left = grep { $_->{name} =~ /^pop3[.:]/ } orphans();
         fail("processes that go on: @{[ map { $_->{pid} } @left ]}");
         kill 'KILL', map { $_->{pid} } @left;
     }

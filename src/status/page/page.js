@@ -140,6 +140,7 @@
     reasons(status.instances, status.history);
     const roles = status.sandbox.roles;
     $('confined').hidden = !roles.length;
+    $('h-sandbox').textContent = status.sandbox.mode === 'no' ? 'Sandbox: none, as sandbox = no' : 'Sandbox';
     table('sandbox', roles.length ? Object.keys(roles[0]).map((part) => [part, (r) => (part === 'role' ? r.role : state(r[part] ? 'yes' : 'no', r[part] ? 'good' : 'warn'))]) : [], roles);
     $('tls').hidden = !status.certificates.length;
     table('certificates', CERTIFICATES, status.certificates);

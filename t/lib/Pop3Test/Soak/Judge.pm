@@ -69,7 +69,7 @@ sub quiet {
     return;
 }
 
-sub _products { return grep { $_ != $$ && (facts($_)->{Name} // '') =~ /^pop3\.proxy/ && is_alive($_) } descendants($$) }
+sub _products { return grep { $_ != $$ && (facts($_)->{Name} // '') =~ /^pop3[.:]/ && is_alive($_) } descendants($$) }
 
 sub _quiet_places {
     my ($self, $master) = @_;
