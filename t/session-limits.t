@@ -66,10 +66,29 @@ each_kind 'the sessions of one address' => sub {
     like try_from($master, '127.0.0.9', 'user4'), $by_address, 'one too many is told so';
     is $server->saw(qr/^USER /), $seen, 'and the server is not asked';
     is reasons_of('too-many-sessions-per-ip'), 1, 'logged';
+    is +(log_lines('session'))[-1]{f}{user}, 'user4', 'with the user';
     is $master->client(from => '127.0.0.10')->login('user4')->quit, '+OK bye', 'another address is not refused';
     is $_->quit, '+OK bye', 'those that have logged in stay' for splice @held, 0, 1;
     is logs_in($master, '127.0.0.9', 'user4')->quit, '+OK bye', 'one that ends makes room';
     is $_->quit, '+OK bye', 'the others go on' for @held;
+};
+
+each_kind 'a login that is refused before its name is split' => sub {
+    my $server = server(password => 'right');
+    my $master = master(server => $server->address, login_failures => 1, select_server => 'yes', @_);
+    my $early  = $master->client(from => '127.0.0.9');
+    $early->greeting;
+    $master->client(from => $_)->try_login('anna', 'wrong') for '127.0.0.9', '127.0.0.10';
+    ok wait_until(sub { reasons_of('login-refused') == 2 }), 'a login of each address has failed';
+    $early->ask('USER carl@' . $server->address);
+    $early->send("PASS right\r\n");
+    like $early->rest, qr/too many failed logins/, 'another one may not try';
+    my $line = $master->session_of($early);
+    is "$line->{reason} $line->{user}", 'too-many-failures carl', 'the log names the user as in other lines';
+    my $late = $master->client(from => '127.0.0.10');
+    $late->rest;
+    $line = $master->session_of($late);
+    is "$line->{reason} $line->{user}", 'too-many-failures -', 'but not of one that is refused before the greeting';
 };
 
 each_kind 'the sessions of one user' => sub {

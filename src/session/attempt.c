@@ -9,9 +9,13 @@
 enum outcome attempt_run(struct session *session)
 {
     const struct session_watch *watch = session->start->watch;
+    enum outcome outcome;
 
     session->typed_name = hash_text_nocase(session->credentials.user);
     if (watch == NULL || watch->may_log_in == NULL)
         return OUTCOME_NONE;
-    return watch->may_log_in(watch->context, session);
+    outcome = watch->may_log_in(watch->context, session);
+    if (outcome != OUTCOME_NONE)
+        (void)select_user(session);
+    return outcome;
 }

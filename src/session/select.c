@@ -116,25 +116,36 @@ static void split_name(struct session *session, const char **server)
     split_proxy_credentials(session);
 }
 
+static bool is_external(const struct session *session)
+{
+    return session->credentials.mechanism == SASL_MECHANISM_EXTERNAL;
+}
+
+/* EXTERNAL: a certificate names one user. A part of that name would be another user. */
+const char *select_user(struct session *session)
+{
+    const char *server = "";
+
+    if (!is_external(session) || !is_named_by_certificate(session))
+        split_name(session, &server);
+    session_note_user(session);
+    return server;
+}
+
 enum outcome select_run(struct session *session)
 {
     struct credentials *credentials = &session->credentials;
-    bool is_external = credentials->mechanism == SASL_MECHANISM_EXTERNAL;
-    const char *server = "";
+    const char *server = select_user(session);
     enum outcome outcome;
 
     session->route.tls = (enum conf_server_tls)session->values->server_tls;
-    /* EXTERNAL: a certificate names one user. A part of that name would be another user. */
-    if (!is_external || !is_named_by_certificate(session))
-        split_name(session, &server);
-    session_note_user(session);
     outcome = server[0] != '\0' ? take_server(session, server) : take_default_server(session);
     if (outcome != OUTCOME_NONE)
         return outcome;
     if (credentials->user[0] == '\0' ||
         (credentials_have_password(credentials) && credentials->password[0] == '\0'))
         return OUTCOME_NO_USER;
-    if (is_external && !is_named_by_certificate(session))
+    if (is_external(session) && !is_named_by_certificate(session))
         return OUTCOME_WRONG_CERTIFICATE;
     return OUTCOME_NONE;
 }

@@ -27,6 +27,10 @@ enum outcome attempt_run(struct session *session);
 /* Splits the login name into proxy user, user and server, and checks that the server is allowed. */
 enum outcome select_run(struct session *session);
 
+/* Part of select_run(), also for a session that ends before it: notes the user for the log. Returns
+ * what the login name says of the server, "" if nothing. Call it once for each login. */
+const char *select_user(struct session *session);
+
 /* Waits while the operator holds the logins of this user. */
 enum outcome hold_run(struct session *session);
 
