@@ -9,7 +9,7 @@
 #define CONF_TEXT(name, scope, option, value, argument, check, help) key scope name option argument
 #define CONF_CHOICE(name, scope, option, value, choices, help) key scope name option choices
 #include "config/conf_keys.def"
-#define OPERATOR_COMMAND(name, word, arguments, help) command word arguments
+#define OPERATOR_COMMAND(name, word, arguments, help, order) command word arguments
 #include "config/operator_command.def"
 #define OUTCOME(name, reason, level, properties, reply, explanation) told reason
 #include "session/outcome.def"

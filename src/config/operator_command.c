@@ -18,10 +18,22 @@ static const struct command {
     enum options_action action;
     const char *arguments;
     const char *help;
+    struct operator_order order;
 } commands[] = {
-#define OPERATOR_COMMAND(name, word, arguments, help) {word, OPTIONS_##name, arguments, help},
+/* clang-format off */
+#define ASKS        NULL, false
+#define OF_USER     "user", false
+#define OF_USER_FOR "user", true
+#define OF_SERVER   "server", false
+/* clang-format on */
+#define OPERATOR_COMMAND(name, word, arguments, help, order)                                       \
+    {word, OPTIONS_##name, arguments, help, {word, order}},
 #include "config/operator_command.def"
 #undef OPERATOR_COMMAND
+#undef ASKS
+#undef OF_USER
+#undef OF_USER_FOR
+#undef OF_SERVER
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -42,6 +54,17 @@ const char *operator_command_word(enum options_action action)
     return "";
 }
 
+const struct operator_order *operator_order_find(const char *request)
+{
+    size_t length = strcspn(request, " ");
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i].order.key != NULL && strlen(commands[i].word) == length &&
+            strncmp(commands[i].word, request, length) == 0)
+            return &commands[i].order;
+    return NULL;
+}
+
 bool operator_is_command(enum options_action action)
 {
     return operator_command_word(action)[0] != '\0';
@@ -49,7 +72,7 @@ bool operator_is_command(enum options_action action)
 
 const char *operator_commands(void)
 {
-#define OPERATOR_COMMAND(name, word, arguments, help) ", " word
+#define OPERATOR_COMMAND(name, word, arguments, help, order) ", " word
     static const char words[] =
 #include "config/operator_command.def"
         ;

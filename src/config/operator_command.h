@@ -12,6 +12,16 @@ enum {
     OPERATOR_HOLD_MAX_S = 86400, /* that logins may be held */
 };
 
+/* What a request at the control socket changes. */
+struct operator_order {
+    const char *command;
+    const char *key;  /* of the log, for the name that follows: "user" or "server" */
+    bool has_seconds; /* before the name */
+};
+
+/* The order that the request begins with; NULL: it only asks, or is none. */
+const struct operator_order *operator_order_find(const char *request);
+
 /* Whether the action is such a command. */
 bool operator_is_command(enum options_action action);
 

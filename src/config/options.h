@@ -15,7 +15,7 @@ enum options_action {
     OPTIONS_HELP,    /* print the help */
     OPTIONS_VERSION, /* print version and features */
     /* Commands for operators. */
-#define OPERATOR_COMMAND(name, word, arguments, help) OPTIONS_##name,
+#define OPERATOR_COMMAND(name, word, arguments, help, order) OPTIONS_##name,
 #include "config/operator_command.def"
 #undef OPERATOR_COMMAND
 };

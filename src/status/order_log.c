@@ -14,26 +14,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "base/octet.h"
-
-/* Each name has the key that log_privacy knows for its kind. */
-static const struct order_row {
-    const char *command;
-    const char *key;
-    bool has_seconds; /* before the name */
-} rows[] = {
-    {"kick", "user", false},    {"hold", "user", true},     {"release", "user", false},
-    {"drain", "server", false}, {"ready", "server", false}, {"trace", "user", true},
-};
-
-static const struct order_row *find_row(const char *request)
-{
-    size_t length = strcspn(request, " ");
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (strlen(rows[i].command) == length && strncmp(rows[i].command, request, length) == 0)
-            return &rows[i];
-    return NULL;
-}
+#include "config/operator_command.h"
 
 /* Adds the seconds that `text` begins with, and returns what follows them. If there are none, the
  * request is malformed, and all of it counts as the name. */
@@ -48,13 +29,13 @@ static const char *add_seconds(struct log_line *line, const char *text)
     return name + 1;
 }
 
-static void add_name(struct log_line *line, const struct order_row *row, const char *name)
+static void add_name(struct log_line *line, const struct operator_order *order, const char *name)
 {
     struct address address;
     bool is_client =
-        strcmp(row->command, "trace") == 0 && address_from_literal(&address, name, 0) == 0;
+        strcmp(order->command, "trace") == 0 && address_from_literal(&address, name, 0) == 0;
 
-    log_add(line, is_client ? "client" : row->key, name);
+    log_add(line, is_client ? "client" : order->key, name);
 }
 
 static void add_caller(struct log_line *line, int fd)
@@ -70,19 +51,19 @@ static void add_caller(struct log_line *line, int fd)
 
 void order_log_write(const char *request, int fd)
 {
-    const struct order_row *row = find_row(request);
+    const struct operator_order *order = operator_order_find(request);
     struct log_line line;
     const char *name;
 
-    if (row == NULL)
+    if (order == NULL)
         return;
-    name = request + strlen(row->command);
+    name = request + strlen(order->command);
     name += *name == ' ';
     log_begin(&line, EVENT_ORDER);
-    log_add(&line, "command", row->command);
+    log_add(&line, "command", order->command);
     add_caller(&line, fd);
-    if (row->has_seconds)
+    if (order->has_seconds)
         name = add_seconds(&line, name);
-    add_name(&line, row, name);
+    add_name(&line, order, name);
     log_end(&line);
 }
