@@ -509,15 +509,12 @@ static bool try_handle(void)
            errno != ENOSYS;
 }
 
+#ifdef SYS_iopl
 static bool try_machine_ports(void)
 {
-#ifdef SYS_iopl
     return is_good(syscall(SYS_iopl, 0));
-#else
-    raise(SIGSYS);
-    return false;
-#endif
 }
+#endif
 
 static bool try_kexec(void)
 {
@@ -612,7 +609,9 @@ static const struct attempt {
     {"set the clock", try_clock, AT_ONCE, 0},
     {"steal a descriptor of another process", try_steal_descriptor, AT_ONCE, 0},
     {"open a file by its handle", try_handle, AT_ONCE, 0},
+#ifdef SYS_iopl
     {"ports of the machine", try_machine_ports, AT_ONCE, 0},
+#endif
     {"a kernel to come", try_kexec, AT_ONCE, 0},
 #ifdef __x86_64__
     {"a call of another interface", try_other_interface, AT_ONCE, 0},
