@@ -17,7 +17,6 @@
 #include "io/dial.h"
 #include "lanes.h"
 #include "pop3/sasl.h"
-#include "tls/tls.h"
 
 enum {
     SCRIPT_SETTINGS = 3,
@@ -217,8 +216,7 @@ static enum io_status wait_among_others(struct pollfd *fds, unsigned count, int6
     return status;
 }
 
-/* A double has nothing to say before the deadline. */
-static enum io_status pass_until(int64_t deadline_ms)
+enum io_status peers_pass_until(int64_t deadline_ms)
 {
     if (lanes_are_many())
         return __real_wait_for(NULL, 0, deadline_ms);
@@ -446,7 +444,7 @@ enum io_status __wrap_dial(const struct address *addresses, size_t count, const 
         errno = peers.dial_errno;
         if (errno != ETIMEDOUT)
             return IO_FAILED;
-        return pass_until(deadline_ms);
+        return peers_pass_until(deadline_ms);
     }
     known_servers_put(&peers.known_servers, known_servers_key(&addresses[0], false), peers.now_ms, &peers.server_facts);
     known_servers_put(&peers.known_servers, known_servers_key(&addresses[0], true), peers.now_ms, &peers.server_facts);
@@ -486,7 +484,7 @@ enum io_status __wrap_helper_ask_access(struct helper *helper, uint64_t account,
         if ((status = output(context, c, 1)) != IO_OK)
             return status;
     if (peers.access == PEERS_ACCESS_LATE)
-        return pass_until(deadline_ms);
+        return peers_pass_until(deadline_ms);
     return peers.access == PEERS_ACCESS_FAILED ? IO_FAILED : IO_OK;
 }
 
@@ -519,119 +517,6 @@ void __wrap_log_end(struct log_line *line)
         CHECK(line->text[i] >= 0x20 && line->text[i] <= 0x7e);
     if (line->length > sizeof(session) && memcmp(line->text, session, sizeof(session) - 1) == 0)
         peers.sessions_logged++;
-}
-
-/* ---- doubles: TLS ---- */
-
-struct tls_context *__wrap_tls_context_for_clients(const struct tls_clients_settings *settings,
-                                                   struct error *error);
-struct tls_context *__wrap_tls_context_for_servers(const struct tls_servers_settings *settings,
-                                                   struct error *error);
-enum io_status __wrap_stream_tls_accept(struct stream *stream, const struct tls_context *context,
-                                        bool is_followed, int64_t deadline_ms);
-enum io_status __wrap_stream_tls_connect(struct stream *stream, struct tls_context *context,
-                                         const char *host, uint16_t port, int64_t deadline_ms);
-bool __wrap_stream_is_tls(const struct stream *stream);
-const char *__wrap_stream_tls_failure(const struct stream *stream);
-const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r);
-void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts);
-void __wrap_stream_tls_names(const struct stream *stream, struct tls_names *names);
-
-/* It is never read. */
-static struct tls_context *context(void)
-{
-    static char dummy;
-
-    return (struct tls_context *)&dummy;
-}
-
-struct tls_context *__wrap_tls_context_for_clients(const struct tls_clients_settings *settings,
-                                                   struct error *error)
-{
-    (void)settings;
-    (void)error;
-    return context();
-}
-
-struct tls_context *__wrap_tls_context_for_servers(const struct tls_servers_settings *settings,
-                                                   struct error *error)
-{
-    (void)settings;
-    (void)error;
-    return context();
-}
-
-/* Nothing that came in the clear may be left. */
-static enum io_status handshake(struct stream *stream, bool *is_tls, int64_t deadline_ms)
-{
-    CHECK(!*is_tls && buffer_length(&stream->in) == 0 && buffer_length(&stream->out) == 0);
-    *is_tls = true;
-    if (!peers.has_bad_handshakes)
-        return IO_OK;
-    stream->read_status = stream->write_status = IO_FAILED;
-    if (peers.io_most == 0)
-        return IO_FAILED;
-    return pass_until(deadline_ms);
-}
-
-static bool ends_with(const struct octets *octets, const char *text)
-{
-    size_t length = strlen(text);
-
-    return octets->length >= length &&
-           memcmp(octets->data + octets->length - length, text, length) == 0;
-}
-
-enum io_status __wrap_stream_tls_accept(struct stream *stream, const struct tls_context *with,
-                                        bool is_followed, int64_t deadline_ms)
-{
-    CHECK(with == context() && stream == &peers.session->client);
-    CHECK(is_followed == (peers.tls == PEERS_TLS_IMPLICIT)); /* by the greeting */
-    CHECK(peers.session->credentials.user == NULL);
-    CHECK(peers.tls == PEERS_TLS_IMPLICIT
-              ? peers.to_client.length == 0
-              : ends_with(&peers.to_client, "+OK Begin TLS negotiation\r\n"));
-    return handshake(stream, &peers.is_client_tls, deadline_ms);
-}
-
-enum io_status __wrap_stream_tls_connect(struct stream *stream, struct tls_context *with,
-                                         const char *host, uint16_t port, int64_t deadline_ms)
-{
-    CHECK(with == context() && stream == &peers.session->server && host[0] != '\0' && port != 0);
-    CHECK(peers.server_tls == PEERS_SERVER_TLS_IMPLICIT || ends_with(&peers.to_server, "STLS\r\n"));
-    CHECK(peers.server_tls == PEERS_SERVER_TLS_STLS || peers.read_from_server == 0);
-    return handshake(stream, &peers.is_server_tls, deadline_ms);
-}
-
-bool __wrap_stream_is_tls(const struct stream *stream)
-{
-    return stream == &peers.session->client ? peers.is_client_tls : peers.is_server_tls;
-}
-
-const char *__wrap_stream_tls_failure(const struct stream *stream)
-{
-    return __wrap_stream_is_tls(stream) && peers.has_bad_handshakes ? "as the script has it" : NULL;
-}
-
-const char *__wrap_stream_tls_first(const struct stream *stream, size_t *length_r)
-{
-    CHECK(__wrap_stream_is_tls(stream) && peers.has_bad_handshakes);
-    *length_r = 0;
-    return "";
-}
-
-/* A server that begins with STLS has a certificate. */
-void __wrap_stream_tls_facts(const struct stream *stream, struct tls_facts *facts)
-{
-    (void)stream;
-    *facts = (struct tls_facts){.version = "TLSv1.3", .cipher = "none"};
-}
-
-void __wrap_stream_tls_names(const struct stream *stream, struct tls_names *names)
-{
-    *names = (struct tls_names){.server_name = ""};
-    if (stream == &peers.session->client && peers.tls != PEERS_TLS_IMPLICIT)
-        *names = (struct tls_names){"pop.example.org", "joe@example.org"};
 }
 
 /* ---- begin, run, end ---- */

@@ -135,13 +135,16 @@ void peers_load(unsigned lane);
 /* Runs the script: whole sessions. Returns how many; lanes_use() puts one of them in place. */
 unsigned peers_run(peers_conf *conf, const uint8_t *script, size_t size);
 
-/* ---- for lanes.c ---- */
+/* ---- for the doubles and lanes.c ---- */
 
 enum { PEERS_MOMENT_MS = 10 }; /* a shorter wait has no room for an action */
 
 void peers_begin(peers_conf *conf, struct session *session);
 void peers_session(void); /* the session, to its end */
 void peers_end(void);
+
+/* For a double that has nothing to say before the deadline. */
+enum io_status peers_pass_until(int64_t deadline_ms);
 
 /* Performs the next actions. Returns the letter of the last, 0 at the script's end. */
 uint8_t peers_act_next(void);
