@@ -89,10 +89,21 @@ sub _quiet_processes {
         $self->violation("descriptors of the $name: $was->{descriptors} at first, $is->{descriptors} at the end")
             if $is->{descriptors} > $was->{descriptors} + DESCRIPTORS_MORE;
         $self->violation("memory of the $name: $was->{memory} KiB at first, $is->{memory} KiB at the end")
-            if $is->{memory} > $was->{memory} + MEMORY_MORE_KIB;
+            if !$self->{reports} && $is->{memory} > $was->{memory} + MEMORY_MORE_KIB;
     }
     wait_until(sub { $master->children <= $self->{before}{children} + 8 }, 90)
         or $self->violation('processes: ', scalar $master->children, ", at first $self->{before}{children}");
+    return;
+}
+
+# The reports of a sanitized program: the first line of each that says what is wrong.
+sub sanitizers {
+    my ($self) = @_;
+    for my $path (glob "$self->{reports}/*") {
+        open my $file, '<', $path or next;
+        my ($what) = grep { /ERROR|SUMMARY|runtime error/ } <$file>;
+        $self->violation("$path: ", ($what // 'a report') =~ s/\s+\z//r);
+    }
     return;
 }
 
