@@ -85,12 +85,12 @@ void pool_rest_begin(struct pool *pool, uint64_t accepted)
     pool->rest.served = served(pool, accepted);
 }
 
-void pool_rest_follow(struct pool *pool, uint64_t accepted)
+void pool_rest_follow(struct pool *pool, uint64_t accepted, double delay)
 {
     struct pool_rest *rest = &pool->rest;
     uint64_t now = served(pool, accepted);
 
-    rest->pace += ((double)(int64_t)(now - rest->served) - rest->pace) / PACE_POLLS;
+    rest->pace += ((double)(int64_t)(now - rest->served) / delay - rest->pace) / PACE_POLLS;
     rest->served = now;
     if (!pool_rest_has_resting(pool))
         rest->pace_of_all = rest->pace;

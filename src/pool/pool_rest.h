@@ -39,8 +39,9 @@ void pool_rest_restore(struct pool *pool);
 /* A new observation of the queue begins. `accepted` is how many connections were ever taken. */
 void pool_rest_begin(struct pool *pool, uint64_t accepted);
 
-/* To be called at each poll of the queue, before the functions below. */
-void pool_rest_follow(struct pool *pool, uint64_t accepted);
+/* To be called at each poll of the queue, before the functions below. The time since the last one is
+ * `delay` times POOL_POLL_MS, and at least 1. */
+void pool_rest_follow(struct pool *pool, uint64_t accepted, double delay);
 
 /* Whether `polls` without a connection taken is so long that those that listen seem to wait for slow
  * clients: all workers together took several connections in that time. */

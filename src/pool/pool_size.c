@@ -289,17 +289,29 @@ static void start_polling(struct pool *pool)
     size->slow_pace = 0;
     size->pace_before_trial = 0;
     size->accepted_before = atomic_load(&pool->scoreboard->accepted);
+    size->polled_ms = clock_now_ms();
     pool_rest_begin(pool, size->accepted_before);
     pool_queue_begin(pool);
     cpu_idle_begin(&size->cpu);
     ev_timer_again(EV_DEFAULT, &size->poll);
 }
 
+/* How much longer than it should be the time since the last poll was: the master may have forked many
+ * workers, or have had no turn. What was taken meanwhile is no higher pace. */
+static double delay_of_poll(struct pool_size *size)
+{
+    int64_t now_ms = clock_now_ms();
+    double delay = (double)(now_ms - size->polled_ms) / POOL_POLL_MS;
+
+    size->polled_ms = now_ms;
+    return delay > 1 ? delay : 1;
+}
+
 /* Keeps the average of what is taken between two polls, over the last few. Places that were made
  * by shedding do not count: the queue would seem to move by itself, and the shedding would stop. */
-static void follow_pace(struct pool_size *size, uint64_t accepted)
+static void follow_pace(struct pool_size *size, uint64_t accepted, double delay)
 {
-    double taken = (double)(accepted - size->accepted_before) - size->made_room;
+    double taken = ((double)(accepted - size->accepted_before) - size->made_room) / delay;
 
     if (taken < 0)
         taken = 0;
@@ -393,13 +405,14 @@ static void on_poll(struct ev_loop *loop, ev_timer *timer, int events)
     struct pool *pool = timer->data;
     struct pool_size *size = &pool->size;
     int queue = listener_queue(pool->listener);
+    double delay = delay_of_poll(size);
 
     (void)loop;
     (void)events;
     if (queue < 0)
         queue = 0;
-    follow_pace(size, atomic_load(&pool->scoreboard->accepted));
-    pool_rest_follow(pool, size->accepted_before);
+    follow_pace(size, atomic_load(&pool->scoreboard->accepted), delay);
+    pool_rest_follow(pool, size->accepted_before, delay);
     if (!cpu_idle_has_time(&size->cpu))
         pool_rest_send(pool);
     atomic_store(&pool->scoreboard->queue, (uint32_t)queue);

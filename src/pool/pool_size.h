@@ -32,6 +32,7 @@ struct pool_size {
     size_t unused[POOL_SHRINK_CHECKS]; /* workers without a session at each; 0 where it has grown */
     size_t shrink_checks;
 
+    int64_t polled_ms; /* when the queue was last polled */
     uint64_t accepted_before;
     double pace;        /* connections taken between two polls, on average */
     double slow_pace;   /* the same over a longer time */

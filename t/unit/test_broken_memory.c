@@ -202,7 +202,7 @@ static void steer(void)
     (void)pool_make_room(&pool, 1 + next_random() % 100000);
     (void)pool_count_acceptors(&pool);
     pool_size_recount(&pool);
-    pool_rest_follow(&pool, next_random());
+    pool_rest_follow(&pool, next_random(), 1 + (double)(next_random() % 100));
     pool_rest_send(&pool);
     (void)pool_rest_is_lull(&pool, 1);
     pool_rest_call_more(&pool);

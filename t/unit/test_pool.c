@@ -320,7 +320,7 @@ static void poll_with_pace(unsigned polls, uint64_t *accepted, unsigned taken)
 {
     for (unsigned i = 0; i < polls; i++) {
         *accepted += taken;
-        pool_rest_follow(&pool, *accepted);
+        pool_rest_follow(&pool, *accepted, 1);
         pool_rest_send(&pool);
     }
 }
@@ -341,6 +341,11 @@ static void test_rest(void **state)
     pool_rest_call_all(&pool);
     pool_rest_begin(&pool, accepted);
     poll_with_pace(100, &accepted, 0);
+    assert_false(pool_rest_has_resting(&pool));
+    /* Many, but the master had no turn for long. */
+    accepted += 100 * few;
+    pool_rest_follow(&pool, accepted, 10000);
+    poll_with_pace(20, &accepted, 0);
     assert_false(pool_rest_has_resting(&pool));
     poll_with_pace(100, &accepted, (unsigned)few);
     assert_int_equal(atomic_load(&pool.scoreboard->listening_most), few);
