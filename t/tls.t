@@ -377,7 +377,7 @@ scene 'mistakes are reported at the start' => sub {
         'a foreign key'   => [ [ qw(--tls stls --tls-certificate), $first->{certificate}, '--tls-key', $second->{key} ],
             qr/not the key|private key/ ],
         'too few keys'    => [ [ qw(--tls stls --tls-certificate), join(',', map { $_->{both} } $first, $second),
-            '--tls-key', $first->{key} ], qr/2 certificates and 1 keys: give one key for each$/m ],
+            '--tls-key', $first->{key} ], qr/2 certificates and 1 key: give one key for each$/m ],
         'ciphers'         => [ [ qw(--tls stls --tls-certificate), $first->{both}, qw(--tls-ciphers NONSENSE) ],
             qr/tls_ciphers/ ],
         'a relative path' => [ [ qw(--tls stls --tls-certificate x.pem) ], qr/absolute/ ],

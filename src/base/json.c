@@ -62,13 +62,15 @@ void json_string(FILE *out, const char *text)
     while (text < end) {
         size_t taken = plain_length(text);
         unsigned character;
+        const char *written_end;
 
         fwrite(text, 1, taken, out);
         text += taken;
         if (text == end)
             break;
         character = utf8_decode(text, (size_t)(end - text), &taken);
-        fwrite(written, 1, (size_t)(json_put_character(written, character, *text) - written), out);
+        written_end = json_put_character(written, character, *text);
+        fwrite(written, 1, (size_t)(written_end - written), out);
         text += taken;
     }
     fputc('"', out);

@@ -78,7 +78,7 @@ static unsigned char octet_at(const char *text, size_t length, size_t *taken_r)
 static unsigned character_at(const char *text, size_t length, char *octet_r, size_t *taken_r)
 {
     char octets[UTF8_OCTETS_MAX];
-    size_t ends[UTF8_OCTETS_MAX]; /* in the text, of each of these octets */
+    size_t ends[UTF8_OCTETS_MAX] = {0}; /* in the text, of each of these octets */
     size_t count = 0, at = 0, taken;
     unsigned character;
 

@@ -107,8 +107,8 @@ static void test_table(void **state)
     assert_int_equal(view.session_count, 3);
     text = text_of(status_render_table, &view);
     assert_printable(text);
-    /* head 2, reload 2, pools 3, totals 3, reasons 2, sessions 4 */
-    assert_int_equal(count(text, '\n'), 16);
+    /* head 2, reload 2, pools 3, totals 3, reasons 2, sessions 4, sandbox 2 */
+    assert_int_equal(count(text, '\n'), 18);
     free(text);
     status_view_free(&view);
 }
