@@ -63,7 +63,8 @@ static bool read_line(char *text, size_t length, struct line *line)
     return true;
 }
 
-static void check_line(const struct route_file *file, const struct line *line, unsigned number)
+/* Returns whether it has a field that we do not know. */
+static bool check_line(const struct route_file *file, const struct line *line, unsigned number)
 {
     struct route_answer answer;
     struct error error;
@@ -76,13 +77,14 @@ static void check_line(const struct route_file *file, const struct line *line, u
     answers_check(&answer);
     CHECK(answer.fields[ROUTE_FIELD_GROUP] == NULL ||
           has_group(NULL, answer.fields[ROUTE_FIELD_GROUP]));
+    return answer.unknown != NULL;
 }
 
 static void check_file(const struct route_file *file, const uint8_t *data, size_t size)
 {
     char *copy = malloc(size + 1);
     unsigned number = 0;
-    size_t count = 0;
+    size_t count = 0, unknown = 0, told;
     size_t none;
 
     CHECK(copy != NULL);
@@ -97,9 +99,10 @@ static void check_file(const struct route_file *file, const uint8_t *data, size_
         if (!read_line(at, (size_t)(end - at), &line))
             continue;
         count++;
-        check_line(file, &line, number);
+        unknown += check_line(file, &line, number);
     }
     CHECK(count == route_file_count(file));
+    CHECK((route_file_unknown(file, &told) == NULL) == (unknown == 0) && told == unknown);
     CHECK(route_file_find(file, "no such key: it has a blank", &none) == NULL);
     CHECK(route_file_memory(file) >= size);
     free(copy);
