@@ -10,7 +10,9 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use POSIX ();
 use Pop3Test;
+use Pop3Test::Process qw(fork_off);
 use Errno qw(ECHILD EINTR EMFILE ENOMEM EAGAIN ECONNRESET ENOBUFS EIO ENOSPC EPIPE ECONNREFUSED EACCES);
 
 my ($library) = grep { -f } map { "$_/fault.so" } program() =~ s{/src/[^/]*\z}{/t/fault}r;
@@ -19,7 +21,7 @@ plan(skip_all => 'a sanitizer wants to be loaded first') if is_sanitized();
 
 # Any of these events may be logged.
 expect_log(qw(resolver-failed acp-failed client-log-failed configuration helper-failed
-    log-lines-lost privileges resolve-failed));
+    log-lines-lost privileges resolve-failed sandbox));
 expect_reason(qw(acp-failed acp-timeout client-lost connect-failed connect-timeout internal-error
     login-timeout resolve-failed resolve-timeout server-closed server-lost server-timeout));
 
@@ -162,10 +164,18 @@ walk 'in the helper' => \@policy, 'children',
     connect => [ECONNREFUSED];
 
 # Each descriptor of the helper and of the starter in turn; one of them is the socket on which the
-# helper hears of the end of a program. The program takes a moment, so its start and its end are two
-# events.
+# helper hears of the end of a program. The program waits for a word from here, so its start and its
+# end are two events.
 scene 'an acp whose end the kernel cannot watch is asked for it now and then' => sub {
-    my $acp = acp('sleep 0.2; exit 0');
+    my $fifo = directory(0777) . '/word';
+    POSIX::mkfifo($fifo, 0666) && chmod(0666, $fifo) or die "mkfifo: $!\n";
+    my $writer = fork_off('writer', sub {
+        local $SIG{PIPE} = 'IGNORE';
+        while (open my $out, '>', $fifo) {
+            syswrite $out, "go on\n";
+        }
+    });
+    my $acp = acp("read word <$fifo; exit 0");
     my ($count, $granted) = (0, 0);
     for my $number (1 .. CALLS_MAX) {
         my $got = session([ '-a', $acp ], FAULT_CALL => 'epoll_ctl', FAULT_NUMBER => $number, FAULT_ERRNO => ENOMEM + 0,
@@ -177,7 +187,9 @@ scene 'an acp whose end the kernel cannot watch is asked for it now and then' =>
     cmp_ok $count, '>', 3, 'epoll_ctl() failed for each descriptor';
     cmp_ok $granted, '>=', 3, 'not for the end, the output and the errors of the program';
     my @killed = grep { $_->{f}{error} =~ /Killed/ } log_lines('acp-failed');
-    cmp_ok scalar(@killed), '<=', 1, 'only the one that its starter cannot watch is killed';
+    cmp_ok scalar(@killed), '<=', 2,
+        'only those are killed that the starter cannot watch, or whose session the helper cannot watch';
+    $writer->destroy;
 };
 
 scene 'an acp whose exit status is lost does not grant' => sub {

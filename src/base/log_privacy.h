@@ -28,8 +28,9 @@ const char *log_private(const char *key, const char *value, char text[LOG_PRIVAT
 /* True if lines have hashes in place of names. */
 bool log_privacy_hides_names(void);
 
-/* The hash that lines have in place of this name, for a process that cannot keep the name; see
- * log_add_hash(). 0: lines have names, there is no key yet, or the name is empty. */
+/* Returns the hash that stands for this name in the log, for a process that has no room for the name;
+ * log_add_hash() writes it. Returns 0 if the log shows names, if there is no key yet, or if the name is
+ * empty. */
 uint64_t log_private_hash(const char *name);
 
 /* The text of such a hash. Returns `text`. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Follows access control programs, which acp_starter.c starts: output, time limit, end. The program
- * is the operator's, but strangers cause it to run. The helper never waits for it: the program may be
- * silent, write without end, or leave a process behind, and the helper still answers other sessions.
+ * is the operator's, but strangers cause it to run. It may hang, write without end, or start a process
+ * that outlives it. The helper never waits for it, so other sessions get their answers.
  */
 #include "helper/acp.h"
 

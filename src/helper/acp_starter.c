@@ -250,6 +250,11 @@ static void on_children(struct ev_loop *loop, ev_io *watcher, int events)
     (void)!read(watcher->fd, &information, sizeof(information));
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         end_program(pid, status);
+    /* The programs are not its children any more, so it cannot tell how they have ended. The helper
+     * notices that the starter ends, and fails their logins. It kills none, because their numbers may
+     * belong to other processes by now. */
+    if (pid == -1 && errno == ECHILD && starter.programs != NULL)
+        _exit(EX_OSERR);
 }
 
 /* ---- requests ---- */
